@@ -136,8 +136,7 @@ def finish(store: Store, source: Store, change: Change, options: ChangeOptions) 
         print(f"verified {check.name}: {check.value:.3g} (at most {check.bound:.3g})")
     if texts:
         print("\n".join(["", *_table(texts, scores), ""]))
-    output = verify.open_store(str(folder), check_content=False)
-    return verify_output(store, output, written, beside=[RECORD])
+    return verify_output(store, written, beside=[RECORD])
 
 
 def compare_logits(source: Store, folder: Path, tolerance: float) -> Check:

@@ -32,6 +32,20 @@ def _original_logging():
     root.setLevel(LEVEL)
 
 
+@pytest.fixture
+def unchosen_adam(monkeypatch):
+    """megatron-core before it has chosen an Adam; what the test chooses is undone at its end."""
+    from megatron.core import optimizer
+    from megatron.core.optimizer import distrib_optimizer
+
+    for module, name in (
+        (optimizer, "USING_PYTORCH_OPTIMIZER"), (optimizer, "Adam"), (distrib_optimizer, "Adam"),
+        (distrib_optimizer, "HAVE_APEX_OR_TE"), (distrib_optimizer, "USING_TE_OPTIMIZER"),
+        (distrib_optimizer, "USING_APEX_OPTIMIZER"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, None)
+
+
 # --- the whole suite, side by side ----------------------------------------------------------------------------
 
 # Files that take a minute or more, longest first; with xdist's --no-loadscope-reorder they start in this order. Those that

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from checkpoint_tools import verify
 from checkpoint_tools.embeddings import expansion, judging, similarity
 from checkpoint_tools.embeddings.expansion import Expansion, focus_problem
 from checkpoint_tools.embeddings.initializations import METHODS, tied_methods
@@ -55,9 +54,8 @@ def run(options: ExpandVocab) -> int:
     store = with_one_dtype(expansion.expand_vocab(source, plan, chosen), options.dtype)
     written = write_like_source(store, source, options, options.dst)
     write_json(written.folder / REPORT, report)
-    output = verify.open_store(str(written.folder), check_content=False)
-    _check_old_rows(source, output, plan.old_size)
-    return verify_output(store, output, written)
+    _check_old_rows(source, written.open(), plan.old_size)
+    return verify_output(store, written)
 
 
 def _check_options(options: ExpandVocab) -> None:

@@ -14,7 +14,7 @@ from checkpoint_tools.endpoints import (
     with_one_dtype,
     write_as_checkpoint,
 )
-from checkpoint_tools.formats import hf, lora, mcore
+from checkpoint_tools.formats import hf, lora
 from checkpoint_tools.formats.tokenizer_files import info_of
 from checkpoint_tools.options.conversion import FromHf
 from megatron_ko.config.model import ModelConfig
@@ -63,11 +63,4 @@ def run(options: FromHf) -> int:
             f"warning: {source.origin} has no tokenizer;\n"
             "  training cannot check that its data was encoded with the tokenizer of this checkpoint"
         )
-    return verify_output(
-        store,
-        mcore.open_mcore(written.folder, check_content=False),
-        written,
-        options,
-        source,
-        adapter=adapter,
-    )
+    return verify_output(store, written, options, source, adapter=adapter)

@@ -54,4 +54,4 @@ def run(options: ToHf) -> int:
             f"warning: transformers runs {family.architecture} only with code from its publisher;\n"
             "  copy it into the folder with auto_map in config.json, or export without --family"
         )
-    return verify_output(store, hf.open_hf(written.folder), written, options, source, beside)
+    return verify_output(store, written, options, source, beside)

@@ -327,10 +327,12 @@ def _has_tag(kind: Any, part: str | int) -> bool:
 
 def _broken_rules(root: Any, tree: Tree, rules: Sequence[Rule], sections: dict[str, Any]) -> list[Problem]:
     """Runs each rule whose sections are valid or left out."""
+    if not rules:
+        return []
     defaults = {
         name: info.get_default(call_default_factory=True)
         for name, info in fields_of(root).items()
-        if rules and tree.data.get(name) is None and not info.is_required()
+        if tree.data.get(name) is None and not info.is_required()
     }
     sections = {**sections, **defaults}
     problems = []

@@ -32,6 +32,7 @@ from megatron_ko.planning.adapters import is_adapter
 from megatron_ko.training import bucket_gaps, liveness, partial_state
 from megatron_ko.training.checkpoint_index import check_objects, read_index
 from megatron_ko.training.chunks import chunks_of, named_chunks
+from megatron_ko.training.distributed import gather
 from megatron_ko.training.hashed_writes import hashed_writes
 from megatron_ko.training.lora import adapter_state, only_adapters
 from megatron_ko.training.model import unwrap
@@ -127,26 +128,23 @@ def _describe_files(folder: Path, checksums: dict[str, str]) -> dict[str, Any]:
 
     ``checksums``: of those that this rank wrote; each file that no rank has a checksum of is read by one.
     """
-    names, ranks = state_files(folder), dist.get_world_size()
-    known: list[Any] = [None] * ranks
-    dist.all_gather_object(known, checksums)
-    merged = {name: checksum for part in known for name, checksum in part.items()}
-    mine = names[dist.get_rank() :: ranks]
+    known = _join_parts(checksums)
+    mine = state_files(folder)[dist.get_rank() :: dist.get_world_size()]
     for name in mine:
         fsync_file(folder / name)  # megatron-core does not sync all of them
-    described: list[Any] = [None] * ranks
-    dist.all_gather_object(described, describe_files(folder, mine, merged))
-    merged = {name: facts for part in described for name, facts in part.items()}
-    return {name: merged[name] for name in sorted(merged)}
+    return dict(sorted(_join_parts(describe_files(folder, mine, known)).items()))
+
+
+def _join_parts(part: dict[str, Any]) -> dict[str, Any]:
+    """The entries of all ranks. Collective."""
+    return {name: value for entries in gather(part) for name, value in entries.items()}
 
 
 @liveness.working()
 def find_damage(checkpoint: Checkpoint) -> list[str]:
     """Names of the damaged files, each read by one rank. Collective; the same on every rank."""
-    ranks = dist.get_world_size()
-    damaged: list[Any] = [None] * ranks
-    dist.all_gather_object(damaged, damaged_files(checkpoint, dist.get_rank(), ranks))
-    return sorted(name for part in damaged for name in part)
+    own = damaged_files(checkpoint, dist.get_rank(), dist.get_world_size())
+    return sorted(name for part in gather(own) for name in part)
 
 
 def check_content(checkpoint: Checkpoint) -> None:

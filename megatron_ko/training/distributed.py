@@ -183,10 +183,16 @@ def broadcast_from_last_stage(values: torch.Tensor) -> torch.Tensor:
     return values
 
 
+def gather(value: Any) -> list[Any]:
+    """Returns the values of all ranks, in their order, on every rank. Collective."""
+    by_rank: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(by_rank, value)
+    return by_rank
+
+
 def gather_values(values: dict[str, Any]) -> dict[str, list[Any]]:
     """Returns each value of all ranks, in the order of ranks. Collective."""
-    by_rank: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(by_rank, values)
+    by_rank = gather(values)
     return {name: [one[name] for one in by_rank] for name in values}
 
 
@@ -293,8 +299,7 @@ def groups_of_fewer(tensor: int, timeout_s: float) -> Any:
 
 def _group_by(key: tuple[int, int], timeout_s: float) -> dist.ProcessGroup:
     """A new group of all ranks with the same ``key``. Collective over all ranks."""
-    keys: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(keys, key)
+    keys = gather(key)
     sets = [[rank for rank, other in enumerate(keys) if other == wanted] for wanted in sorted(set(keys))]
     own: Any
     own, _ = dist.new_subgroups_by_enumeration(sets, timeout=datetime.timedelta(seconds=timeout_s))

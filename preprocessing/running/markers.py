@@ -16,14 +16,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import xxhash
-
 from megatron_ko.errors import DataError
 from megatron_ko.files import write_json
+from megatron_ko.formats.checksums import hash_file
 
 FORMAT = 2
 """A marker of another format counts as not finished."""
-_BLOCK_BYTES = 4 << 20
 
 _QUOTED_PATH = re.compile(r"'([^']+)'")
 _HIGHEST_FOLDERS = 4  # an output is at most so many folders below the output folder
@@ -35,15 +33,6 @@ Outputs = dict[str, tuple[int, str]]
 def key_of(*parts: Any) -> str:
     """Hash of JSON values."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode("utf-8")).hexdigest()
-
-
-def content_of(path: Path) -> str:
-    """xxh3_128 of a file: as fast as reading it. Detects changes, not forgeries."""
-    digest = xxhash.xxh3_128()
-    with open(path, "rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 class Marker:
@@ -106,7 +95,7 @@ class Marker:
         listed: Outputs = {}
         for path in outputs:
             name = str(path.relative_to(self._folder))
-            listed[name] = (known or {}).get(name) or (path.stat().st_size, content_of(path))
+            listed[name] = (known or {}).get(name) or (path.stat().st_size, hash_file(path))
         data = {"format": FORMAT, "key": key, "content": content or key_of(listed)}
         write_json(self.path, {**data, "shared": list(shared), "outputs": listed, "summary": summary})
 

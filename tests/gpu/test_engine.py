@@ -267,19 +267,13 @@ def test_weights_have_the_names_shapes_and_first_values_of_our_layers(size, para
 # --- optimizer, overlap ----------------------------------------------------------------------------------
 
 
-def test_fused_adam_is_chosen_and_has_what_precision_aware_state_needs(monkeypatch):
+def test_fused_adam_is_chosen_and_has_what_precision_aware_state_needs(unchosen_adam):
     from megatron.core import optimizer
     from megatron.core.optimizer import distrib_optimizer
     from transformer_engine.pytorch.optimizers import FusedAdam
 
     from megatron_ko.training.engine import use_adam
 
-    for module, name in (
-        (optimizer, "USING_PYTORCH_OPTIMIZER"), (optimizer, "Adam"), (distrib_optimizer, "Adam"),
-        (distrib_optimizer, "HAVE_APEX_OR_TE"), (distrib_optimizer, "USING_TE_OPTIMIZER"),
-        (distrib_optimizer, "USING_APEX_OPTIMIZER"),
-    ):  # fmt: skip
-        monkeypatch.setattr(module, name, None)
     use_adam("engine")
     assert optimizer.Adam is distrib_optimizer.Adam is FusedAdam
     assert distrib_optimizer.USING_TE_OPTIMIZER and not optimizer.USING_PYTORCH_OPTIMIZER

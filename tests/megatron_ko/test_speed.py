@@ -420,18 +420,12 @@ def test_a_weight_in_fp8_is_drawn_in_a_buffer(monkeypatch):
     assert other.data is not value.data
 
 
-def test_the_adam_of_torch_replaces_what_megatron_core_would_choose(monkeypatch):
+def test_the_adam_of_torch_replaces_what_megatron_core_would_choose(unchosen_adam):
     from megatron.core import optimizer
     from megatron.core.optimizer import distrib_optimizer
 
     from megatron_ko.training.engine import use_adam
 
-    for module, name in (
-        (optimizer, "USING_PYTORCH_OPTIMIZER"), (optimizer, "Adam"), (distrib_optimizer, "Adam"),
-        (distrib_optimizer, "HAVE_APEX_OR_TE"), (distrib_optimizer, "USING_TE_OPTIMIZER"),
-        (distrib_optimizer, "USING_APEX_OPTIMIZER"),
-    ):  # fmt: skip
-        monkeypatch.setattr(module, name, None)
     use_adam("torch")
     assert optimizer.Adam is distrib_optimizer.Adam is torch.optim.AdamW
     assert optimizer.USING_PYTORCH_OPTIMIZER is True

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from megatron_ko.formats.checksums import hash_file
 from preprocessing.cli import main
 from preprocessing.running.context import Context, Task
-from preprocessing.running.markers import Marker, content_of, key_of
+from preprocessing.running.markers import Marker, key_of
 from preprocessing.running.tasks import Outcome
 from preprocessing.steps import clean, order
 from tests.preprocessing.corpus import steps_run, write_config
@@ -32,7 +33,7 @@ def test_content_is_of_names_and_bytes_and_not_of_the_key(tmp_path):
     written(tmp_path, "b", "3")
     marker.write("key", first, {"n": 1})
     assert marker.content() != content
-    assert marker.contents() == {path.name: (1, content_of(path)) for path in first}
+    assert marker.contents() == {path.name: (1, hash_file(path)) for path in first}
 
 
 def test_a_marker_counts_while_its_outputs_have_their_sizes(tmp_path):
