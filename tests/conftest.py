@@ -1,4 +1,4 @@
-"""Makes tests independent of each other: repeatable random examples, and logging as pytest has set it up.
+"""Makes tests independent of each other: repeatable random examples, logging and signals as pytest has set them up.
 
 ``--hypothesis-profile default`` draws other examples each time. Also what makes the whole suite short: the kernels are
 compiled once while other tests run, and files that take long start first.
@@ -6,6 +6,7 @@ compiled once while other tests run, and files that take long start first.
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 
@@ -30,6 +31,15 @@ def _original_logging():
             root.removeHandler(handler)
             handler.close()
     root.setLevel(LEVEL)
+
+
+@pytest.fixture(autouse=True)
+def _original_signals():
+    """Undoes what commands that ran in this process do to signals: programs that a later test starts would inherit it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

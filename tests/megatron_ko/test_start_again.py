@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import sys
 
 import pytest
@@ -12,18 +11,8 @@ from megatron_ko import plan, train
 from megatron_ko.errors import CheckpointError
 from megatron_ko.inputs.weights import find_weights
 from megatron_ko.preflight import preflight
-from megatron_ko.training import stop
 from tests.megatron_ko.test_run_folder import write_checkpoint
 from tests.tiny_run import write_tiny_run
-
-
-@pytest.fixture(autouse=True)
-def keep_signal_handlers():
-    """``train.main`` takes the signals over, which is right for a process of its own."""
-    before = {number: signal.getsignal(number) for number in stop.SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture
