@@ -30,7 +30,7 @@ from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json, write_text
 from megatron_ko.formats.checkpoint_folder import UNFINISHED, require_finished
 from megatron_ko.formats.checksums import describe_files
-from megatron_ko.formats.run_folder import suggest_run_folder
+from megatron_ko.formats.run_folder import require_folder, suggest_run_folder
 from megatron_ko.planning.weights import parameter_count
 from megatron_ko.wording import format_bytes, format_count
 
@@ -47,8 +47,7 @@ def open_source(
 ) -> Store:
     """Opens the folder ``path`` and prints its size. Raises CheckpointError unless ``is_format`` accepts the folder."""
     folder = Path(path).expanduser()
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder; check SRC", rule="missing-folder")
+    require_folder(folder)
     if not is_format(folder):
         raise CheckpointError(
             f"{folder}: is not {format_name}; {suggest_run_folder(folder)}", rule="wrong-format"

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from megatron_ko.config.fields import Flag, NonNegativeInt, PositiveInt
 from megatron_ko.config.fp8 import Fp8
-from megatron_ko.config.loading import problem_of
+from megatron_ko.config.loading import in_plain_words, problem_of
 from megatron_ko.config.model import ModelConfig, head_size
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json, sha256_text
@@ -167,7 +167,7 @@ class Checkpoint:
                     problem_of(
                         str(marker),
                         item,
-                        f"{item['msg'][0].lower()}{item['msg'][1:]}; the file was damaged or edited, use another checkpoint",
+                        f"{in_plain_words(item['msg'])}; the file was damaged or edited, use another checkpoint",
                     )
                     for item in error.errors()
                 ]
