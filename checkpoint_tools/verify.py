@@ -20,6 +20,7 @@ from checkpoint_tools.formats.lora import Adapter
 from checkpoint_tools.formats.store import BLOCK, Store
 from checkpoint_tools.prefetch import map_ahead
 from checkpoint_tools.scores import Scores, Stream, score
+from megatron_ko.config.yaml_tree import format_value
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json
 from megatron_ko.formats.hf_families import FAMILIES, FIXED, Family, family_for
@@ -206,14 +207,14 @@ def compare_settings(a: Store, b: Store) -> list[str]:
 
 
 def describe_differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """``name: ours / theirs`` of each value that differs, such as ``rope.base: 500000.0 / 10000.0``; null where one has none."""
+    """``name: ours / theirs`` of each value that differs, such as ``rope.base: 500000.0 / 10000.0``; none where one has no value."""
     texts = []
     for name in dict.fromkeys([*ours, *theirs]):
         a, b = ours.get(name), theirs.get(name)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             texts += describe_differences(a, b, f"{prefix}{name}.")
         elif a != b:
-            texts.append(f"{prefix}{name}: {a} / {b}")
+            texts.append(f"{prefix}{name}: {format_value(a)} / {format_value(b)}")
     return texts
 
 
