@@ -190,7 +190,11 @@ def _mark_data(data, offsets, targets, out):
                 while offsets[r + 1] <= i:
                     r += 1
                 out[r] |= _ends(data, i, offsets[r], _MARKER)
-                out[r] |= targets and _ends(data, i, offsets[r], _SCHEME) and _begins_target(data, i - 5, offsets[r])
+                out[r] |= (
+                    targets
+                    and _ends(data, i, offsets[r], _SCHEME)
+                    and _begins_target(data, i - 5, offsets[r])
+                )
         first = last
 
 
@@ -210,10 +214,10 @@ def _ends(data, i, start, word):
     first = i + 1 - len(word)
     if first < start:
         return False
-    for k in range(len(word)):
-        if data[first + k] != word[k]:
-            return False
-    return True
+    k = 0
+    while k < len(word) and data[first + k] == word[k]:
+        k += 1
+    return k == len(word)
 
 
 @inner()
