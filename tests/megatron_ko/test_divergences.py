@@ -28,6 +28,7 @@ LOSSES: dict[str, dict[str, Any]] = {
         "loss": {"type": "top_k", "k": 19, "tail": False},
         "language_model_weight": 1.0,
     },
+    "top-k without tail, T 2": {"loss": {"type": "top_k", "k": 6, "tail": False}, "temperature": 2.0},
 }
 CASES = [
     (name, vocab, dtype)
