@@ -80,12 +80,15 @@ class Distillation:
     def forward(self, batch: Batch, model: Any) -> tuple[Tensor, Callable[[Tensor], Sums]]:
         gpt, mask = unwrap(model), batch["loss_mask"].float()
         if self.teacher is None:
-            return self._run_student(model, batch, None), partial(self._sum, mask, None)
+            target = self._target(gpt.real_vocab_size, batch, None) if gpt.post_process else None
+            return self._run_student(model, batch, target), partial(self._sum, mask, None)
         passage = Passage(self.settings, (gpt, self._teacher))
         if not gpt.pre_process:
             passage.receive(gpt.decoder.input_tensor)
         with torch.no_grad(), passage.capturing(TEACHER):
             taught = call_model(self._teacher, batch)  # on the last pipeline stage its logits
+        if gpt.post_process:
+            taught = self._target(gpt.real_vocab_size, batch, taught)  # top_k needs the logits no longer
         with passage.capturing(STUDENT):
             output = self._run_student(model, batch, taught)
         if not gpt.post_process:
@@ -96,11 +99,10 @@ class Distillation:
             hidden = sum_of_tokens(distances, mask, gpt.config.sequence_parallel)
         return output, partial(self._sum, mask, hidden)
 
-    def _run_student(self, model: Any, batch: Batch, taught: Tensor | None) -> Tensor:
+    def _run_student(self, model: Any, batch: Batch, target: Any) -> Tensor:
         """The student's hidden states, or on the last pipeline stage three numbers of each token: [3, B, S]."""
         gpt = unwrap(model)
         if gpt.post_process:
-            target = self._target(gpt.real_vocab_size, batch, taught)
             gpt.compute_language_model_loss = partial(
                 _token_losses, gpt.real_vocab_size, self.settings, self._is_mixed, target
             )
