@@ -1,18 +1,18 @@
 """Rows of integers in as few bits as they need, packed and unpacked as whole arrays.
 
 Owns two encodings of fixed size: numbers below a bound, and ascending numbers below a bound (Elias 1974, Fano 1971). The cache of a
-teacher uses both (``docs/formats.md``).
+teacher uses both (``docs/formats.md``). Sizes are known without numpy, which is imported to pack and to unpack.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-Bytes = NDArray[np.uint8]
-Numbers = NDArray[np.uint32]
+Bytes = Any
+"""An array of uint8."""
+Numbers = Any
+"""An array of uint32."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Packed:
 
     def pack(self, numbers: Numbers) -> Bytes:
         """Bytes [rows, row_bytes] of numbers [rows, count] below 2 ** ``bits``."""
+        import numpy as np
+
         rows, whole = len(numbers), self.bits // 8
         little = np.ascontiguousarray(numbers, "<u4").view(np.uint8).reshape(rows, self.count, 4)
         low = little[..., :whole].reshape(rows, -1)
@@ -39,6 +41,8 @@ class Packed:
 
     def unpack(self, packed: Bytes) -> Numbers:
         """The numbers [rows, count] of ``pack``."""
+        import numpy as np
+
         rows, whole, more = len(packed), self.bits // 8, self.bits % 8
         little = np.zeros((rows, self.count, 4), np.uint8)
         little[..., :whole] = packed[:, : self.count * whole].reshape(rows, self.count, whole)
@@ -76,6 +80,8 @@ class PackedAscending:
 
     def pack(self, numbers: Numbers) -> Bytes:
         """Bytes [rows, row_bytes] of ascending numbers [rows, count]."""
+        import numpy as np
+
         low = self.low
         places = (numbers >> low.bits) + np.arange(self.count, dtype=np.uint32)
         ends = np.zeros((len(numbers), self._high_bits(low.bits)), np.uint8)
@@ -84,6 +90,8 @@ class PackedAscending:
 
     def unpack(self, packed: Bytes) -> Numbers:
         """The numbers [rows, count] of ``pack``."""
+        import numpy as np
+
         low = self.low
         width = self._high_bits(low.bits)
         ends = np.unpackbits(packed[:, low.row_bytes :], axis=-1, count=width, bitorder="little")
