@@ -62,8 +62,11 @@ class TeacherCache:
         if not path.is_file():
             raise CheckpointError(f"{folder}: has no {DESCRIPTION}; {REMEDY}", rule="missing-cache")
         content = read_json(path, error=CheckpointError)
-        if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-            message = f"{path}: its format is not {FORMAT!r}; delete {folder}, then {REMEDY} again"
+        written = content.pop("format", None) if isinstance(content, dict) else None
+        if written != FORMAT:
+            message = (
+                f"{path}: its format is {written!r}, not {FORMAT!r}; delete {folder}, then {REMEDY} again"
+            )
             raise CheckpointError(message, rule="unknown-format")
         try:
             return TypeAdapter(TeacherCache).validate_python({**content, "folder": folder})
@@ -261,7 +264,7 @@ def cache_problems(
     cache: TeacherCache,
     wanted: TeacherCache,
     path: str,
-    remedy: str = f"{REMEDY} for this run, or name another folder",
+    remedy: str = "name another folder, which 'mko distill cache' writes for this run",
 ) -> Iterator[Found]:
     """``(path, message, rule)`` for everything in which a cache is not the one that a stage needs; of ``wanted``, the teacher's hash
     may be empty (not compared)."""

@@ -143,9 +143,13 @@ def describe(distillation: DistillationConfig) -> str:
 
 
 def describe_teacher(
-    distillation: DistillationConfig | None, parallel: ParallelConfig, teacher: ModelConfig
+    distillation: DistillationConfig | None, parallel: ParallelConfig, teacher: ModelConfig | None
 ) -> tuple[str, ...]:
-    """In which the teacher differs from the student, for the plan."""
+    """In which the teacher beside the student, if there is one, differs from it, or what a cache has of it, for the plan."""
+    if distillation is not None and isinstance(distillation.loss, TopK) and not needs_teacher(distillation):
+        return (f"the {distillation.loss.k} most probable tokens of each position, from a cache",)
+    if teacher is None:
+        return ()
     tensor, words = teacher_tensor(distillation, parallel), []
     if tensor < parallel.tensor:
         split = (

@@ -68,6 +68,8 @@ def cached(folder, tmp_path_factory) -> tuple[str, Path, Path]:  # noqa: F811
 
 def test_training_from_the_cache_equals_training_with_the_teacher_bit_for_bit(cached, tmp_path):
     config, _, online = cached
+    plan = preflight([config], ["distillation.teacher=none"], 1).plan.text()
+    assert "teacher      the 12 most probable tokens" in plan
     ranks.train(config, ["distillation.teacher=none", f"run.folder={tmp_path / 'run'}"])
     assert curve(tmp_path / "run") == curve(online)
 
