@@ -282,6 +282,8 @@ def cache_problems(
     for name, ours in wanted.data.items():
         theirs = cache.data.get(name)
         if theirs != ours:
+            if name == "manifest":
+                theirs, ours = (f"a file with the SHA-256 {str(value)[:12]}" for value in (theirs, ours))
             message = f"{cache.folder}: data.{name} was {theirs} when it was written but is {ours} in the run; {remedy}"
             yield path, message, "cache-of-other-data"
     if wanted.teacher.hash and cache.teacher.hash != wanted.teacher.hash:
