@@ -87,12 +87,14 @@ class Distillation:
             passage.receive(gpt.decoder.input_tensor)
         with torch.no_grad(), passage.capturing(TEACHER):
             taught = call_model(self._teacher, batch)  # on the last pipeline stage its logits
-        if gpt.post_process:
-            taught = self._target(gpt.real_vocab_size, batch, taught)  # top_k needs the logits no longer
-        with passage.capturing(STUDENT):
-            output = self._run_student(model, batch, taught)
         if not gpt.post_process:
+            with passage.capturing(STUDENT):
+                output = self._run_student(model, batch, None)
             return passage.message(output, taught), partial(self._sum, mask, None)
+        target = self._target(gpt.real_vocab_size, batch, taught)
+        del taught  # top_k needs the logits no longer
+        with passage.capturing(STUDENT):
+            output = self._run_student(model, batch, target)
         distances = passage.distances()
         hidden = None
         if distances is not None:

@@ -162,7 +162,7 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
         begin = time.process_time()
         cache.write_shard(
             0,
-            ((hash_of_tokens(row), encode(*record, cache)) for row, record in zip(rows, records)),
+            ((hash_of_tokens(row), encode(ids, values, cache)) for row, (ids, values) in zip(rows, records)),
         )
         writing.append((time.process_time() - begin) / (len(rows) * LENGTH))
         return CachedTargets(rows, cache)

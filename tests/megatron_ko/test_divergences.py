@@ -76,7 +76,7 @@ def ours(rank: int, init_method: str, size: int) -> list[tuple[list[float], Tens
         if name.startswith("top-k"):
             batch = targets_of_a_cache(loss, vocab, target)
             target = loss._target(vocab, batch, target)
-            again = loss._target(vocab, batch, None)
+            again: Any = loss._target(vocab, batch, None)
             assert torch.equal(target.ids, again.ids)
             assert torch.equal(target.log_probabilities, again.log_probabilities)
         # the model computes with the logits that it returns, so they are no leaf
