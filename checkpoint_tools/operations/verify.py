@@ -143,6 +143,6 @@ def _run_again(folder: Path, entry: dict[str, Any]) -> list[str]:
         return [f"{LOGITS} are not compared again: the source {path} has other weights now"]
     check = compare_logits(source, folder, bounds[0])
     return [
-        f"{LOGITS} compared again: {check.value:.3g} (tolerance {check.bound:.3g}), with",
-        f"  {path}",
+        f"{LOGITS} compared again with",
+        f"  {path}: {check.value:.3g} (tolerance {check.bound:.3g})",
     ]
