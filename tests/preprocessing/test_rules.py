@@ -70,7 +70,24 @@ def configure(preset="default", lang="ko", **fields):
 
 def reference(sections, structure="#### 매개변수\n\n<Parameter flatten>"):
     """A reference whose sections repeat the same list of parameters below sentences of their own."""
-    words = "바람 구름 나무 강물 바위 모래 이슬 안개 서리 노을 번개 우박 소나기 무지개 달빛 별빛".split()
+    words = [
+        "바람",
+        "구름",
+        "나무",
+        "강물",
+        "바위",
+        "모래",
+        "이슬",
+        "안개",
+        "서리",
+        "노을",
+        "번개",
+        "우박",
+        "소나기",
+        "무지개",
+        "달빛",
+        "별빛",
+    ]
     listed = "\n".join(f"- {word}는 결제를 요청할 때 필요한 값을 적는 칸입니다." for word in words)
     own = [
         " ".join(f"{words[n]} {words[k]} {words[(n + k) % 16]} {n}{k}번 화면을 봅니다." for k in range(8))
