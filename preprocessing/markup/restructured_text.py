@@ -13,7 +13,7 @@ from preprocessing.markup.restructured_tables import TABLES, convert_table
 from preprocessing.markup.small_text import convert_small_text
 
 ADORNMENT = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}[ \t]*")
-DIRECTIVE = re.compile(r"[ \t]*\.\. +(?:([A-Za-z][\w.:+-]{0,60}?)::(?:[ \t]+(.*))?|.*)")
+DIRECTIVE = re.compile(r"[ \t]*\.\. +(?:([A-Za-z가-힣][\w.:+-]{0,60}?)::(?:[ \t]+(.*))?|.*)")
 OPTION = re.compile(r"[ \t]*:[\w-]{1,40}:(?:[ \t]+.*)?")
 CODE = frozenset((
     "code-block", "code", "sourcecode", "parsed-literal", "literalinclude", "doctest", "testcode",
@@ -24,13 +24,19 @@ REMOVED = frozenset((
     "role", "default-role", "raw", "meta", "sectionauthor", "moduleauthor", "tabularcolumns", "audit-event",
     "availability", "pdfembed", "automodule", "autoclass", "autofunction", "testsetup", "testcleanup",
     "only-html", "py:module", "py:currentmodule", "sectnum", "target-notes", "default-domain", "header",
-    "footer",
+    "footer", "rst-class", "cssclass",
 ))  # fmt: skip
 NOTES = frozenset((
     "note", "warning", "tip", "hint", "important", "caution", "danger", "error", "attention", "seealso",
     "admonition", "deprecated", "versionadded", "versionchanged", "deprecated-removed", "versionremoved",
     "topic", "sidebar", "impl-detail", "rubric",
 ))  # fmt: skip
+KOREAN_NAMES = {
+    "집중": "attention", "주의": "caution", "위험": "danger", "오류": "error", "실마리": "hint", "중요한": "important", "비고": "note",
+    "팁": "tip", "경고": "warning", "권고": "admonition", "코드": "code", "코드-블록": "code", "소스코드": "code", "이미지": "image",
+    "사이드바": "sidebar", "주제": "topic",
+}  # fmt: skip
+"""Names of directives in Korean documents (docutils, Korean language)."""
 VERSIONS = {
     "versionadded": "Added in version",
     "versionchanged": "Changed in version",
@@ -53,6 +59,10 @@ _SMALL = {
     "sub": "sub",
     "subscript": "sub",
 }  # roles and their tags of HTML
+_LINE_OF_CODE = re.compile(
+    r"[ \t]*(?:(?:import|from|def|class|return|for|while|if|else|elif|try|except|with|print|let|const|var|func|public|void)\b(?!.*[가-힣]{2}.*[.다]$)"
+    r"|[$%>#@]\s?\S|[{}\])]|[\w.\[\]'\"]{1,80}\s?(?:=|\+=|:=|->)\s?\S|[\w.]{1,80}\(.*\)?[\s:;,{]*$)|.*[;{}]\s*$"
+)
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _GLUE = re.compile(
     r"(?<=[^\s\\:(\[<\x22\x27][`|\x7f])\\(?:[ \n]|(?=\w))|(?<=[^\s\\][*_])\\(?:[ \n]|(?=[가-힣]))|\\ (?=[*`:|\x7f])"
@@ -162,7 +172,7 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
     """Converts the directive, comment, target or footnote at ``at``; also returns the number of the next line."""
     match = DIRECTIVE.fullmatch(lines[at])
     body, end = _read_body(lines, at + 1, _indent(lines[at]))
-    name = match[1].lower() if match and match[1] else ""
+    name = KOREAN_NAMES.get(match[1], match[1].lower()) if match and match[1] else ""
     if not name:
         note = re.match(r"[ \t]*\.\. +\[[^\]\n]{1,60}\] +(.*)", lines[at])
         return ([_convert_inline("\n".join([note[1], *body]))] if note else []), end
@@ -180,9 +190,18 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
     if name == "math":
         formula = "\n".join(filter(None, [argument, *body])).strip()
         return (["", f"$$\n{formula}\n$$", ""] if formula else []), end
+    if (
+        name not in NOTES and not argument and _looks_like_code(body)
+    ):  # of an extension, such as click:example
+        return _fence("", body), end
     if name in REMOVED or "replace" in name:
         return ([_convert_inline("\n".join(body))] if name == "figure" else []), end
     return _convert_note(name, argument, body), end
+
+
+def _looks_like_code(body: list[str]) -> bool:
+    lines = [line for line in body if line.strip()]
+    return 2 * sum(bool(_LINE_OF_CODE.match(line)) for line in lines) >= max(len(lines), 1)
 
 
 def _convert_note(name: str, argument: str, body: list[str]) -> list[str]:
