@@ -15,6 +15,7 @@ from preprocessing.markup.small_text import convert_small_text
 ADORNMENT = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}[ \t]*")
 DIRECTIVE = re.compile(r"[ \t]*\.\. +(?:([A-Za-z가-힣][\w.:+-]{0,60}?)::(?:[ \t]+(.*))?|.*)")
 OPTION = re.compile(r"[ \t]*:[\w-]{1,40}:(?:[ \t]+.*)?")
+_OPTION_VALUE = re.compile(r"[ \t]*:([\w-]{1,40}):[ \t]+(.*)")
 CODE = frozenset((
     "code-block", "code", "sourcecode", "parsed-literal", "literalinclude", "doctest", "testcode",
     "testoutput", "productionlist",
@@ -186,7 +187,9 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
     name = name.removeprefix("py:").removeprefix("c:") if name not in REMOVED else name
     if name in CODE:
         lang = argument.split()[0] if argument and name in ("code-block", "code", "sourcecode") else ""
-        return (_fence(lang, body) if body else []), end
+        caption = _option_of(options, "caption")
+        title = ["", f"**{_convert_inline(caption)}**"] if caption and body else []
+        return [*title, *(_fence(lang, body) if body else [])], end
     if name == "math":
         formula = "\n".join(filter(None, [argument, *body])).strip()
         return (["", f"$$\n{formula}\n$$", ""] if formula else []), end
@@ -194,9 +197,19 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
         name not in NOTES and not argument and _looks_like_code(body)
     ):  # of an extension, such as click:example
         return _fence("", body), end
+    if name in ("image", "figure"):
+        alternative = _option_of(options, "alt")
+        picture = ["", f"![{alternative}]({argument})", ""] if alternative else []
+        return [*picture, *([_convert_inline("\n".join(body))] if name == "figure" else [])], end
     if name in REMOVED or "replace" in name:
-        return ([_convert_inline("\n".join(body))] if name == "figure" else []), end
+        return [], end
     return _convert_note(name, argument, body), end
+
+
+def _option_of(options: list[str], name: str) -> str:
+    """The value of ``:name: value``; the empty text without one."""
+    found = (match for match in map(_OPTION_VALUE.fullmatch, options) if match and match[1] == name)
+    return next((match[2].strip() for match in found), "")
 
 
 def _looks_like_code(body: list[str]) -> bool:
@@ -230,7 +243,7 @@ def _convert_nested(body: list[str]) -> Iterator[str]:
     at = 0
     while at < len(body):
         line = body[at]
-        if line.rstrip().endswith("::") or (line.lstrip().startswith(".. ") and _is_code(line)):
+        if line.rstrip().endswith("::") or (line.lstrip().startswith(".. ") and _is_code_or_picture(line)):
             yield from _flush_prose(pending)
             is_directive = line.lstrip().startswith(".. ")
             block, at = _convert_directive(body, at) if is_directive else _convert_literal_block(body, at)
@@ -250,9 +263,9 @@ def _convert_nested(body: list[str]) -> Iterator[str]:
     yield from _flush_prose(pending)
 
 
-def _is_code(line: str) -> bool:
+def _is_code_or_picture(line: str) -> bool:
     match = DIRECTIVE.fullmatch(line)
-    return bool(match and match[1] and match[1].lower() in CODE)
+    return bool(match and match[1] and match[1].lower() in (*CODE, "image", "figure"))
 
 
 # --- inside lines ----------------------------------------------------------------------------------------
