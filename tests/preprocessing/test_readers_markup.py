@@ -211,7 +211,7 @@ def test_latex(latex, markdown):
         (".. 주의:: 조심하라\n\n.. 코드:: python\n\n   x = 1\n\n.. 예시::\n\n   남는 글", "**Caution:** 조심하라\n\n```python\nx = 1\n```\n\n남는 글"),
         (".. image:: a.png\n   :alt: 로그인 화면\n   :width: 50\n\n글\n\n.. image:: b.png\n\n.. figure:: c.png\n   :alt: 그림\n\n   설명", "![로그인 화면](a.png)\n\n글\n\n![그림](c.png)\n\n설명"),
         (".. code-block:: py\n   :caption: 앱의 ``a.py``\n\n   x = 1", "**앱의 `a.py`**\n\n```py\nx = 1\n```"),
-        (".. note::\n\n   글\n\n   .. figure:: a.png\n      :alt: 그림\n\n      설명", "**Note:**\n글\n\n![그림](a.png)\n\n설명"),
+        (".. note::\n\n   글\n\n   .. figure:: a.png\n      :alt: 그림\n\n      설명", "**Note:**\n\n글\n\n![그림](a.png)\n\n설명"),
         (".. rst-class:: hide\n\n글", "글"),
         (".. code-block:: python\n   :linenos:\n\n   def f():\n       return 1\n\n글", "```python\ndef f():\n    return 1\n```\n\n글"),
         (".. note:: 주의\n   둘째", "**Note:** 주의\n둘째"),
