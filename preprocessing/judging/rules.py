@@ -117,8 +117,12 @@ def _repeated_words(of: Columns) -> np.ndarray:
 
 def _number_lines(of: Columns) -> np.ndarray:
     """0 for tables of Korean names and their codes."""
+    return np.where(_is_table_of_codes(of), 0, of("number_lines") / np.maximum(of("text_lines"), 1))
+
+
+def _is_table_of_codes(of: Columns) -> np.ndarray:
     is_table = (of("measured") == "text") & (_hangul(of) >= HANGUL_OF_CODES)
-    return np.where(is_table, 0, of("number_lines") / np.maximum(of("text_lines"), 1))
+    return is_table & (2 * of("number_lines") >= of("text_lines"))
 
 
 def _repeated_pair(of: Columns) -> np.ndarray:
@@ -130,9 +134,9 @@ def _repeated_pair(of: Columns) -> np.ndarray:
 
 
 def _listed_words(of: Columns) -> np.ndarray:
-    """0 where function words show that pieces belong to sentences, as in poems of short lines."""
+    """0 where function words show that pieces belong to sentences, as in poems of short lines, and for tables of codes."""
     few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(of("words") - of("symbol_words"), 1)
-    return np.where(few, of("listed_words") / np.maximum(of("list_words"), 1), 0)
+    return np.where(few & ~_is_table_of_codes(of), of("listed_words") / np.maximum(of("list_words"), 1), 0)
 
 
 def _function_words(of: Columns) -> np.ndarray:

@@ -67,8 +67,9 @@ def replace_known_tag(match: re.Match[str], closed: set[str], tags: Tags) -> str
     before, after = match.string[at - 1 : at], match.string[match.end() : match.end() + 1]
     if before == "\\" or before + after in _QUOTES or _is_mentioned(match):
         return match[0]
+    is_column = name.lower() == "col" and ("colgroup" in closed or "/" in match["attributes"])
     if name.lower() in _WORDS and name.lower() not in closed and not match["attributes"].strip(" /"):
-        return match[0]
+        return "" if is_column else match[0]
     return tags.replace(match)
 
 

@@ -120,7 +120,7 @@ def test_a_table_of_names_and_codes_is_kept_and_one_of_numbers_is_not():
         min_letter_ratio="off",
         min_hangul_ratio="off",
         max_repeated_words="off",
-        max_listed_words="off",
+        max_listed_words=0.9,
     )
     assert reasons([codes, numbers], config=limits) == [None, "number_lines"]
 
