@@ -40,9 +40,13 @@ class Update:
 
 @dataclass(frozen=True)
 class Adapter:
-    """``replaced``: tensors of the file that replace a weight, ``updates``: those that are added, by Llama's names."""
+    """``replaced``: tensors of the file that replace a weight, ``updates``: those that are added, by Llama's names.
+
+    ``base_name``: folder or name on the hub of the model that it was trained on, as the file says; a name alone proves nothing.
+    """
 
     folder: Path
+    base_name: str | None
     replaced: dict[str, str]
     updates: dict[str, Update]
     read: Callable[[str], Tensor]
@@ -111,7 +115,9 @@ def open_adapter(folder: Path, base: Store) -> Adapter:
         problems = [Problem(str(folder / CONFIG), *problem) for problem in reader.find_absent()]
     if problems:
         raise CheckpointError(problems)
-    adapter = Adapter(folder, reader.replaced, reader.updates, file.get_tensor)
+    name = config.get("base_model_name_or_path")
+    base_name = name if isinstance(name, str) and name else None
+    adapter = Adapter(folder, base_name, reader.replaced, reader.updates, file.get_tensor)
     if base.model.tied_embeddings:
         adapter = _keep_tied(adapter, base)
     return adapter

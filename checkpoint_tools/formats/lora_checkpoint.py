@@ -67,7 +67,7 @@ def open_adapters(checkpoint: Checkpoint) -> Adapter:
     updates = {
         row.name.format(layer=layer): update(row, layer) for layer in range(model.layers) for row in rows
     }
-    return Adapter(checkpoint.folder, {}, updates, read)
+    return Adapter(checkpoint.folder, None, {}, updates, read)
 
 
 def shapes_of_base(checkpoint: Checkpoint, family: str) -> Store:

@@ -18,6 +18,7 @@ from checkpoint_tools.formats import hf, lora
 from checkpoint_tools.formats.tokenizer_files import info_of
 from checkpoint_tools.options.conversion import FromHf
 from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.yaml_tree import format_value
 from megatron_ko.errors import CheckpointError
 from megatron_ko.wording import format_count
 
@@ -37,6 +38,11 @@ def run(options: FromHf) -> int:
             f"adapter {adapter.folder}\n"
             f"  adds to {format_count(len(adapter.updates), 'weight')}, replaces {format_count(len(adapter.replaced), 'weight')}"
         )
+        if adapter.base_name and Path(adapter.base_name).name != Path(source.origin).name:
+            print(
+                f"warning: {lora.CONFIG} says that the adapter was trained on\n"
+                f"  {format_value(adapter.base_name)}; check that this is SRC"
+            )
     if (options.max_sequence_length or 0) > source.model.max_sequence_length:
         print(
             f"warning: --max-sequence-length {options.max_sequence_length:,} is longer than the model's "

@@ -164,6 +164,17 @@ def test_merged_logits_are_those_of_the_base_with_the_delta_added_by_hand(
     assert ("logits" in report) == (name == "patterns")
 
 
+@pytest.mark.parametrize(
+    "named, warned", [("elsewhere/other-base", True), ("elsewhere/base", False), (None, False)]
+)
+def test_an_adapter_that_names_another_base_is_a_warning(hf_models, tmp_path, run, capsys, named, warned):
+    base = tmp_path / "base"
+    base.symlink_to(hf_models["gqa"])
+    adapter = write_adapter(tmp_path / "adapter", base, {"base_model_name_or_path": named})
+    assert run("from-hf", src=base, dst=tmp_path / "out", adapter=adapter, dry_run=True) == 0
+    assert ("other-base" in capsys.readouterr().out) == warned
+
+
 def test_the_adapter_of_an_exaone_has_its_names(hf_models, tmp_path, run):
     from transformers import AutoModelForCausalLM, LlamaConfig
 
