@@ -1,0 +1,601 @@
+"""Cases of addresses and versions that cross words with frames, for the fit of the weights in ``preprocessing/pii``.
+
+Owns the words and the frames, written by hand, and how numbers are drawn for them: "⏎" is the end of a line, "⇥" a tab,
+{4} an address, {v} a version, {s} a section. What a name owns is a version: "크롬 1.2.3.4" is one beside any verb, "서버
+1.2.3.4" is not.
+"""
+
+# ruff: noqa: E501, RUF001
+from __future__ import annotations
+
+import random
+import re
+
+from preprocessing.pii.masking import Span
+from tests.preprocessing.measure_personal_data import Case
+
+PRODUCTS = r"""
+크롬|크로미움|엣지|파이어폭스|사파리|오페라|웨일|네이버 웨일|브레이브|비발디|삼성 인터넷|익스플로러|윈도우|윈도|윈도우 11|맥오에스|안드로이드|리눅스|우분투|파이썬|자바|러스트|노드|코틀린|닷넷|플러터|유니티|언리얼 엔진|포토샵|일러스트레이터|프리미어|애프터 이펙트|
+라이트룸|오토캐드|한글|한글 2022|한컴오피스|오피스|엑셀|파워포인트|워드|아웃룩|원드라이브|팀즈|줌|슬랙|디스코드|카카오톡|카톡|라인|텔레그램|네이트온|스카이프|알집|알약|알씨|반디집|반디캠|곰플레이어|팟플레이어|다음 팟인코더|스팀|배틀넷|롤|리그 오브 레전드|
+배틀그라운드|배그|오버워치|메이플|메이플스토리|던파|로스트아크|원신|붕괴 스타레일|쿠키런|브롤스타즈|포켓몬고|발로란트|마인크래프트|마크|로블록스|모바일게임|티맵|카카오맵|네이버 지도|카카오페이|토스|배민|쿠팡|당근|유튜브|인스타|페이스북|틱톡|멜론|지니|벅스|웹뷰|
+시스템 웹뷰|구글 플레이 서비스|플레이 스토어|갤럭시 스토어|빅스비|굿락|삼성페이|삼성 헬스|원UI|에이전트|플러그인|뷰어|런처|백신|브이쓰리|브이백신|보안 모듈|키보드 보안|인증서 모듈|공동인증서 프로그램|클라이언트|설치 프로그램|그래픽 드라이버|칩셋 드라이버|
+랜 드라이버|사운드 드라이버|바이오스|펌웨어|공유기 펌웨어|프린터 드라이버|스캐너 드라이버|마우스 소프트웨어|오라클|티베로|큐브리드|알티베이스|제우스|웹투비|웹로직|웹스피어|톰캣|아파치|엔진엑스|포스트그레스|마이에스큐엘|마리아디비|몽고디비|레디스|카프카|엘라스틱서치|
+쿠버네티스|도커|젠킨스|깃랩|지라|컨플루언스|안랩 V3|V3 Lite|V3|이스트소프트 알약|앱|모바일 앱|데스크톱 앱|확장 프로그램|런타임|라이브러리|패키지|커널|모듈|부트로더|이미지|번들|포터블|스냅|워치 앱|패치 파일|인스톨러|VPN 클라이언트|메일 클라이언트|
+FTP 클라이언트|DB 클라이언트|DNS 서버 소프트웨어|프록시 소프트웨어|방화벽 소프트웨어|게임 클라이언트|서버 프로그램|Chrome|Google Chrome|Chromium|chromedriver|HeadlessChrome|Firefox|Edge|
+Microsoft Edge|Safari|Opera|Whale|Brave|Vivaldi|WebView|Electron|Windows|Windows 10|Windows 11|macOS|iOS|Android|Ubuntu|Debian|Linux|kernel|glibc|gcc|
+clang|LLVM|CUDA|cuDNN|TensorRT|PyTorch|TensorFlow|NVIDIA|GeForce|AMD Adrenalin|Radeon Software|Intel Arc|Realtek|DirectX|OpenSSL|OpenSSH|nginx|Apache|
+Tomcat|MySQL|MariaDB|PostgreSQL|Oracle|Oracle Database|Oracle 19c|MongoDB|Redis|Kafka|Spark|Hadoop|Hive|HBase|Docker|Kubernetes|Helm|Unity|Unreal|
+Office|Office 365|Excel|Outlook|Acrobat|Reader|Adobe Reader|Photoshop|Flash|Flash Player|Skype|Zoom|Teams|Slack|Discord|KakaoTalk|Java|JDK|jre|OpenJDK|
+Python|python|Node|Node.js|npm|PHP|Ruby|Perl|Go|Rust|rust|rustc|cargo|Kotlin|Swift|Scala|Dart|Flutter|Gradle|Maven|Elasticsearch|Logstash|Kibana|
+Jenkins|GitLab|Grafana|Prometheus|OpenCV|pandas|numpy|cmake|FortiOS|FortiClient|FortiGate|PAN-OS|Junos|IOS XE|NX-OS|ASA|AnyConnect|Cisco AnyConnect|
+GlobalProtect|Pulse Secure|OpenVPN|WireGuard|SoftEther|ESXi|vCenter|vSphere|VMware Tools|VMware Workstation|VirtualBox|Hyper-V|SQL Server|
+Microsoft SQL Server|SQL Server 2019|MS SQL Server|Exchange Server|Exchange Server 2016 CU22|SharePoint Server|IIS|Windows Server 2016|HANA|SAP GUI|
+IBM MQ|WebSphere|WebLogic|DB2|Sybase|Tibero|JEUS|CUBRID|Altibase|Synology DSM|QNAP QTS|TrueNAS|ipTIME|Netgear|ASUS AiMesh|Asuswrt-Merlin|OpenWrt|
+DD-WRT|Magisk|LineageOS|One UI|MIUI|Steam|iTunes|Telegram|VLC|PotPlayer|Bandizip|7-Zip|WinRAR|Notepad++|Visual Studio|VS Code|IntelliJ|PyCharm|Eclipse|
+Android Studio|Xcode|DataGrip|DBeaver|Postman|Wireshark|Nmap|Splunk|QRadar|Sophos|Norton|Kaspersky|Avast|Malwarebytes|Citrix|TeamViewer|AnyDesk|Parsec|
+OBS Studio|Blender|AutoCAD|MATLAB|SPSS|SAS|Revit|SketchUp|HWP|foo|libfoo|mylib|the app|the client|the agent|our SDK|The library|plugin|openjdk|envoy|
+istio|consul|vault|terraform|ansible|puppet|chef|zabbix|nagios|haproxy|squid|bind9|bind|unbound|postfix|dovecot|vsftpd|proftpd|samba|exim|varnish|
+caddy|traefik|etcd|rabbitmq|activemq|zookeeper|cassandra|clickhouse|couchbase|solr|lucene|log4j|spring-boot|struts|jquery|react|vue|angular|webpack|
+django|flask|laravel|rails
+"""
+PRODUCT_FRAMES = r"""
+{word} {v}
+{word} {v} 다운로드
+{word} {v} 설치 방법
+{word} {v} 설치 중 오류가 납니다
+{word} {v} 업데이트
+{word} {v} 업데이트 후 로그인이 안 됩니다
+{word} {v}로 업데이트하고 나서 느려졌어요
+{word} {v}으로 올렸더니 서버 접속이 안 됩니다
+{word} {v}에서 수정되었습니다
+{word} {v}에서 네트워크 연결이 끊기는 문제
+{word} {v}은 지원이 끝났습니다
+{word} {v}는 괜찮은데요
+{word} {v}의 취약점
+{word} {v}을 쓰고 있습니다
+{word} {v} 쓰시는 분
+{word} {v} 이하
+{word} {v} 이상 필요
+{word} {v} 미만에서 원격 코드 실행
+{word} {v} 배포
+{word} {v} 출시
+{word} {v} 정식판
+{word} {v} 베타
+{word} {v} 패치노트
+{word} {v} 강제 종료
+{word} {v} 한글판
+{word} {v} 사용 중
+{word} {v} 나왔네요
+{word} ({v})
+{word}({v})
+{word} - {v}
+{word}: {v}
+- {word}: {v}
+- {word} {v}
+* {word} {v}
+{word}	{v}
+| {word} | {v} |
+{word},{v}
+{word} = {v}
+{word}/{v}
+{word}-{v}
+{word}_{v}
+{word} v{v}
+{word} 버전 {v}
+{word} 버전은 {v}입니다
+{word} 버전: {v}
+{word} version {v}
+{word} Version: {v}
+{word} 빌드 {v}
+{word} (빌드 {v})
+{word} build {v}
+{word} {v} (64비트)
+{word} {v} (Official Build) (64-bit)
+{word} {v} released
+{word} {v} is out
+{word} {v} is vulnerable
+{word} {v} crashes on startup
+{word} {v} and later
+{word} {v} and earlier
+{word} before {v}
+{word} prior to {v}
+{word} from {v} to {v}
+{word} {v} → {v}
+{word} {v}에서 {v}로 올림
+{word} {v} -> {v}
+{word} {v}, {v} 모두 같은 증상
+{word} {v}부터 지원
+Upgrade {word} to {v}
+Update {word} to {v} or later
+Bump {word} from {v} to {v}
+Updated {word} to {v}
+I installed {word} {v} on the server
+running {word} {v} on our hosts
+using {word} {v}
+requires {word} {v}
+tested with {word} {v}
+server is running {word} {v}
+서버에 {word} {v} 설치했습니다
+서버에서 {word} {v}를 돌립니다
+접속 환경: {word} {v}
+사용 환경은 {word} {v}입니다
+현재 {word} {v}
+최신 {word} {v}
+어제 {word} {v}가 나왔어요
+"""
+VERSION_FRAMES = r"""
+버전 {v}
+버전: {v}
+버전이 {v}인데 정상인가요
+현재 버전 {v}
+최신 버전은 {v}입니다
+이번에 나온 {v}에서 고쳐졌어요
+어제 나온 {v} 써 보신 분
+{v} 버전
+{v} 버전에서는 됩니다
+{v}버전으로 내려야 해요
+{v} 빌드
+{v} 릴리스
+{v} 릴리즈 노트
+{v} 업데이트
+{v} 업데이트 내용
+{v} 패치 내역
+{v} 패치 후 접속이 안 됩니다
+{v}로 업데이트
+{v}로 업데이트하세요
+{v}으로 업그레이드했습니다
+{v}으로 판올림
+{v}로 다운그레이드
+{v}로 롤백했습니다
+{v} 이상
+{v} 이하
+{v} 미만
+{v} 미만에서 발생
+{v} 이전 버전은 지원하지 않습니다
+{v} 이후로 안 됩니다
+{v}부터 지원합니다
+{v}부터 추가된 기능
+{v}까지는 됐는데
+{v}에서 추가
+{v}에서 수정
+{v}에서 해결된 문제
+{v}에서 삭제된 메뉴
+{v}에서 도입
+{v} 변경 사항
+{v} 다운로드
+{v} 설치
+{v} 출시
+{v} 정식 출시
+{v} 베타
+{v} 안정판
+빌드 번호: {v}
+빌드: {v}
+릴리스 {v}
+릴리즈: {v}
+배포 버전 = {v}
+펌웨어: {v}
+펌웨어 버전은 {v}
+드라이버 {v}
+엔진 버전 {v}
+## {v}
+## [{v}]
+## [{v}] - 2024-01-02
+## v{v} (2023-03-04)
+### {v}
+# {v}
+**{v}**
+* {v}
+* {v}: fixes
+- {v}: 버그 수정
+{v} (2024-03-02)
+{v} / 2024-03-02
+{v} - 2024.03.02
+{v}:
+Version {v}
+version: {v}
+Version: {v}
+version = "{v}"
+version="{v}"
+"version": "{v}"
+"version": "^{v}",
+"foo-bar": "~{v}",
+"some-lib": "{v}",
+"@types/foo": "{v}",
+version('{v}')
+__version__ = "{v}"
+VERSION = '{v}'
+APP_VERSION={v}
+app.version={v}
+versionName "{v}"
+CFBundleVersion {v}
+ProductVersion: {v}
+FileVersion {v}
+AssemblyVersion("{v}")
+Driver Version: {v}
+Firmware Version: {v}
+Firmware: {v}
+Build {v}
+build: {v}
+Release {v}
+release: {v}
+Release Notes for {v}
+Changelog for {v}
+Changes in {v}
+What's new in {v}
+New in {v}
+tag: {v}
+git tag {v}
+git checkout {v}
+branch {v}
+refs/tags/v{v}
+rev: {v}
+sdk {v}
+API {v}
+foo=={v}
+foo>={v}
+foo~={v}
+foo<={v}
+foo!={v}
+foo >= {v}
+foo = "{v}"
+foo@{v}
+foo:{v}
+foo>={v},<{v}
+image: foo/bar:{v}
+FROM foo:{v}
+FROM org/bar:{v}
+docker pull foo:{v}
+docker run foo:{v}
+npm install foo@{v}
+pip install foo=={v}
+apt install foo={v}
+yum install foo-{v}
+brew install foo@{v}
+gem install foo -v {v}
+helm install foo --version {v}
+choco install foo --version={v}
+implementation 'com.foo:bar:{v}'
+implementation("com.foo:bar:{v}")
+<version>{v}</version>
+<Version>{v}</Version>
+<PackageReference Include="Foo" Version="{v}" />
+<dependency name="foo" rev="{v}"/>
+xmlns="http://foo.com/schema/{v}"
+https://foo.com/download/{v}/setup.exe
+https://foo.com/docs/{v}/index.html
+https://cdn.foo.com/npm/foo@{v}/dist/foo.js
+https://repo.foo.com/foo/{v}/foo-{v}.jar
+/usr/lib/foo/{v}/bin
+/opt/foo-{v}/lib
+C:\Program Files\Foo\{v}\foo.exe
+foo-{v}.tar.gz
+foo_{v}_amd64.deb
+libfoo.so.{v}
+foo-{v}.jar
+setup-{v}.exe
+upgrade to {v}
+upgraded to {v} yesterday
+update to {v}
+downgrade to {v}
+reverted to {v}
+fixed in {v}
+introduced in {v}
+added in {v}
+removed in {v}
+deprecated since {v}
+available since {v}
+since {v}
+before {v}
+versions before {v}
+prior to {v}
+earlier than {v}
+up to {v}
+through {v}
+from {v} to {v}
+between {v} and {v}
+affects {v}
+in {v} and later
+{v} or later
+{v} and earlier
+{v} or newer
+{v} and above
+{v} release
+{v} released
+{v} was released
+released {v}
+just released {v} today
+shipped {v} last week
+{v} fixes this
+{v} crashes
+{v} beta
+{v}-beta
+{v} stable
+{v}-SNAPSHOT
+the {v} release
+the {v} build
+version {v} of the server
+version {v} is required to connect to the server
+server version: {v}
+Server version {v}
+client version {v}
+클라이언트 버전 {v}
+서버 버전 {v}
+서버 버전: {v}
+protocol version {v}
+"""
+SECTION_FRAMES = r"""
+{s}
+{s} 일반사항
+{s} 시험 방법
+{s} 적용 범위
+{s} 개요
+{s} 참조
+{s} 항목을 보세요
+{s}에 따른다
+{s}의 규정에 따른다
+{s}절 참조
+{s}항
+{s} 항에 의한다
+{s} 절에서 설명한다
+제{s}조
+제 {s} 항
+표 {s}
+표 {s} 하중
+그림 {s}
+그림 {s}과 같다
+부록 {s}
+별표 {s}
+식 ({s})
+[{s}]
+({s}) 단서
+섹션 {s}
+항목 {s}
+문단 {s}
+과제 {s}
+세부과제 {s} 추진
+단원 {s}
+장절 {s}
+KS {s}
+KDS {s}
+KCS {s}
+ISO {s}
+IEC {s}
+RFC {s}
+RFC 5322 §{s}
+IEEE 802.{s}
+3GPP TS 36.331 {s}
+NIST {s}
+PCI DSS {s}
+CIS {s} 점검
+Section {s}
+section {s} of the specification
+Sec. {s}
+Chapter {s}
+Clause {s}
+clause {s} applies
+see {s}
+see {s} for details
+(see {s})
+as described in {s}
+according to {s}
+as defined in {s} and {s}
+Table {s}
+Figure {s}
+Annex {s}
+Appendix {s}
+Requirement {s}
+Article {s}
+paragraph {s}
+Theorem {s}
+Lemma {s}
+Eq. ({s})
+§ {s}
+목차⏎{s} 개요⏎{s} 범위
+## {s} 설치
+### {s} Overview
+EC {s}
+효소 EC {s}
+EC번호 {s}
+OID {s}
+oid = {s}
+HS {s}
+세번 {s}
+품목 {s}
+주문번호 {s}
+관리번호 {s}
+코드 {s}
+규격 {s}
+모델 {s}
+평점 {s}
+점수 {s}
+치수 {s}
+문서번호 {s}
+시료 {s}
+좌표 {s}
+성경 {s}
+창세기 {s}
+표준코드 {s}
+계정 {s}
+No. {s}
+Part No. {s}
+S/N {s}
+serial {s}
+model {s}
+score {s}
+ratio {s}
+"""
+NETWORK = """
+서버|웹서버|웹 서버|게임 서버|메일 서버|디비 서버|DB 서버|프록시|호스트|주소|서버 주소|공인 주소|외부 주소|고정 주소|접속 주소|접속지|접속처|발신지|출발지|목적지|게이트웨이|라우터|공유기|네임서버|원격지|상대방|공격자|공격지|해커|범인|봇|좀비 PC|
+감염 PC|경유지|C2|C&C 서버|유포지|유포 서버|명령 서버|스캐너|크롤러|방문자|접속자|이용자|사용자|가입자|작성자|글쓴이|편집자|반달|차단 대상|차단 목록|허용 목록|화이트리스트|방화벽|보안 장비|스위치|AP|카메라|CCTV|나스|NAS|프린터|단말|PC|노트북|
+인스턴스|노드|마스터|슬레이브|마스터 노드|워커 노드|브로커|로드밸런서|클러스터|VM|가상머신|백업 서버|개발 서버|운영 서버|스테이징 서버|테스트 서버|배스천|점프 호스트|VPN|VPN 서버|터널|피어|상대 장비|회선|대역|망|본사|지사|학교|회사|집|사무실|연구실|
+pc방|KT|SKT|LGU+|카페24|가비아|AWS|애저|아마존|EC2|라이트세일|오라클 클라우드|네이버 클라우드|클라우드플레어|구글봇|네이버봇|빙봇
+"""
+NETWORK_FRAMES = r"""
+{word} {4}
+{word} {4}에 접속했습니다
+{word} {4}에서 접속
+{word} {4}에서 로그인 시도
+{word} {4}에서 요청이 들어옵니다
+{word} {4}로 접속하세요
+{word} {4}로 연결이 안 됩니다
+{word} {4}로 패킷이 나갑니다
+{word} {4}가 차단되었습니다
+{word} {4}를 차단했습니다
+{word} {4}을 추가해 주세요
+{word} {4} 좀 막아 주세요
+{word} {4} 죽었나요
+{word} {4} 응답 없음
+{word} {4} 느립니다
+{word} {4} 점검
+{word} {4}은 어제부터 먹통
+{word} {4}와 통신
+{word} {4}까지 핑이 갑니다
+{word} {4}의 22번 포트
+{word} {4}:8080
+{word}({4})
+{word}({4})에서 내려받은 파일
+{word}({4})로 보낸 패킷
+{word}가 {4}로 나옵니다
+{word}는 {4}입니다
+{word}은 {4}이고 포트는 8080
+{word}: {4}
+{word} : {4}
+- {word}: {4}
+* {word} - {4}
+{word} = {4}
+{word} → {4}
+{word}⇥{4}
+| {word} | {4} |
+{word},{4}
+{word}이 {4}에서 {4}로 바뀌었습니다
+{word} {4}, {4}
+{word} {4} / {4}
+# {word} {4}
+"{word}": "{4}"
+[{word}] {4}
+어제 {word} {4}에 붙었어요
+{4} ({word})
+{4} {word}
+{4}는 {word}입니다
+{4}이 {word}로 확인
+{4}⇥{word}
+{4},{word}
+{4} # {word}
+"""
+KEYS = """
+server|host|hostname|addr|address|ip|client|remote|peer|proxy|gateway|endpoint|source|destination|src|dst|origin|listen|bind|node|master|slave|replica|
+leader|broker|upstream|backend|target|router|resolver|relay|smarthost|dns|ntp|syslog|target_host|db_host|redis_host|mysql_host|api_server|public_ip|
+client_ip|remote_addr|source_address|src_ip|dest_ip|dstip|srcip|ipAddress|clientIp|remoteHost|hostAddress|serverAddr|advertise_addr|bind_address|
+listen_addresses|node_ip|elastic_ip|external_ip|floating_ip|nat_ip|host_ip|pod_ip|loadBalancerIP|publicIp|left|right|rhost|rip|lip|nat|wan|eth0|uplink|
+next-hop|via|neighbor|radius-server|tftp|snmp|ldap|kdc|smtp|imap|vip
+"""
+KEY_FRAMES = r"""
+{word}={4}
+{word}: {4}
+{word} = {4}
+{word} = "{4}"
+{word} = '{4}';
+{word}="{4}"
+"{word}": "{4}"
+"{word}":"{4}",
+'{word}': '{4}',
+{word}=>"{4}"
+{word}: "{4}"
+  {word}: {4}
+{word} {4}
+{word} {4};
+{word} {4}:8080
+{word}={4}:9092,{4}:9092
+{word}: [{4}, {4}]
+--{word}={4}
+--{word} {4}
+-D{word}={4}
+{word}: http://{4}:3000
+<{word}>{4}</{word}>
+set {word} {4}
+{word}({4})
+{word} [{4}]
+{word} ({4})
+connection from {word} {4} closed
+the {word} is {4}
+our {word} {4} is down
+{word} is at {4}
+{word} {4} unreachable
+"""
+
+
+def crossed_cases(seed: int = 1) -> list[Case]:
+    """Every word in some frames and every frame with some words; the numbers are drawn at random."""
+    draw = random.Random(seed)
+    products, networks, keys = map(_values, (PRODUCTS, NETWORK, KEYS))
+    texts = []
+    for words, frames, count in (
+        (products, _lines(PRODUCT_FRAMES), 8),
+        (networks, _lines(NETWORK_FRAMES), 8),
+        (keys, _lines(KEY_FRAMES), 7),
+    ):
+        texts += [frame.replace("{word}", word) for word in words for frame in draw.sample(frames, count)]
+        texts += [frame.replace("{word}", word) for frame in frames for word in draw.sample(words, 4)]
+    texts += [frame for frame in _lines(VERSION_FRAMES) for _ in range(2)]
+    for frame in _lines(SECTION_FRAMES):
+        texts += [frame, frame.replace("{s}", "{v}")]
+    return [_fill(text.replace("⏎", "\n").replace("⇥", "\t"), draw) for text in texts]
+
+
+def _lines(text: str) -> list[str]:
+    return text.strip("\n").split("\n")
+
+
+def _values(text: str) -> list[str]:
+    return [value for value in text.replace("\n", "").split("|") if value]
+
+
+def _fill(frame: str, draw: random.Random) -> Case:
+    text, spans = "", []
+    for part in re.split(r"(\{[4vs]\})", frame):
+        number = _DRAWN[part](draw) if part in _DRAWN else part
+        if part == "{4}":
+            spans.append(Span(len(text), len(text) + len(number), "ip"))
+        text += number
+    return Case(text, tuple(spans), "ip", "", 0)
+
+
+def draw_address(draw: random.Random) -> str:
+    """A public address; 45 of 100 begin with a number below 32."""
+    while True:
+        first = draw.randint(1, 31) if draw.random() < 0.45 else draw.randint(32, 223)
+        numbers = [first, draw.randint(0, 255), draw.randint(0, 255), draw.randint(1, 254)]
+        if max(numbers) >= 40 and not _is_private(*numbers[:3]):
+            return ".".join(map(str, numbers))
+
+
+def _is_private(a: int, b: int, c: int) -> bool:
+    return (
+        a in (10, 127)
+        or (a, b) in ((192, 168), (169, 254))
+        or (a == 172 and 16 <= b < 32)
+        or (a == 100 and 64 <= b < 128)
+    )
+
+
+def draw_version(draw: random.Random) -> str:
+    """A browser's, a common one, or one that looks like an address."""
+    which = draw.random()
+    if which < 0.35:
+        numbers = [draw.randint(60, 140), 0, draw.randint(0, 255), draw.randint(1, 255)]
+    elif which < 0.75:
+        numbers = [draw.randint(1, 30), draw.randint(0, 40), draw.randint(0, 99), draw.randint(0, 255)]
+    elif which < 0.9:
+        numbers = [draw.randint(1, 30), draw.randint(0, 255), draw.randint(0, 255), draw.randint(0, 99)]
+    else:
+        numbers = [draw.randint(31, 130), draw.randint(0, 99), draw.randint(0, 255), draw.randint(0, 99)]
+    return ".".join(map(str, numbers))
+
+
+def draw_section(draw: random.Random) -> str:
+    return ".".join(
+        map(str, [draw.randint(1, 12), draw.randint(1, 12), draw.randint(1, 40), draw.randint(1, 9)])
+    )
+
+
+_DRAWN = {"{4}": draw_address, "{v}": draw_version, "{s}": draw_section}
