@@ -27,6 +27,11 @@ _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NAME_BEFORE = re.compile(
     r"(?P<name>[A-Za-z][A-Za-z0-9_+-]*)[\"'`]?(?P<sign>[^0-9A-Za-z가-힣\s]{0,2} ?[\"'`(\[]{0,2})\Z"
 )
+_IN_PATH = re.compile(
+    r"(?:[a-z0-9]://[^\s/]+|(?<![0-9A-Za-z.:/])[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,5}|[A-Z]:[\\/])[/\\][^\s?]*\Z"
+)
+"""Matches before a part of the path of a URL or of a file."""
+_PARTICLE = re.compile("(?<=[가-힣]{2})(?:이|가|은|는|을|를|의|에|로|으로|에서|와|과|도|랑)\\Z")
 _PRIVATE = re.compile(r"(?:10|127|0|255)\.|192\.168\.|172\.(?:1[6-9]|2[0-9]|3[01])\.")
 
 
@@ -42,14 +47,14 @@ def weight_of_numbers(address: str) -> int:
     """Versions and sections begin with a small number and have few large ones; browsers have 0 as the second."""
     numbers = [int(number) for number in address.split(".")]
     first, large = numbers[0], sum(number >= 100 for number in numbers)
-    weight = -15 if numbers[1] == 0 else 0
+    weight = -25 if numbers[1] == 0 else 0
     if max(numbers) < 48:
         weight -= 30 if max(numbers) < 32 else 20
     if first < 32:
-        weight += {0: -7, 1: -7, 2: 0, 3: 7}[large]
+        weight += {0: -10, 1: -5, 2: 0, 3: 7}[large]
     elif first >= 150:
-        weight += 15
-    elif large >= 2 and numbers[1]:
+        weight += 20
+    elif large and numbers[1]:
         weight += 7
     return weight
 
@@ -77,12 +82,15 @@ def features(string: str, start: int, end: int, title: str) -> set[str]:
     words_before, words_behind = _words(front)[::-1], _words(rest)
     if words_before:
         found |= {f"owner:{value}" for value in _parts(words_before[0])}
+        found |= {f"second:{value}" for word in words_before[1:2] for value in _parts(word)}
     if words_behind:
         found |= {f"next:{value}" for value in _starts(words_behind[0])}
     for word in (*words_before, *words_behind):
         found |= {f"near:{value}" for value in _stems(word)}
     for word in _words(title):
         found |= {f"title:{value}" for value in _stems(word)}
+    if _IN_PATH.search(front):
+        found.add("place:path")
     name = _NAME_BEFORE.search(front)
     if name:
         found.add(f"name:{_shape(name['name'])}{name['sign']}")
@@ -147,9 +155,13 @@ def _parts(word: str) -> Iterator[str]:
         yield word.lower()
         return
     yield word
+    stem = _PARTICLE.sub("", word)
+    if stem != word:
+        yield f"-{word[len(stem) :]}"
+        yield stem
     for count in (1, 2, 3):
-        if count < len(word):
-            yield "-" + word[-count:]
+        if count < len(stem):
+            yield "-" + stem[-count:]
     for count in (2, 3):
         if count < len(word):
             yield word[:count] + "-"

@@ -98,7 +98,7 @@ def _regress(examples: Sequence[Example], names: list[str], importance: torch.Te
     fixed = torch.tensor([example.of_numbers / 10 for example in examples], dtype=torch.float64)
     weights = torch.zeros(len(names) + 1, dtype=torch.float64)
     weights.requires_grad_()
-    optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([weights], max_iter=60, line_search_fn="strong_wolfe")
 
     def closure() -> float:
         with torch.no_grad():

