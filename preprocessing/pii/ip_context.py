@@ -89,6 +89,8 @@ def features(string: str, start: int, end: int, title: str) -> set[str]:
         found |= {f"near:{value}" for value in _stems(word)}
     for word in _words(title):
         found |= {f"title:{value}" for value in _stems(word)}
+    of_left, of_right = _class_before(front, masked_before), _class_behind(rest, masked_behind)
+    found |= {f"before:{of_left}", f"behind:{of_right}", f"between:{of_left}|{of_right}"}
     if _IN_PATH.search(front):
         found.add("place:path")
     name = _NAME_BEFORE.search(front)
@@ -183,6 +185,30 @@ def _stems(word: str) -> Iterator[str]:
     if not word.isascii():
         for place in range(len(word) - 1):
             yield "~" + word[place : place + 2]
+
+
+def _class_before(front: str, end: str) -> str:
+    """What the text before ends with: a sign, or a word with or without a particle, and a blank."""
+    text = front.rstrip(" \t")
+    blank = "" if text == front else " "
+    hangul = re.search(r"[가-힣]+\Z", text)
+    if hangul:
+        return ("N+" if _PARTICLE.search(hangul[0]) else "N") + blank
+    latin = re.search(r"[A-Za-z][A-Za-z0-9_.+-]*\Z", text)
+    if latin:
+        return _shape(latin[0]) + blank
+    return (("0" if text[-1].isdigit() else text[-1].replace("\n", "^")) if text else end) + blank
+
+
+def _class_behind(rest: str, end: str) -> str:
+    """What the text behind begins with: a sign, a blank, a particle or a word."""
+    text = rest.lstrip(" \t")
+    blank = "" if text == rest else " "
+    if not text:
+        return blank + end
+    if "가" <= text[0] <= "힣":
+        return f"{blank}N" if blank else text[0]
+    return blank + ("a" if text[0].isalpha() else "0" if text[0].isdigit() else text[0])
 
 
 def _shape(name: str) -> str:

@@ -23,7 +23,7 @@ from tests.preprocessing.ip_frames import crossed_cases
 from tests.preprocessing.measure_personal_data import Case, read_cases
 
 TABLE = Path(ip_context.__file__).with_name("ip_weights.tsv")
-PENALTY = 0.5
+PENALTY = 0.4
 MIN_EXAMPLES = 3
 DROP_BELOW = (0.1, 0.2)
 CROSSED_WEIGHT = 0.5

@@ -133,6 +133,58 @@ server is running {word} {v}
 현재 {word} {v}
 최신 {word} {v}
 어제 {word} {v}가 나왔어요
+서버는 {word} {v}입니다
+웹서버는 {word} {v}를 씁니다
+DNS 서버 {word} {v}
+메일 서버 {word} {v}
+DB 서버 {word} {v}
+프록시 서버 {word} {v}
+VPN 서버 {word} {v} 설치
+방화벽 {word} {v}
+공유기 {word} {v}
+나스 {word} {v}
+DB는 {word} {v}
+OS는 {word} {v}입니다
+접속 프로그램 {word} {v}
+접속은 {word} {v}으로 합니다
+방화벽에서 {word} {v}을 막고 있어요
+네트워크 장비 {word} {v}
+호스트에 {word} {v} 설치
+서버에 {word} {v} 깔려 있음
+{word} 서버 {v}
+{word} 서버 {v} 설치
+{word} server {v}
+{word} client {v}
+{word} agent {v}
+{word} proxy {v}
+our server runs {word} {v}
+hosts with {word} {v}
+the proxy is {word} {v}
+clients with {word} {v} cannot connect
+connected with {word} {v}
+from {word} {v}
+attackers exploit {word} {v}
+blocked by {word} {v}
+{word}가 {v}이면 정상
+{word}가 {v}인데
+{word}이 {v}으로 바뀌었어요
+{word}는 {v}입니다
+{word}을 {v}로 올리세요
+{word}를 {v}로 내렸더니 됩니다
+{word}과 {word} {v}
+{word} {v}랑 {v} 비교
+{word} {v}만 문제
+{word} {v} 받는 곳
+{word} {v} 오류로 접속 불가
+{word} {v} 네트워크 오류
+{word} {v} 서버 연결 실패
+{word} {v} 로그인 오류
+{word} {v} 방화벽 설정
+{word} {v} 차단
+{word} {v} 해킹
+{word} {v} 서버
+{word} {v} 님
+{word} {v} 포트 변경
 """
 VERSION_FRAMES = r"""
 버전 {v}
@@ -542,6 +594,65 @@ gem 'foo', '~> {v}'
 foo = { version = "{v}" }
 compile 'foo:bar:{v}'
 //bazel:foo_{v}
+{v}에서만 로그인 오류가 납니다
+{v}에서만 그래요
+{v}에서도 똑같아요
+{v}랑 {v} 둘 다 똑같아요
+{v}랑 {v} 차이
+{v}과 {v} 비교
+{v}와 {v}의 차이
+{v}로 맞추세요
+{v}로 통일
+{v}로 내리세요
+{v}로 내리면 됩니다
+{v}로 넘어왔습니다
+{v}를 쓰다가 {v}로 바꿈
+{v} 쓰고 있습니다
+{v} 쓰는데 서버 연결이 안 돼요
+{v} 쓰면 인터넷이 끊겨요
+{v} 설치하고 방화벽에 막혔어요
+{v} 올린 뒤로 접속이 안 됩니다
+{v} 깔고 나서 로그인이 안 돼요
+{v} 받는 곳
+{v} 받았는데
+{v} 맞나요
+{v} 포터블
+{v} 한글패치
+{v}이면 정상입니다
+{v}이면 최신
+{v}보다 낮으면
+{v}보다 높은
+{v}용
+{v}에 추가된 기능
+{v}에 포함
+롤백 대상: {v}
+배포 대상 {v}
+심사 {v} 통과
+신규 {v} 배포
+업데이트 내역⏎{v} 2024.02.03
+히스토리⏎{v} (2024.02.03)
+Minimum supported: {v}
+Minimum: {v}
+Latest: {v}
+Installed: {v}
+Candidate: {v}
+Current: {v}
+Required: {v}
+Recommended: {v}
+Supported: {v}
+Merge tag '{v}' into develop
+'foo': '{v}',
+tag: "{v}"
+image: "{v}"
+curl {v} (x86_64)
+wget {v}
+psql (PostgreSQL) {v}
+FBAV/{v};
+{v} (x86_64)
+{v} (x64)
+{v} (arm64)
+{v} amd64
+2024-01-02 {v}
 """
 SECTION_FRAMES = r"""
 {s}
@@ -936,6 +1047,40 @@ IP⇥COUNT
 {4}의 기여 내역
 {4}(토론)
 특수:기여/{4}
+{4}로 찍힙니다
+{4}로 찍히는데 저희 집 맞나요
+{4}로 잡히더라구요
+{4} 얘 또 왔네
+{4} 오세요
+{4}로 오세요
+{4}였다가 {4}였다가
+집에서 보면 {4}, 밖에서 보면 {4}
+와이파이는 {4}, LTE는 {4}
+{4} is our staging box
+{4} is our server
+{4} was the attacker
+{4} hangs
+Curl to {4} hangs
+forwards to {4}
+hostaddr {4}
+externalIPs: {4}
+ExternalIPs: {4}
+IpAddress {4}
+Special:Contributions/{4}
+from {4} to 10.0.0.5
+127.0.0.1 -> {4}
+{4} -> 10.0.0.5
+{4} 핑이 180 나옴
+DHCPACK on {4} to 00:11:22:33:44:55
+? ({4}) at 00:11:22:33:44:55 on en0
+익명({4})
+ㅇㅇ({4})
+비회원 {4}
+회선 종단 {4}
+백본 {4} 장애
+REM {4}
+exec 3<>/dev/tcp/{4}/80
+/dev/tcp/{4}/4444
 """
 NETWORK = """
 서버|웹서버|웹 서버|게임 서버|메일 서버|디비 서버|DB 서버|프록시|호스트|주소|서버 주소|공인 주소|외부 주소|고정 주소|접속 주소|접속지|접속처|발신지|출발지|목적지|게이트웨이|라우터|공유기|네임서버|원격지|상대방|공격자|공격지|해커|범인|봇|좀비 PC|
@@ -1038,7 +1183,7 @@ our {word} {4} is down
 
 
 def crossed_cases(seed: int = 1) -> list[Case]:
-    """Every word in some frames and every frame with some words; the numbers are drawn at random."""
+    """Every word in some frames and every frame with some words, invented ones too; the numbers are drawn at random."""
     draw = random.Random(seed)
     products, networks, keys = map(_values, (PRODUCTS, NETWORK, KEYS))
     texts = []
@@ -1049,10 +1194,45 @@ def crossed_cases(seed: int = 1) -> list[Case]:
     ):
         texts += [frame.replace("{word}", word) for word in words for frame in draw.sample(frames, count)]
         texts += [frame.replace("{word}", word) for frame in frames for word in draw.sample(words, 4)]
+    for frames, count in ((_lines(PRODUCT_FRAMES), 3), (_lines(NETWORK_FRAMES), 2)):
+        texts += [frame.replace("{word}", _invent(draw)) for frame in frames for _ in range(count)]
     texts += [frame for frame in (*_lines(VERSION_FRAMES), *_lines(ADDRESS_FRAMES)) for _ in range(2)]
     for frame in _lines(SECTION_FRAMES):
         texts += [frame, frame.replace("{s}", "{v}")]
     return [_fill(text.replace("⏎", "\n").replace("⇥", "\t"), draw) for text in texts]
+
+
+def _invent(draw: random.Random) -> str:
+    """A name that nobody knows: products have ever new ones."""
+    syllables = "가나다라마바사아자차카타파하고노도로모보소오조초코토포호구누두루무부수우주추쿠투푸후기니디리미비시이지치키티피히"
+    parts = (
+        "ba",
+        "ce",
+        "di",
+        "fo",
+        "gu",
+        "ka",
+        "lex",
+        "mor",
+        "nix",
+        "pra",
+        "quo",
+        "rel",
+        "sto",
+        "tun",
+        "vex",
+        "wyn",
+        "zo",
+    )
+    if draw.random() < 0.5:
+        words = (
+            "".join(draw.choices(syllables, k=draw.randint(2, 4))) for _ in range(draw.choice((1, 1, 2)))
+        )
+        return " ".join(words)
+    name = "".join(draw.choices(parts, k=draw.randint(1, 3)))
+    return draw.choice(
+        (name, name.title(), name.title(), name.upper(), f"{name.title()} {draw.choice(parts).title()}")
+    )
 
 
 def _lines(text: str) -> list[str]:
