@@ -51,11 +51,11 @@ def weight_of_numbers(address: str) -> int:
     if max(numbers) < 48:
         weight -= 30 if max(numbers) < 32 else 20
     if first < 32:
-        weight += {0: -10, 1: -5, 2: 0, 3: 7}[large]
+        weight += (-10, -5, 0, 7)[large]
     elif first >= 150:
         weight += 20
-    elif large and numbers[1]:
-        weight += 7
+    elif numbers[1]:
+        weight += (3, 8, 12, 12)[large]
     return weight
 
 

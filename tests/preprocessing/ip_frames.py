@@ -151,8 +151,6 @@ OS는 {word} {v}입니다
 네트워크 장비 {word} {v}
 호스트에 {word} {v} 설치
 서버에 {word} {v} 깔려 있음
-{word} 서버 {v}
-{word} 서버 {v} 설치
 {word} server {v}
 {word} client {v}
 {word} agent {v}
@@ -162,7 +160,6 @@ hosts with {word} {v}
 the proxy is {word} {v}
 clients with {word} {v} cannot connect
 connected with {word} {v}
-from {word} {v}
 attackers exploit {word} {v}
 blocked by {word} {v}
 {word}가 {v}이면 정상
@@ -180,10 +177,7 @@ blocked by {word} {v}
 {word} {v} 서버 연결 실패
 {word} {v} 로그인 오류
 {word} {v} 방화벽 설정
-{word} {v} 차단
 {word} {v} 해킹
-{word} {v} 서버
-{word} {v} 님
 {word} {v} 포트 변경
 """
 VERSION_FRAMES = r"""
