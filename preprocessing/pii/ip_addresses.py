@@ -18,7 +18,7 @@ from preprocessing.pii.table_columns import title_of_column
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _QUAD = rf"(?:{_BYTE}\.){{3}}{_BYTE}"
 _IPV4 = re.compile(
-    rf"(?<=side:){_QUAD}(?=/[0-9]{{1,5}}(?![0-9]))|(?<![0-9.])(?:(?<![0-9A-Za-z_]-)|(?<=[Ii][Pp]-)){_QUAD}(?![0-9A-Za-z_]|\.(?![0-9]{{1,5}}(?: > |: Flags|: UDP))[0-9A-Za-z]|/[0-9]{{3}}|-[0-9]*[A-Za-z]|%)"
+    rf"(?:(?<=side:)|(?<=/dev/tcp/)|(?<=/dev/udp/)){_QUAD}(?=/[0-9]{{1,5}}(?![0-9]))|(?<![0-9.])(?:(?<![0-9A-Za-z_]-)|(?<=[Ii][Pp]-)){_QUAD}(?![0-9A-Za-z_]|\.(?![0-9]{{1,5}}(?: > |: Flags|: UDP))[0-9A-Za-z]|/[0-9]{{3}}|-[0-9]*[A-Za-z]|%)"
 )
 # an address of version 4 written in version 6 (RFC 4291, 6052)
 _MAPPED = re.compile(r"(?<![0-9A-Za-z_:.])(?:::(?i:ffff):(?:0:)?|64:(?i:ff9b)::)\Z")
@@ -84,7 +84,9 @@ def _is_network(address: str, front: str, rest: str) -> bool:
         return True
     if address.endswith(".0") and _MASK.match(rest):
         return True
-    if not rest.startswith("/") or front.endswith(("side:", "dmz:")):  # a port in logs of firewalls
+    if not rest.startswith("/") or front.endswith(
+        ("side:", "dmz:", "/dev/tcp/", "/dev/udp/")
+    ):  # a port in logs of firewalls and in Bash
         return False
     prefix = _PREFIX.match(rest)
     if prefix is None:

@@ -23,6 +23,9 @@ _TOKEN = re.compile(
     r"(?P<quad>[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.]))|(?P<number>[0-9]+)|(?P<latin>[A-Za-z]+)|(?P<hangul>[가-힣]+)|(?P<blank>[ \t]+)|(?P<sign>.)",
     re.DOTALL,
 )
+_WORD = re.compile(r"[A-Za-z]+|[가-힣]+")
+_HANGUL_LAST = re.compile(r"[가-힣]+\Z")
+_LATIN_LAST = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*\Z")
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NAME_BEFORE = re.compile(
     r"(?P<name>[A-Za-z][A-Za-z0-9_+-]*)[\"'`]?(?P<sign>[^0-9A-Za-z가-힣\s]{0,2} ?[\"'`(\[]{0,2})\Z"
@@ -55,14 +58,14 @@ def weight_of_numbers(address: str) -> int:
     elif first >= 150:
         weight += 20
     elif numbers[1]:
-        weight += (3, 8, 12, 12)[large]
+        weight += (3, 8, 12, 12, 12)[large]
     return weight
 
 
 @cache
 def _weights() -> dict[str, int]:
     """The table of weights: on each line a family, a weight, and the values that have it, between tabs."""
-    table = resources.files(__package__ or "").joinpath("ip_weights.tsv").read_text(encoding="utf-8")
+    table = resources.files("preprocessing.pii").joinpath("ip_weights.tsv").read_text(encoding="utf-8")
     rows = (line.split("\t") for line in table.split("\n") if line)
     return {
         f"{family}:{value}" if value else family: int(weight)
@@ -102,7 +105,7 @@ def features(string: str, start: int, end: int, title: str) -> set[str]:
 def _front(string: str, start: int) -> tuple[str, str]:
     """The text before up to a placeholder, and what ends there."""
     text = string[max(0, start - BEFORE) : start]
-    before, sign, front = text.rpartition("|>")
+    _, sign, front = text.rpartition("|>")
     if not sign:
         return text, "^" if start <= BEFORE else "…"
     opened = string.rfind("<|", 0, start - len(front) - 2)
@@ -110,6 +113,7 @@ def _front(string: str, start: int) -> tuple[str, str]:
 
 
 def _rest(string: str, end: int) -> tuple[str, str]:
+    """The text behind up to a placeholder, and what begins there."""
     text = string[end : end + BEHIND]
     rest, sign, _ = text.partition("<|")
     if not sign:
@@ -122,6 +126,7 @@ def _tokens(text: str, numbers: str) -> list[str]:
 
 
 def _token(match: re.Match[str], numbers: str) -> str:
+    """A word in small letters, a sign, zeros for a number, or how four other numbers relate to these."""
     kind, text = match.lastgroup, match[0]
     if kind == "quad":
         if _PRIVATE.match(text):
@@ -146,13 +151,13 @@ def _order(side: str, tokens: Sequence[str]) -> Iterator[str]:
 def _words(text: str) -> list[str]:
     """Words in order; a name in camel case is several."""
     found = []
-    for match in re.finditer(r"[A-Za-z]+|[가-힣]+", text):
+    for match in _WORD.finditer(text):
         found += _CAMEL.findall(match[0]) if match[0].isascii() else [match[0]]
     return found
 
 
 def _parts(word: str) -> Iterator[str]:
-    """A word, and the ends and the start of a Korean one: particles and stems."""
+    """A word, and of a Korean one the particle, the stem, and the ends and starts that compounds share."""
     if word.isascii():
         yield word.lower()
         return
@@ -170,10 +175,11 @@ def _parts(word: str) -> Iterator[str]:
 
 
 def _starts(word: str) -> Iterator[str]:
+    """A word, and the first one and two syllables of a Korean one, which may be particles of the numbers."""
     if word.isascii():
         yield word.lower()
         return
-    for count in (1, 2, len(word)):
+    for count in (1, 2):
         if count < len(word):
             yield word[:count] + "-"
     yield word
@@ -191,10 +197,10 @@ def _class_before(front: str, end: str) -> str:
     """What the text before ends with: a sign, or a word with or without a particle, and a blank."""
     text = front.rstrip(" \t")
     blank = "" if text == front else " "
-    hangul = re.search(r"[가-힣]+\Z", text)
+    hangul = _HANGUL_LAST.search(text)
     if hangul:
         return ("N+" if _PARTICLE.search(hangul[0]) else "N") + blank
-    latin = re.search(r"[A-Za-z][A-Za-z0-9_.+-]*\Z", text)
+    latin = _LATIN_LAST.search(text)
     if latin:
         return _shape(latin[0]) + blank
     return (("0" if text[-1].isdigit() else text[-1].replace("\n", "^")) if text else end) + blank

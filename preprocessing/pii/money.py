@@ -114,7 +114,11 @@ def _check_account(match: Match) -> Part | None:
     digits = len(digits_of(match[0]))
     if not 10 <= digits <= 14 or _DATE.match(match[0]) or _NOT_A_NUMBER_OF.match(text_after(match, 4)):
         return None
-    if is_number_of_thing(match) or _COMPANY.search(front[-14:]) or _COMPANY_BEHIND.match(text_after(match, 8)):
+    if (
+        is_number_of_thing(match)
+        or _COMPANY.search(front[-14:])
+        or _COMPANY_BEHIND.match(text_after(match, 8))
+    ):
         return None
     bank = _BANK_BEFORE.search(front)
     bank_before = (bank if match["grouped"] else bank and _BRAND.search(front)) and not _YEAR.match(match[0])

@@ -141,11 +141,11 @@ def sets_of_cases(cases: Sequence[Case]) -> list[list[Case]]:
     return found
 
 
-def cross_validate(sets: Sequence[Sequence[Case]], crossed: Sequence[Example]) -> None:
-    """Prints precision and recall on each set of weights that were fitted without it."""
+def cross_validate(sets: Sequence[Sequence[Case]], crossed: Sequence[Example], last: int) -> None:
+    """Prints precision and recall on each of the last sets, of weights that were fitted without it."""
     by_set = [read_examples(some) for some in sets]
     total: Counter[str] = Counter()
-    for number, held_out in enumerate(by_set):
+    for number, held_out in list(enumerate(by_set))[-last:]:
         weights = fit([e for other, some in enumerate(by_set) if other != number for e in some], crossed)
         counts = Counter()
         for example in held_out:
@@ -156,7 +156,7 @@ def cross_validate(sets: Sequence[Sequence[Case]], crossed: Sequence[Example]) -
                 right=reported and example.is_address, reported=reported, labeled=example.is_address
             )
         total += counts
-        print(f"{number:3} {len(held_out):5} {_show(counts)}")
+        print(f"{number:3} {len(held_out):5} {_show(counts)}", flush=True)
     print(f"all {_show(total)}")
 
 
@@ -169,12 +169,12 @@ def main() -> None:
         description="Fits preprocessing/pii/ip_weights.tsv on the labeled cases."
     )
     parser.add_argument(
-        "--folds", action="store_true", help="leave each set out in turn instead of writing the table"
+        "--folds", type=int, metavar="N", help="leave each of the last N sets out in turn; write no table"
     )
     arguments = parser.parse_args()
     cases, crossed = read_cases(), read_examples(crossed_cases())
     if arguments.folds:
-        cross_validate(sets_of_cases(cases), crossed)
+        cross_validate(sets_of_cases(cases), crossed, arguments.folds)
         return
     weights = fit(read_examples(cases), crossed)
     write_table(weights)
