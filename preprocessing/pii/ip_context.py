@@ -52,9 +52,9 @@ def weight_of_numbers(address: str) -> int:
     first, large = numbers[0], sum(number >= 100 for number in numbers)
     weight = -25 if numbers[1] == 0 else 0
     if max(numbers) < 48:
-        weight -= 30 if max(numbers) < 32 else 20
+        weight -= 25 if max(numbers) < 32 else 12
     if first < 32:
-        weight += (-10, -5, 0, 7)[large]
+        weight += (-8, -5, 0, 7)[large]
     elif first >= 150:
         weight += 20
     elif numbers[1]:
