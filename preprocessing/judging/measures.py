@@ -7,6 +7,7 @@ morphemes, which attached particles would otherwise hide.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from preprocessing.documents import utf8_buffer
+from preprocessing.text.mojibake import is_rare
 
 Unit = Literal["scripts", "blanks"]
 
@@ -58,6 +60,9 @@ MEASURES = (
     Measure("alphabetic_words", "Words between blanks with a letter."),
     Measure("stop_words", "Number of different stop words; a weak sign of running text."),
     Measure("function_words", "Words that equal or end in a stop word."),
+    Measure("list_words", "Words between blanks, and between separators of lists: , / | # ; : > and tabs."),
+    Measure("listed_words", "Of them, those in pieces of one or two words between separators and line ends."),
+    Measure("rare_hangul", "Syllables that are not among the 2,350 of KS X 1001."),
     Measure("mean_line_length", "Characters per line with a visible character.", ("characters", "lines")),
     Measure("mean_word_length", "Mean length of words with a letter or digit.", ("word_characters", "spoken_words")),
     Measure("duplicate_lines", "Share of lines that repeat an earlier one; ignores blanks.", ("line_repeats", "lines")),
@@ -110,6 +115,7 @@ def _count(column: pa.Array, lang: str, unit: Unit) -> dict[str, np.ndarray]:
         *classes.tables(),
         classes.SCRIPTS if unit == "scripts" else classes.ANY_SCRIPT,
         classes.stop_words(lang),
+        common_syllables(),
         text_counts.scratch_for(int(sizes.max(initial=0))),
     )
     counts = {name: table[:, i] for i, name in enumerate(text_counts.COUNTS)}
@@ -121,3 +127,9 @@ def _count(column: pa.Array, lang: str, unit: Unit) -> dict[str, np.ndarray]:
 
 def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return (above / np.maximum(below, 1)).astype(np.float32)
+
+
+@functools.cache
+def common_syllables() -> np.ndarray:
+    """``[11172] bool``: the syllables of KS X 1001, which nearly all Korean text is written in."""
+    return np.array([not is_rare(chr(0xAC00 + k)) for k in range(11172)])

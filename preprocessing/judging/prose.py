@@ -11,7 +11,6 @@ is measured by its headings, cells and titles of links; one with hardly any text
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +34,12 @@ _COUNTED[1, [BLANK, PROSE, HEADING, TABLE, LINK]] = True
 _COUNTED[2] = True
 _OUTSIDE_CODE = np.array([kind != CODE for kind in range(len(KINDS))])
 
+_OF_LISTS = (
+    "list_words",
+    "listed_words",
+    "rare_hangul",
+)  # 0 where everything counts: code has no lists of words
+
 COLUMNS = pa.schema(
     [
         (
@@ -45,24 +50,17 @@ COLUMNS = pa.schema(
         ("text_lines", pa.int32()),  # visible lines other than markup and code
         ("link_lines", pa.int32()),  # of them, mostly links to other sites
         ("number_lines", pa.int32()),  # of them, mostly digits, or with a time
-        ("list_words", pa.int32()),  # words between blanks in lines that count
-        (
-            "listed_words",
-            pa.int32(),
-        ),  # of them, in pieces of one or two words between commas, bars and line ends
-        (
-            "rare_hangul",
-            pa.int32(),
-        ),  # syllables in lines that count that are not among the 2,350 of KS X 1001
     ]
 )
 
 
 @dataclass(frozen=True)
 class Prose:
-    """``text``: lines that count, without marks; ``outside_code``: the document without code; ``bullets: [rows]`` counts marks."""
+    """``text``: lines that count, without marks; ``stripped: [rows] bool``: whether they have no code; ``outside_code``: the
+    document without code; ``bullets: [rows]`` counts marks."""
 
     text: pa.Array
+    stripped: np.ndarray
     outside_code: pa.Array
     bullets: np.ndarray
     columns: dict[str, pa.Array]
@@ -78,8 +76,10 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
     measured = measures.measure(prose.text, lang)
     columns = dict(zip(measured.schema.names, measured.columns))
     bullets = columns["bullet_lines"].to_numpy() + prose.bullets
+    lists = {name: columns[name].to_numpy() * prose.stripped for name in _OF_LISTS}
     return {
         **columns,
+        **{name: pa.array(numbers, pa.int32()) for name, numbers in lists.items()},
         "characters": pc.cast(pc.utf8_length(column), pa.int32()),
         "bytes": pc.cast(pc.binary_length(column), pa.int32()),
         "bullet_lines": pa.array(bullets, pa.int32()),
@@ -95,24 +95,22 @@ def find_prose(column: pa.Array) -> Prose:
     data, offsets = utf8_buffer(column)
     first, ends, kinds, flags, visible = kinds_of_lines(column)
     levels = _choose_levels(visible)
-    common = common_syllables()
     lines = data, offsets, first, ends, kinds
-    none = np.zeros(len(column), np.bool_)
-    text, starts, counts = prose.copy_lines(*lines, _COUNTED[levels], levels < 2, none, common)
+    none, stripped = np.zeros(len(column), np.bool_), levels < 2
+    text, starts, bullets = prose.copy_lines(*lines, _COUNTED[levels], stripped, none)
     outside = column
     if (visible[:, CODE] > 0).any():
         counted = np.repeat(_OUTSIDE_CODE[np.newaxis], len(column), axis=0)
         whole = _count_by_row(first, ~_OUTSIDE_CODE[kinds]) == 0
-        kept, kept_starts, _ = prose.copy_lines(*lines, counted, none, whole, common)
+        kept, kept_starts, _ = prose.copy_lines(*lines, counted, none, whole)
         outside = _to_column(kept, kept_starts)
     values = {
         "measured": pa.array(LEVELS).take(pa.array(levels)),
         "all_visible": visible.sum(axis=1),
         **_count_lines(first, kinds, flags),
-        **{name: counts[:, i] for i, name in enumerate(prose.COUNTS) if name in COLUMNS.names},
     }
     columns = {field.name: pa.array(values[field.name], field.type) for field in COLUMNS}
-    return Prose(_to_column(text, starts), outside, counts[:, prose.COUNTS.index("bullets")], columns)
+    return Prose(_to_column(text, starts), stripped, outside, bullets, columns)
 
 
 def kinds_of_lines(
@@ -160,16 +158,3 @@ def _count_by_row(first: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 def _to_column(data: np.ndarray, starts: np.ndarray) -> pa.Array:
     return pa.LargeStringArray.from_buffers(len(starts) - 1, pa.py_buffer(starts), pa.py_buffer(data))
-
-
-@functools.cache
-def common_syllables() -> np.ndarray:
-    """``[11172] bool``: the syllables of KS X 1001, which nearly all Korean text is written in."""
-    return np.array([_is_common(chr(0xAC00 + k)) for k in range(11172)])
-
-
-def _is_common(syllable: str) -> bool:
-    try:
-        return len(syllable.encode("euc_kr")) == 2
-    except UnicodeEncodeError:
-        return False

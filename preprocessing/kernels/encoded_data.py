@@ -16,12 +16,13 @@ MIN_ESCAPES = 8  # bytes or escapes in a row, as in StarCoder2
 
 @inner()
 def base64(data, start, end):
-    """``(total, longest)``: bytes in words of base64 and in long hexadecimal numbers, and those of the longest block.
+    """``(total, longest, words)``: bytes in words of base64 and in long hexadecimal numbers, those of the longest block, and
+    those in all words of the same characters and length.
 
     Words on consecutive lines are one block. Every word that is long enough covers a byte at a multiple of ``MIN_BASE64``,
     so only these bytes are tested.
     """
-    total = longest = block = 0
+    total = longest = words = block = 0
     block_end = start
     probe = start + MIN_BASE64 - 1
     while probe < end:
@@ -33,14 +34,16 @@ def base64(data, start, end):
             first -= 1
         while last < end and CLASS[data[last]] & BASE64:
             last += 1
-        if last - first >= MIN_BASE64 and _is_encoded(data, first, last):
+        long = last - first >= MIN_BASE64
+        words += last - first if long else 0
+        if long and _is_encoded(data, first, last):
             follows = block > 0 and _newlines(data, block_end, first) <= 1
             block = last - first + (block if follows else 0)
             block_end = last
             total += last - first
             longest = max(longest, block)
         probe = last + MIN_BASE64 - 1
-    return total, longest
+    return total, longest, words
 
 
 @inner()

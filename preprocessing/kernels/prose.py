@@ -1,6 +1,6 @@
 """Copies the text of lines that count, without marks of structure, code spans, tags and targets of links, in UTF-8.
 
-Owns the text that the measures of prose read, and counts of its words in lists; ``kernels.structure`` classifies the lines.
+Owns the text that the measures of prose read; ``kernels.structure`` classifies the lines.
 """
 
 from __future__ import annotations
@@ -20,19 +20,10 @@ from preprocessing.kernels.line_marks import (
 from preprocessing.kernels.skipped_markup import BACKTICK, LESS, after_skipped
 from preprocessing.kernels.structure import BLANK, HEADING, LINK, PROSE, TABLE
 
-COUNTS = ("bullets", "listed_words", "list_words", "rare_hangul")
-_BULLETS, _LISTED, _WORDS, _RARE = range(4)
-LIST_PIECE = 2  # words of a piece of a list
-_FEED, _SPACE = np.uint8(10), np.uint8(32)
+_TAB, _FEED, _SPACE = np.uint8(9), np.uint8(10), np.uint8(32)
 _STAR, _OPEN, _PIPE, _HASH, _BANG = 42, 91, 124, 35, 33
 _ORDINARY = np.ones(256, np.bool_)  # bytes that begin nothing that is left out
 _ORDINARY[[BACKTICK, LESS, _STAR, _OPEN, _BANG, COLON]] = False
-_LETTERED, _BLANK, _SEPARATOR = 1, 2, 6  # bits: belongs to a word, ends a word, ends a piece of a list
-_ROLES = np.zeros(256, np.uint8)  # what a byte is for a word; signs are nothing
-_ROLES[0x80:] = _LETTERED
-_ROLES[[b for b in range(128) if chr(b).isalnum()]] = _LETTERED
-_ROLES[:33] = _BLANK
-_ROLES[[ord(c) for c in ",/|#;:>"]] = _SEPARATOR
 
 
 @inner()
@@ -94,47 +85,17 @@ def _copy_line(data, i, end, out, size):
     return size
 
 
-@inner()
-def _count_words(out, start, end, common, row):
-    """Counts the words of a line, those in pieces of few words, and rare syllables."""
-    words = all_words = listed = rare = lettered = np.int64(0)
-    i = start
-    while 0 <= i < end:
-        b = np.int64(out[i])
-        if 0xE3 <= b < 0xF0:
-            lettered = np.int64(1)
-            if b >= 0xEA:
-                c = ((b & 0x0F) << 12) | (np.int64(out[i + 1] & 0x3F) << 6) | np.int64(out[i + 2] & 0x3F)
-                if 0xAC00 <= c <= 0xD7A3:
-                    rare += not common[np.uint64(c - 0xAC00)]
-            i += 3
-            continue
-        role = np.int64(_ROLES[np.uint64(b)])
-        ended = (role >> 1) & 1
-        words += lettered & ended
-        lettered = (lettered & ~ended) | (role & _LETTERED)
-        if role == _SEPARATOR:
-            all_words += words
-            listed += words if words <= LIST_PIECE else 0
-            words = np.int64(0)
-        i += 1
-    words += lettered
-    row[_WORDS] += all_words + words
-    row[_LISTED] += listed + (words if words <= LIST_PIECE else 0)
-    row[_RARE] += rare
-
-
 @njit()
-def copy_lines(data, offsets, first, ends, kinds, counted, stripped, whole, common):
-    """``(bytes: uint8, starts: [rows + 1] int64, counts: [rows, len(COUNTS)])`` of the lines whose kind is ``counted``.
+def copy_lines(data, offsets, first, ends, kinds, counted, stripped, whole):
+    """``(bytes: uint8, starts: [rows + 1] int64, bullets: [rows])`` of the lines whose kind is ``counted``.
 
-    ``counted: [rows, KINDS] bool``; ``stripped: [rows] bool``: without marks; ``whole: [rows] bool``: copied as they are;
-    ``common: [11172] bool``, the frequent syllables. A blank line after a line that is left out is left out, too.
+    ``counted: [rows, KINDS] bool``; ``stripped: [rows] bool``: without marks; ``whole: [rows] bool``: copied as they are.
+    Between cells of tables a tab remains. A blank line after a line that is left out is left out, too.
     """
     rows = len(offsets) - 1
     out = np.empty(offsets[rows] - offsets[0] + rows, np.uint8)
     starts = np.zeros(rows + 1, np.int64)
-    counts = np.zeros((rows, len(COUNTS)), np.int64)
+    bullets = np.zeros(rows, np.int64)
     size = 0
     for r in range(rows):
         start, left_out = offsets[r], False
@@ -160,13 +121,12 @@ def copy_lines(data, offsets, first, ends, kinds, counted, stripped, whole, comm
                         begin += 1
                 elif kind != TABLE:
                     begin, mark = after_marks(data, begin, end)
-                    counts[r, _BULLETS] += mark == BULLET
+                    bullets[r] += mark == BULLET
                 size = _copy_line(data, begin, end, out, size)
-                _count_words(out, at, size, common, counts[r])
                 if kind == TABLE:
                     for k in range(at, size):
                         if out[k] == _PIPE:
-                            out[k] = _SPACE
+                            out[k] = _TAB
             else:
                 out[size : size + end - begin] = data[begin:end]
                 size += end - begin
@@ -175,4 +135,4 @@ def copy_lines(data, offsets, first, ends, kinds, counted, stripped, whole, comm
                 size += 1
             start = end + 1
         starts[r + 1] = size
-    return out[:size], starts, counts
+    return out[:size], starts, bullets

@@ -80,7 +80,7 @@ def count(data, offsets):
     for r in range(rows):
         start, end, row = offsets[r], offsets[r + 1], out[r]
         _count_characters(data, start, end, row)
-        in_words, longest_word = base64(data, start, end)
+        in_words, longest_word, _ = base64(data, start, end)
         in_runs, longest_run = escapes(data, start, end)
         row[_ENCODED] = in_words + in_runs
         row[_LONGEST_ENCODED] = max(longest_word, longest_run)

@@ -15,10 +15,12 @@ from preprocessing.kernels.encoded_data import base64
 HTML, MISREAD = 1, 2
 _LATIN, _HAN, _TAG, _REFERENCE = 1, 2, 4, 8
 _LONGEST_REFERENCE = 40
-_LINE_FEED, _SPACE = 10, 32
+_TAB, _LINE_FEED, _SPACE = 9, 10, 32
 _STRETCH = 256  # bytes that are checked together
 _LONG_STRETCH = 4096
-_COLON, _A, _T = np.array([0x3A, 0x61, 0x74], np.uint8)
+_COLON, _A, _T, _COMMA, _4, _6 = np.frombuffer(b":at,46", np.uint8)
+_OPEN, _CLOSE = np.frombuffer(b"(]", np.uint8)
+_SCHEME, _MARKER = np.frombuffer(b"data:", np.uint8), np.frombuffer(b";base64,", np.uint8)
 _AMPERSAND, _LESS, _C2, _E4, _EA, _EF, _FE = np.array([0x26, 0x3C, 0xC2, 0xE4, 0xEA, 0xEF, 0xFE], np.uint8)
 
 
@@ -154,39 +156,78 @@ def _is_misread(data, i, end, kind, rare_syllables):
 
 
 @njit()
-def with_data(data, offsets):
-    """``[rows] bool``: rows with ``data:``, or a word of base64 or hexadecimal digits of MIN_BASE64 characters or more."""
+def with_data(data, offsets, longest_literal):
+    """``[rows] bool``: rows with ``;base64,``, a target of Markdown that begins with ``data:``, or words of base64 or
+    hexadecimal digits of MIN_BASE64 characters or more, one of which encodes, with more than ``longest_literal`` together."""
     rows = len(offsets) - 1
     out = np.zeros(rows, np.bool_)
     for r in range(rows):
-        out[r] = base64(data, offsets[r], offsets[r + 1])[0] > 0
+        encoded, _, words = base64(data, offsets[r], offsets[r + 1])
+        out[r] = encoded > 0 and words > longest_literal
+    _mark_data(data, offsets, True, out)
+    return out
+
+
+@njit()
+def with_data_url(data, offsets):
+    """``[rows] bool``: rows with ``;base64,``."""
+    out = np.zeros(len(offsets) - 1, np.bool_)
+    _mark_data(data, offsets, False, out)
+    return out
+
+
+@njit()
+def _mark_data(data, offsets, targets, out):
+    """Sets ``out`` for rows with ``;base64,`` and, if ``targets``, those with a target of Markdown that begins with ``data:``."""
     r = 0
-    first, end = offsets[0] + 4, offsets[rows]
+    first, end = offsets[0] + 2, offsets[-1]
     while first < end:
         last = min(first + _LONG_STRETCH, end)
         if _has_data(data[first:last], data[first - 1 : last - 1], data[first - 2 : last - 2]):
             for i in range(first, last):
-                if (
-                    data[i] == _COLON
-                    and data[i - 1] == 97
-                    and data[i - 2] == 116
-                    and data[i - 3] == 97
-                    and data[i - 4] == 100
-                ):
-                    while offsets[r + 1] <= i:
-                        r += 1
-                    out[r] |= i - 4 >= offsets[r]
+                if data[i] != _COLON and data[i] != _COMMA:
+                    continue
+                while offsets[r + 1] <= i:
+                    r += 1
+                out[r] |= _ends(data, i, offsets[r], _MARKER)
+                out[r] |= (
+                    targets
+                    and _ends(data, i, offsets[r], _SCHEME)
+                    and _begins_target(data, i - 5, offsets[r])
+                )
         first = last
-    return out
 
 
 @inner()
 def _has_data(stretch, before, earlier):
-    """Whether ``ta:`` ends in the stretch; one expression per byte, so that it vectorizes."""
+    """Whether ``ta:`` or ``64,`` ends in the stretch; one expression per byte, so that it vectorizes."""
     result = False
     for i in range(len(stretch)):
         result |= (stretch[i] == _COLON) & (before[i] == _A) & (earlier[i] == _T)
+        result |= (stretch[i] == _COMMA) & (before[i] == _4) & (earlier[i] == _6)
     return result
+
+
+@inner()
+def _ends(data, i, start, word):
+    """Whether the word ends with the byte at ``i``."""
+    first = i + 1 - len(word)
+    if first < start:
+        return False
+    k = 0
+    while k < len(word) and data[first + k] == word[k]:
+        k += 1
+    return k == len(word)
+
+
+@inner()
+def _begins_target(data, i, start):
+    """Whether ``](``, blanks and ``<`` end with the byte at ``i``."""
+    if i >= start and data[i] == _LESS:
+        i -= 1
+    while i >= start and data[i] in (_SPACE, _TAB, _LINE_FEED):
+        i -= 1
+    return i > start and data[i] == _OPEN and data[i - 1] == _CLOSE
 
 
 @njit()

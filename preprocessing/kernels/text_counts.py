@@ -40,7 +40,7 @@ COUNTS = (
     "lines", "paragraphs", "longest_line", "bullet_lines", "ellipsis_lines", "short_lines", "ended_lines", "newlines",
     "sentence_ends", "words", "symbol_words", "word_characters", "blank_words", "alphabetic_words", "stop_words",
     "line_repeats", "line_repeat_characters", "paragraph_repeats", "paragraph_repeat_characters",
-    "function_words", "recorded_words", "recorded_characters", "repeated_triples", "_",
+    "function_words", "list_words", "listed_words", "rare_hangul", "recorded_words", "recorded_characters", "repeated_triples", "_",
     "top_2", "top_3", "top_4", "duplicate_5", "duplicate_6", "duplicate_7", "duplicate_8", "duplicate_9", "duplicate_10",
 )  # fmt: skip
 INDEX = {name: i for i, name in enumerate(COUNTS)}
@@ -50,9 +50,13 @@ WIDTH = len(COUNTS)
     _LINES, _PARAGRAPHS, _LONGEST, _BULLETS, _ELLIPSES, _SHORT, _ENDED, _NEWLINES,
     _SENTENCES, _WORDS, _SYMBOL_WORDS, _WORD_CHARACTERS, _BLANK_WORDS, _ALPHABETIC, _STOP_WORDS,
     _LINE_REPEATS, _LINE_REPEAT_SIZE, _PARAGRAPH_REPEATS, _PARAGRAPH_REPEAT_SIZE,
-    _FUNCTION_WORDS, _RECORDED, _RECORDED_CHARACTERS, _NGRAMS,
-) = range(33)  # fmt: skip
+    _FUNCTION_WORDS, _LIST_WORDS, _LISTED, _RARE, _RECORDED, _RECORDED_CHARACTERS, _NGRAMS,
+) = range(36)  # fmt: skip
 SHORT_LINE = 30  # characters (FineWeb, arXiv:2406.17557)
+LIST_PIECE = 2  # words of a piece of a list
+_SEPARATES = np.zeros(128, np.bool_)  # pieces of a list, as do line ends and tabs
+_SEPARATES[[ord(c) for c in ",/|#;:>"]] = True
+_TAB = 9
 MAX_WORDS = 1 << 22  # words of a document that are searched for repetition: bounds memory to about 200 MB
 
 
@@ -111,9 +115,11 @@ def _latin_run(data, i, end, table, word):
 
 
 @inner()
-def _hangul_run(data, i, end, word, c, before):
-    """Adds ``c`` and the syllables after it to the hash; returns their end, the hash, the last two characters, their number."""
+def _hangul_run(data, i, end, common, word, c, before):
+    """Adds ``c`` and the syllables after it to the hash; returns their end, the hash, the last two characters, the numbers of
+    syllables and of those that are not ``common``."""
     count = 1
+    rare = np.int64(not common[np.uint64(c - 0xAC00)])
     word = (word ^ np.uint64(c)) * PRIME
     while 0 <= i < end and 0xEA <= data[i] <= 0xED:
         following, step = decode(data, i)
@@ -121,9 +127,10 @@ def _hangul_run(data, i, end, word, c, before):
             break
         before, c = c, following
         word = (word ^ np.uint64(c)) * PRIME
+        rare += not common[np.uint64(c - 0xAC00)]
         i += step
         count += 1
-    return i, word, c, before, count
+    return i, word, c, before, count, rare
 
 
 @inner()
@@ -149,7 +156,7 @@ def _write_characters(seen, total, row):
 
 
 @inner()
-def _read(data, start, end, table, endings, scripts, stop_words, row, s):
+def _read(data, start, end, table, endings, scripts, stop_words, common, row, s):
     """Writes all counts of one document except repetition; fills words, lines and paragraphs.
 
     One long function, so that its counters stay in registers; split into functions it takes three times as long.
@@ -167,6 +174,8 @@ def _read(data, start, end, table, endings, scripts, stop_words, row, s):
     first_at = last_at = np.int64(0)
     last_class = 0
     ending = False
+    piece = list_words = listed_words = rare = np.int64(0)
+    named = False  # a letter or digit since the last blank or separator
     stops = np.uint32(0)
     total = 0
     i = start
@@ -209,6 +218,12 @@ def _read(data, start, end, table, endings, scripts, stop_words, row, s):
                 in_blanks = alphabetic = False
             sentences += ending
             line_length += 1
+            piece += named
+            named = False
+            if kind == NEWLINE or c == _TAB:
+                list_words += piece
+                listed_words += piece if piece <= LIST_PIECE else 0
+                piece = np.int64(0)
             if kind == NEWLINE:
                 if line_visible:
                     sentences += not ending and is_final(last)
@@ -235,8 +250,11 @@ def _read(data, start, end, table, endings, scripts, stop_words, row, s):
                 i, word, word_key = _latin_run(data, at, end, table, word)
                 characters = i - at
                 c = np.int64(data[i - 1])
+                named = True
             elif kind == HANGUL:
-                i, word, c, before, characters = _hangul_run(data, i, end, word, c, last)
+                i, word, c, before, characters, unusual = _hangul_run(data, i, end, common, word, c, last)
+                rare += unusual
+                named = True
                 following = _syllable_after_blank(data, i, end)
                 while following:  # word by word; skips the state that a blank between syllables never changes
                     length += characters
@@ -259,11 +277,23 @@ def _read(data, start, end, table, endings, scripts, stop_words, row, s):
                     line_hash = (line_hash ^ value) * PRIME
                     blank_words += 1
                     alphabetic_words += 1
+                    piece += 1
                     at, last, length, word_key = i + 1, c, 0, np.uint64(0)
-                    i, word, c, before, characters = _hangul_run(data, i + 4, end, BASIS, following, last)
+                    i, word, c, before, characters, unusual = _hangul_run(
+                        data, i + 4, end, common, BASIS, following, last
+                    )
+                    rare += unusual
                     following = _syllable_after_blank(data, i, end)
             else:
                 word = (word ^ np.uint64(c)) * PRIME
+                if c >= 0x80 or kind == DIGIT:
+                    named = True
+                elif _SEPARATES[np.uint64(c)]:
+                    piece += named
+                    named = False
+                    list_words += piece
+                    listed_words += piece if piece <= LIST_PIECE else 0
+                    piece = np.int64(0)
             if HANGUL <= kind <= IDEOGRAPH:
                 lettered, alphabetic, ending = True, True, False
             elif is_mark(c):
@@ -286,6 +316,7 @@ def _read(data, start, end, table, endings, scripts, stop_words, row, s):
     row[_WORDS], row[_SYMBOL_WORDS], row[_WORD_CHARACTERS] = words, symbol_words, word_characters
     row[_BLANK_WORDS], row[_ALPHABETIC] = blank_words, alphabetic_words
     row[_STOP_WORDS], row[_FUNCTION_WORDS] = stops, function_words
+    row[_LIST_WORDS], row[_LISTED], row[_RARE] = list_words, listed_words, rare
     row[_RECORDED] = min(words, MAX_WORDS)
     row[_RECORDED_CHARACTERS] = total if words <= MAX_WORDS else recorded_characters
 
@@ -303,17 +334,28 @@ def _repetition(row, s):
 
 
 @njit()
-def count(data, offsets, table, endings, scripts, stop_words, s):
+def count(data, offsets, table, endings, scripts, stop_words, common, s):
     """``[rows, WIDTH] int64`` counts of a UTF-8 column (``data: uint8``, ``offsets: [rows + 1] int64``).
 
     ``table`` and ``endings`` are ``classes.tables()``; ``scripts`` (SCRIPTS or ANY_SCRIPT) defines words; ``stop_words``:
-    bits of the stop words to count.
+    bits of the stop words to count; ``common: [11172] bool``: the frequent syllables.
     """
     rows = len(offsets) - 1
     out = np.zeros((rows, WIDTH), np.int64)
     s.reach[0] = 0
     for r in range(rows):
-        _read(data, offsets[r], offsets[r + 1], table, endings, scripts, np.uint32(stop_words), out[r], s)
+        _read(
+            data,
+            offsets[r],
+            offsets[r + 1],
+            table,
+            endings,
+            scripts,
+            np.uint32(stop_words),
+            common,
+            out[r],
+            s,
+        )
         out[r, _STOP_WORDS] = count_bits(out[r, _STOP_WORDS])
         _repetition(out[r], s)
     return out

@@ -157,7 +157,9 @@ def extend() -> None:
 
 CLEAN = Group("clean", ("json_objects", "utf8", "languages", "listings", "normalize", "suspects"), clean)
 MEASURE = Group(
-    "measure", ("text_counts", "languages", "listings", "source_code", "minhash", "canonical"), measure
+    "measure",
+    ("structure", "prose", "text_counts", "languages", "listings", "source_code", "minhash", "canonical"),
+    measure,
 )
 ENCODE = Group("encode", ("bpe", "bpe_build"), encode)
 TOKENS_ENCODE = Group("tokens-encode", ("json_objects", "bpe", "bpe_build"), encode_json_lines)

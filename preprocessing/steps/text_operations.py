@@ -129,8 +129,8 @@ def normalize_column(
 
 
 def rows_with_data(column: pa.Array) -> np.ndarray:
-    """Rows with a long encoded word or a data URL."""
-    return np.flatnonzero(with_data(*utf8_buffer(column)))
+    """Rows with long encoded words or data that Markdown or a data URL embeds."""
+    return np.flatnonzero(with_data(*utf8_buffer(column), embedded_data.LONGEST_LITERAL))
 
 
 def _suspects(column: pa.Array, markup_format: str, config: CleanConfig) -> tuple[np.ndarray, np.ndarray]:

@@ -79,12 +79,12 @@ def detect(column: pa.Array) -> LanguageColumns:
 
 def _without_embedded_data(column: pa.Array) -> pa.Array:
     """The column without pictures and fonts in its text, whose letters are no language."""
-    if (
-        b";base64," not in utf8_buffer(column)[0].tobytes()
-    ):  # a copy and a search of bytes: four times as fast as Arrow's
+    from preprocessing.kernels import suspects
+
+    rows = suspects.with_data_url(*utf8_buffer(column))
+    if not rows.any():
         return column
-    rows = pc.match_substring(column, ";base64,")
-    return pc.if_else(rows, pc.replace_substring_regex(column, _EMBEDDED_DATA, "data:"), column)
+    return pc.if_else(pa.array(rows), pc.replace_substring_regex(column, _EMBEDDED_DATA, "data:"), column)
 
 
 def _leave_out_listings(column: pa.Array, table: np.ndarray, rows: np.ndarray) -> bool:

@@ -15,8 +15,14 @@ compile_engine() { # PYTHON FOLDER: a wheel in FOLDER/wheels for the torch of PY
   mkdir -p "$folder/wheels"
   "$python" -m pip --disable-pip-version-check download -q --no-deps --no-build-isolation \
     --no-binary=transformer-engine-torch -d "$folder" "transformer-engine-torch==$TE_VERSION"
-  # headers and libraries of CUDA, cuDNN and NCCL come with torch's own packages
-  nvidia=$("$python" -c 'import importlib.util; print(*importlib.util.find_spec("nvidia").submodule_search_locations)')
+  # headers and libraries of CUDA, cuDNN and NCCL come with torch's own packages; several folders can make up "nvidia"
+  nvidia=$("$python" -c 'import importlib.util, pathlib
+folders = map(pathlib.Path, importlib.util.find_spec("nvidia").submodule_search_locations)
+print(next((folder for folder in folders if (folder / "cu13/include/cusparse.h").exists()), ""))')
+  [ -n "$nvidia" ] || {
+    echo "error: the torch of $python came without the headers of CUDA 13; install PyPI's torch" >&2
+    return 2
+  }
   for part in cu13 cudnn nccl; do
     include+=("$nvidia/$part/include")
     lib+=("$nvidia/$part/lib")

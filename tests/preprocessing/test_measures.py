@@ -2,6 +2,7 @@
 
 import random
 import re
+import string
 import sysconfig
 from collections import Counter
 from pathlib import Path
@@ -26,6 +27,7 @@ MARKS, CLOSING = ".!?…。！？", "\"')]”’」』〉》"
 BULLETS = "-*+•·–●○■□▶▷◆※└"
 PLAIN = ".,!?'\"():;-/%…·" + "".join(map(chr, [*range(0x2010, 0x2020), *range(0x3001, 0x3012)]))
 EMOTION = "ㅋㅎㅠㅜㅡ"
+ASCII_NAMES = string.ascii_letters + string.digits
 
 
 def is_letter(c):
@@ -95,6 +97,23 @@ def duplicate_characters(words, n):
     return found
 
 
+def plain_lists(text):
+    """``(words, those in pieces of one or two, rare syllables)``"""
+    pieces = [
+        sum(any(c in ASCII_NAMES or c >= "\x80" for c in word) for word in words_of(piece, "blanks"))
+        for piece in re.split(r"[,/|#;:>\t\n]", text)
+    ]
+    rare = sum("가" <= c <= "힣" and not is_in_ks_x_1001(c) for c in text)
+    return sum(pieces), sum(words for words in pieces if words <= 2), rare
+
+
+def is_in_ks_x_1001(syllable):
+    try:
+        return len(syllable.encode("euc_kr")) == 2
+    except UnicodeEncodeError:
+        return False
+
+
 def plain_measure(text, lang, unit):
     def share(a, b):
         return a / max(b, 1)
@@ -146,6 +165,7 @@ def plain_measure(text, lang, unit):
         "alphabetic_words": sum(any(map(is_letter, word)) for word in blank_words),
         "stop_words": len(set().union(*(stop_words_of(word, lang) for word in words))),
         "function_words": sum(bool(stop_words_of(word, lang)) for word in words),
+        **dict(zip(("list_words", "listed_words", "rare_hangul"), plain_lists(text))),
         "mean_line_length": share(len(text), len(lines)),
         "mean_word_length": share(sum(map(len, spoken)), len(spoken)),
         "duplicate_lines": share(line_repeats[0], len(lines)),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from preprocessing.judging import line_kinds, prose, rules
 from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, LISTING, MARKUP, PROSE, TABLE
 from preprocessing.kernels import structure
+from tests.preprocessing.test_measures import plain_lists
 
 
 def column(*texts):
@@ -81,13 +82,13 @@ def plain_copy(line):
 
 
 def plain_prose(text):
-    """``(level, text, bullets, listed words, words, rare syllables)``"""
+    """``(level, text, bullets)``"""
     lines = line_kinds.lines_of(text)
     level = plain_level(lines)
     counted = {"prose": (BLANK, PROSE), "text": (BLANK, PROSE, HEADING, TABLE, LINK)}.get(
         level, range(len(KINDS))
     )
-    out, left_out, bullets, listed, words, rare = b"", False, 0, 0, 0, 0
+    out, left_out, bullets = b"", False, 0
     for n, line in enumerate(lines):
         if line.kind not in counted or (line.kind == BLANK and left_out):
             left_out = True
@@ -103,32 +104,26 @@ def plain_prose(text):
                 bullets += marks["bullet"] is not None and not marks["bullet"][:1].isdigit()
                 body = body[marks.end() :]
             copied = plain_copy(body)
-            for piece in re.split(rb"[,/|#;:>]", copied):
-                found = sum(
-                    any(b >= 0x80 or bytes([b]).isalnum() for b in word)
-                    for word in re.findall(rb"[^\x00-\x20]+", piece)
-                )
-                words += found
-                listed += found if found <= 2 else 0
-            rare += sum("가" <= c <= "힣" and not prose._is_common(c) for c in copied.decode())
             if line.kind == TABLE:
-                copied = copied.replace(b"|", b" ")
+                copied = copied.replace(b"|", b"\t")
         out += copied + (b"\n" if n + 1 < len(lines) else b"")
-    return level, out.decode(), bullets, listed, words, rare
+    return level, out.decode(), bullets
 
 
 def compare(texts):
     first, _, kinds, flags, _ = prose.kinds_of_lines(column(*texts))
     found = prose.find_prose(column(*texts))
+    measured = prose.measure(column(*texts), "ko")
     for n, text in enumerate(texts):
         lines = line_kinds.lines_of(text)
         here = slice(first[n], first[n + 1])
         assert [KINDS[kind] for kind in kinds[here]] == [KINDS[line.kind] for line in lines], text
         assert (flags[here] == structure.NUMBER).tolist() == [line.is_number for line in lines], text
         row = {name: array[n].as_py() for name, array in found.columns.items()}
-        level, expected, bullets, listed, words, rare = plain_prose(text)
+        level, expected, bullets = plain_prose(text)
         assert (row["measured"], found.text[n].as_py(), found.bullets[n]) == (level, expected, bullets), text
-        assert (row["listed_words"], row["list_words"], row["rare_hangul"]) == (listed, words, rare), text
+        lists = tuple(measured[name][n].as_py() for name in ("list_words", "listed_words", "rare_hangul"))
+        assert lists == ((0, 0, 0) if level == "everything" else plain_lists(expected)), text
         assert row["text_lines"] == sum(PROSE <= line.kind <= LINK for line in lines)
         assert row["link_lines"] == sum(line.is_outward for line in lines)
         assert row["number_lines"] == sum(line.is_number for line in lines)
