@@ -94,7 +94,7 @@ def _regress(examples: Sequence[Example], names: list[str], importance: torch.Te
     ]
     shape = (len(examples), len(names))
     matrix = torch.sparse_coo_tensor(
-        torch.tensor(cells).T, torch.ones(len(cells), dtype=torch.float64), shape
+        torch.tensor(cells).T, torch.ones(len(cells), dtype=torch.float64), shape, check_invariants=False
     ).coalesce()
     transposed = matrix.t().coalesce()
     labels = torch.tensor([float(example.is_address) for example in examples], dtype=torch.float64)
