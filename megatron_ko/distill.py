@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ from megatron_ko.planning.start_checks import check_installed
 from megatron_ko.preflight import Preflight, check_inputs
 from megatron_ko.rank_start import add_ranks, run_on_ranks, world_size_of
 from megatron_ko.training import stop
-from megatron_ko.wording import format_count
+from megatron_ko.wording import format_bytes, format_count
 
 log = logging.getLogger(__name__)
 COMMANDS = {"cache": "write the teacher's most probable tokens of every position (distillation.cache)"}
@@ -192,15 +193,19 @@ def write_caches(
             stage, Position(stage=stage.number), manifest, positions, cache=index
         )
         positions = {**positions, **order.counters_after(end)}
-        if cache is None or not cache_writing.missing_shards(cache):
+        if cache is None:
             continue
+        progress = _Progress(cache, world.is_main)
+        if not (missing := cache_writing.missing_shards(cache)):
+            progress.end()
+            continue
+        progress.begin(missing)
         settings = stage.config.distillation
         assert settings is not None and settings.teacher is not None
         teacher = load_teacher(
             checked.teacher_checkpoint(settings.teacher), stage.config, plan.vocab_size, world.device
         )
         samples = data.samples_of_order(order, stage.config, manifest.eod_id)
-        progress = _Progress(cache, world.is_main)
         cache_writing.write_shards(teacher, cache, stage.config, samples, world, progress)
         distributed.barrier(world.device)
         progress.end()
@@ -211,7 +216,7 @@ def write_caches(
 
 
 class _Progress:
-    """Log lines of rank 0 about the shards that it has written."""
+    """Log lines of rank 0: the size of a cache before and after, and the shards that this rank has written."""
 
     def __init__(self, cache: TeacherCache, speaks: bool) -> None:
         self._cache, self._speaks, self._samples = cache, speaks, 0
@@ -225,12 +230,21 @@ class _Progress:
                 format_count(self._cache.samples, "sample"),
             )
 
+    def begin(self, missing: list[int]) -> None:
+        if self._speaks:
+            cache = self._cache
+            samples = sum(len(cache.samples_of(shard)) for shard in missing)
+            log.info(
+                "%s: %s of %s to write, %s, with %s free", cache.folder, f"{samples:,}", format_count(cache.samples, "sample"),
+                format_bytes(samples * cache.record_bytes), format_bytes(shutil.disk_usage(cache.folder).free),
+            )  # fmt: skip
+
     def end(self) -> None:
         if self._speaks:
             cache = self._cache
             log.info(
-                "%s: %s, %s per token", cache.folder, format_count(cache.samples, "sample"),
-                format_count(cache.bytes_per_token, "byte"),
+                "%s: complete, %s, %s, %s per token", cache.folder, format_count(cache.samples, "sample"),
+                format_bytes(cache.samples * cache.record_bytes), format_count(cache.bytes_per_token, "byte"),
             )  # fmt: skip
 
 

@@ -24,10 +24,13 @@ from megatron_ko.errors import CheckpointError, DataError, Problem
 from megatron_ko.files import atomic_file, read_json, write_json
 from megatron_ko.formats.checkpoint_folder import Origin
 from megatron_ko.formats.manifest import Manifest
+from megatron_ko.formats.packed_integers import Packed, PackedAscending
 
-FORMAT = "megatron_ko-teacher-cache-1"
+FORMAT = "megatron_ko-teacher-cache-2"
 DESCRIPTION = "cache.json"
 HASH_BYTES, VALUE_BYTES = 8, 2
+INFINITY = 0x7C00
+"""Bits of a float16 without its sign: those of logarithms of descending probabilities ascend, at most to these."""
 SHARD_BYTES, SHARD_TOKENS = 1 << 28, 1 << 19
 """Most of a shard: what a killed command loses, and how long other ranks wait for the last one (``run.timeout_s``)."""
 REMEDY = "write it with 'mko distill cache'"
@@ -59,8 +62,11 @@ class TeacherCache:
         if not path.is_file():
             raise CheckpointError(f"{folder}: has no {DESCRIPTION}; {REMEDY}", rule="missing-cache")
         content = read_json(path, error=CheckpointError)
-        if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-            message = f"{path}: its format is not {FORMAT!r}; write the cache again with 'mko distill cache'"
+        written = content.pop("format", None) if isinstance(content, dict) else None
+        if written != FORMAT:
+            message = (
+                f"{path}: its format is {written!r}, not {FORMAT!r}; delete {folder}, then {REMEDY} again"
+            )
             raise CheckpointError(message, rule="unknown-format")
         try:
             return TypeAdapter(TeacherCache).validate_python({**content, "folder": folder})
@@ -84,17 +90,23 @@ class TeacherCache:
     # --- records -----------------------------------------------------------------------------------------
 
     @property
-    def id_bytes(self) -> int:
-        return 2 if self.vocab_size <= 1 << 16 else 4
+    def ids(self) -> Packed:
+        """A position's ids, most probable first, each in as many bits as the vocabulary needs."""
+        return Packed(self.k, (self.vocab_size - 1).bit_length())
+
+    @property
+    def magnitudes(self) -> PackedAscending:
+        """A position's log-probabilities in float16 without their sign."""
+        return PackedAscending(self.k, INFINITY + 1)
 
     @property
     def bytes_per_token(self) -> int:
         """Ids and log-probabilities of the k tokens, and the log-probability of all others together."""
-        return self.k * (self.id_bytes + VALUE_BYTES) + VALUE_BYTES
+        return self.ids.row_bytes + self.magnitudes.row_bytes + VALUE_BYTES
 
     @property
     def record_bytes(self) -> int:
-        """A sample: the hash of its tokens, that of what follows, ids [S, k], log-probabilities [S, k + 1]."""
+        """A sample: the hash of its tokens, that of what follows, and ``bytes_per_token`` of each position."""
         return 2 * HASH_BYTES + self.sequence_length * self.bytes_per_token
 
     @property
@@ -252,7 +264,7 @@ def cache_problems(
     cache: TeacherCache,
     wanted: TeacherCache,
     path: str,
-    remedy: str = f"{REMEDY} for this run, or name another folder",
+    remedy: str = "name another folder, which 'mko distill cache' writes for this run",
 ) -> Iterator[Found]:
     """``(path, message, rule)`` for everything in which a cache is not the one that a stage needs; of ``wanted``, the teacher's hash
     may be empty (not compared)."""
@@ -270,6 +282,8 @@ def cache_problems(
     for name, ours in wanted.data.items():
         theirs = cache.data.get(name)
         if theirs != ours:
+            if name == "manifest":
+                theirs, ours = (f"a file with the SHA-256 {str(value)[:12]}" for value in (theirs, ours))
             message = f"{cache.folder}: data.{name} was {theirs} when it was written but is {ours} in the run; {remedy}"
             yield path, message, "cache-of-other-data"
     if wanted.teacher.hash and cache.teacher.hash != wanted.teacher.hash:

@@ -17,9 +17,10 @@ from megatron_ko.planning.activations import StageShape
 from megatron_ko.planning.pipeline import chunks_of_stage
 from megatron_ko.planning.weights import multiplies, stage_entries
 
-_TENSORS = {"forward_kl": 6, "reverse_kl": 6, "jsd": 8, "top_k": 7}
+_TENSORS = {"forward_kl": 6, "reverse_kl": 6, "jsd": 8, "top_k": 1}
 """Tensors [chunk, vocabulary] in fp32 that a divergence needs at a time: logits, log-probabilities and products of both models, as
-``tests/bench/distill.py --peaks`` measures them; one more where logits are divided by a temperature."""
+``tests/bench/distill.py --peaks`` measures them; one more where logits are divided by a temperature, and in top_k where the
+cross-entropy has a gradient."""
 
 
 def distillation_of(
@@ -124,8 +125,10 @@ def loss_bytes(distillation: DistillationConfig, shape: StageShape, distance: in
     rows = shape.tokens // shape.positions * min(distillation.chunk_length, shape.positions)
     chunk = rows * shape.vocab_size // shape.parallel.tensor * 4
     loss = distillation.loss
-    in_fp32 = max((_TENSORS[loss.type] + (distillation.temperature != 1)) * chunk, distance)
-    if isinstance(loss, TopK):
+    is_top_k = isinstance(loss, TopK)
+    more = distillation.temperature != 1 or (is_top_k and distillation.language_model_weight > 0)
+    in_fp32 = max((_TENSORS[loss.type] + more) * chunk, distance)
+    if is_top_k:
         return shape.tokens * (8 * loss.k + 2 * (loss.k + 1)) + in_fp32
     return shape.split("vocab") + in_fp32
 
@@ -140,9 +143,13 @@ def describe(distillation: DistillationConfig) -> str:
 
 
 def describe_teacher(
-    distillation: DistillationConfig | None, parallel: ParallelConfig, teacher: ModelConfig
+    distillation: DistillationConfig | None, parallel: ParallelConfig, teacher: ModelConfig | None
 ) -> tuple[str, ...]:
-    """In which the teacher differs from the student, for the plan."""
+    """In which the teacher beside the student, if there is one, differs from it, or what a cache has of it, for the plan."""
+    if distillation is not None and isinstance(distillation.loss, TopK) and not needs_teacher(distillation):
+        return (f"the {distillation.loss.k} most probable tokens of each position, from a cache",)
+    if teacher is None:
+        return ()
     tensor, words = teacher_tensor(distillation, parallel), []
     if tensor < parallel.tensor:
         split = (

@@ -82,7 +82,7 @@ class Plan:
     teacher_flops_per_token: float = 0.0
     """The part of ``flops_per_token`` that the teacher's forward pass takes, once for each token."""
     teacher_words: tuple[str, ...] = ()
-    """In which the teacher differs from the model: its tensor-parallel ranks, FP8."""
+    """In which the teacher differs from the model: its tensor-parallel ranks, FP8; or what its cache has."""
     projection_parameters: int = 0
     """Parameters that project hidden states of the model to the teacher's width, and train; a checkpoint of the stage has them."""
     model_source: str = ""
@@ -216,7 +216,7 @@ class Plan:
             flops_per_token=of_student + of_teacher,
             teacher_parameters=parameter_count(taught, vocab_size) if taught else 0,
             teacher_flops_per_token=of_teacher,
-            teacher_words=describe_teacher(config.distillation, parallel, taught) if taught else (),
+            teacher_words=describe_teacher(config.distillation, parallel, taught),
             projection_parameters=projections,
             memory=max(memories, key=lambda of_stage: of_stage.total_bytes),
             stage_memories=memories,
@@ -299,6 +299,8 @@ class Plan:
         own = max(
             (plan for _, plan in self.stages or ((None, self),)), key=lambda plan: plan.memory.teacher_bytes
         )
+        if not own.teacher_parameters and not self.stages:  # the table of the stages has it otherwise
+            return [f"teacher      {words}" for words in own.teacher_words]
         if not own.teacher_parameters:
             return []
         share = own.teacher_flops_per_token / own.flops_per_token

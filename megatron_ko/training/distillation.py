@@ -7,7 +7,7 @@ the teacher.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,7 +20,7 @@ from megatron_ko.config.distillation import DistillationConfig, TopK
 from megatron_ko.planning.hidden_states import pairs_of, projections_of
 from megatron_ko.training.data import Batch
 from megatron_ko.training.distributed import tensor_group
-from megatron_ko.training.divergences import Divergence, choose_divergence, rows_of, scale
+from megatron_ko.training.divergences import choose_divergence, target_chunks
 from megatron_ko.training.hidden_states import STUDENT, TEACHER, Passage, sum_of_tokens
 from megatron_ko.training.losses import Sums, call_model
 from megatron_ko.training.model import unwrap
@@ -28,7 +28,7 @@ from megatron_ko.training.soft_targets import (
     IDS,
     LOG_PROBABILITIES,
     SoftTargets,
-    log_sums,
+    fp32_chunks,
     real_columns,
     select_targets,
 )
@@ -80,27 +80,31 @@ class Distillation:
     def forward(self, batch: Batch, model: Any) -> tuple[Tensor, Callable[[Tensor], Sums]]:
         gpt, mask = unwrap(model), batch["loss_mask"].float()
         if self.teacher is None:
-            return self._run_student(model, batch, None), partial(self._sum, mask, None)
+            target = self._target(gpt.real_vocab_size, batch, None) if gpt.post_process else None
+            return self._run_student(model, batch, target), partial(self._sum, mask, None)
         passage = Passage(self.settings, (gpt, self._teacher))
         if not gpt.pre_process:
             passage.receive(gpt.decoder.input_tensor)
         with torch.no_grad(), passage.capturing(TEACHER):
             taught = call_model(self._teacher, batch)  # on the last pipeline stage its logits
-        with passage.capturing(STUDENT):
-            output = self._run_student(model, batch, taught)
         if not gpt.post_process:
+            with passage.capturing(STUDENT):
+                output = self._run_student(model, batch, None)
             return passage.message(output, taught), partial(self._sum, mask, None)
+        target = self._target(gpt.real_vocab_size, batch, taught)
+        del taught  # top_k needs the logits no longer
+        with passage.capturing(STUDENT):
+            output = self._run_student(model, batch, target)
         distances = passage.distances()
         hidden = None
         if distances is not None:
             hidden = sum_of_tokens(distances, mask, gpt.config.sequence_parallel)
         return output, partial(self._sum, mask, hidden)
 
-    def _run_student(self, model: Any, batch: Batch, taught: Tensor | None) -> Tensor:
+    def _run_student(self, model: Any, batch: Batch, target: Any) -> Tensor:
         """The student's hidden states, or on the last pipeline stage three numbers of each token: [3, B, S]."""
         gpt = unwrap(model)
         if gpt.post_process:
-            target = self._target(gpt.real_vocab_size, batch, taught)
             gpt.compute_language_model_loss = partial(
                 _token_losses, gpt.real_vocab_size, self.settings, self._is_mixed, target
             )
@@ -173,19 +177,17 @@ class _TokenLosses(torch.autograd.Function):
     ) -> Tensor:
         ctx.first, ctx.real = real_columns(logits, vocab_size, group)
         ctx.settings, ctx.is_mixed = settings, is_mixed
-        divergence = choose_divergence(settings)
+        divergence, length = choose_divergence(settings), settings.chunk_length
         losses, saved = [], []
-        for rows in _chunks(logits, settings):
-            values = logits[rows][..., : ctx.real].float()
+        for (rows, values), part in zip(
+            fp32_chunks(logits, ctx.real, length, int(divergence.overwrites)),
+            target_chunks(target, ctx.real, settings),
+        ):
             own, here = _own_labels(labels[rows], ctx.first, ctx.real)
             label = torch.where(here, values.gather(-1, own).squeeze(-1) if ctx.real else 0.0, 0.0)
-            (log_sum,), (label,) = log_sums([values], group, lambda _, label=label: [label])
-            part = rows_of(target, rows, ctx.real, settings.temperature)
-            known = log_sum if settings.temperature == 1 else None
-            scaled = scale(values, settings.temperature)
-            value, numbers = divergence.value(scaled, part, group, ctx.first, known)
-            losses.append(torch.stack((log_sum - label, log_sum, value)))
-            saved.append(torch.stack(numbers))
+            found = divergence.measure(values, part, label, group, ctx.first)
+            losses.append(torch.stack((found.log_sum - found.label, found.log_sum, found.divergence)))
+            saved.append(torch.stack(found.saved))
         result = torch.cat(losses, 1)
         kept = (target,) if isinstance(target, Tensor) else (target.ids, target.log_probabilities)
         ctx.save_for_backward(logits, labels, result[1].clone(), torch.cat(saved, 1), *kept)
@@ -196,29 +198,36 @@ class _TokenLosses(torch.autograd.Function):
         logits, labels, log_sum, saved, *kept = ctx.saved_tensors
         target = kept[0] if len(kept) == 1 else SoftTargets(*kept)
         settings, real = ctx.settings, ctx.real
-        divergence: Divergence = choose_divergence(settings)
+        divergence, length = choose_divergence(settings), settings.chunk_length
         logits = logits.detach()  # its chunks become those of the gradient
-        of_loss, of_log_sum, of_divergence = gradients.unsqueeze(-1).unbind()
-        for rows in _chunks(logits, settings):
-            values = logits[rows][..., :real].float()
-            part = rows_of(target, rows, real, settings.temperature)
-            numbers = tuple(saved[:, rows].unbind())
-            slope = divergence.gradient(scale(values, settings.temperature), part, numbers, ctx.first)
-            slope.mul_(of_divergence[rows] / settings.temperature)
+        of_loss, of_log_sum, of_divergence = gradients.unbind()
+        chunks = _real_chunks(logits, real, length)
+        if divergence.reads_all or ctx.is_mixed:
+            spare = int(divergence.overwrites and divergence.reads_all)
+            chunks = fp32_chunks(logits, real, length, spare)
+        for (rows, x), part in zip(chunks, target_chunks(target, real, settings)):
+            probabilities = None
             if ctx.is_mixed:
-                probabilities = (values - log_sum[rows].unsqueeze(-1)).exp_()
-                slope.addcmul_(probabilities, of_loss[rows] + of_log_sum[rows])
+                probabilities = (x[..., :real] - log_sum[rows].unsqueeze(-1)).exp_()
+            numbers = tuple(saved[:, rows].unbind())
+            slope = divergence.gradient(x, part, numbers, ctx.first, of_divergence[rows])
+            if probabilities is not None:
+                weight = of_loss[rows].unsqueeze(-1)
+                slope = slope.addcmul_(probabilities, weight + of_log_sum[rows].unsqueeze(-1))
                 own, here = _own_labels(labels[rows], ctx.first, real)
                 if real:
-                    slope.scatter_add_(-1, own, torch.where(here.unsqueeze(-1), -of_loss[rows], 0.0))
-            logits[rows][..., :real] = slope
+                    slope.scatter_add_(-1, own, torch.where(here.unsqueeze(-1), -weight, 0.0))
+            if slope.data_ptr() != logits[rows].data_ptr():  # otherwise they have become the gradient already
+                logits[rows][..., :real] = slope
             logits[rows][..., real:] = 0.0
         return logits, None, None, None, None, None, None
 
 
-def _chunks(logits: Tensor, settings: DistillationConfig) -> list[slice]:
-    length = settings.chunk_length
-    return [slice(start, start + length) for start in range(0, len(logits), length)]
+def _real_chunks(logits: Tensor, real: int, length: int) -> Iterator[tuple[slice, Tensor]]:
+    """Positions and their real columns as they are."""
+    for start in range(0, len(logits), length):
+        rows = slice(start, start + length)
+        yield rows, logits[rows][..., :real]
 
 
 def _own_labels(labels: Tensor, first: int, real: int) -> tuple[Tensor, Tensor]:

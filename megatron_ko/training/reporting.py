@@ -210,7 +210,7 @@ def _finite_or_name(value: float | None) -> float | str | None:
 # The log adds "HH:MM:SS " to each line: 91 columns are left. Tokens and TFLOP/s are only in metrics.jsonl: both are
 # multiples of other columns.
 WIDTH = 100 - len("HH:MM:SS ")
-LONGEST_NAME = 30
+LONGEST_NAME, LONGEST_DURATION = 30, 5
 YEAR_S = 365.25 * 86400
 
 
@@ -236,6 +236,8 @@ def _weights_lines(weights: dict[str, Any] | None) -> list[str]:
 
 
 def _train_lines(step: int, v: dict[str, Any]) -> list[str]:
+    left = _duration(v["eta_s"])
+    width = WIDTH - max(0, LONGEST_DURATION - len(left))  # the same columns in all lines
     columns = [
         f"step {step:>7}",
         f"loss {_fixed(v['loss'], 6)}",
@@ -244,7 +246,7 @@ def _train_lines(step: int, v: dict[str, Any]) -> list[str]:
         f"{_short(v['tokens_per_s']):>5} tok/s",
         f"MFU {_fixed(100 * v['mfu'], 3)}%",
         f"{_fixed(v['memory_gib'], 3)} GiB",
-        f"ETA {_duration(v['eta_s'])}",
+        f"ETA {left}",
     ]
     if "z_loss" in v:
         columns.insert(2, f"z {_scientific(v['z_loss'], 0)}")
@@ -252,7 +254,10 @@ def _train_lines(step: int, v: dict[str, Any]) -> list[str]:
         columns.insert(1, f"hid {_fixed(v['hidden_states'], 5)}")
     if "distillation" in v:
         columns.insert(1, f"div {_fixed(v['distillation'], 6)}")
-    return [_cut(_join(columns), WIDTH)]
+    for name in ("GiB", "MFU", "lr "):  # metrics.jsonl has them, too
+        if len(" ".join(columns)) > width:
+            columns = [column for column in columns if name not in column]
+    return [_cut(_join(columns, width), WIDTH)]
 
 
 def _skip_lines(step: int, v: dict[str, Any]) -> list[str]:
@@ -260,10 +265,10 @@ def _skip_lines(step: int, v: dict[str, Any]) -> list[str]:
     return [f"step {step:>7}  skipped: {v['reason']}, {values} ({QUARANTINE})"]
 
 
-def _join(columns: list[str]) -> str:
+def _join(columns: list[str], width: int) -> str:
     """Columns two blanks apart, or one where the line would not fit."""
     line = "  ".join(columns)
-    return line if len(line) <= WIDTH else " ".join(columns)
+    return line if len(line) <= width else " ".join(columns)
 
 
 def _cut(text: str, width: int) -> str:

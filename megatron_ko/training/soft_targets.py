@@ -6,7 +6,7 @@ targets that were written and read are bit for bit those of a teacher beside the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,27 +43,59 @@ class SoftTargets:
 
 
 def log_sums(
-    parts: list[Tensor], group: dist.ProcessGroup, more: Callable[[list[Tensor]], list[Tensor]] | None = None
+    parts: Sequence[Tensor],
+    group: dist.ProcessGroup,
+    extras: Sequence[Tensor] = (),
+    *,
+    overwrite: bool = False,
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """``(logarithms of the sums of exponentials, summed extras)`` of logits [s, B, columns of this rank], each [s, B].
+    """``(logarithms of the sums of exponentials, extras summed over the ranks)`` of logits [s, B, columns of this rank], each [s, B].
 
-    ``more`` computes this rank's extras, each [s, B, ...], from the largest logits of all ranks. One all-reduce for the largest and one
-    for all sums; a rank may have no real columns.
+    One all-reduce for the largest and one for all sums; a rank may have no real columns. The sum of no finite logit is -inf.
+    ``overwrite``: ``parts`` become the exponentials, which saves a copy.
     """
     is_split = dist.get_world_size(group) > 1
     none = parts[0].new_full(parts[0].shape[:-1], -torch.inf)
     largest = torch.stack([part.amax(-1) if part.shape[-1] else none for part in parts])
     if is_split:
         dist.all_reduce(largest, op=dist.ReduceOp.MAX, group=group)
-    sums = [(part - top.unsqueeze(-1)).exp_().sum(-1) for part, top in zip(parts, largest)]
-    extras = more(list(largest)) if more else []
+    largest.clamp_(min=torch.finfo(largest.dtype).min)  # -inf minus -inf is not a number
+    sums = []
+    for part, top in zip(parts, largest):
+        distances = part.sub_(top.unsqueeze(-1)) if overwrite else part - top.unsqueeze(-1)
+        sums.append(distances.exp_().sum(-1))
+    summed = list(extras)
     if is_split:
         flat = torch.cat([value.flatten() for value in (*sums, *extras)])
         dist.all_reduce(flat, group=group)
         pieces = flat.split([value.numel() for value in (*sums, *extras)])
         reduced = [piece.view_as(value) for piece, value in zip(pieces, (*sums, *extras))]
-        sums, extras = reduced[: len(sums)], reduced[len(sums) :]
-    return [total.log() + top for total, top in zip(sums, largest)], extras
+        sums, summed = reduced[: len(sums)], reduced[len(sums) :]
+    return [total.log() + top for total, top in zip(sums, largest)], summed
+
+
+def fp32_chunks(
+    logits: Tensor, real: int, length: int, spare: int = 0, temperature: float = 1.0
+) -> Iterator[tuple[slice, Tensor]]:
+    """``(positions, their real columns in fp32)``, ``length`` positions of ``logits`` [S, B, columns of this rank] at a time, divided
+    by ``temperature``.
+
+    All chunks share one buffer, so that each is valid until the next. ``spare`` columns of -inf follow the real ones, and the chunk may
+    be overwritten; without them it may be a view of the logits.
+    """
+    buffer = None
+    for start in range(0, len(logits), length):
+        rows = slice(start, start + length)
+        part = logits[rows][..., :real]
+        if part.dtype == torch.float32 and not spare and temperature == 1:
+            yield rows, part
+            continue
+        if buffer is None:
+            buffer = part.new_empty((*part.shape[:-1], real + spare), dtype=torch.float32)
+        chunk = buffer[: len(part)]
+        chunk[..., :real].copy_(part)
+        chunk[..., real:] = -torch.inf
+        yield rows, chunk if temperature == 1 else chunk.div_(temperature)
 
 
 def real_columns(logits: Tensor, vocab_size: int, group: dist.ProcessGroup) -> tuple[int, int]:
@@ -84,31 +116,31 @@ def select_targets(
     group = tensor_group()
     first, real = real_columns(logits, vocab_size, group)
     ids, values = [], []
-    for chunk in logits.split(chunk_length):
-        part = chunk[..., :real].float() / temperature
-        best, columns = _largest(part, first, k, group)
-        parts = [part]
-        if k < vocab_size:  # summed on their own: 1 minus the sum of k probabilities would be rounding noise
-            parts.append(part.masked_fill(chosen_here(columns, first, real), -torch.inf))
-        (total, *rest), _ = log_sums(parts, group)
-        others = rest[0] - total if rest else torch.full_like(total, -torch.inf)
+    for rows, chunk in fp32_chunks(logits, real, chunk_length, 1, temperature):
+        best, columns = _largest(logits[rows][..., :real], first, k, group)
+        best = best if temperature == 1 else best / temperature
+        # the others are summed on their own: 1 minus the sum of k probabilities would be rounding noise
+        chunk.scatter_(-1, own_columns(columns, first, real), -torch.inf)
+        (others,), _ = log_sums([chunk], group, overwrite=True)
+        total = torch.logaddexp(others, best.logsumexp(-1)).unsqueeze(-1)
+        chosen = torch.cat((best - total, others.unsqueeze(-1) - total), -1)
         ids.append(columns)
-        values.append(torch.cat((best - total.unsqueeze(-1), others.unsqueeze(-1)), -1).to(torch.float16))
+        # rounding may exceed the logarithm of 1; a zero always has the sign of a logarithm of a probability
+        values.append(chosen.to(torch.float16).clamp_(max=0).abs_().neg_())
     return SoftTargets(torch.cat(ids), torch.cat(values))
 
 
-def chosen_here(ids: Tensor, first: int, real: int) -> Tensor:
-    """Which of this rank's ``real`` columns, from id ``first`` on, are among ``ids`` [s, B, k]: [s, B, real] bool."""
+def own_columns(ids: Tensor, first: int, real: int) -> Tensor:
+    """Columns of ids on this rank, which has ``real`` columns from id ``first`` on; ``real`` for those of other ranks."""
     here = (ids >= first) & (ids < first + real)
-    chosen = torch.zeros(*ids.shape[:-1], real + 1, dtype=torch.bool, device=ids.device)
-    return chosen.scatter_(-1, torch.where(here, ids - first, real), True)[..., :real]
+    return torch.where(here, ids - first, real)
 
 
 def _largest(part: Tensor, first: int, k: int, group: dist.ProcessGroup) -> tuple[Tensor, Tensor]:
     """The k largest of all ranks' columns [s, B, k] and their ids, largest first; the lower rank first among equals."""
     ranks = dist.get_world_size(group)
     best, columns = part.topk(min(k, part.shape[-1]), -1)
-    columns = columns + first
+    best, columns = best.float(), columns + first
     if ranks == 1:
         return best, columns
     missing = k - best.shape[-1]

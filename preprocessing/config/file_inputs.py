@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from megatron_ko.config.fields import FilePath, Flag, NonNegativeInt, PositiveInt, section
 
-Markup = Literal["auto", "none", "html", "mediawiki", "latex", "rst"]
+Markup = Literal["auto", "none", "html", "mediawiki", "latex", "rst", "asciidoc"]
 LanguageOfInput = Literal["ko", "en", "code", "mixed", "other", "detect"]
 Extractor = Literal["blocks", "resiliparse", "trafilatura"]
 
@@ -76,7 +76,7 @@ class TextInput(FilesInput):
     """Encoding of files without a byte order mark, such as cp949; Python files may declare their own. auto: UTF-8, or CP949
     for a file that is Korean text in that encoding."""
     markup: Markup = "auto"
-    """Markup that is converted to Markdown. auto: by the file suffix (.tex, .rst, .wiki, .html), else mediawiki for a
+    """Markup that is converted to Markdown. auto: by the file suffix (.tex, .rst, .adoc, .wiki, .html), else mediawiki for a
     source named wiki, else HTML outside of code, in documents that contain tags; none: tags are text."""
 
 

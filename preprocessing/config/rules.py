@@ -92,7 +92,7 @@ class ProseRules:
     """Maximum share of lines that consist mostly of links to other sites, outside of code."""
     max_number_lines: Share = None
     """Maximum share of lines with at least as many digits as letters, or with a time and hardly any Hangul, outside of code
-    (five or more lines)."""
+    (five or more lines); tables of Korean names and their codes do not count."""
     max_listed_words: Share = None
     """Maximum share of words in pieces of one or two words between commas, bars and line ends, where function words are few
     (twenty or more words): lists of keywords, menus."""
@@ -121,7 +121,8 @@ class ProseRules:
     """Maximum share of characters in the most frequent two-word sequence, where function words are few (thirty or more words):
     stuffing with keywords."""
     max_repeated_words: Share = None
-    """Maximum share of three-word sequences that repeat an earlier one (documents of twenty or more words)."""
+    """Maximum share of three-word sequences that repeat an earlier one (documents of twenty or more words); three quarters of the
+    share count in a document with headings, code or tables and 200 words that do not repeat, such as a reference."""
     max_top_2_gram: Share = None
     """Maximum share of characters in the most frequent two-word sequence (thirty or more words)."""
     max_top_3_gram: Share = None

@@ -27,6 +27,10 @@ LONG_LINE = (
 )
 FEW_FUNCTION_WORDS = 0.3  # of the words with a letter or digit
 SYLLABLE_AMONG_CELLS = 2  # letters that a syllable is worth in documents without sentences
+STRUCTURE_OF_REFERENCE = 0.05  # of the visible characters: headings, code, tags and tables
+VARIETY_OF_REFERENCE = 200  # words that do not repeat
+REPEATS_OF_REFERENCE = 0.75  # what a repeated sequence of a reference counts
+HANGUL_OF_CODES = 0.3  # share of Hangul in a table of names and their codes
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
 
 Columns = Callable[[str], np.ndarray]
@@ -103,6 +107,24 @@ def _repeated_lines(of: Columns) -> np.ndarray:
     return of("duplicate_line_characters") * of("visible") / np.maximum(of("all_visible"), 1)
 
 
+def _repeated_words(of: Columns) -> np.ndarray:
+    """Three quarters of the share in a reference: long, with headings or code, whose sections repeat lists of parameters."""
+    share = of("repeated_words")
+    is_structured = of("visible") <= (1 - STRUCTURE_OF_REFERENCE) * of("all_visible")
+    is_varied = (1 - share) * of("words") >= VARIETY_OF_REFERENCE
+    return np.where(is_structured & is_varied, REPEATS_OF_REFERENCE * share, share)
+
+
+def _number_lines(of: Columns) -> np.ndarray:
+    """0 for tables of Korean names and their codes."""
+    return np.where(_is_table_of_codes(of), 0, of("number_lines") / np.maximum(of("text_lines"), 1))
+
+
+def _is_table_of_codes(of: Columns) -> np.ndarray:
+    is_table = (of("measured") == "text") & (_hangul(of) >= HANGUL_OF_CODES)
+    return is_table & (2 * of("number_lines") >= of("text_lines"))
+
+
 def _repeated_pair(of: Columns) -> np.ndarray:
     """0 for sentences, which have function words, and for chats, whose names and times have signs."""
     words, symbols = of("words"), of("symbol_words")
@@ -112,9 +134,9 @@ def _repeated_pair(of: Columns) -> np.ndarray:
 
 
 def _listed_words(of: Columns) -> np.ndarray:
-    """0 where function words show that pieces belong to sentences, as in poems of short lines."""
+    """0 where function words show that pieces belong to sentences, as in poems of short lines, and for tables of codes."""
     few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(of("words") - of("symbol_words"), 1)
-    return np.where(few, of("listed_words") / np.maximum(of("list_words"), 1), 0)
+    return np.where(few & ~_is_table_of_codes(of), of("listed_words") / np.maximum(of("list_words"), 1), 0)
 
 
 def _function_words(of: Columns) -> np.ndarray:
@@ -147,7 +169,7 @@ PROSE = (
     Rule("language", "languages", _column("language")),
     Rule("rare_hangul", "max_rare_hangul", _rare_hangul, ("hangul", FEW_WORDS)),
     Rule("link_lines", "max_link_lines", _share("link_lines", "text_lines")),
-    Rule("number_lines", "max_number_lines", _share("number_lines", "text_lines"), _TEXT_LINES),
+    Rule("number_lines", "max_number_lines", _number_lines, _TEXT_LINES),
     Rule("listed_words", "max_listed_words", _listed_words, ("list_words", FEW_LIST_WORDS)),
     Rule("few_function_words", "min_function_words", _function_words, ("list_words", FEW_LIST_WORDS)),
     Rule("bullet_lines", "max_bullet_lines", _share("bullet_lines", "text_lines"), _TEXT_LINES),
@@ -165,7 +187,7 @@ PROSE = (
         _LINES,
     ),
     Rule("repeated_pair", "max_repeated_pair", _repeated_pair, _WORDS),
-    Rule("repeated_words", "max_repeated_words", _column("repeated_words"), ("words", FEW_REPEATED_WORDS)),
+    Rule("repeated_words", "max_repeated_words", _repeated_words, ("words", FEW_REPEATED_WORDS)),
     *(
         Rule(name, f"max_{name}", _column(name), _WORDS)
         for name in ("top_2_gram", "top_3_gram", "top_4_gram")

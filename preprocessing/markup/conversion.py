@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from preprocessing.markup.asciidoc import asciidoc_to_markdown
 from preprocessing.markup.html_elements import unescape
 from preprocessing.markup.html_text import HTML_HINT, has_html, html_to_text
 from preprocessing.markup.latex import latex_to_markdown
@@ -16,6 +17,7 @@ from preprocessing.markup.wikitext import mediawiki_to_markdown
 __all__ = [
     "CONVERTERS",
     "HTML_HINT",
+    "asciidoc_to_markdown",
     "has_html",
     "html_to_text",
     "latex_to_markdown",
@@ -29,4 +31,5 @@ CONVERTERS: dict[str, Callable[[str], str]] = {
     "mediawiki": mediawiki_to_markdown,
     "latex": latex_to_markdown,
     "rst": rst_to_markdown,
+    "asciidoc": asciidoc_to_markdown,
 }

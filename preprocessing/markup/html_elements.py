@@ -29,6 +29,12 @@ _LINE_ELEMENT = re.compile(
     r"(?P<close></(?P=name)\s{0,20}>)",
     re.IGNORECASE,
 )
+_PARAGRAPH_OF_CELL = re.compile(
+    r"(<t[dh](?:\s[^<>]{0,2000})?>)\s{0,200}<(p|div)(?:\s[^<>]{0,2000})?>"
+    r"([^<]{0,2000}(?:<(?!/?(?:p|div|[uo]l|dl|li|table|pre|h[1-6]|blockquote)(?=[\s>/]))[^<]{0,2000}){0,40})"
+    r"</\2\s{0,20}>\s{0,200}(?=</t[dh]\s{0,20}>)",
+    re.IGNORECASE,
+)  # a cell whose only block is a paragraph
 _BREAK = re.compile(r"<br\s{0,20}/?>", re.IGNORECASE)
 _TERM_END = re.compile(
     r"</dt\s{0,20}>\s{0,200}<dd(?:\s[^<>]{0,2000})?>\s{0,200}(?:<p(?:\s[^<>]{0,2000})?>\s{0,200})?"
@@ -59,6 +65,7 @@ def convert_code(text: str, protected: Protected) -> str:
         lambda opening, content: _protect_block(format_code_block(opening[2], content), protected),
     )
     text = _INLINE_CODE.sub(lambda match: _protect_span(match[2], protected), _BETWEEN_CODE.sub("", text))
+    text = _PARAGRAPH_OF_CELL.sub(r"\1\3", text)
     text = _join_terms(_LINE_ELEMENT.sub(_join_lines, convert_small_text(text)))
     return _BETWEEN_ITEMS.sub("", text)
 

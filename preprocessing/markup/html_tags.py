@@ -35,7 +35,7 @@ _BLOCKS = frozenset((*BLOCK.replace("h[1-6]", "h1|h2|h3|h4|h5|h6").split("|"),))
 _END_OF_LINE = re.compile(r"[ \t]*\n")
 CUT = "\x1e"  # marks both sides of a line end that a tag became; removed with the blanks around it
 _JOIN = "\x1f"  # after the mark of a list item; removed with the blanks and line ends behind it
-JOINED = re.compile("\x1f(?:[\\s\x1e]+(?![\\s\x1e\x7f]))?")
+JOINED = re.compile("\x1f(?:[\\s\x1e]+(?!\\s|\x1e|\x7f[0-9]+\x7f\n\n))?")  # not before a block of code
 _LEVEL = "\x1d"  # one level of nested lists, which becomes two blanks
 _BEFORE_NESTED = re.compile(f"\n+(?={_LEVEL})")
 EDGE = " \t\u00a0"
@@ -67,8 +67,9 @@ def replace_known_tag(match: re.Match[str], closed: set[str], tags: Tags) -> str
     before, after = match.string[at - 1 : at], match.string[match.end() : match.end() + 1]
     if before == "\\" or before + after in _QUOTES or _is_mentioned(match):
         return match[0]
+    is_column = name.lower() == "col" and ("colgroup" in closed or "/" in match["attributes"])
     if name.lower() in _WORDS and name.lower() not in closed and not match["attributes"].strip(" /"):
-        return match[0]
+        return "" if is_column else match[0]
     return tags.replace(match)
 
 

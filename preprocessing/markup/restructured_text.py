@@ -13,8 +13,9 @@ from preprocessing.markup.restructured_tables import TABLES, convert_table
 from preprocessing.markup.small_text import convert_small_text
 
 ADORNMENT = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}[ \t]*")
-DIRECTIVE = re.compile(r"[ \t]*\.\. +(?:([A-Za-z][\w.:+-]{0,60}?)::(?:[ \t]+(.*))?|.*)")
+DIRECTIVE = re.compile(r"[ \t]*\.\. +(?:([A-Za-z가-힣][\w.:+-]{0,60}?)::(?:[ \t]+(.*))?|.*)")
 OPTION = re.compile(r"[ \t]*:[\w-]{1,40}:(?:[ \t]+.*)?")
+_OPTION_VALUE = re.compile(r"[ \t]*:([\w-]{1,40}):[ \t]+(.*)")
 CODE = frozenset((
     "code-block", "code", "sourcecode", "parsed-literal", "literalinclude", "doctest", "testcode",
     "testoutput", "productionlist",
@@ -24,13 +25,19 @@ REMOVED = frozenset((
     "role", "default-role", "raw", "meta", "sectionauthor", "moduleauthor", "tabularcolumns", "audit-event",
     "availability", "pdfembed", "automodule", "autoclass", "autofunction", "testsetup", "testcleanup",
     "only-html", "py:module", "py:currentmodule", "sectnum", "target-notes", "default-domain", "header",
-    "footer",
+    "footer", "rst-class", "cssclass",
 ))  # fmt: skip
 NOTES = frozenset((
     "note", "warning", "tip", "hint", "important", "caution", "danger", "error", "attention", "seealso",
     "admonition", "deprecated", "versionadded", "versionchanged", "deprecated-removed", "versionremoved",
     "topic", "sidebar", "impl-detail", "rubric",
 ))  # fmt: skip
+KOREAN_NAMES = {
+    "집중": "attention", "주의": "caution", "위험": "danger", "오류": "error", "실마리": "hint", "중요한": "important", "비고": "note",
+    "팁": "tip", "경고": "warning", "권고": "admonition", "코드": "code", "코드-블록": "code", "소스코드": "code", "이미지": "image",
+    "사이드바": "sidebar", "주제": "topic",
+}  # fmt: skip
+"""Names of directives in Korean documents (docutils, Korean language)."""
 VERSIONS = {
     "versionadded": "Added in version",
     "versionchanged": "Changed in version",
@@ -53,6 +60,10 @@ _SMALL = {
     "sub": "sub",
     "subscript": "sub",
 }  # roles and their tags of HTML
+_LINE_OF_CODE = re.compile(
+    r"[ \t]*(?:(?:import|from|def|class|return|for|while|if|else|elif|try|except|with|print|let|const|var|func|public|void)\b(?!.*[가-힣]{2}.*[.다]$)"
+    r"|[$%>#@]\s?\S|[{}\])]|[\w.\[\]'\"]{1,80}\s?(?:=|\+=|:=|->)\s?\S|[\w.]{1,80}\(.*\)?[\s:;,{]*$)|.*[;{}]\s*$"
+)
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _GLUE = re.compile(
     r"(?<=[^\s\\:(\[<\x22\x27][`|\x7f])\\(?:[ \n]|(?=\w))|(?<=[^\s\\][*_])\\(?:[ \n]|(?=[가-힣]))|\\ (?=[*`:|\x7f])"
@@ -162,7 +173,7 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
     """Converts the directive, comment, target or footnote at ``at``; also returns the number of the next line."""
     match = DIRECTIVE.fullmatch(lines[at])
     body, end = _read_body(lines, at + 1, _indent(lines[at]))
-    name = match[1].lower() if match and match[1] else ""
+    name = KOREAN_NAMES.get(match[1], match[1].lower()) if match and match[1] else ""
     if not name:
         note = re.match(r"[ \t]*\.\. +\[[^\]\n]{1,60}\] +(.*)", lines[at])
         return ([_convert_inline("\n".join([note[1], *body]))] if note else []), end
@@ -176,13 +187,34 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
     name = name.removeprefix("py:").removeprefix("c:") if name not in REMOVED else name
     if name in CODE:
         lang = argument.split()[0] if argument and name in ("code-block", "code", "sourcecode") else ""
-        return (_fence(lang, body) if body else []), end
+        caption = _option_of(options, "caption")
+        title = ["", f"**{_convert_inline(caption)}**"] if caption and body else []
+        return [*title, *(_fence(lang, body) if body else [])], end
     if name == "math":
         formula = "\n".join(filter(None, [argument, *body])).strip()
         return (["", f"$$\n{formula}\n$$", ""] if formula else []), end
+    if (
+        name not in NOTES and not argument and _looks_like_code(body)
+    ):  # of an extension, such as click:example
+        return _fence("", body), end
+    if name in ("image", "figure"):
+        alternative = _option_of(options, "alt")
+        picture = ["", f"![{alternative}]({argument})", ""] if alternative else []
+        return [*picture, *([_convert_inline("\n".join(body))] if name == "figure" else [])], end
     if name in REMOVED or "replace" in name:
-        return ([_convert_inline("\n".join(body))] if name == "figure" else []), end
+        return [], end
     return _convert_note(name, argument, body), end
+
+
+def _option_of(options: list[str], name: str) -> str:
+    """The value of ``:name: value``; the empty text without one."""
+    found = (match for match in map(_OPTION_VALUE.fullmatch, options) if match and match[1] == name)
+    return next((match[2].strip() for match in found), "")
+
+
+def _looks_like_code(body: list[str]) -> bool:
+    lines = [line for line in body if line.strip()]
+    return 2 * sum(bool(_LINE_OF_CODE.match(line)) for line in lines) >= max(len(lines), 1)
 
 
 def _convert_note(name: str, argument: str, body: list[str]) -> list[str]:
@@ -211,7 +243,7 @@ def _convert_nested(body: list[str]) -> Iterator[str]:
     at = 0
     while at < len(body):
         line = body[at]
-        if line.rstrip().endswith("::") or (line.lstrip().startswith(".. ") and _is_code(line)):
+        if line.rstrip().endswith("::") or (line.lstrip().startswith(".. ") and _is_code_or_picture(line)):
             yield from _flush_prose(pending)
             is_directive = line.lstrip().startswith(".. ")
             block, at = _convert_directive(body, at) if is_directive else _convert_literal_block(body, at)
@@ -231,9 +263,9 @@ def _convert_nested(body: list[str]) -> Iterator[str]:
     yield from _flush_prose(pending)
 
 
-def _is_code(line: str) -> bool:
+def _is_code_or_picture(line: str) -> bool:
     match = DIRECTIVE.fullmatch(line)
-    return bool(match and match[1] and match[1].lower() in CODE)
+    return bool(match and match[1] and match[1].lower() in (*CODE, "image", "figure"))
 
 
 # --- inside lines ----------------------------------------------------------------------------------------

@@ -119,7 +119,11 @@ def _find_units_of(name: str, item: Any, hashes: InputHashes, seed: int, report:
         return [unit for number, root in enumerate(roots) for unit in _split_tree(name, number, root, item)]
     files, missing = find_files(item.paths)
     for pattern in missing:
-        report("paths", f"{pattern!r} matches no file; check the path", "no-match")
+        if Path(pattern).expanduser().is_dir():
+            remedy = f"is a folder; write {pattern.rstrip('/')}/**/* for the files in it, or end the pattern with a suffix"
+            report("paths", f"{pattern!r} {remedy}", "is-folder")
+        else:
+            report("paths", f"{pattern!r} matches no file; check the path", "no-match")
     return _split_files(name, item, files, hashes)
 
 

@@ -14,11 +14,19 @@ import re
 from collections.abc import Callable
 from itertools import islice
 
-from preprocessing.readers.page_surroundings import HEADINGS, MOST, cut_surroundings, is_page_of_links
+from preprocessing.readers.page_surroundings import (
+    HEADINGS,
+    LEAST_PROSE,
+    MOST,
+    cut_surroundings,
+    is_page_of_links,
+)
 from preprocessing.readers.page_tree import INLINE, Element, PageTree, build_tree, sum_texts, weight_of
 from preprocessing.readers.page_words import (
+    ANSWERS,
     COMMENTS_HEADING,
     CONTENT,
+    LICENSE_HEADING,
     LINKS_HEADING,
     TITLES,
     is_notice,
@@ -150,7 +158,9 @@ def _choose_content(page: Element, around_heading: set[Element], of_links: bool)
         if heaviest is None or heaviest.name not in _CONTAINERS or _is_data_table(heaviest):
             return content
         others = [child for child in children if child is not heaviest]
-        if any(_is_like(child, heaviest) for child in others):
+        if any(_is_like(child, heaviest) or _is_answer(child) for child in others):
+            return content
+        if of_links and sum(child.prose for child in others) >= LEAST_PROSE:
             return content
         if not of_links and (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):
             return content
@@ -200,6 +210,11 @@ def _is_like(one: Element, other: Element) -> bool:
     )
 
 
+def _is_answer(element: Element) -> bool:
+    """True for the answers beside a question."""
+    return element.prose > 0 and any(words[-1] in ANSWERS for words in element.names)
+
+
 def _is_leaf(element: Element) -> bool:
     return element.own[0] > sum(child.text for child in element.children)
 
@@ -215,12 +230,14 @@ def _has_content(element: Element) -> bool:
 
 
 def _is_data_table(element: Element) -> bool:
-    """True for a table of data; a table that arranges the page has most of its text in one cell."""
+    """True for a table of data; a table that arranges the page has no headings and most of its text in one cell."""
     if element.name != "table":
         return False
     if any(child.name == "caption" for child in element.children):
         return True
     rows = [row for body in element.children for row in ([body] if body.name == "tr" else body.children)]
+    if any(cell.name == "th" and cell.text for row in rows for cell in row.children):
+        return True
     heaviest = max((weight_of(cell) for row in rows for cell in row.children if not cell.is_cut), default=0)
     return heaviest < CONTENT_SHARE * weight_of(element)
 
@@ -291,9 +308,30 @@ def _is_other(tree: PageTree, before: Element | None, element: Element, of_links
     """True for a group of links that no block of the content announces, and for a notice."""
     if (not of_links_page or _is_row_of_layout(element)) and _is_link_group(element):
         is_part = element.name in _BLOCKS and before is not None and before.name in _ANNOUNCING
-        if not is_part:
+        if not (is_part or _is_inside_part(element)):
             return True
-    return element.text <= LONGEST_NOTICE and is_notice(tree.text_of(element))
+    if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):
+        return False  # of a list the items are judged
+    is_license = (
+        before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(tree.text_of(before))
+    )
+    return not is_license and is_notice(tree.text_of(element))
+
+
+def _is_inside_part(element: Element) -> bool:
+    """True for what an item, a definition or a cell of a table of data contains, which is judged as a whole; and for the
+    chapters that Sphinx lists in the content."""
+    if any("toctree" in words for words in element.names):
+        return True
+    parent = element.parent
+    while parent is not None and parent.name in ("p", "div") and len(parent.children) == 1:
+        if any("toctree" in words for words in parent.names):
+            return True
+        parent = parent.parent
+    if parent is None or parent.name in ("li", "dd"):
+        return parent is not None
+    table = next((above for above in parent.ancestors() if above.name == "table"), None)
+    return parent.name in ("td", "th") and table is not None and _is_data_table(table)
 
 
 def _is_row_of_layout(element: Element) -> bool:

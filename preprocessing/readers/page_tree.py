@@ -32,6 +32,8 @@ _VOID = frozenset((
 ))  # fmt: skip
 _ATTRIBUTE = re.compile(r"([a-z:_-]+)(?:=\"([^\"]*)\")?", re.IGNORECASE)
 _SEEN = re.compile(r"blind|screen|sr-only|hidden|headerlink|anchor|edit|skip|permalink", re.IGNORECASE)
+_TARGETS = frozenset(("a", "code", "dd", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "p", "pre", "span"))
+NEAR_TARGET = 400  # characters of HTML in which a section links itself at its heading
 PROSE = 20  # characters of a text between two tags from which on it counts as prose
 
 
@@ -59,6 +61,8 @@ class Element:
     prose: int = 0
     links: int = 0
     is_cut: bool = False
+    is_target: bool = False
+    """Whether its id only makes it a target of links, as the words of a heading do."""
     children: list[Element] = field(default_factory=list)
     _names: list[list[str]] | None = None
 
@@ -90,7 +94,8 @@ class Element:
     def _class_and_id(self) -> str:
         if "class=" not in self.attributes and "id=" not in self.attributes:
             return ""
-        return f"{self.get('class') or ''} {self.get('id') or ''}"
+        identity = "" if self.is_target or self.name in _TARGETS else self.get("id")
+        return f"{self.get('class') or ''} {identity or ''}"
 
     def get(self, attribute: str) -> str | None:
         """Value of an attribute; the empty text for one without a value."""
@@ -150,6 +155,8 @@ def build_tree(page: str) -> PageTree:
                 stack.append(None)
                 continue
             element = Element(name, attributes, parent, start, end)
+            if "id=" in attributes and name in ("div", "section"):
+                element.is_target = f'href="#{element.get("id")}"' in page[end : end + NEAR_TARGET]
             parent.children.append(element)
             elements.append(element)
             stack.append(element)

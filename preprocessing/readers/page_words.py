@@ -7,7 +7,7 @@ import re
 NAVIGATION = frozenset((
     "nav", "navi", "navigation", "navbar", "navbox", "gnb", "lnb", "snb", "fnb", "tnb", "menu", "menus", "submenu", "topmenu",
     "mainmenu", "leftmenu", "menubar", "linklist", "breadcrumb", "breadcrumbs", "crumb", "crumbs", "pagination", "paging",
-    "paginate", "pager", "sitemap", "skip", "skipnav", "skiplink", "accessibility", "toc", "toctree", "tableofcontents",
+    "paginate", "pager", "sitemap", "skip", "skipnav", "skiplink", "accessibility", "toc", "tableofcontents",
     "catlinks", "tabs", "tablist", "tabmenu", "util", "toolbar", "tools", "quick", "quickmenu",
 ))  # fmt: skip
 SURROUNDINGS = frozenset((
@@ -65,6 +65,7 @@ DISCUSSION = frozenset(
     ("forum", "viewtopic", "thread", "topic", "discussion", "discussions", "question", "qna")
 )
 """Words in the names of pages whose replies are main content."""
+ANSWERS = frozenset(("answer", "answers"))
 _NOT_OWN = frozenset(
     ("has", "with", "without", "no", "is", "not", "hide", "show", "for", "above", "before", "embed", "wp")
 )
@@ -97,12 +98,19 @@ COMMENTS_HEADING = re.compile(
 )
 """Matches headings of comments and reviews, whole."""
 _NOTICE = re.compile(
-    r"(?=[무재acⓒ©(사통저쿠wsp만공])(?:"  # what the alternatives begin with: most texts are searched for this only
-    r"무단\s*(?:전재|복제|배포|도용)|재배포\s*금지|all\s+rights\s+reserved|copyright|(?<!\S)(?:ⓒ|©|\(c\))\s*\S|사업자\s*등록\s*번호|통신판매업|저작권법의\s*보호|"
-    r"쿠키(?:를|는|\s*사용|\s*정책).{0,40}(?:사용|동의|허용|저장|씁니다)|cookies?\b.{0,60}\b(?:accept|agree|consent|use)|(?:we|site)\s+uses?\s+cookies|"
-    r"powered\s+by|만족하십니까|공식\s*전자정부)",
+    r"(?=[무재acⓒ©(사홈서페저당쿠통wtp만공])(?:"  # what the alternatives begin with: most texts are searched for this only
+    r"무단\s*(?:전재|복제|배포|도용)[^.!?]{0,40}(?:금지|금합|금함|금하|처벌|불허)|재배포\s*금지|all\s+rights\s+reserved|"
+    r"copyright\s*(?:ⓒ|©|\(c\)|[:\d]|by\b)|(?<!\S)(?:ⓒ|©)\s*\S|(?<!\S)\(c\)\s*(?:19|20)[0-9]{2}|"
+    r"사업자\s*등록\s*번호\W{0,5}[0-9]{3}|통신판매업(?:\s*신고)?(?:\s*번호)?\W{0,5}(?:제|[0-9])|저작권법의\s*보호|"
+    r"(?:사이트|홈페이지|서비스|페이지|저희|당사)[^.!?]{0,30}쿠키(?:를|는|\s*사용|\s*정책).{0,40}(?:사용|동의|허용|저장|씁니다)|"
+    r"쿠키\s*(?:사용|정책|저장)에\s*동의|cookies?\b.{0,60}\b(?:accept|agree|consent)|(?:we|this\s+(?:web)?site)\s+uses?\s+cookies|"
+    r"만족하십니까|공식\s*전자정부)|\A\W*(?:copyright|powered\s+by)\b",
     re.IGNORECASE,
 )
+LICENSE_HEADING = re.compile(
+    r".{0,30}(?:라이선스|라이센스|저작권|licen[sc]e|copyright).{0,20}", re.IGNORECASE
+)
+"""Matches headings below which a copyright line is content, whole."""
 
 
 def split_names(attribute: str) -> list[list[str]]:

@@ -16,6 +16,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_MOST_BYTES_SEEN = 1 << 16
 _HANGUL = re.compile("[가-힣]")
 
 
@@ -26,6 +27,20 @@ def is_korean_cp949(raw: bytes) -> bool:
     except UnicodeError:
         return False
     return 5 * len(_HANGUL.findall(text)) >= 4 * sum(ord(c) > 127 for c in text) > 0
+
+
+def utf16_without_mark(raw: bytes) -> str:
+    """``utf-16-le`` or ``utf-16-be`` for text in it that begins without a byte order mark; the empty text for other bytes."""
+    start = raw[:_MOST_BYTES_SEEN] if len(raw) > _MOST_BYTES_SEEN else raw
+    for name in ("utf-16-le", "utf-16-be") if len(raw) % 2 == 0 and b"\0" in start else ():
+        try:
+            text = codecs.getincrementaldecoder(name)().decode(start)
+        except UnicodeError:
+            continue
+        plain = sum(c == "\n" or " " <= c <= "~" or "가" <= c <= "힣" for c in text)
+        if 5 * plain >= 4 * len(text) > 0:
+            return name
+    return ""
 
 
 def decode_text(raw: bytes, suffix: str, encoding: str) -> str:
@@ -40,6 +55,8 @@ def decode_text(raw: bytes, suffix: str, encoding: str) -> str:
     except (UnicodeError, SyntaxError, LookupError) as error:
         raise _explain(error, raw, encoding) from None
     if "\0" in text:
+        if name := utf16_without_mark(raw):
+            raise _utf16(name)
         raise RecordError(
             f"contains NUL at character {text.index(chr(0))}: a binary file, or an encoding other than {encoding}",
             "contains-nul",
@@ -72,4 +89,14 @@ def _explain(error: Exception, raw: bytes, encoding: str) -> RecordError:
             "where other files are UTF-8",
             "is-cp949",
         )
+    if name := utf16_without_mark(raw):
+        return _utf16(name)
     return RecordError(f"cannot be decoded: {error}", "not-decodable")
+
+
+def _utf16(name: str) -> RecordError:
+    return RecordError(
+        f"is text in UTF-16 without a byte order mark; set encoding: {name} for this input, or convert the file: "
+        f"iconv -f {name} -t utf-8 IN > OUT",
+        "is-utf-16",
+    )

@@ -24,6 +24,7 @@ from preprocessing.readers.text_encodings import decode_text
 
 MARKUP_OF_SUFFIX = {
     ".tex": "latex", ".latex": "latex", ".rst": "rst", ".wiki": "mediawiki", ".mediawiki": "mediawiki",
+    ".adoc": "asciidoc", ".asciidoc": "asciidoc", ".asc": "asciidoc",
 }  # fmt: skip
 
 

@@ -3,10 +3,11 @@
     python -m tests.bench.distill [--rounds N] [--peaks [--only NAME]] [--peers]
 
 Steps of the student trained plainly, with the teacher beside it (forward_kl), the same with two pairs of hidden states, and from a
-cache (top_k) alternate on one rank, in CPU seconds, with the same batches. ``online_vs_plain``, ``hidden_vs_plain`` and
-``offline_vs_plain`` are medians of the ratios of the rounds; ``online_flops`` is the ratio of the FLOPs of the plan. ``--peaks`` compares
-the planned peak of the activations with megatron-core's own passes under fake tensors (``tests/bench/plan_memory.py``) instead: one JSON
-line per loss, layout and pipeline stage. ``--peers`` compares the losses with NVIDIA's (``tests/bench/distill_peers.py``).
+cache on disk (top_k, reading included) alternate on one rank, in CPU seconds, with the same batches. ``online_vs_plain``,
+``hidden_vs_plain`` and ``offline_vs_plain`` are medians of the ratios of the rounds; ``online_flops`` is the ratio of the FLOPs of the
+plan; ``cache_write_us_per_token`` leaves the teacher out. ``--peaks`` compares the planned peak of the activations with megatron-core's
+own passes under fake tensors (``tests/bench/plan_memory.py``) instead: one JSON line per loss, layout and pipeline stage. ``--peers``
+compares the losses with NVIDIA's (``tests/bench/distill_peers.py``).
 """
 
 from __future__ import annotations
@@ -108,10 +109,11 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
     import torch
 
     from megatron_ko.training import distributed, model, optimizer, step
+    from megatron_ko.training.cached_targets import CachedTargets, encode, hash_of_tokens
     from megatron_ko.training.distillation import Distillation, Seat
     from megatron_ko.training.hidden_states import set_projections
     from megatron_ko.training.losses import CrossEntropy
-    from megatron_ko.training.soft_targets import IDS, LOG_PROBABILITIES, select_targets
+    from megatron_ko.training.soft_targets import select_targets
     from megatron_ko.training.teacher import _logits
     from tests.bench.train_cpu import random_batch
 
@@ -141,29 +143,52 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
     trainees = {name: prepare(loss) for name, loss in losses.items()}
     generator = torch.Generator().manual_seed(1)
 
-    def with_targets(batch: dict[str, Any]) -> dict[str, Any]:
-        with torch.no_grad():
-            logits = teacher(batch["tokens"], batch["position_ids"], None, labels=batch["labels"])
-            chosen = select_targets(logits, VOCAB, K, 1.0, LENGTH)
-        targets = {
-            IDS: chosen.ids.transpose(0, 1),
-            LOG_PROBABILITIES: chosen.log_probabilities.transpose(0, 1),
-        }
-        return batch | targets
+    cache = replace(
+        _cache(K, VOCAB), folder=folder, sequence_length=LENGTH,
+        samples=MICRO_BATCHES * MICRO_BATCH, samples_per_shard=MICRO_BATCHES * MICRO_BATCH,
+    )  # fmt: skip
+    writing: list[float] = []
+
+    def write(batches: list[dict[str, Any]]) -> CachedTargets:
+        """The samples of the batches, whose targets are in a cache on disk."""
+        rows, records = [], []
+        for batch in batches:
+            with torch.no_grad():
+                logits = teacher(batch["tokens"], batch["position_ids"], None, labels=batch["labels"])
+                chosen = select_targets(logits, VOCAB, K, 1.0, LENGTH)
+            for place in range(MICRO_BATCH):
+                rows.append({name: values[place] for name, values in batch.items()})
+                records.append((chosen.ids[:, place], chosen.log_probabilities[:, place]))
+        begin = time.process_time()
+        cache.write_shard(
+            0,
+            ((hash_of_tokens(row), encode(ids, values, cache)) for row, (ids, values) in zip(rows, records)),
+        )
+        writing.append((time.process_time() - begin) / (len(rows) * LENGTH))
+        return CachedTargets(rows, cache)
+
+    def read(samples: CachedTargets) -> Iterator[dict[str, Any]]:
+        """Batches as training reads them: inside the time of a step."""
+        for number in range(MICRO_BATCHES):
+            own = [samples[number * MICRO_BATCH + place] for place in range(MICRO_BATCH)]
+            yield torch.utils.data.default_collate(own)
 
     seconds: dict[str, list[float]] = {name: [] for name in losses}
     names = list(losses)
     for number in range(rounds + 2):
         batches = [random_batch(generator) for _ in range(MICRO_BATCHES)]
-        cached = [with_targets(batch) for batch in batches]
+        cached = write(batches)
         for name in names[number % len(names) :] + names[: number % len(names)]:
             optimizer.set_hyperparameters(trainees[name].optimizer, ADAM, 1e-3)
             begin = time.process_time()
-            step.train_step(
-                trainees[name], iter(cached if name == "offline" else batches), world, TRAINING, MICRO_BATCHES
-            )
+            source = read(cached) if name == "offline" else iter(batches)
+            step.train_step(trainees[name], source, world, TRAINING, MICRO_BATCHES)
             if number >= 2:  # the first ones allocate
                 seconds[name].append(time.process_time() - begin)
+    begin = time.process_time()
+    for _ in range(rounds):
+        list(read(cached))
+    reading = (time.process_time() - begin) / (rounds * cache.samples * LENGTH)
     distributed.stop()
     own, extra = (
         flops_per_token(STUDENT, VOCAB, LENGTH),
@@ -180,16 +205,22 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
         "hidden_vs_plain": round(ratios["hidden"], 3),
         "offline_vs_plain": round(ratios["offline"], 3),
         "cache_bytes_per_token": {k: bytes_per_token(k, 128_256) for k in (32, 64, 128)},
+        "cache_write_us_per_token": round(statistics.median(writing) * 1e6, 2),
+        "cache_read_us_per_token": round(reading * 1e6, 2),
         "rounds": rounds,
     }
 
 
 def bytes_per_token(k: int, vocab_size: int) -> int:
     """Of a cache of the teacher's ``k`` most probable tokens."""
+    return _cache(k, vocab_size).bytes_per_token
+
+
+def _cache(k: int, vocab_size: int) -> TeacherCache:
     return TeacherCache(
         folder=Path(), teacher=Origin("", 0, ""), tokenizer_fingerprint="", vocab_size=vocab_size, k=k, temperature=1.0,
         sequence_length=1, samples=1, samples_per_shard=1, dtype="bf16", data={},
-    ).bytes_per_token  # fmt: skip
+    )  # fmt: skip
 
 
 # --- memory ----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from megatron_ko.config.distillation import DistillationConfig
+from megatron_ko.config.distillation import DistillationConfig, TopK
 from megatron_ko.config.training import ParallelConfig, RunConfig
 from tests import ranks
 
@@ -28,6 +28,7 @@ LOSSES: dict[str, dict[str, Any]] = {
         "loss": {"type": "top_k", "k": 19, "tail": False},
         "language_model_weight": 1.0,
     },
+    "top-k without tail, T 0.5": {"loss": {"type": "top_k", "k": 19, "tail": False}, "temperature": 0.5},
 }
 CASES = [
     (name, vocab, dtype)
@@ -75,7 +76,7 @@ def ours(rank: int, init_method: str, size: int) -> list[tuple[list[float], Tens
         if name.startswith("top-k"):
             batch = targets_of_a_cache(loss, vocab, target)
             target = loss._target(vocab, batch, target)
-            again = loss._target(vocab, batch, None)
+            again: Any = loss._target(vocab, batch, None)
             assert torch.equal(target.ids, again.ids)
             assert torch.equal(target.log_probabilities, again.log_probabilities)
         # the model computes with the logits that it returns, so they are no leaf
@@ -192,6 +193,34 @@ def test_a_student_that_excludes_what_the_teacher_expects_has_a_finite_gradient(
     [results] = ranks.on_ranks(1, hard)
     for name, (value, finite) in zip(LOSSES, results):
         assert finite and value > 0.1, name
+
+
+def peak_in_chunks(rank: int, init_method: str) -> list[float]:
+    """Most bytes beside bf16 logits and their targets during a top-k loss and its gradient, in chunks in fp32, with and without a tail."""
+    from megatron_ko.training import distillation, distributed
+    from tests.bench.plan_memory import Live
+
+    run = RunConfig(folder="unused", device="cpu", timeout_s=60.0)
+    distributed.start(run, ParallelConfig(), rank, 1, init_method)
+    vocab, chunk, peaks = 20_000, 4, []
+    for tail in (True, False):
+        loss = distillation.Distillation(
+            DistillationConfig(teacher="unused", chunk_length=chunk, loss=TopK(type="top_k", k=6, tail=tail))
+        )
+        target = loss._target(vocab, {}, torch.randn(20, 1, vocab).bfloat16())
+        logits, labels = torch.randn(20, 1, vocab).bfloat16().requires_grad_(), torch.ones(1, 20).long()
+        with Live() as live:
+            output = distillation._token_losses(vocab, loss.settings, False, target, labels, logits)
+            torch.autograd.grad(output[2].sum(), logits)
+        peaks.append((live.peak - logits.nbytes) / (4 * chunk * vocab))  # the gradient is in the logits
+    distributed.stop()
+    return peaks
+
+
+@pytest.mark.ranks
+def test_a_top_k_loss_has_one_chunk_in_fp32_at_a_time():
+    [peaks] = ranks.on_ranks(1, peak_in_chunks)
+    assert max(peaks) < 1.2
 
 
 def all_tokens(rank: int, init_method: str) -> Tensor:

@@ -113,6 +113,21 @@ def test_training_lines_fit_100_columns_and_are_aligned():
     assert large.split()[3::2][:2] == ["2.3457", "0.123"]
 
 
+@pytest.mark.parametrize(
+    "terms",
+    [("distillation",), ("distillation", "hidden_states"), ("distillation", "hidden_states", "z_loss")],
+)
+def test_training_lines_of_a_distilled_run_have_the_time_that_is_left(terms):
+    more = dict.fromkeys(terms, 0.98765)
+    lines = [
+        reporting._train_lines(step, values | more)[0]
+        for step, values in ((1, TRAIN), (1_000_000, LARGE), (1_000_000, EXTREME))
+    ]
+    assert len({(line.index("div"), line.index("tok/s"), line.index("ETA")) for line in lines}) == 1
+    assert max(len(TIME + line) for line in lines) <= 100
+    assert lines[1].endswith(" ETA 12d")
+
+
 def test_validation_and_save_lines_fit_100_columns_and_are_aligned():
     losses = {"ko": 2.34567, "en": 2.1, "code": 11.2, "korean_web_text": 1.9}
     lines = reporting._valid_lines(

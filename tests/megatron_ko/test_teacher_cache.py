@@ -11,17 +11,22 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from megatron_ko import distill
 from megatron_ko.errors import EXIT_USER_ERROR, CheckpointError, ConfigError, DataError
 from megatron_ko.files import locked_folder
 from megatron_ko.formats import teacher_cache
+from megatron_ko.formats.checkpoint_folder import Origin
 from megatron_ko.formats.hugging_face import HfModel
 from megatron_ko.formats.teacher_cache import TeacherCache, stage_folder
 from megatron_ko.preflight import preflight
 from megatron_ko.rank_start import run_rank
 from megatron_ko.training import launch
+from megatron_ko.training.cached_targets import decode, encode
+from megatron_ko.training.soft_targets import IDS, LOG_PROBABILITIES
 from tests import ranks
 from tests.megatron_ko.test_distillation import (  # noqa: F401
     LAYOUTS,
@@ -63,6 +68,8 @@ def cached(folder, tmp_path_factory) -> tuple[str, Path, Path]:  # noqa: F811
 
 def test_training_from_the_cache_equals_training_with_the_teacher_bit_for_bit(cached, tmp_path):
     config, _, online = cached
+    plan = preflight([config], ["distillation.teacher=none"], 1).plan.text()
+    assert "teacher      the 12 most probable tokens" in plan
     ranks.train(config, ["distillation.teacher=none", f"run.folder={tmp_path / 'run'}"])
     assert curve(tmp_path / "run") == curve(online)
 
@@ -121,8 +128,6 @@ def test_a_whole_teacher_beside_split_stages_writes_the_same_cache(cached, tmp_p
 
 def assert_same_record(one: TeacherCache, other: TeacherCache, sample: int) -> None:
     """The same tokens, and log-probabilities of ids within their rounding."""
-    import numpy as np
-
     records = []
     for cache in (one, other):
         offset = sample % cache.samples_per_shard * cache.record_bytes
@@ -130,15 +135,55 @@ def assert_same_record(one: TeacherCache, other: TeacherCache, sample: int) -> N
             file.seek(offset)
             records.append(file.read(cache.record_bytes))
     assert records[0][:8] == records[1][:8]
-    start = 16 + one.sequence_length * one.k * one.id_bytes
-    left, right = (np.frombuffer(record[start:], "<f2").astype(float) for record in records)
-    np.testing.assert_allclose(left, right, rtol=2e-3)
+    left, right = (decode(record[16:], one)[LOG_PROBABILITIES].double() for record in records)
+    torch.testing.assert_close(left, right, rtol=2e-3, atol=0)
 
 
 def test_bytes_per_token(cached):
     cache = TeacherCache.read(stage_folder(str(cached[1]), 0))
-    assert cache.bytes_per_token == 12 * (2 + 2) + 2
-    assert sum(p.stat().st_size for p in cache.folder.glob("*.bin")) == cache.samples * (32 * 50 + 16)
+    # ids of 10 bits; 10 low bits of each log-probability, and a one for each among 12 + 31 bits; the tail
+    assert cache.bytes_per_token == 15 + 15 + 6 + 2
+    assert sum(p.stat().st_size for p in cache.folder.glob("*.bin")) == cache.samples * (32 * 38 + 16)
+
+
+@pytest.mark.parametrize(
+    ("vocab_size", "k", "size"),
+    [(128_256, 64, 226), (65_536, 64, 218), (65_537, 64, 226), (8, 8, 19), (2, 1, 6)],
+)
+def test_a_record_has_every_bit_of_its_targets(vocab_size, k, size):
+    """Also where log-probabilities are equal, 0 and -infinity, and ids the largest."""
+    generator = np.random.default_rng(k)
+    values = -np.abs(generator.normal(0, 8, (20, k + 1))).astype(np.float16)
+    values[0], values[1], values[2] = -np.inf, -0.0, -65504
+    values[:, :k] = -np.sort(-values[:, :k])
+    ids = np.stack([generator.permutation(vocab_size)[:k] for _ in range(20)])
+    ids[0] = np.arange(vocab_size - k, vocab_size)
+    cache = described(vocab_size, k, 20)
+    content = encode(torch.from_numpy(ids), torch.from_numpy(values), cache)
+    assert len(content) == 20 * size == cache.record_bytes - 16
+    again = decode(content, cache)
+    np.testing.assert_array_equal(again[IDS], ids)
+    np.testing.assert_array_equal(again[LOG_PROBABILITIES].numpy().view(np.uint16), values.view(np.uint16))
+    values[3, 0] = np.nan
+    with pytest.raises(DataError) as error:
+        encode(torch.from_numpy(ids), torch.from_numpy(values), cache)
+    assert error.value.rule == "teacher-not-finite"
+
+
+def described(vocab_size: int, k: int, sequence_length: int) -> TeacherCache:
+    return TeacherCache(
+        folder=Path(), teacher=Origin("", 0, ""), tokenizer_fingerprint="", vocab_size=vocab_size, k=k, temperature=1.0,
+        sequence_length=sequence_length, samples=1, samples_per_shard=1, dtype="bf16", data={},
+    )  # fmt: skip
+
+
+def test_a_cache_of_another_format_is_refused(cached, tmp_path):
+    shutil.copytree(cached[1], tmp_path / "cache")
+    path = tmp_path / "cache" / "stage_0" / "cache.json"
+    path.write_text(path.read_text().replace(teacher_cache.FORMAT, "megatron_ko-teacher-cache-1"))
+    with pytest.raises(CheckpointError) as error:
+        preflight([cached[0]], [f"distillation.cache={tmp_path / 'cache'}"], 1)
+    assert error.value.rule == "unknown-format" and f"delete {path.parent}" in str(error.value)
 
 
 def test_a_cache_of_other_data_or_another_teacher_is_refused(cached, folder, tmp_path):  # noqa: F811

@@ -102,6 +102,20 @@ def test_korean_text_in_cp949_is_named(tmp_path):
     assert not rows and rules_of(bad) == [(1, "is-cp949")]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", [KOREAN, f"{KOREAN} and English\n" * 9, "plain English text"])
+def test_utf_16_without_a_mark_is_named_with_its_bytes_in_order(tmp_path, encoding, text):
+    rows, bad = read(write(tmp_path, "x.txt", text.encode(encoding)), TEXT)
+    assert not rows and rules_of(bad) == [(1, "is-utf-16")] and f"encoding: {encoding} " in bad[0].cause
+    rows, bad = read(tmp_path / "x.txt", TextInput(type="text", paths=["x"], lang="ko", encoding=encoding))
+    assert [row["text"] for row in rows] == [text] and not bad
+
+
+def test_a_binary_file_is_not_called_utf_16(tmp_path):
+    rows, bad = read(write(tmp_path, "x.txt", bytes(range(256)) * 4 + b"\0\0\0\1" * 9), TEXT)
+    assert not rows and rules_of(bad) == [(1, "not-decodable")]
+
+
 def test_other_bytes_are_not_called_cp949(tmp_path):
     auto = TextInput(type="text", paths=["x"], lang="ko", encoding="auto")
     for data in ("日本語の文章です。".encode("shift_jis"), "café".encode("latin-1"), "한글".encode()[:-1]):

@@ -95,6 +95,9 @@ def test_latex_signs_become_characters():
     [
         ("<p>앞</p><ul>\n<li>하나\n<ul>\n<li>둘</li>\n<li>셋</li></ul></li>\n<li>넷</li></ul>\n<p>끝</p>",
          "앞\n\n- 하나\n  - 둘\n  - 셋\n- 넷\n\n끝"),
+        ("<ul><li><p><code>열쇠</code>: 값</p></li><li><p>글</p><pre>가</pre></li></ul>",
+         "- `열쇠`: 값\n\n- 글\n\n```\n가\n```"),
+        ("<table><tr><td><p>가 <b>나</b></p></td><td>\n<div>다</div></td></tr><tr><td>라</td></tr></table>", "가 나  다\n\n라"),
         ("<ol><li><p>첫째</p></li><li><p>둘째</p><ul><li>안</li></ul></li></ol>", "- 첫째\n\n- 둘째\n  - 안"),
         ("<ul><li>가<ol><li>나<ul><li>다</li></ul></li></ol></li></ul></ul><ul><li>라</li></ul>",
          "- 가\n  - 나\n    - 다\n\n- 라"),
@@ -104,3 +107,9 @@ def test_latex_signs_become_characters():
 @pytest.mark.parametrize("page", [False, True])
 def test_nested_lists_keep_their_levels(text, expected, page):
     assert html_to_text(f"<html><body>{text}</body></html>" if page else text) == expected
+
+
+def test_columns_of_a_table_go_and_a_placeholder_of_that_name_stays():
+    table = "<table>\n<colgroup>\n<col/>\n<col>\n</colgroup>\n<tr>\n<td>가</td>\n</tr>\n</table>\n\n"
+    assert html_to_text(f"{table}글").split() == ["가", "글"]
+    assert html_to_text("<b>awk</b> -v c=<col> 로 씁니다") == "awk -v c=<col> 로 씁니다"

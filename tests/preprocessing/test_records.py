@@ -247,5 +247,8 @@ def test_every_pattern_without_a_match_is_reported(tmp_path):
     assert [(p.path, p.rule) for p in problems] == [("inputs.in.paths", "no-match")] * 2
     assert all(repr(pattern) in p.message for pattern, p in zip(patterns, problems))
     with pytest.raises(DataError) as caught:
+        units_of(JsonlInput(type="jsonl", paths=[f"{tmp_path}/"]))
+    assert [(p.path, p.rule) for p in caught.value.problems] == [("inputs.in.paths", "is-folder")]
+    with pytest.raises(DataError) as caught:
         units_of(SourceTreeInput(type="source_tree", roots=patterns[:1]))
     assert [(p.path, p.rule) for p in caught.value.problems] == [("inputs.in.roots", "no-match")]

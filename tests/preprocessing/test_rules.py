@@ -68,6 +68,63 @@ def configure(preset="default", lang="ko", **fields):
     return FilterConfig(preset=preset, **{lang: section(**fields)})
 
 
+def reference(sections, structure="#### 매개변수\n\n<Parameter flatten>"):
+    """A reference whose sections repeat the same list of parameters below sentences of their own."""
+    words = [
+        "바람",
+        "구름",
+        "나무",
+        "강물",
+        "바위",
+        "모래",
+        "이슬",
+        "안개",
+        "서리",
+        "노을",
+        "번개",
+        "우박",
+        "소나기",
+        "무지개",
+        "달빛",
+        "별빛",
+    ]
+    listed = "\n".join(f"- {word}는 결제를 요청할 때 필요한 값을 적는 칸입니다." for word in words)
+    own = [
+        " ".join(f"{words[n]} {words[k]} {words[(n + k) % 16]} {n}{k}번 화면을 봅니다." for k in range(8))
+        for n in range(sections)
+    ]
+    return "\n\n".join(f"{structure}\n\n{own[n]}\n\n{listed}" for n in range(sections))
+
+
+def test_a_reference_that_repeats_its_lists_is_kept_and_one_page_over_and_over_is_not():
+    limits = configure(max_repeated_lines="off", max_duplicate_lines="off", max_repeated_words=0.6)
+    assert value_of("repeated_words", reference(7)) > 0.6
+    assert reasons([reference(7)], config=limits) == [None]
+    assert reasons([reference(7, structure="")], config=limits) == ["repeated_words"]
+    assert reasons([reference(3) * 6], config=limits) == ["repeated_words"]
+
+
+def value_of(name, text):
+    return columns([text], "ko").column(name)[0].as_py()
+
+
+def test_a_table_of_names_and_codes_is_kept_and_one_of_numbers_is_not():
+    codes = "| 카드사 | 번호 |\n| --- | --- |\n" + "\n".join(
+        f"| {n}번 카드 | {n * 1001}-{n}{n} |" for n in range(10, 22)
+    )
+    numbers = "| 달 | 강수 |\n| --- | --- |\n" + "\n".join(
+        f"| {n}월 | {n * 1001.5} | {n}.{n} |" for n in range(10, 22)
+    )
+    limits = configure(
+        max_number_lines=0.5,
+        min_letter_ratio="off",
+        min_hangul_ratio="off",
+        max_repeated_words="off",
+        max_listed_words=0.9,
+    )
+    assert reasons([codes, numbers], config=limits) == [None, "number_lines"]
+
+
 @pytest.mark.parametrize(
     ("reason", "lang", "text"),
     [

@@ -1,0 +1,309 @@
+"""Converts AsciiDoc to light Markdown: headings, delimited blocks, lists, notes, tables; comments and settings are removed.
+
+Reads blocks line by line; ``asciidoc_inline`` converts the markup inside lines, ``asciidoc_tables`` tables. Follows the
+AsciiDoc language documentation (docs.asciidoctor.org). Included files are not read. Linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+from preprocessing.markup.asciidoc_inline import convert_inline
+from preprocessing.markup.asciidoc_tables import convert_table
+from preprocessing.markup.markdown import fence_around
+
+_DELIMITER = re.compile(r"(?:/{4,}|-{4,}|\.{4,}|={4,}|\*{4,}|_{4,}|\+{4,}|--|```\w*|[|!]={3,})[ \t]*")
+_HEADING = re.compile(r"(?P<level>={1,6}|#{1,6})[ \t]+(?P<title>\S.*)")
+_UNDERLINE = re.compile(r"(=|-|~|\^|\+)\1{3,}[ \t]*")
+_ATTRIBUTE = re.compile(r":(?P<unset>!?)(?P<name>[A-Za-z0-9_][\w-]*)!?:(?:[ \t]+(?P<value>.*))?")
+_SETTINGS = re.compile(r"\[(?:|(?:[A-Za-z,\"\[]|[.#%]\w)[^\[\]]*(?:\[[^\[\]]*\])?[^\[\]]*)\]\]?[ \t]*")
+_DIRECTIVE = re.compile(r"(?P<name>include|ifdef|ifndef|ifeval|endif|toc)::[^\[\]\n]*\[(?P<text>.*)\][ \t]*")
+_BLOCK_TITLE = re.compile(r"\.(?P<title>[^\s.].*)")
+_ITEM = re.compile(r"[ \t]*(?P<mark>\*{1,6}|-|\.{1,6})[ \t]+(?P<text>\S.*)")
+_TERM = re.compile(r"[ \t]*(?P<term>\S(?:.{0,200}?\S)?)(?P<mark>:{2,4}|;;)(?:[ \t]+(?P<text>\S.*))?")
+_NOTE = re.compile(r"(?P<name>NOTE|TIP|IMPORTANT|WARNING|CAUTION):[ \t]+(?P<text>.*)")
+_NOTES = ("NOTE", "TIP", "IMPORTANT", "WARNING", "CAUTION")
+_LANGUAGE = re.compile(r"\[(?:source|listing)?(?:%[\w-]+)?[ \t]*,[ \t]*(?P<lang>[A-Za-z][\w+#.-]*)")
+_ANCHOR = re.compile(r"\[\[(?P<double>[^\[\],]+)[^\[\]]*\]\]|\[#(?P<single>[^\[\],.%]+)")
+_CHECKBOX = re.compile(r"\[(?P<mark>[ x*])\][ \t]+")
+_HANGUL = re.compile("[가-힣]")
+_LEVELS_OF_UNDERLINE = {"=": 1, "-": 2, "~": 3, "^": 4, "+": 5}
+_LONGEST_SETTINGS = 1000  # characters
+_MOST_ROUNDS = 3  # blocks within blocks whose delimiters are read
+SETTINGS_OF_CODE = ("[source", "[listing", "[literal", "[,")
+
+
+def asciidoc_to_markdown(text: str) -> str:
+    """Converts a document or a fragment."""
+    lines = text.replace("\x7f", "").split("\n")
+    converter = _Converter(_titles_by_anchor(lines))
+    converter.convert(lines)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(converter.written)).strip("\n")
+
+
+def _titles_by_anchor(lines: list[str]) -> dict[str, str]:
+    """Headings by the anchors before them and by the ids that Asciidoctor gives them."""
+    titles, anchor = {}, ""
+    for line in lines:
+        found = _ANCHOR.match(line)
+        if found:
+            anchor = found["double"] or found["single"]
+        elif heading := _HEADING.fullmatch(line.rstrip()):
+            title = re.sub(r"\[\[[^\[\]]*\]\]", "", heading["title"]).strip()
+            titles[re.sub(r"[ .-]+", "_", "_" + re.sub(r"[^\w .-]", "", title.lower()))] = title
+            if anchor:
+                titles[anchor] = title
+            anchor = ""
+        elif line.strip() and not line.startswith("//"):
+            anchor = ""
+    return titles
+
+
+@dataclass
+class _Converter:
+    titles: dict[str, str]
+    written: list[str] = field(default_factory=list)
+    attributes: dict[str, str] = field(default_factory=dict)
+    settings: str = ""  # attribute lines before a block
+    marks: list[tuple[str, int]] = field(
+        default_factory=list
+    )  # marks of the open lists, with the last number
+    prose: list[str] = field(default_factory=list)
+    prefix: str = ""  # of the next paragraph, such as a note's
+    is_attached: bool = False  # the next block belongs to a list item
+    is_header: bool = False  # below the title of the document
+
+    def convert(self, lines: list[str], depth: int = 0) -> None:
+        ends = _ends_of_blocks(lines)
+        at = 0
+        while at < len(lines):
+            line = lines[at].rstrip()
+            end = ends.get(at)
+            if end is not None:
+                self._flush()
+                self._write_block(line, lines[at + 1 : end], depth)
+                at = end + 1
+            elif not self.prose and (level := _underlined(lines, at)):
+                self._write_heading(level, line)
+                at += 2
+            else:
+                self._convert_line(line)
+                at += 1
+        self._flush()
+
+    def _convert_line(self, line: str) -> None:
+        if not line.strip():
+            self._flush()
+            self._write("")
+            self.is_header = False
+        elif line.startswith("//") and not line.startswith("///"):
+            return
+        elif line == "+" and (self.marks or self.prose):
+            self._flush()
+            self.is_attached = True
+        elif not self._convert_settings(line):
+            self._convert_text(line)
+
+    def _convert_settings(self, line: str) -> bool:
+        """Reads attributes, directives and the settings of the next block; False for other lines."""
+        if attribute := _ATTRIBUTE.fullmatch(line):
+            if self.is_header:
+                self._flush()
+            if not attribute["unset"]:
+                self.attributes[attribute["name"]] = attribute["value"] or ""
+            return not self.prose
+        if directive := _DIRECTIVE.fullmatch(line):
+            if directive["name"].startswith("if") and directive["text"] and directive["name"] != "ifeval":
+                self._convert_text(directive["text"])
+            return True
+        if line == "<<<":
+            return True
+        if not self.prose and _SETTINGS.fullmatch(line):
+            name = line[1:-1].split(",")[0].split("%")[0]
+            if name in _NOTES:
+                self.prefix = f"**{name.capitalize()}:** "
+            else:
+                self.settings = line if len(self.settings) > _LONGEST_SETTINGS else self.settings + line
+            return True
+        return False
+
+    def _convert_text(self, line: str) -> None:
+        if heading := _HEADING.fullmatch(line):
+            self._flush()
+            self._write_heading(len(heading["level"]), heading["title"])
+        elif line == "'''" or line == "'" * len(line) and len(line) > 2:
+            self._flush()
+            self._write_blocks("---")
+        elif not self.prose and (title := _BLOCK_TITLE.fullmatch(line)):
+            self._write_blocks(f"**{self._inline(title['title'])}**")
+        elif item := _ITEM.fullmatch(line):
+            self._flush()
+            self._begin_item(item["mark"], item["text"])
+        elif (term := self._read_term(line)) is not None:
+            self._write_term(term)
+        elif not self.prose and (note := _NOTE.fullmatch(line)):
+            self.prose = [f"**{note['name'].capitalize()}:** {note['text']}"]
+        else:
+            self.prose.append(line)
+
+    # --- lists -------------------------------------------------------------------------------------------
+
+    def _begin_item(self, mark: str, text: str) -> None:
+        """An item whose level follows from the order in which marks appear."""
+        level = next((n for n, (known, _) in enumerate(self.marks) if known == mark), None)
+        if level is None:
+            self.marks.append((mark, 0))
+        else:
+            del self.marks[level + 1 :]
+        number = self.marks[-1][1] + 1
+        self.marks[-1] = (mark, number)
+        indent = "".join("   " if known[0] == "." else "  " for known, _ in self.marks[:-1])
+        text = _CHECKBOX.sub(lambda box: "[ ] " if box["mark"] == " " else "[x] ", text, count=1)
+        self.prose = [f"{indent}{f'{number}.' if mark[0] == '.' else '-'} \x00{text}"]
+
+    def _read_term(self, line: str) -> re.Match[str] | None:
+        begins = not self.prose or "\x00" in self.prose[0]
+        term = _TERM.fullmatch(line) if begins and ("::" in line or ";;" in line) else None
+        return None if term is None or "//" in term["term"] or term["term"].count("`") % 2 else term
+
+    def _write_term(self, term: re.Match[str]) -> None:
+        self._flush()
+        name = self._inline(term["term"])
+        self.prose = [f"{name}: \x00{term['text'] or ''}"]
+
+    # --- writing -----------------------------------------------------------------------------------------
+
+    def _inline(self, text: str) -> str:
+        return convert_inline(text, self.attributes, self.titles)
+
+    def _write(self, line: str) -> None:
+        self.written.append(line)
+
+    def _write_blocks(self, *lines: str) -> None:
+        self.written += ["", *lines, ""]
+
+    def _write_heading(self, level: int, title: str) -> None:
+        self.marks, self.settings, self.prefix, self.is_attached = [], "", "", False
+        self._write_blocks(f"{'#' * level} {self._inline(title).strip()}")
+        self.is_header = level == 1
+
+    def _flush(self) -> None:
+        """Writes the paragraph or list item that has been read."""
+        lines, self.prose = self.prose, []
+        if not lines:
+            return
+        head, mark, first = lines[0].partition("\x00")
+        if not mark:
+            head, first = "", lines[0]
+            is_literal = first[:1] in (" ", "\t") or self.settings.startswith(SETTINGS_OF_CODE)
+            if is_literal and not _is_prose(lines):
+                self._write_code(lines)
+                return
+            if not self.is_attached and first[:1] not in (" ", "\t"):
+                self.marks = []
+        text = (
+            self._inline("\n".join([first, *lines[1:]]))
+            if not self.settings.startswith("[stem")
+            else "\n".join(lines)
+        )
+        parts = [line.strip() if self.marks or mark else line for line in text.split("\n")]
+        indent = " " * len(head) if mark and self.marks else ""
+        joined = ("\n" + indent).join(part for part in parts if part.strip())
+        if self.settings.startswith(("[quote", "[verse")):
+            joined = self._quotation(joined.split("\n"))
+        if joined.strip() or head.strip():
+            self._write((self.prefix + head + joined).rstrip())
+        self.prefix, self.settings, self.is_attached = "", "", False
+
+    def _quotation(self, lines: list[str]) -> str:
+        names = [
+            name.strip().strip('"') for name in self.settings.strip("[]").split(",")[1:] if "=" not in name
+        ]
+        source = [f"— {', '.join(filter(None, names))}"] if any(names) else []
+        return "\n".join(f"> {line}".rstrip() for line in [*lines, *source])
+
+    def _write_code(self, body: list[str]) -> None:
+        language = _LANGUAGE.search(self.settings)
+        fence = fence_around("\n".join(body))
+        self._write_blocks(f"{fence}{language['lang'] if language else ''}", *body, fence)
+        self.settings, self.is_attached = "", False
+
+    def _write_block(self, delimiter: str, body: list[str], depth: int) -> None:
+        sign = delimiter[0]
+        if sign == "/":
+            return
+        if not self.is_attached:
+            self.marks = []
+        if sign in "|!":
+            self._write_blocks(*convert_table(self.settings, body, self._inline))
+        elif sign == "`":
+            self._write_blocks(delimiter, *body, "```")
+        elif sign == "+":
+            is_formula = self.settings.startswith(("[stem", "[latexmath", "[asciimath"))
+            self._write_blocks(*(["$$", *body, "$$"] if is_formula else body))
+        elif sign in "-." and len(delimiter) > 2 or self.settings.startswith(SETTINGS_OF_CODE):
+            self._write_code(body)
+            return
+        else:
+            self._write_nested(sign, body, depth)
+        self.settings, self.is_attached = "", False
+
+    def _write_nested(self, sign: str, body: list[str], depth: int) -> None:
+        """The text of a block that contains other blocks."""
+        inner = _Converter(self.titles, attributes=self.attributes, prefix=self.prefix)
+        if depth < _MOST_ROUNDS:
+            inner.convert(body, depth + 1)
+        else:
+            inner.written = body
+        lines = "\n".join(inner.written).strip("\n").split("\n")
+        if sign == "_" or self.settings.startswith(("[quote", "[verse")):
+            lines = self._quotation(lines).split("\n")
+        self._write_blocks(*lines)
+        self.prefix = ""
+
+
+def _ends_of_blocks(lines: list[str]) -> dict[int, int]:
+    """Numbers of the lines that open a delimited block, with those of the lines that close it."""
+    positions: dict[str, list[int]] = {}
+    for n in range(len(lines) - 1, -1, -1):
+        if lines[n][:1] in ("/", "-", ".", "=", "*", "_", "+", "`", "|", "!") and _DELIMITER.fullmatch(
+            lines[n]
+        ):
+            positions.setdefault(_closing(lines[n].rstrip()), []).append(n)
+    ends, at = {}, 0
+    openings = sorted(n for numbers in positions.values() for n in numbers)
+    for n in openings:
+        if n < at or not _DELIMITER.fullmatch(lines[n]):
+            continue
+        same = positions[_closing(lines[n].rstrip())]
+        while same and same[-1] <= n:
+            same.pop()
+        if same:
+            ends[n] = same[-1]
+            at = same[-1] + 1
+    return ends
+
+
+def _closing(delimiter: str) -> str:
+    return "```" if delimiter.startswith("```") else delimiter
+
+
+def _underlined(lines: list[str], at: int) -> int:
+    """The level of a title with a line of signs below it; 0 for other lines."""
+    title = lines[at].rstrip()
+    if at + 1 >= len(lines) or not title or title[0] in " \t.[|" or (at and lines[at - 1].strip()):
+        return 0
+    underline = lines[at + 1].rstrip()
+    if not _UNDERLINE.fullmatch(underline):
+        return 0
+    width = sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in title)
+    is_as_long = min(abs(len(underline) - len(title)), abs(len(underline) - width)) <= 2
+    is_delimiter = underline[0] in "=-+" and underline in (line.rstrip() for line in lines[at + 2 :])
+    return _LEVELS_OF_UNDERLINE[underline[0]] if is_as_long and not is_delimiter else 0
+
+
+def _is_prose(lines: list[str]) -> bool:
+    visible = "".join("".join(lines).split())
+    return 2 * len(_HANGUL.findall(visible)) > len(visible)
