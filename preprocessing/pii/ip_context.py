@@ -52,7 +52,7 @@ def weight_of_numbers(address: str) -> int:
     first, large = numbers[0], sum(number >= 100 for number in numbers)
     weight = -25 if numbers[1] == 0 else 0
     if max(numbers) < 48:
-        weight -= 25 if max(numbers) < 32 else 12
+        weight -= 45 if max(numbers) < 32 else 12
     if first < 32:
         weight += (-8, -5, 0, 7)[large]
     elif first >= 150:
