@@ -133,7 +133,7 @@ def finish(store: Store, source: Store, change: Change, options: ChangeOptions) 
         },
     )
     for check in checks:
-        print(f"verified {check.name}: {check.value:.3g} (at most {check.bound:.3g})")
+        print(f"verified {check.name}: {check.value:.3g} (tolerance {check.bound:.3g})")
     if texts:
         print("\n".join(["", *_table(texts, scores), ""]))
     return verify_output(store, written, beside=[RECORD])

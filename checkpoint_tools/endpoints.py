@@ -30,8 +30,8 @@ from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json, write_text
 from megatron_ko.formats.checkpoint_folder import UNFINISHED, require_finished
 from megatron_ko.formats.checksums import describe_files
-from megatron_ko.formats.run_folder import suggest_run_folder
-from megatron_ko.planning.weights import parameter_count
+from megatron_ko.formats.run_folder import require_folder, suggest_run_folder
+from megatron_ko.planning.weights import padded_vocab_size, parameter_count
 from megatron_ko.wording import format_bytes, format_count
 
 Format = Literal["hf", "megatron"]
@@ -47,8 +47,7 @@ def open_source(
 ) -> Store:
     """Opens the folder ``path`` and prints its size. Raises CheckpointError unless ``is_format`` accepts the folder."""
     folder = Path(path).expanduser()
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder; check SRC", rule="missing-folder")
+    require_folder(folder)
     if not is_format(folder):
         raise CheckpointError(
             f"{folder}: is not {format_name}; {suggest_run_folder(folder)}", rule="wrong-format"
@@ -88,9 +87,12 @@ def open_vocabulary_source(options: ExpandVocab | PruneVocab) -> Store:
 def convert_dtype(source: Store, options: ToHf | FromHf | MergeLora, default: str | None = None) -> Store:
     """The source in the number format of the options, or in ``default``.
 
-    Raises ConfigError when rounding makes logits differ.
+    Raises ConfigError when rounding makes logits differ, and CheckpointError when their ranks cannot divide the model.
     """
     store = with_one_dtype(source, options.dtype or default)
+    if options.logits:
+        padded = padded_vocab_size(store.vocab_size, store.model.vocab_multiple)
+        mcore.check_splits(store.model, padded, options.tensor_parallel)
     if options.logits and loses_digits(source.dtype, store.dtype):
         message = f"needs equal weights, but {store.dtype} rounds {source.dtype}; leave out --logits, or write --dtype fp32"
         raise ConfigError([Problem("", "--logits", message, "logits-of-rounded-weights")])

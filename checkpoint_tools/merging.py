@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,12 +21,14 @@ from torch import Tensor
 from checkpoint_tools import verify
 from checkpoint_tools.formats.store import BLOCK, DTYPES, Store
 from checkpoint_tools.formats.tokenizer_files import info_of
+from megatron_ko.config.model import head_size
 from megatron_ko.errors import CheckpointError
 
 PARALLEL = 0.9995
 """Cosine from which two tensors have no arc between them: SLERP is linear there."""
 COMPUTED = 1 << 17
 """Numbers that are combined at one time, so that what is computed stays in the cache of a core."""
+_WITHOUT_WEIGHTS = ("max_sequence_length", "vocab_multiple", "norm_epsilon", "init_std", "rope", "extra")
 WITH_BASE = ("task", "ties", "dare", "dare-ties")
 """Methods that add differences from a base."""
 
@@ -69,15 +72,9 @@ def check_same_model(store: Store, other: Store) -> None:
     """Raises CheckpointError unless both have the same weights, for the same tokens, in the same computation."""
     ours = _fingerprint(store, other.tokenizer_fingerprint)
     theirs = _fingerprint(other, ours)
-    differences = [
-        name
-        for name, first, second in (
-            ("model", store.entries, other.entries),
-            ("vocab_size", store.vocab_size, other.vocab_size),
-            ("tokenizer_fingerprint", ours or theirs, theirs or ours),  # a model without a tokenizer fits any
-        )
-        if first != second
-    ]
+    differences = verify.describe_differences(_shape(store), _shape(other))
+    if ours and theirs and ours != theirs:  # a model without a tokenizer fits any
+        differences.append(f"tokenizer_fingerprint: {ours[:18]} / {theirs[:18]}")
     differences = differences or verify.compare_settings(store, other)
     if differences:
         raise CheckpointError(
@@ -85,6 +82,12 @@ def check_same_model(store: Store, other: Store) -> None:
             "choose models of one shape and one tokenizer",
             rule="models-differ",
         )
+
+
+def _shape(store: Store) -> dict[str, Any]:
+    """Numbers and choices on which the weights of a model depend."""
+    model = {name: value for name, value in asdict(store.model).items() if name not in _WITHOUT_WEIGHTS}
+    return {**model, "head_size": head_size(store.model), "vocab_size": store.vocab_size}
 
 
 def _fingerprint(store: Store, like: str | None) -> str | None:

@@ -20,10 +20,11 @@ from checkpoint_tools.formats.lora import Adapter
 from checkpoint_tools.formats.store import BLOCK, Store
 from checkpoint_tools.prefetch import map_ahead
 from checkpoint_tools.scores import Scores, Stream, score
+from megatron_ko.config.yaml_tree import format_value
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json
 from megatron_ko.formats.hf_families import FAMILIES, FIXED, Family, family_for
-from megatron_ko.formats.run_folder import suggest_run_folder
+from megatron_ko.formats.run_folder import require_folder, suggest_run_folder
 from megatron_ko.progress import progress_bytes
 from megatron_ko.wording import format_count
 
@@ -120,8 +121,7 @@ def open_store(path: str, check_content: bool = True) -> Store:
     Without ``check_content``, checksums of a checkpoint are not compared: of one just written, whose tensors are compared.
     """
     folder = Path(path).expanduser()
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder; check the path", rule="missing-folder")
+    require_folder(folder)
     if mcore.is_mcore(folder):
         return mcore.open_mcore(folder, check_content)
     if hf.is_hf(folder):
@@ -203,7 +203,19 @@ def compare_settings(a: Store, b: Store) -> list[str]:
         *FIXED,
         *("attention_size", "attention_cap", "logit_cap"),
     )
-    return [f"{name}: {ours[name]} / {theirs[name]}" for name in names if ours[name] != theirs[name]]
+    return describe_differences({name: ours[name] for name in names}, {name: theirs[name] for name in names})
+
+
+def describe_differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """``name: ours / theirs`` of each value that differs, such as ``rope.base: 500000.0 / 10000.0``; none where one has no value."""
+    texts = []
+    for name in dict.fromkeys([*ours, *theirs]):
+        a, b = ours.get(name), theirs.get(name)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            texts += describe_differences(a, b, f"{prefix}{name}.")
+        elif a != b:
+            texts.append(f"{prefix}{name}: {format_value(a)} / {format_value(b)}")
+    return texts
 
 
 # --- logits ----------------------------------------------------------------------------------------------

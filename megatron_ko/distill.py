@@ -36,7 +36,7 @@ from megatron_ko.planning.position import Position
 from megatron_ko.planning.stages import Stage, stages_of
 from megatron_ko.planning.start_checks import check_installed
 from megatron_ko.preflight import Preflight, check_inputs
-from megatron_ko.rank_start import add_ranks, run_on_ranks, world_size_of
+from megatron_ko.rank_start import add_ranks, require_devices, run_on_ranks, world_size_of
 from megatron_ko.training import stop
 from megatron_ko.wording import format_bytes, format_count
 
@@ -79,6 +79,7 @@ def _main(given: list[str], rank: int, under_torchrun: bool) -> int:
     set_up_logging(rank)
     cli.require_configuration(options.config, "distill cache")
     checked, stages = check(*cli.split(options.config), world_size)
+    require_devices(checked.config.run.device, world_size, under_torchrun)
     folders = {Path(cache_folder(stage)).expanduser() for stage in stages}
     with contextlib.ExitStack() as stack:
         if rank == 0:

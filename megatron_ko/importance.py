@@ -28,7 +28,7 @@ from megatron_ko.planning.pipeline import is_virtual
 from megatron_ko.planning.run_plan import mixture_of
 from megatron_ko.planning.stages import Stage
 from megatron_ko.preflight import Preflight, preflight
-from megatron_ko.rank_start import add_ranks, run_on_ranks, world_size_of
+from megatron_ko.rank_start import add_ranks, require_devices, run_on_ranks, world_size_of
 from megatron_ko.training import stop
 
 SAMPLES = 1024
@@ -172,6 +172,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
     cli.require_configuration(given.config, "importance")
     request = Request(Path(given.out).expanduser(), given.samples, given.leave_out)
     checked = check(preflight(*cli.split(given.config), world_size), request, world_size)
+    require_devices(checked.config.run.device, world_size, under_torchrun)
     with contextlib.ExitStack() as stack:
         if rank == 0:
             stack.enter_context(locked_folder(checked.run_folder))

@@ -182,7 +182,7 @@ class Preflight:
         """Message for a finished run that is started again."""
         start = self.start
         assert start is not None
-        longer = f"raise training.steps, such as training.steps={2 * self.plan.steps}"
+        longer = f"raise training.steps, such as training.steps={2 * max(self.plan.steps, start.step)}"
         if self.plan.stages:
             longer = "raise the length of the last stage, or add a stage"
         return (

@@ -32,6 +32,14 @@ def world_size_of(given: Any, under_torchrun: bool) -> int:
     return int(os.environ["WORLD_SIZE"])
 
 
+def require_devices(device: str, world_size: int, under_torchrun: bool) -> None:
+    """Raises ConfigError where a rank that starts here has no GPU. Before weights are converted, which takes long."""
+    if device == "cuda":
+        from megatron_ko.training import distributed
+
+        distributed.require_gpu(int(os.environ.get("LOCAL_RANK", 0)) if under_torchrun else world_size - 1)
+
+
 def run_on_ranks(
     task: Callable[[int, str], int], *, world_size: int, rank: int, under_torchrun: bool, device: str
 ) -> int:

@@ -23,7 +23,7 @@ from megatron_ko.config import cli
 from megatron_ko.config.run_parser import run_parser
 from megatron_ko.errors import EXIT_DONE, EXIT_PEER_LOST, EXIT_STOPPED, DataError, UsageError, exit_code_of
 from megatron_ko.logs import set_up_logging
-from megatron_ko.rank_start import add_ranks, run_on_ranks, world_size_of
+from megatron_ko.rank_start import add_ranks, require_devices, run_on_ranks, world_size_of
 
 if TYPE_CHECKING:  # --help needs none of what functions import
     from megatron_ko.preflight import Preflight
@@ -200,6 +200,7 @@ def _main(given: Any, rank: int, under_torchrun: bool) -> int:
         if rank == 0:
             print(checked.nothing_to_do())
         return EXIT_DONE
+    require_devices(checked.config.run.device, world_size, under_torchrun)
     with contextlib.ExitStack() as stack:
         if rank == 0:
             _lock(checked, stack)

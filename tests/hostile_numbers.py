@@ -146,7 +146,8 @@ def _with(data: dict[str, Any], keys: tuple[Any, ...], value: Any) -> dict[str, 
 def is_shown(number: str, message: str) -> bool:
     """Whether a message contains the start of the number, as a value or as a key, which is text."""
     value = number if number.startswith("'") else repr(parse_scalar(number))[:8]
-    return value in message or f"'{number}'"[:8] in message
+    spelled = {"True": "true", "False": "false", "None": "none"}.get(value, value)
+    return spelled in message or f"'{number}'"[:8] in message
 
 
 @contextlib.contextmanager

@@ -77,7 +77,8 @@ class FolderVocabulary:
 def read_vocabulary(folder: Path) -> FolderVocabulary:
     """Reads a megatron_ko or Hugging Face tokenizer folder. Raises DataError when it is missing or damaged."""
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such tokenizer folder; check the path", rule="missing-tokenizer")
+        found = "is a file, not a tokenizer folder" if folder.exists() else "no such tokenizer folder"
+        raise DataError(f"{folder}: {found}; check the path", rule="missing-tokenizer")
     info = info_of(folder)
     assert info is not None
     if fingerprint_hf_folder(folder, info.fingerprint).fingerprint != info.fingerprint:

@@ -13,6 +13,7 @@ from typing import Any
 
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json
+from megatron_ko.formats.run_folder import require_folder
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _READ = frozenset(
@@ -37,8 +38,7 @@ _WHY = {
 def read_settings(folder: Path) -> dict[str, Any]:
     """Reads ``adapter_config.json``. Raises CheckpointError listing all settings that are not supported."""
     path = folder / CONFIG
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder; check --adapter", rule="missing-folder")
+    require_folder(folder, "--adapter")
     if not path.is_file():
         raise CheckpointError(
             f"{folder}: has no {CONFIG}; it is not an adapter in PEFT's format, check --adapter",

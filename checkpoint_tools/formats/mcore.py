@@ -296,7 +296,7 @@ def megatron_logits(
     megatron-core on a CPU changes it for the whole process.
     """
     checkpoint = newest_checkpoint(path)
-    _check_splits(checkpoint, tensor_parallel)
+    check_splits(checkpoint.model, checkpoint.padded_vocab_size, tensor_parallel)
     with tempfile.TemporaryDirectory() as scratch:
         torch.save(tokens, Path(scratch) / "tokens.pt")
         _run_ranks(checkpoint, tensor_parallel, Path(scratch), timeout_s, _logits_rank, base)
@@ -356,10 +356,10 @@ def _run_ranks(
         )
 
 
-def _check_splits(checkpoint: Checkpoint, tensor_parallel: int) -> None:
-    model = checkpoint.model
+def check_splits(model: ModelConfig, padded: int, tensor_parallel: int) -> None:
+    """Raises CheckpointError unless ``tensor_parallel`` ranks can divide the model with ``padded`` rows."""
     sizes = {"heads": model.heads, "kv_groups": model.kv_groups, "ffn_hidden_size": model.ffn_hidden_size}
-    sizes["padded vocabulary"] = checkpoint.padded_vocab_size
+    sizes["padded vocabulary"] = padded
     uneven = [f"{name} {size}" for name, size in sizes.items() if size % tensor_parallel]
     if uneven:
         raise CheckpointError(

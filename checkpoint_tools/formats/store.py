@@ -20,6 +20,7 @@ from torch import Tensor
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.errors import CheckpointError
 from megatron_ko.planning.weights import Entry, entries
+from megatron_ko.wording import format_count
 
 BLOCK = 1 << 22
 """Numbers that are examined at one time."""
@@ -110,7 +111,7 @@ def require_finite(store: Store) -> Store:
         if not _is_finite(tensor):
             bad = sum(int((~part.isfinite()).sum()) for part in tensor.reshape(-1).split(BLOCK))
             raise CheckpointError(
-                f"{store.origin}: {name} contains {bad:,} numbers that are NaN or infinite; the weights are damaged; "
+                f"{store.origin}: {name} contains NaN or infinity ({format_count(bad, 'number')}); the weights are damaged; "
                 "copy them again, or keep them with --allow-nonfinite of from-hf and to-hf",
                 rule="not-finite",
             )

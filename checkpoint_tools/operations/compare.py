@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from checkpoint_tools import verify
 from checkpoint_tools.options.comparison import Compare
-from megatron_ko.errors import CheckpointError
+from megatron_ko.errors import CheckpointError, ConfigError, Problem
 
 
 def run(options: Compare) -> int:
+    if not (options.weights or options.logits):
+        message = "leaves nothing to compare; remove it, or give --logits"
+        raise ConfigError([Problem("", "--no-weights", message, "nothing-to-compare")])
+    if options.tokens is not None and not options.logits:
+        message = "is for logits, which are not compared; give --logits, or remove it"
+        raise ConfigError([Problem("", "--tokens", message, "tokens-without-logits")])
     a, b = verify.open_store(options.a), verify.open_store(options.b)
     failures = []
     if options.weights:

@@ -26,7 +26,7 @@ _LAYER = re.compile(r"\.layers\.(\d+)\.")
 class Change:
     """Differences of one weight. ``square`` and ``base`` are sums of squares: of the difference, and of the first model.
 
-    Of weights with another number of rows, the rows that both have are compared.
+    Of embeddings with another number of rows, the rows that both have are compared; of other shapes nothing is.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Change:
     square: float
     base: float
     note: str = ""
+    compared: bool = True
 
     @property
     def layer(self) -> int | None:
@@ -69,10 +70,14 @@ def run(options: Diff) -> int:
     changed = [change for change in changes if change.square or change.note]
     if any(change.square for change in changed):
         print("\n".join([*_by_kind(changes), "", *_by_layer(changes)]))
-    print(
-        f"\n{format_count(len(changed), 'weight')} of {len(changes):,} differ; relative difference of all "
-        f"{relative(changes):.3g}, largest {max((c.largest for c in changes), default=0.0):.3g}"
-    )
+    compared = [change for change in changes if change.compared]
+    summary = f"{len(changed):,} of {format_count(len(changes), 'weight')} differ"
+    if compared:
+        largest = max(change.largest for change in compared)
+        summary += f"; relative difference {relative(compared):.3g}, largest {largest:.3g}"
+    if others := len(changes) - len(compared):
+        summary += f"; {others:,} of another shape not compared"
+    print(f"\n{summary}")
     if options.out is not None:
         write_json(Path(options.out).expanduser(), _report(a, b, changes, settings, missing, extra))
     return 0
@@ -83,15 +88,18 @@ def compare(a: Store, b: Store) -> list[Change]:
     shared = [name for name in a.names() if name in b.entries]
     names = progress_bytes(shared, "comparing", map(a.size, shared))
     pairs = map_ahead(lambda name: (a.tensor(name), b.tensor(name)), shared)
-    return [_change(name, *pair) for name, pair in zip(names, pairs, strict=True)]
+    return [
+        _change(name, *pair, a.entries[name].weight.has_row_per_token)
+        for name, pair in zip(names, pairs, strict=True)
+    ]
 
 
-def _change(name: str, x: Tensor, y: Tensor) -> Change:
+def _change(name: str, x: Tensor, y: Tensor, by_token: bool) -> Change:
     note = ""
     if x.shape != y.shape:
         note = f"{'x'.join(map(str, x.shape))} / {'x'.join(map(str, y.shape))}"
-        if x.shape[1:] != y.shape[1:]:
-            return Change(name, 0.0, 0.0, 0.0, f"{note}: not compared")
+        if x.shape[1:] != y.shape[1:] or not by_token:  # other rows are other channels
+            return Change(name, 0.0, 0.0, 0.0, f"{note}: not compared", compared=False)
         rows = min(len(x), len(y))
         x, y, note = x[:rows], y[:rows], f"{note}: the first {rows:,} rows are compared"
     largest = square = base = 0.0

@@ -15,14 +15,18 @@ from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json
 from megatron_ko.formats.checkpoint_folder import UNFINISHED, Checkpoint, damage_error, damaged_files
 from megatron_ko.formats.checksums import describe_files
-from megatron_ko.formats.run_folder import INITIAL_WEIGHTS, newest_checkpoint, suggest_run_folder
+from megatron_ko.formats.run_folder import (
+    INITIAL_WEIGHTS,
+    newest_checkpoint,
+    require_folder,
+    suggest_run_folder,
+)
 from megatron_ko.wording import format_count
 
 
 def run(options: ExportLora) -> int:
     path = Path(options.src).expanduser()
-    if not path.is_dir():
-        raise CheckpointError(f"{path}: no such folder; check SRC", rule="missing-folder")
+    require_folder(path)
     if not mcore.is_mcore(path):
         raise CheckpointError(
             f"{path}: is not a checkpoint or run folder (checkpoint.json); {suggest_run_folder(path)}",

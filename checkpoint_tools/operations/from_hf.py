@@ -37,6 +37,11 @@ def run(options: FromHf) -> int:
             f"adapter {adapter.folder}\n"
             f"  adds to {format_count(len(adapter.updates), 'weight')}, replaces {format_count(len(adapter.replaced), 'weight')}"
         )
+    if (options.max_sequence_length or 0) > source.model.max_sequence_length:
+        print(
+            f"warning: --max-sequence-length {options.max_sequence_length:,} is longer than the model's "
+            f"{source.model.max_sequence_length:,};\n  it was not trained at the positions beyond"
+        )
     length = options.max_sequence_length or source.model.max_sequence_length
     model: ModelConfig = replace(
         source.model, vocab_multiple=options.vocab_multiple, max_sequence_length=length

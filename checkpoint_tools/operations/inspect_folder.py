@@ -16,15 +16,14 @@ from megatron_ko.files import write_json
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.formats.hf_config import read_config
 from megatron_ko.formats.operations_record import read_record
-from megatron_ko.formats.run_folder import newest_checkpoint, suggest_run_folder
+from megatron_ko.formats.run_folder import newest_checkpoint, require_folder, suggest_run_folder
 from megatron_ko.tables import format_table, hang
 from megatron_ko.wording import format_bytes, format_count
 
 
 def run(options: Inspect) -> int:
     folder = Path(options.src).expanduser()
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder; check the path", rule="missing-folder")
+    require_folder(folder)
     if mcore.is_mcore(folder):
         checkpoint = newest_checkpoint(folder)
         location, place = checkpoint.folder, "pieces"

@@ -99,6 +99,9 @@ def _layers_of(options: Prune, source: Store, scores: ImportanceScores | None) -
     count = source.model.layers
     if options.drop_layers is not None:
         dropped = set(options.drop_layers)
+        if len(dropped) < len(options.drop_layers):
+            message = f"{options.drop_layers}: names a layer twice; name each layer once"
+            raise ConfigError([Problem("", "--drop-layers", message, "layer-twice")])
         if max(dropped) >= count or len(dropped) == count:
             message = (
                 f"{sorted(dropped)}: must be some of the layers 0 to {count - 1}, and leave at least one"
@@ -135,7 +138,7 @@ def _describe(source: Store, store: Store, kept: Kept, family: str | None) -> No
             print(f"{name} {before:,} -> {after:,}")
     if kept.layers is not None:
         dropped = [str(n) for n in range(source.model.layers) if n not in kept.layers]
-        print(f"removes the {format_count(len(dropped), 'layer')} {', '.join(dropped)}")
+        print(f"removes {format_count(len(dropped), 'layer')}: {', '.join(dropped)}")
     if store.model.tied_embeddings != source.model.tied_embeddings:
         print("ties the embeddings: the mean of both matrices")
     if family is not None and source.family is not None and family != source.family:

@@ -18,13 +18,14 @@ from megatron_ko.formats.checkpoint_folder import (
 from megatron_ko.formats.checksums import FileFacts, hash_file, read_facts
 from megatron_ko.formats.lora_record import find_base
 from megatron_ko.formats.operations_record import RECORD, read_record
-from megatron_ko.formats.run_folder import checkpoints_of, is_run_folder
+from megatron_ko.formats.run_folder import checkpoints_of, is_run_folder, require_folder
 from megatron_ko.planning.weights import parameter_count
 from megatron_ko.wording import format_count
 
 
 def run(options: Verify) -> int:
     folder = Path(options.src).expanduser()
+    require_folder(folder)
     require_finished(folder)
     of_run = is_run_folder(folder) and not (folder / MARKER).is_file()
     if not of_run and (folder / "config.json").is_file():  # of Hugging Face
@@ -42,6 +43,8 @@ def run(options: Verify) -> int:
                 f"{path}: {_verify(Checkpoint.read(path))}{_verify_record(path, options.checks)}", flush=True
             )
         except CheckpointError as error:
+            if not (path / MARKER).is_file():  # no checkpoint at all
+                raise
             print(f"{path}: DAMAGED", flush=True)
             problems += error.problems
     if problems:
@@ -139,4 +142,7 @@ def _run_again(folder: Path, entry: dict[str, Any]) -> list[str]:
     if fingerprint_store(source) != entry["source_fingerprint"]:
         return [f"{LOGITS} are not compared again: the source {path} has other weights now"]
     check = compare_logits(source, folder, bounds[0])
-    return [f"{LOGITS} compared again with {path}: {check.value:.3g} (at most {check.bound:.3g})"]
+    return [
+        f"{LOGITS} compared again with",
+        f"  {path}: {check.value:.3g} (tolerance {check.bound:.3g})",
+    ]

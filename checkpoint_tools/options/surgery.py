@@ -27,7 +27,9 @@ class Grow:
     """Hugging Face folder, checkpoint folder, or run folder (its newest complete checkpoint)."""
     dst: FilePath
     """Folder to write."""
-    map: Annotated[str, Field(min_length=1)] | None = None
+    map: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, json_schema_extra={"metavar": "MAP"}
+    )
     """Layers of SRC, from 0, in the order of the result, such as 0-23,8-31."""
     name: Literal["solar", "kanana", "stack", "interleave", "llama-pro"] | None = None
     """Named map instead of --map. solar: the first n - m layers, then the last n - m (by default 3/2 of the layers: 32 to 48);

@@ -13,6 +13,7 @@ from checkpoint_tools.publishing import card, training_config
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import read_json, write_text
 from megatron_ko.formats.checksums import hash_file, read_facts
+from megatron_ko.formats.run_folder import require_folder
 
 VERIFICATION = "verification.json"
 CONFIG = "config.json"
@@ -68,8 +69,7 @@ def files_to_publish(folder: Path) -> tuple[list[str], list[str]]:
     Raises CheckpointError unless the folder is a complete export that passed its verification and has not changed since;
     only the card may have been edited.
     """
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder; check FOLDER", rule="missing-folder")
+    require_folder(folder, "FOLDER")
     if not (folder / CONFIG).is_file():
         raise CheckpointError(
             f"{folder}: has no {CONFIG}, so it is not a complete export; write it with 'mko checkpoint to-hf'",

@@ -17,6 +17,13 @@ from megatron_ko.errors import ConfigError, UsageError
 from megatron_ko.tables import terminal_width
 
 _OVERRIDE = re.compile(r"^[A-Za-z_][\w-]*(\.[\w-]+)*=")
+_PLAIN_WORDS = (
+    (re.compile(r"^the following arguments are required: (.*)$"), r"\1: missing"),
+    (re.compile(r"^argument (\S+): "), r"\1: "),
+    (re.compile(r"invalid choice: (.*) \(choose from (.*)\)$"), r"\1 is not one of \2"),
+    (re.compile(r"expected (one argument|at least one argument|\d+ arguments?)$"), r"needs \1"),
+)
+"""Sentences of argparse, as the other messages put them."""
 CONFIG_HELP = "configuration files (later ones override earlier ones) and section.field=value"
 
 
@@ -126,6 +133,8 @@ class Parser(argparse.ArgumentParser):
         return names
 
     def error(self, message: str) -> NoReturn:
+        for pattern, ours in _PLAIN_WORDS:
+            message = pattern.sub(ours, message)
         raise UsageError(f"{message}; see '{self.prog} --help'", rule="usage")
 
 

@@ -166,6 +166,15 @@ def problem_of(where: str, item: Any, message: str) -> Problem:
     return Problem(where, ".".join(map(str, item["loc"])), message, item["type"].replace("_", "-"))
 
 
+def explain_fields(root: Any, data: dict[str, Any], error: ValidationError) -> list[Problem]:
+    """The problems of ``data``, which is not from a configuration, in the words of one; ``where`` is left to the caller."""
+    tree = Tree()
+    tree.data = data
+    return [
+        dataclasses.replace(_explain(root, tree, item), where="") for item in error.errors(include_url=False)
+    ]
+
+
 # --- explaining ------------------------------------------------------------------------------------------
 
 
@@ -235,12 +244,12 @@ def _explain(root: Any, tree: Tree, item: Any) -> Problem:
     elif kind in _NUMBER_ERRORS and (numbers := _numbers_at(root, keys, tree.data)):
         message = f"{format_value(seen)}: must be {numbers}"
     else:
-        message = f"{format_value(seen)}: {_in_plain_words(item['msg'])}"
+        message = f"{format_value(seen)}: {in_plain_words(item['msg'])}"
     rule = _RULES.get(kind, kind).replace("_", "-")
     return Problem(_place(tree.places, keys), ".".join(keys), message, rule)
 
 
-def _in_plain_words(text: str) -> str:
+def in_plain_words(text: str) -> str:
     """A sentence of pydantic, such as "Input should be a valid string"."""
     text = text.removeprefix("Value error, ").replace("Input should", "must").replace("should", "must")
     for theirs, ours in _PLAIN_WORDS.items():

@@ -70,6 +70,9 @@ def _spell(name: str, inputs: Collection[str] = ()) -> str:
 
 
 def _metavar(info: Any) -> str:
+    """The word for the value in the help: that of the field's ``json_schema_extra``, or one for its type."""
+    if isinstance(info.json_schema_extra, dict) and "metavar" in info.json_schema_extra:
+        return str(info.json_schema_extra["metavar"])
     kinds = alternatives_of(info.annotation)
     kinds += [
         entry for kind in kinds if get_origin(kind) is list for entry in alternatives_of(get_args(kind)[0])

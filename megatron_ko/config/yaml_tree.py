@@ -333,6 +333,8 @@ def _first_line(error: Exception) -> str:
 
 
 def format_value(value: Any) -> str:
-    """``value`` as an error message shows it, at most 60 characters."""
+    """``value`` as an error message shows it and a configuration spells it, at most 60 characters."""
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "true", False: "false"}[value]
     text = repr(str(value)) if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -20,8 +20,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from megatron_ko.config.fields import Flag, NonNegativeInt, PositiveInt
 from megatron_ko.config.fp8 import Fp8
-from megatron_ko.config.loading import problem_of
+from megatron_ko.config.loading import in_plain_words, problem_of
 from megatron_ko.config.model import ModelConfig, head_size
+from megatron_ko.config.yaml_tree import format_value
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json, sha256_text
 from megatron_ko.formats.checksums import FileFacts, hash_file, read_facts
@@ -126,7 +127,8 @@ class Checkpoint:
         folder = Path(folder).expanduser()
         marker = folder / MARKER
         if not folder.is_dir():
-            message = f"{folder}: there is no such checkpoint folder; check the path"
+            found = "is a file, not a checkpoint folder" if folder.exists() else "no such checkpoint folder"
+            message = f"{folder}: {found}; check the path"
             raise CheckpointError(message, rule="missing-checkpoint")
         if not marker.is_file() and not any(folder.glob("*.distcp")) and not STEP.match(folder.name):
             raise CheckpointError(
@@ -167,7 +169,7 @@ class Checkpoint:
                     problem_of(
                         str(marker),
                         item,
-                        f"{item['msg'][0].lower()}{item['msg'][1:]}; the file was damaged or edited, use another checkpoint",
+                        f"{in_plain_words(item['msg'])}; the file was damaged or edited, use another checkpoint",
                     )
                     for item in error.errors()
                 ]
@@ -301,7 +303,7 @@ def check_fits(
         Problem(
             str(checkpoint.folder),
             f"model.{name}",
-            f"is {theirs[name]} in the checkpoint but {ours[name]} in the configuration; {remedy}",
+            f"is {format_value(theirs[name])} in the checkpoint but {format_value(ours[name])} in the configuration; {remedy}",
             "model-mismatch",
         )
         for name in ours

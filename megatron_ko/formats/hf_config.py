@@ -7,13 +7,13 @@ transformers 4 and 5; ``checkpoint_tools`` writes both.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from megatron_ko.config.loading import problem_of
+from megatron_ko.config.loading import explain_fields
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.errors import CheckpointError, Problem
 from megatron_ko.files import read_json
@@ -92,10 +92,14 @@ def read_config(folder: Path, longest: int | None = None) -> HfConfig:
     if problems:
         raise CheckpointError(problems)
     try:
-        model = TypeAdapter(ModelConfig).validate_python(_model_fields(config))
+        model = TypeAdapter(ModelConfig).validate_python(fields := _model_fields(config))
     except ValidationError as error:
+        problems = explain_fields(ModelConfig, fields, error)
         raise CheckpointError(
-            [problem_of(str(path), item, f"{item['input']!r}: {item['msg']}") for item in error.errors()]
+            [
+                replace(problem, where=str(path), path=_key_of(problem.path, config, spelling))
+                for problem in problems
+            ]
         ) from None
     if model.heads % model.kv_groups:
         message = f"{model.kv_groups} does not divide num_attention_heads {model.heads}; choose a divisor"
@@ -107,6 +111,19 @@ def read_config(folder: Path, longest: int | None = None) -> HfConfig:
     keys = {ours: spelling.get(theirs, theirs) for ours, theirs in KEYS.items()}
     warnings = tuple(_find_warnings(config, path))
     return HfConfig(model, config["vocab_size"], ids, config["model_type"], warnings, keys)
+
+
+def _key_of(path: str, config: dict[str, Any], spelling: dict[str, str]) -> str:
+    """The key of ``config.json`` that a field of ``ModelConfig`` comes from."""
+    name, _, rest = path.partition(".")
+    if name != "rope" or not rest:
+        theirs = KEYS.get(name, name)
+        return spelling.get(theirs, theirs)
+    last = rest.rpartition(".")[2]
+    key = {"base": "rope_theta", "fraction": "partial_rotary_factor", **LLAMA3}.get(last, last)
+    section = "rope_parameters" if config.get("rope_parameters") else "rope_scaling"
+    inside = key in (config.get(section) or {})
+    return f"{section}.{key}" if inside else spelling.get(key, key)
 
 
 def _family_spelling(config: dict[str, Any]) -> dict[str, str]:
@@ -144,6 +161,11 @@ def _find_warnings(config: dict[str, Any], path: Path) -> Iterator[str]:
             f"{path} names code of its own (auto_map), which is not run;\n"
             f"  the model is read as {family.architecture}"
         )
+    rows = config["vocab_size"]
+    for name in SPECIAL_IDS:
+        ids = config[name] if isinstance(config.get(name), list) else [config.get(name)]
+        if outside := [str(id_) for id_ in ids if id_ is not None and not 0 <= id_ < rows]:
+            yield f"{path} has {name} {', '.join(outside)},\n  outside of the {rows:,} rows of the embedding"
     foreign = [name for name in config.get("architectures") or [] if name != family.architecture]
     if foreign:
         yield f"{path} is of {', '.join(map(str, foreign))};\n  the model is read as {family.architecture}"

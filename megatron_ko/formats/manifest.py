@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter, ValidationError
 
 from megatron_ko.config.fields import NonNegativeInt, PositiveFloat, PositiveInt
+from megatron_ko.config.loading import in_plain_words
 from megatron_ko.errors import DataError, Problem
 from megatron_ko.files import read_json
 
@@ -204,9 +205,8 @@ def _raise_any(problems: list[Problem]) -> None:
 def _explain(file: Path, item: Any) -> Problem:
     """Describes an error of pydantic."""
     path = ".".join(str(part) for part in item["loc"] if part not in _FORMS)
-    message = item["msg"].removeprefix("Value error, ")
     rule = "outside-folder" if item["type"] == "value_error" else item["type"].replace("_", "-")
-    return Problem(str(file), path, f"{message[0].lower()}{message[1:]}; {REMEDY}", rule)
+    return Problem(str(file), path, f"{in_plain_words(item['msg'])}; {REMEDY}", rule)
 
 
 def _sum_problems(file: Path, entry: _SetOfOnePair | _SetOfPairs) -> Iterator[Problem]:

@@ -81,6 +81,13 @@ def is_run_folder(path: Path) -> bool:
     return started or (path / "checkpoints").is_dir()
 
 
+def require_folder(path: Path, what: str = "the path") -> None:
+    """Raises CheckpointError unless ``path`` is a folder; ``what`` is what the user has to check."""
+    if not path.is_dir():
+        found = "is a file, not a folder" if path.exists() else "no such folder"
+        raise CheckpointError(f"{path}: {found}; check {what}", rule="missing-folder")
+
+
 def suggest_run_folder(path: Path) -> str:
     """What to do about ``path``, which is not a run folder: name the run folder in it, such as that of a job."""
     return f"did you mean {path / 'train'}?" if is_run_folder(path / "train") else "check the path"

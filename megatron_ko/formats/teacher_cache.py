@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from megatron_ko.config.distillation import DistillationConfig, TopK
 from megatron_ko.config.fields import NonNegativeInt, PositiveFloat, PositiveInt
+from megatron_ko.config.loading import in_plain_words
 from megatron_ko.config.training import Config
 from megatron_ko.errors import CheckpointError, DataError, Problem
 from megatron_ko.files import atomic_file, read_json, write_json
@@ -75,7 +76,7 @@ class TeacherCache:
                 Problem(
                     str(path),
                     ".".join(map(str, item["loc"])),
-                    f"{item['msg']}; {REMEDY} again",
+                    f"{in_plain_words(item['msg'])}; {REMEDY} again",
                     "damaged-cache",
                 )
                 for item in error.errors()

@@ -16,7 +16,7 @@ from typing import Any
 from megatron_ko.config.cli import Parser
 from megatron_ko.errors import CheckpointError, UsageError, exit_code_of
 from megatron_ko.files import write_json
-from megatron_ko.formats.run_folder import is_run_folder
+from megatron_ko.formats.run_folder import is_run_folder, require_folder
 
 PROMPTS = (
     ("ko", "한글은 "),
@@ -119,8 +119,7 @@ def _check_folder(folder: Path) -> None:
     """Raises CheckpointError unless ``folder`` has a model; names the export of a run folder."""
     if (folder / "config.json").is_file():
         return
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: there is no such folder; check the path", rule="missing-folder")
+    require_folder(folder)
     if not is_run_folder(folder):
         message = f"contains no config.json; write the folder with 'mko checkpoint to-hf RUN {folder}'"
         raise CheckpointError(f"{folder}: {message}", rule="missing-file")

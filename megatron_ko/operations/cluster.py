@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from megatron_ko.config.fields import section
+from megatron_ko.config.loading import in_plain_words
 from megatron_ko.config.suggestions import nearest_name
 from megatron_ko.errors import ConfigError, Problem
 
@@ -102,7 +103,7 @@ def read_cluster(path: Path) -> Cluster:
     except ValidationError as error:
         for item in error.errors(include_url=False):
             name = str(item["loc"][0]).upper()
-            message = f"{str(item['input'])[:60]!r}: {item['msg'][0].lower() + item['msg'][1:]}; correct it"
+            message = f"{str(item['input'])[:60]!r}: {in_plain_words(item['msg'])}; correct it"
             problems.append(
                 Problem(f"{path}:{lines.get(name, 0)}", name, message, item["type"].replace("_", "-"))
             )

@@ -57,7 +57,7 @@ def layout_rules(world_size: int | None) -> list[Rule]:
             yield (
                 "parallel",
                 f"the number of ranks {world_size} must be a multiple of {size} (tensor {parallel.tensor} x pipeline "
-                f"{parallel.pipeline} x context {parallel.context}); start another number of ranks or change the layout",
+                f"{parallel.pipeline} x context {parallel.context}); give another number (--ranks, for a plan --world-size) or change the layout",
             )
 
     def batch_divides_ranks(parallel: ParallelConfig, training: TrainingConfig) -> Problems:

@@ -18,7 +18,7 @@ import torch
 import torch.distributed as dist
 
 from megatron_ko.config.training import ParallelConfig, RunConfig
-from megatron_ko.errors import CheckpointError, ConfigError, first_line
+from megatron_ko.errors import CheckpointError, ConfigError, Problem, first_line
 from megatron_ko.planning.pipeline import is_virtual
 from megatron_ko.training import cpu, liveness, megatron_notes
 from megatron_ko.training import stop as stop_signals
@@ -149,19 +149,22 @@ def _device(kind: str, local_rank: int) -> torch.device:
     if kind == "cpu":
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise ConfigError(
-            "run.device is cuda, but torch finds no GPU; set run.device=cpu or install a CUDA build of torch",
-            rule="no-gpu",
-        )
-    if local_rank >= torch.cuda.device_count():
-        raise ConfigError(
-            f"there is no GPU for local rank {local_rank}: this host has {torch.cuda.device_count()}; start fewer ranks per "
-            "host",
-            rule="too-few-gpus",
-        )
+    require_gpu(local_rank)
     torch.cuda.set_device(local_rank)
     return torch.device("cuda", local_rank)
+
+
+def require_gpu(local_rank: int) -> None:
+    """Raises ConfigError unless this host has a GPU for ``local_rank``. Does not initialize CUDA, so that a fork can follow."""
+    count = torch.cuda.device_count()
+    if not count:
+        message = "is cuda, but torch finds no GPU; set run.device=cpu or install a CUDA build of torch"
+        raise ConfigError([Problem("", "run.device", message, "no-gpu")])
+    if local_rank >= count:
+        raise ConfigError(
+            f"there is no GPU for local rank {local_rank}: this host has {count}; start fewer ranks per host",
+            rule="too-few-gpus",
+        )
 
 
 def _groups() -> Any:

@@ -30,7 +30,7 @@ SYLLABLE_AMONG_CELLS = 2  # letters that a syllable is worth in documents withou
 STRUCTURE_OF_REFERENCE = 0.05  # of the visible characters: headings, code, tags and tables
 VARIETY_OF_REFERENCE = 200  # words that do not repeat
 REPEATS_OF_REFERENCE = 0.75  # what a repeated sequence of a reference counts
-HANGUL_OF_CODES = 0.3  # share of Hangul in a table of names and their codes
+HANGUL_OF_CODES = 0.45  # share of Hangul in a table of names and their codes
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
 
 Columns = Callable[[str], np.ndarray]

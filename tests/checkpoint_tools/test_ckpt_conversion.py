@@ -124,6 +124,16 @@ def read_json_value(folder: Path, name: str):
     return json.loads((folder / "config.json").read_text())[name]
 
 
+def test_a_sequence_longer_than_the_base_is_a_warning(hf_models, tmp_path, run, capsys):
+    trained = hf.open_hf(hf_models["gqa"]).model.max_sequence_length
+    for length, warned in ((trained, False), (2 * trained, True)):
+        capsys.readouterr()
+        assert (
+            run("from-hf", src=hf_models["gqa"], dst=tmp_path / str(length), max_sequence_length=length) == 0
+        )
+        assert ("warning: --max-sequence-length" in capsys.readouterr().out) == warned
+
+
 def test_options_of_from_hf_reach_the_configuration(hf_models, tmp_path, run):
     assert (
         run("from-hf", src=hf_models["mha"], dst=tmp_path / "m", vocab_multiple=7, max_sequence_length=64)

@@ -171,7 +171,7 @@ GEMMA2 = {
         ({"num_key_value_heads": 3}, "num_key_value_heads", "does-not-divide"),
         ({"num_hidden_layers": None}, "num_hidden_layers", "missing-key"),
         ({"hidden_size": "64"}, "hidden_size", "int-type"),
-        ({"rms_norm_eps": -1.0}, "norm_epsilon", "greater-than"),
+        ({"rms_norm_eps": -1.0}, "rms_norm_eps", "greater-than"),
         # a text that is not empty would be true
         (
             {**NEOX, "rotary_pct": 0.5, "use_parallel_residual": "false"},
@@ -225,6 +225,39 @@ def test_any_value_of_any_key_is_read_or_refused(model, hf_models, tmp_path):
             except CheckpointError as error:
                 errors.append(error)
     assert errors and all(str(tmp_path / "config.json") in str(error) for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"num_attention_heads": 0}, "num_attention_heads"),
+        ({"hidden_size": 64.5}, "hidden_size"),
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers"),
+        ({"rope_parameters": {"rope_type": "default", "rope_theta": -5}}, "rope_parameters.rope_theta"),
+        ({"rope_parameters": None, "rope_scaling": None, "rope_theta": "nan"}, "rope_theta"),
+    ],
+)
+def test_a_number_out_of_range_is_named_by_its_key_in_the_file(change, key, hf_models, tmp_path):
+    config = json.loads((hf_models["gqa"] / "config.json").read_text())
+    if "rope_parameters" not in change:
+        config.pop("rope_parameters", None)
+    (tmp_path / "config.json").write_text(json.dumps({**config, **change}))
+    with pytest.raises(CheckpointError) as caught:
+        read_config(tmp_path)
+    [problem] = caught.value.problems
+    assert problem.where == str(tmp_path / "config.json") and problem.path == key
+
+
+def test_special_ids_outside_of_the_embedding_are_a_warning(hf_models, tmp_path):
+    config = json.loads((hf_models["gqa"] / "config.json").read_text())
+    rows = config["vocab_size"]
+    path = tmp_path / "config.json"
+    for ids, named in (([2, rows], str(rows)), (-1, "-1"), (rows - 1, None), ([2], None), (None, None)):
+        path.write_text(json.dumps({**config, "eos_token_id": ids}))
+        warnings = read_config(tmp_path).warnings
+        assert [f"eos_token_id {named}" in warning for warning in warnings] == (
+            [] if named is None else [True]
+        )
 
 
 def test_mixed_number_formats_need_a_choice(hf_copy, tmp_path, run, expect_error):

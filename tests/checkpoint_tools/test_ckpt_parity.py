@@ -81,6 +81,21 @@ def test_a_llama_whose_heads_do_not_divide_its_hidden_size_has_logits(hf_models,
     assert torch.equal(verify.hf_logits(tmp_path / "back", tokens), truth)
 
 
+def test_uneven_tensor_parallel_is_refused_before_anything_is_written(
+    checkpoints, hf_models, tmp_path, expect_error
+):
+    for operation, source in (("from-hf", hf_models["gqa"]), ("to-hf", checkpoints["gqa"])):
+        error = expect_error(operation, src=source, dst=tmp_path / "x", logits=True, tensor_parallel=4)
+        assert [(p.path, p.rule) for p in error.problems] == [("--tensor-parallel", "does-not-divide")]
+        assert not (tmp_path / "x").exists()
+
+
+def test_a_comparison_of_nothing_is_refused(checkpoints, expect_error):
+    same = {"a": checkpoints["gqa"], "b": checkpoints["gqa"]}
+    for options, path in (({"weights": False}, "--no-weights"), ({"tokens": [1, 2]}, "--tokens")):
+        assert [problem.path for problem in expect_error("compare", **same, **options).problems] == [path]
+
+
 def test_uneven_tensor_parallel_is_refused(checkpoints):
     with pytest.raises(CheckpointError) as caught:
         mcore.megatron_logits(checkpoints["gqa"], torch.zeros(1, 4, dtype=torch.int64), 4)

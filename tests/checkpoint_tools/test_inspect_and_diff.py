@@ -70,6 +70,11 @@ def test_a_model_that_is_not_supported_is_listed_with_the_reason(hf_models, tmp_
 def test_what_is_no_folder_of_weights_is_refused(tmp_path, hf_models, expect_error):
     assert expect_error("inspect", src=tmp_path / "no").rule == "missing-folder"
     assert expect_error("inspect", src=tmp_path).rule == "wrong-format"
+    (tmp_path / "file").write_text("")
+    for operation in ("inspect", "verify", "to-hf"):
+        destination = {"dst": tmp_path / "out"} if operation == "to-hf" else {}
+        for name in ("no", "file"):
+            assert expect_error(operation, src=tmp_path / name, **destination).rule == "missing-folder"
     folder = Path(shutil.copytree(hf_models["mha"], tmp_path / "x"))
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:100])
     assert expect_error("inspect", src=folder).rule == "damaged-safetensors"
@@ -166,3 +171,27 @@ def test_of_larger_embeddings_the_common_rows_are_compared(hf_models, tmp_path, 
     assert report["relative"] == 0
     assert {name for name, facts in report["weights"].items() if facts["note"]} == set(names)
     assert relative([]) == 0
+
+
+def test_of_other_shapes_nothing_is_compared(hf_models, tmp_path, run):
+    """Channels of another width are other channels: the first rows of a norm have no counterpart."""
+    store = hf.open_hf(hf_models["gqa"])
+    narrow = replace(store.model, ffn_hidden_size=store.model.ffn_hidden_size // 2)
+
+    def read(name: str) -> torch.Tensor:
+        tensor = store.tensor(name)
+        if "gate_proj" in name or "up_proj" in name:
+            return tensor[: narrow.ffn_hidden_size].contiguous() + 1
+        return tensor[:, : narrow.ffn_hidden_size].contiguous() if "down_proj" in name else tensor
+
+    mcore.write_mcore(replace(store, model=narrow, read=read), tmp_path / "narrow")
+    assert run("diff", a=hf_models["gqa"], b=tmp_path / "narrow", out=tmp_path / "diff.json") == 0
+    report = json.loads((tmp_path / "diff.json").read_text())
+    noted = {name for name, facts in report["weights"].items() if facts["note"]}
+    assert noted == {name for name in store.names() if ".mlp." in name}
+    assert report["relative"] == 0
+
+
+def test_a_folder_without_a_checkpoint_is_not_called_damaged(tmp_path, expect_error, capsys):
+    assert expect_error("verify", src=tmp_path).rule == "not-a-checkpoint"
+    assert "DAMAGED" not in capsys.readouterr().out

@@ -316,7 +316,9 @@ def test_other_models_are_refused_by_what_differs(base, models):
     wider = replace(base, origin="wider", model=replace(MODEL, ffn_hidden_size=128))
     longer = replace(models[0], origin="longer", model=replace(MODEL, rope=replace(MODEL.rope, base=1e6)))
     strange = replace(models[0], origin="strange", tokenizer_fingerprint="sha256:0")
-    for other, name in ((wider, "model"), (longer, "rope"), (strange, "tokenizer_fingerprint")):
+    for other, name in (
+        (wider, "ffn_hidden_size: 96 / 128"), (longer, "rope.base"), (strange, "tokenizer_fingerprint"),
+    ):  # fmt: skip
         with pytest.raises(CheckpointError) as caught:
             merging.merge([base, other], Mixing("linear", (1.0, 1.0)))
         assert caught.value.rule == "models-differ" and name in str(caught.value)

@@ -373,6 +373,7 @@ def test_what_cannot_be_pruned_is_refused_by_name(hf_models, tmp_path, expect_er
     assert refuse("mha", tie_embeddings=True) == [("--tie-embeddings", "already-tied")]
     assert refuse(drop_layers=[1, 7]) == [("--drop-layers", "no-such-layer")]
     assert refuse(drop_layers=[0, 1, 2]) == [("--drop-layers", "no-such-layer")]
+    assert refuse(drop_layers=[1, 1]) == [("--drop-layers", "layer-twice")]
     assert refuse(drop_layers=[0], layers=2, scores=scores) == [("--drop-layers", "layers-twice")]
     assert refuse(scores=scores, parameters=100) == [("--parameters", "budget-too-small")]
     assert refuse("qwen2", scores=scores, ffn_hidden_size=64)[0][1] == "scores-of-another-model"

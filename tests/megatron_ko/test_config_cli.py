@@ -104,3 +104,21 @@ def test_the_manual_lists_types_defaults_and_required_fields(monkeypatch):
         assert line in lines
     assert lines.count("  schedule.decay_steps: integer, required") == 1
     assert [line for line in lines if " schedule.type: wsd" in line] == ["  schedule.type: wsd"]
+
+
+def test_mistakes_that_argparse_finds_are_in_our_words():
+    parser = cli.Parser(prog="mko x")
+    parser.add_argument("shell", choices=["bash", "zsh"])
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--count", type=int)
+    theirs = ("argument ", "invalid choice", "following arguments", "expected one")
+    for arguments, named in (
+        (["fish", "--out", "x"], "shell: 'fish'"),
+        (["bash"], "--out: missing"),
+        (["bash", "--out"], "--out: "),
+        (["bash", "--out", "x", "--count", "y"], "--count: "),
+    ):
+        with pytest.raises(UsageError) as caught:
+            parser.parse(arguments)
+        text = str(caught.value)
+        assert text.startswith(named) and not any(words in text for words in theirs)

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
-from megatron_ko import initial_weights
+from megatron_ko import initial_weights, train
 from megatron_ko.errors import CheckpointError, ConfigError
 from megatron_ko.formats.checkpoint_folder import Checkpoint
 from megatron_ko.formats.run_folder import INITIAL_WEIGHTS
@@ -272,6 +273,15 @@ def test_a_killed_conversion_is_done_again(folder, tmp_path):
     (target / initial_weights.SOURCE).unlink()  # killed while an earlier state was removed
     (target / "metadata.json").unlink()
     assert convert(config).vocab_size == 1001 and not temporary.exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there are GPUs")
+def test_a_missing_gpu_is_reported_before_the_conversion(folder, tmp_path, capsys):
+    run = tmp_path / "run"
+    config = write_run(folder, folder / "llama", run)
+    assert train.main([config, "run.device=cuda"]) == 2
+    error = capsys.readouterr().err
+    assert "run.device" in error and not (run / INITIAL_WEIGHTS).exists()
 
 
 @pytest.mark.any_core

@@ -68,6 +68,22 @@ def configure(preset="default", lang="ko", **fields):
     return FilterConfig(preset=preset, **{lang: section(**fields)})
 
 
+NAMES = [
+    "두루미",
+    "기러기",
+    "고니",
+    "딱새",
+    "참새",
+    "까치",
+    "제비",
+    "뻐꾸기",
+    "꾀꼬리",
+    "물떼새",
+    "올빼미",
+    "해오라기",
+]
+
+
 def reference(sections, structure="#### 매개변수\n\n<Parameter flatten>"):
     """A reference whose sections repeat the same list of parameters below sentences of their own."""
     words = [
@@ -110,7 +126,10 @@ def value_of(name, text):
 
 def test_a_table_of_names_and_codes_is_kept_and_one_of_numbers_is_not():
     codes = "| 카드사 | 번호 |\n| --- | --- |\n" + "\n".join(
-        f"| {n}번 카드 | {n * 1001}-{n}{n} |" for n in range(10, 22)
+        f"| {name}카드 | {n * 1001} |" for n, name in enumerate(NAMES, 10)
+    )
+    prices = "| 회사 | 시가 | 종가 |\n| --- | --- | --- |\n" + "\n".join(
+        f"| {name} | {n * 1001:,} | {n * 1003:,} |" for n, name in enumerate(NAMES, 10)
     )
     numbers = "| 달 | 강수 |\n| --- | --- |\n" + "\n".join(
         f"| {n}월 | {n * 1001.5} | {n}.{n} |" for n in range(10, 22)
@@ -122,7 +141,7 @@ def test_a_table_of_names_and_codes_is_kept_and_one_of_numbers_is_not():
         max_repeated_words="off",
         max_listed_words=0.9,
     )
-    assert reasons([codes, numbers], config=limits) == [None, "number_lines"]
+    assert reasons([codes, prices, numbers], config=limits) == [None, "number_lines", "number_lines"]
 
 
 @pytest.mark.parametrize(
