@@ -41,7 +41,7 @@ _RRN_NAMED = re.compile(
 )
 # "회원번호", "증권번호": the number of something else than a registration
 _OTHER_NUMBER = re.compile(r"[가-힣](?<!주민)(?<!등록)(?<!식별)번호[^0-9A-Za-z가-힣]{0,4}\Z")
-_AMOUNT = re.compile(r" ?(?:원(?!본)|명|개|건|호(?![가-힣]))")
+_AMOUNT = re.compile(r" ?(?:원(?![본천고금장생])|명(?![의단])|개(?![인명])|건(?![강물])|호(?![가-힣]))")
 _PERSON = re.compile("성명|이름|성함|생년|출생|사망|망인|고인|본인|환자|세대주|상속|할머니|할아버지|어르신")
 _PASSPORT = re.compile(
     r"(?<![0-9A-Za-z_-])(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_-])"

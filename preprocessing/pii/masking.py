@@ -52,7 +52,7 @@ class Span:
 
 def find(text: str, kinds: Sequence[str] = KINDS) -> list[Span]:
     """Finds the personal data of a text, from left to right; spans do not overlap."""
-    return _find(text, [pattern for pattern in PATTERNS if pattern.kind in kinds])
+    return find_with(text, [pattern for pattern in PATTERNS if pattern.kind in kinds])
 
 
 def mask(text: str, kinds: Sequence[str] = KINDS) -> tuple[str, Counter[str]]:
@@ -66,7 +66,7 @@ def anonymize(text: str) -> str:
     return _hide_spans(text, find(text))
 
 
-def _find(text: str, patterns: Sequence[Pattern]) -> list[Span]:
+def find_with(text: str, patterns: Sequence[Pattern]) -> list[Span]:
     """Finds spans of ``patterns``, first those over several lines, then line by line."""
     spans, rest = _search("", text, [pattern for pattern in patterns if pattern.spans_lines])
     of_lines = [pattern for pattern in patterns if not pattern.spans_lines]
@@ -182,7 +182,7 @@ def _candidates_of(kinds: tuple[str, ...], engine: Engine | None) -> Candidates:
 
 def _find_candidate(text: str, candidate: Candidate) -> list[Span]:
     if candidate.spans_lines:
-        return _find(text, candidate.patterns)
+        return find_with(text, candidate.patterns)
     return _find_in_lines(text.split("\n"), dict(sorted(candidate.lines.items())))
 
 

@@ -19,6 +19,7 @@ from preprocessing.pii.pattern import (
     digits_of,
     is_in_code,
     is_number_of_thing,
+    is_numbered_thing,
     text_after,
     text_before,
     touching,
@@ -74,6 +75,7 @@ _DATE = re.compile(r"(?:19|20)[0-9]{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12][0-9]|3
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,2}-")
 _NOT_A_NUMBER_OF = re.compile(r" ?(?:[천만억]? ?원|점|명|개|건|주|호|달러|%)")
 _COMPANY = re.compile(r"사업자|등록 ?번호|고객센터|대표번호|전화")
+_COMPANY_BEHIND = re.compile(r" ?\(?사업자")
 
 
 def has_luhn(digits: list[int]) -> bool:
@@ -82,9 +84,10 @@ def has_luhn(digits: list[int]) -> bool:
     return sum(doubled) % 10 == 0
 
 
-def _is_number_of_another(match: Match) -> bool:
-    """True when the words right before name a number that is not a card's."""
-    return is_number_of_thing(match) or _OTHER_NUMBER.search(text_before(match, 24)) is not None
+def _is_number_of_another(match: Match, named: bool) -> bool:
+    """True when the words right before name a number that is not a card's; beside a card an act alone names none: "카드 도용 신고"."""
+    thing = is_number_of_thing(match) and (not named or is_numbered_thing(match))
+    return thing or _OTHER_NUMBER.search(text_before(match, 24)) is not None
 
 
 def _check_card(match: Match) -> Part | None:
@@ -94,12 +97,13 @@ def _check_card(match: Match) -> Part | None:
     title = title_of_column(match)
     named = _CARD_NAMED.search(text_before(match, 24)) is not None or _CARD_NAMED.search(title) is not None
     card_behind = _CARD_NAMED.search(text_after(match, 12)) is not None
-    if is_in_code(match, _TOUCHES_CARD) or not has_luhn(digits) or _is_number_of_another(match):
+    if is_in_code(match, _TOUCHES_CARD) or not has_luhn(digits) or _is_number_of_another(match, named):
         return None
     if (match["short"] and not named) or (match[0].isdigit() and not (named or card_behind)):
         return None
     published = "".join(map(str, digits)) in _PUBLISHED_FOR_TESTS
-    return None if published and _TEST.search(text_before(match, 40)) else match.span()
+    around = f"{text_before(match, 40)} {text_after(match, 12)}"
+    return None if published and _TEST.search(around) else match.span()
 
 
 def _check_account(match: Match) -> Part | None:
@@ -110,7 +114,11 @@ def _check_account(match: Match) -> Part | None:
     digits = len(digits_of(match[0]))
     if not 10 <= digits <= 14 or _DATE.match(match[0]) or _NOT_A_NUMBER_OF.match(text_after(match, 4)):
         return None
-    if is_number_of_thing(match) or _COMPANY.search(front[-14:]):
+    if (
+        is_number_of_thing(match)
+        or _COMPANY.search(front[-14:])
+        or _COMPANY_BEHIND.match(text_after(match, 8))
+    ):
         return None
     bank = _BANK_BEFORE.search(front)
     bank_before = (bank if match["grouped"] else bank and _BRAND.search(front)) and not _YEAR.match(match[0])
