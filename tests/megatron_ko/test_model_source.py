@@ -17,6 +17,7 @@ from megatron_ko import plan
 from megatron_ko.config.loading import load, to_yaml, with_sources
 from megatron_ko.config.model import head_size
 from megatron_ko.config.training import Config
+from megatron_ko.config.yaml_tree import format_value
 from megatron_ko.errors import ConfigError
 from megatron_ko.formats.hf_config import read_config
 from megatron_ko.formats.model_source import describe_source, load_training
@@ -133,7 +134,7 @@ def test_a_field_that_contradicts_the_folder_is_an_error_with_both_values_and_pl
     theirs: Any = EQUAL
     for part in name.split("."):
         theirs = theirs[part]
-    for text in (str(OTHERS[name]), str(theirs), str(base / "config.json")):
+    for text in (format_value(OTHERS[name]), format_value(theirs), str(base / "config.json")):
         assert text in problem.message
 
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.training import Config
+from megatron_ko.config.yaml_tree import format_value
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import write_json
 from megatron_ko.formats import run_folder
@@ -267,7 +268,7 @@ def test_another_shape_is_refused(tmp_path, change):
     problems = refusal(lambda: check_fits(checkpoint, model, 1001, FINGERPRINT)).problems
     (problem,) = [problem for problem in problems if problem.path == f"model.{name}"]
     assert (problem.where, problem.rule) == (str(checkpoint.folder), "model-mismatch")
-    assert str(value) in problem.message
+    assert format_value(value) in problem.message
 
 
 def test_every_difference_is_listed(tmp_path):
