@@ -28,6 +28,7 @@ from megatron_ko.training.soft_targets import (
     IDS,
     LOG_PROBABILITIES,
     SoftTargets,
+    chunks_of,
     fp32_chunks,
     real_columns,
     select_targets,
@@ -225,8 +226,7 @@ class _TokenLosses(torch.autograd.Function):
 
 def _real_chunks(logits: Tensor, real: int, length: int) -> Iterator[tuple[slice, Tensor]]:
     """Positions and their real columns as they are."""
-    for start in range(0, len(logits), length):
-        rows = slice(start, start + length)
+    for rows in chunks_of(len(logits), length):
         yield rows, logits[rows][..., :real]
 
 

@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from megatron_ko.config.distillation import DistillationConfig, ForwardKl, GeneralizedJsd, ReverseKl, TopK
-from megatron_ko.training.soft_targets import SoftTargets, fp32_chunks, log_sums, own_columns
+from megatron_ko.training.soft_targets import SoftTargets, chunks_of, fp32_chunks, log_sums, own_columns
 
 Saved = tuple[Tensor, ...]
 """Numbers per token, each [s, B], that the gradient of a chunk needs beside logits and targets."""
@@ -55,6 +55,7 @@ class Divergence(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class _Dense:
     """Over the whole vocabulary; the target is the teacher's logits, divided by the temperature.
 
@@ -62,9 +63,7 @@ class _Dense:
     """
 
     overwrites, reads_all = False, True
-
-    def __init__(self, temperature: float) -> None:
-        self.temperature = temperature
+    temperature: float
 
     def measure(
         self, x: Tensor, target: Tensor, label: Tensor, group: dist.ProcessGroup, first: int
@@ -110,12 +109,11 @@ class _ReverseKl(_Dense):
         return teacher.neg_().add_(student).sub_(mean).mul_(student.exp_())
 
 
+@dataclass(frozen=True)
 class _GeneralizedJsd(_Dense):
     """dD/dq = (1 - beta) (log q - log m) up to a constant."""
 
-    def __init__(self, temperature: float, beta: float) -> None:
-        super().__init__(temperature)
-        self.beta = beta
+    beta: float
 
     def _mixture(self, student: Tensor, teacher: Tensor) -> Tensor:
         return torch.logaddexp(teacher + math.log(self.beta), student + math.log1p(-self.beta))
@@ -132,6 +130,7 @@ class _GeneralizedJsd(_Dense):
         return difference.sub_(mean).mul_(student.exp_())
 
 
+@dataclass(frozen=True)
 class _TopK:
     """Over k tokens and all others as one more; the target is ``SoftTargets.part``.
 
@@ -139,9 +138,7 @@ class _TopK:
     """
 
     overwrites, reads_all = True, True
-
-    def __init__(self, temperature: float) -> None:
-        self.temperature = temperature
+    temperature: float
 
     def measure(
         self, x: Tensor, target: Any, label: Tensor, group: dist.ProcessGroup, first: int
@@ -173,13 +170,12 @@ class _TopK:
         return x.sub_(others).exp_().mul_(tail).scatter_(-1, own, chosen)[..., :-1]
 
 
+@dataclass(frozen=True)
 class _TopKAlone:
     """Over k tokens, after scaling both distributions to sum to 1 over them; the target is ``SoftTargets.part``."""
 
     overwrites, reads_all = True, False
-
-    def __init__(self, temperature: float) -> None:
-        self.temperature = temperature
+    temperature: float
 
     def measure(
         self, x: Tensor, target: Any, label: Tensor, group: dist.ProcessGroup, first: int
@@ -234,7 +230,7 @@ def target_chunks(target: Tensor | SoftTargets, real: int, settings: Distillatio
         chunks = fp32_chunks(target, real, length, temperature=settings.temperature)
         yield from (values for _, values in chunks)
     else:
-        yield from (target.part(slice(n, n + length)) for n in range(0, len(target.ids), length))
+        yield from (target.part(rows) for rows in chunks_of(len(target.ids), length))
 
 
 def scale(logits: Tensor, temperature: float) -> Tensor:

@@ -74,6 +74,11 @@ def log_sums(
     return [total.log() + top for total, top in zip(sums, largest)], summed
 
 
+def chunks_of(positions: int, length: int) -> Iterator[slice]:
+    """The chunks of at most ``length`` positions, in order."""
+    return (slice(start, start + length) for start in range(0, positions, length))
+
+
 def fp32_chunks(
     logits: Tensor, real: int, length: int, spare: int = 0, temperature: float = 1.0
 ) -> Iterator[tuple[slice, Tensor]]:
@@ -84,8 +89,7 @@ def fp32_chunks(
     be overwritten; without them it may be a view of the logits.
     """
     buffer = None
-    for start in range(0, len(logits), length):
-        rows = slice(start, start + length)
+    for rows in chunks_of(len(logits), length):
         part = logits[rows][..., :real]
         if part.dtype == torch.float32 and not spare and temperature == 1:
             yield rows, part

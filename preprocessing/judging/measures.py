@@ -7,7 +7,6 @@ morphemes, which attached particles would otherwise hide.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from preprocessing.documents import utf8_buffer
-from preprocessing.text.mojibake import is_rare
+from preprocessing.text.mojibake import rare_syllables
 
 Unit = Literal["scripts", "blanks"]
 
@@ -115,7 +114,7 @@ def _count(column: pa.Array, lang: str, unit: Unit) -> dict[str, np.ndarray]:
         *classes.tables(),
         classes.SCRIPTS if unit == "scripts" else classes.ANY_SCRIPT,
         classes.stop_words(lang),
-        common_syllables(),
+        ~rare_syllables(),
         text_counts.scratch_for(int(sizes.max(initial=0))),
     )
     counts = {name: table[:, i] for i, name in enumerate(text_counts.COUNTS)}
@@ -127,9 +126,3 @@ def _count(column: pa.Array, lang: str, unit: Unit) -> dict[str, np.ndarray]:
 
 def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return (above / np.maximum(below, 1)).astype(np.float32)
-
-
-@functools.cache
-def common_syllables() -> np.ndarray:
-    """``[11172] bool``: the syllables of KS X 1001, which nearly all Korean text is written in."""
-    return np.array([not is_rare(chr(0xAC00 + k)) for k in range(11172)])

@@ -34,11 +34,8 @@ _COUNTED[1, [BLANK, PROSE, HEADING, TABLE, LINK]] = True
 _COUNTED[2] = True
 _OUTSIDE_CODE = np.array([kind != CODE for kind in range(len(KINDS))])
 
-_OF_LISTS = (
-    "list_words",
-    "listed_words",
-    "rare_hangul",
-)  # 0 where everything counts: code has no lists of words
+# 0 where everything counts: code has no lists of words
+_OF_LISTS = ("list_words", "listed_words", "rare_hangul")
 
 COLUMNS = pa.schema(
     [

@@ -117,7 +117,7 @@ def _repeated_words(of: Columns) -> np.ndarray:
 
 def _number_lines(of: Columns) -> np.ndarray:
     """0 for tables of Korean names and their codes."""
-    return np.where(_is_table_of_codes(of), 0, of("number_lines") / np.maximum(of("text_lines"), 1))
+    return np.where(_is_table_of_codes(of), 0, _share("number_lines", "text_lines")(of))
 
 
 def _is_table_of_codes(of: Columns) -> np.ndarray:

@@ -133,7 +133,7 @@ class _Converter:
         if heading := _HEADING.fullmatch(line):
             self._flush()
             self._write_heading(len(heading["level"]), heading["title"])
-        elif line == "'''" or line == "'" * len(line) and len(line) > 2:
+        elif line == "'" * len(line) and len(line) > 2:
             self._flush()
             self._write_blocks("---")
         elif not self.prose and (title := _BLOCK_TITLE.fullmatch(line)):

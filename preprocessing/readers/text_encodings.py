@@ -31,7 +31,7 @@ def is_korean_cp949(raw: bytes) -> bool:
 
 def utf16_without_mark(raw: bytes) -> str:
     """``utf-16-le`` or ``utf-16-be`` for text in it that begins without a byte order mark; the empty text for other bytes."""
-    start = raw[:_MOST_BYTES_SEEN] if len(raw) > _MOST_BYTES_SEEN else raw
+    start = raw[:_MOST_BYTES_SEEN]
     for name in ("utf-16-le", "utf-16-be") if len(raw) % 2 == 0 and b"\0" in start else ():
         try:
             text = codecs.getincrementaldecoder(name)().decode(start)

@@ -136,14 +136,9 @@ def rows_with_data(column: pa.Array) -> np.ndarray:
 def _suspects(column: pa.Array, markup_format: str, config: CleanConfig) -> tuple[np.ndarray, np.ndarray]:
     """Rows that may contain markup, and rows that may have been decoded with the wrong code page."""
     html, misread = markup_format == "html", config.repair_mojibake
-    flags = suspects(*utf8_buffer(column), BYTE_KINDS, _rare_syllables(), html, misread)
+    flags = suspects(*utf8_buffer(column), BYTE_KINDS, mojibake.rare_syllables(), html, misread)
     with_markup = np.flatnonzero(flags & HTML) if html or markup_format == "none" else np.arange(len(column))
     return with_markup, np.flatnonzero(flags & MISREAD)
-
-
-@functools.cache
-def _rare_syllables() -> np.ndarray:
-    return np.array([mojibake.is_rare(chr(code)) for code in range(0xAC00, 0xD7A4)])
 
 
 def _normalize_characters(column: pa.Array, lang: str, config: CleanConfig, changes: _Changes) -> pa.Array:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import functools
 import re
 
+import numpy as np
+
 # Bytes 0x80-0x9F as characters of CP1252, or as the C1 controls of Latin-1
 _CP1252 = {0x80 + i: bytes([0x80 + i]).decode("cp1252", "replace") for i in range(32)}
 _TO_BYTE = {chr(i): i for i in range(256)} | {
@@ -141,6 +143,12 @@ def _looks_read_as_cp949(text: str) -> bool:
 def is_rare(character: str) -> bool:
     """True for a syllable that is in CP949 but not in KS X 1001."""
     return "가" <= character <= "힣" and character not in _usual_syllables()
+
+
+@functools.cache
+def rare_syllables() -> np.ndarray:
+    """``[11172] bool``: ``is_rare`` of each syllable from U+AC00 on, for kernels."""
+    return np.array([is_rare(chr(code)) for code in range(0xAC00, 0xD7A4)])
 
 
 @functools.cache
