@@ -14,6 +14,7 @@ _ROWS = re.compile(r"rowspan\s{0,5}=\s{0,5}[\"']?\s{0,5}([0-9]{1,3})", re.IGNORE
 _BOLD_ITALIC = re.compile(r"'''''([^'\n](?:[^\n]*?[^'\n])??)'''''")
 _BOLD = re.compile(r"'''([^\n]+?)'''")
 _ITALIC = re.compile(r"''([^\n]+?)''")
+_EMPTY_ITEM = re.compile(r"[*#:;]{0,20}[*#][ \t]{0,20}")  # what a template without text leaves
 _BREAK = re.compile(r"<br\s{0,5}/?>", re.IGNORECASE)
 MAX_COLUMNS, MAX_ROWS = 50, 200  # that a cell spans
 MAX_DEPTH = 10  # of nested tables
@@ -21,7 +22,7 @@ MAX_DEPTH = 10  # of nested tables
 
 def lines_to_markdown(text: str) -> str:
     """Converts tables, headings, lists, rules and emphasis."""
-    lines = [_convert_line(line) for line in _convert_tables(text.split("\n"))]
+    lines = [_convert_line(line) for line in _convert_tables(text.split("\n")) if not _EMPTY_ITEM.fullmatch(line)]
     text = "\n".join(lines)
     if "''" in text:
         text = _BOLD_ITALIC.sub(r"***\1***", text)

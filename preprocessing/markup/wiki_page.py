@@ -1,0 +1,27 @@
+"""What templates need to know about the page they stand on: its title, language and date."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+_KOREAN = re.compile("[가-힣]{2}")
+
+
+@dataclass(frozen=True)
+class WikiPage:
+    """``written_on`` is the day of the revision, on which templates compute ages; None where it is unknown."""
+
+    title: str = ""
+    written_on: date | None = None
+    korean: bool = True
+
+    @classmethod
+    def of(cls, text: str, title: str = "", timestamp: str = "") -> WikiPage:
+        """``timestamp`` as in a dump: ``2021-08-07T23:49:40Z``."""
+        try:
+            written_on = date.fromisoformat(timestamp[:10])
+        except ValueError:
+            written_on = None
+        return cls(title, written_on, bool(_KOREAN.search(title) or _KOREAN.search(text)))
