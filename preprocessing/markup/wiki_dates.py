@@ -11,7 +11,9 @@ from datetime import date
 from preprocessing.markup.wiki_page import WikiPage
 
 AGES = frozenset(("나이", "만나이", "나이계산", "age", "age_in_years", "경과연수", "years_ago", "연수"))
-DAYS = frozenset(("날수", "일수", "경과일", "경과일수", "age_in_days", "day_difference", "age_in_days_nts", "날짜차이"))
+DAYS = frozenset(
+    ("날수", "일수", "경과일", "경과일수", "age_in_days", "day_difference", "age_in_days_nts", "날짜차이")
+)
 _NOW = {
     "currentyear": "{0.year}", "현재연도": "{0.year}", "현재년": "{0.year}", "localyear": "{0.year}", "올해": "{0.year}",
     "currentmonth": "{0.month:02}", "현재월": "{0.month:02}", "currentmonth1": "{0.month}", "currentday": "{0.day}",

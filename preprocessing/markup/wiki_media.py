@@ -25,11 +25,26 @@ _OPTION = re.compile(
 _FILE_NAME = re.compile(
     r"[^|\n]{1,255}\.(?:svg|png|jpe?g|gif|tiff?|webp|ogg|oga|ogv|webm|mp3|wav|pdf|djvu)", re.IGNORECASE
 )
-_CAPTIONS = re.compile(r"(?:caption|캡션|설명|그림설명|파일설명)[ _]?[0-9]{0,2}|footer|바닥글|header|머리글|제목|title")
-GALLERIES = frozenset(("multiple_image", "여러그림", "겹그림", "gallery", "갤러리", "그림모음", "multipleimages", "double_image"))
+_CAPTIONS = re.compile(
+    r"(?:caption|캡션|설명|그림설명|파일설명)[ _]?[0-9]{0,2}|footer|바닥글|header|머리글|제목|title"
+)
+GALLERIES = frozenset(
+    (
+        "multiple_image",
+        "여러그림",
+        "겹그림",
+        "gallery",
+        "갤러리",
+        "그림모음",
+        "multipleimages",
+        "double_image",
+    )
+)
 START, END = "\x02", "\x03"  # around a caption within its line
 _CAPTION = re.compile(f"{START}([^{START}{END}]*){END}")
-_GALLERY_CAPTION = re.compile(r"""\bcaption\s{0,5}=\s{0,5}(?:"([^"]{1,500})"|'([^']{1,500})'|([^\s"'>]{1,200}))""")
+_GALLERY_CAPTION = re.compile(
+    r"""\bcaption\s{0,5}=\s{0,5}(?:"([^"]{1,500})"|'([^']{1,500})'|([^\s"'>]{1,200}))"""
+)
 
 
 def picture_caption(options: Sequence[str]) -> str:

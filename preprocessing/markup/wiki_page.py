@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-_KOREAN = re.compile("[가-힣]{2}")
+_HANGUL, _LATIN = re.compile("[가-힣]"), re.compile("[A-Za-z]")
+_LATIN_LETTERS = 6  # for one syllable, at most: citations and templates of Korean articles are mostly English
 
 
 @dataclass(frozen=True)
@@ -24,4 +25,5 @@ class WikiPage:
             written_on = date.fromisoformat(timestamp[:10])
         except ValueError:
             written_on = None
-        return cls(title, written_on, bool(_KOREAN.search(title) or _KOREAN.search(text)))
+        syllables, letters = len(_HANGUL.findall(text)), len(_LATIN.findall(text))
+        return cls(title, written_on, bool(_HANGUL.search(title)) or letters < _LATIN_LETTERS * syllables)

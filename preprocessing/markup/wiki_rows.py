@@ -26,15 +26,19 @@ _ROW = re.compile(
     r"player|선수단|candidate|후보|선거기록|선거결과|election_(?:box|results)|episode|에피소드|회차|방영목록|방송목록|출연진|cast_?list|"
     r"castlist|cast_listing|football_?box|축구경기|야구경기|농구경기|배구경기|경기결과|single_?match|순위표?행|fs_manager"
 )
-_NO_ROW = re.compile(r"start|begin|end$|시작|끝|상자|infobox|정보|^no_|header|머리|break|hold|stub|토막|분류|category|navbox|list_of|imdb|profile|통계|기록실|kbo|mlb")
+_NO_ROW = re.compile(
+    r"start|begin|end$|시작|끝|상자|infobox|정보|^no_|header|머리|break|hold|stub|토막|분류|category|navbox|list_of|imdb|profile|통계|기록실|kbo|mlb"
+)
 _TECHNICAL = re.compile(
     r"#?[0-9a-f]{6}|#[0-9a-f]{3}|[0-9]{1,4}(?:px|em|%)|left|right|center|yes|no|on|off|true|y|n|none|[a-z-]{3,30}\s{0,3}:[^:]{1,60};?|"
-    r"https?://\S*|[a-z]{2}",
+    r"https?://\S*|(?-i:[a-z]{2})",
     re.IGNORECASE,
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "year")
 _OF_MONTH = re.compile(r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|year)[ _](.{1,60})")
 _KOREAN_MONTHS = re.compile(r"(1[0-2]|[1-9])월[ _]?(.{1,60})")
+_BREAK = re.compile(r"<br\s{0,5}/?>", re.IGNORECASE)
+_DEGREES = re.compile(r" ([cf])$")
 _YEAR = re.compile(r"[0-9]{3,4}년?")
 _COUNT = re.compile(r"[0-9][0-9,.]{0,15}%?명?")
 
@@ -48,13 +52,17 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
     if key in _ITEMS:
         return _format_items(plain)
     if key in _FOLDED:
-        title = next((named[name] for name in ("title", "제목", "header", "1", "머리") if named.get(name)), "")
+        title = next(
+            (named[name] for name in ("title", "제목", "header", "1", "머리") if named.get(name)), ""
+        )
         text = next((named[name] for name in ("content", "내용", "2", "글", "가사") if named.get(name)), "")
         return "\n" + "\n".join(dict.fromkeys(filter(None, [title, *plain, text]))) + "\n"
     if _is_climate(named):
         return _format_climate(named)
     if _is_series(plain):
-        return _table([["", ""], *([year, count] for year, count in zip(plain[::2], plain[1::2], strict=False))])
+        return _table(
+            [["", ""], *([year, count] for year, count in zip(plain[::2], plain[1::2], strict=False))]
+        )
     if _ROW.search(key) and not _NO_ROW.search(key):
         return _format_row([*plain, *named.values()])
     return None
@@ -66,8 +74,10 @@ def _format_items(texts: Sequence[str]) -> str:
 
 
 def _format_row(values: Sequence[str]) -> str:
-    """One item with the values that are text, not colors, files or sizes."""
-    texts = [" ".join(value.split()).lstrip("*#:; ") for value in values]
+    """One item with the values that are text, not colors, files or sizes; the items of a template of rows."""
+    if items := [value for value in values if value.lstrip("\n").startswith("* ")]:
+        return "\n" + "\n".join(items) + "\n"
+    texts = [" ".join(_BREAK.sub(" ", value).split()).lstrip("*#:; ") for value in values]
     texts = [text for text in texts if text and not _TECHNICAL.fullmatch(text) and not is_file_name(text)]
     return _format_items([", ".join(texts)]) if len(texts) > 1 else ""
 
@@ -96,7 +106,8 @@ def _format_climate(named: Named) -> str:
     for name, value in named.items():
         month = _month_of(name)
         if month and value:
-            measures.setdefault(month[1], {})[month[0]] = value
+            measure = _DEGREES.sub(lambda unit: f" (°{unit[1].upper()})", month[1])
+            measures.setdefault(measure, {})[month[0]] = value
     months = [month for month in _MONTHS if any(month in values for values in measures.values())]
     rows = [[measure, *(values.get(month, "") for month in months)] for measure, values in measures.items()]
     return _table([["", *map(str.capitalize, months)], *rows]) if rows else ""

@@ -27,7 +27,9 @@ FIRST = frozenset((
     "학명", "원소기호", "ja-y", "일본어이름", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
 ))  # fmt: skip
 # The text is a country or its code.
-FLAGS = frozenset(("fb", "국기", "국기나라", "flag", "flagcountry", "flagu", "국기국가", "국가", "나라", "축구국가대표팀"))
+FLAGS = frozenset(
+    ("fb", "국기", "국기나라", "flag", "flagcountry", "flagu", "국기국가", "국가", "나라", "축구국가대표팀")
+)
 # The text is the second argument; a reading or a translation may follow.
 SECOND = frozenset((
     "lang", "언어", "llang", "langx", "범례", "범례2", "범례선", "legend", "legend2", "legend-line", "legend_inline", "색상범례",
@@ -65,7 +67,7 @@ _QUOTES = re.compile("'{2,5}")  # italics and bold; a prime is one quote
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
     "!": "|", "=": "=", "(": "{", ")": "}", "·": " · ", "dot": " · ", "bullet": " • ", "ndash": "–", "mdash": "—",
-    "'": "'", "em_dash": "—", "en_dash": "–", "—": "—", "–": "–", "increase": "▲", "decrease": "▼", "steady": "—", "증가그림": "▲",
+    "'": "'", "em_dash": "—", "en_dash": "–", "endash": "–", "emdash": "—", "—": "—", "–": "–", "increase": "▲", "decrease": "▼", "steady": "—", "증가그림": "▲",
     "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "nbsp": " ", "spaces": " ", "물결": "~",
 }  # fmt: skip
 
@@ -151,7 +153,7 @@ def _sentences(key: str, plain: Sequence[str], named: Mapping[str, str]) -> str:
 
 
 def _formatter(key: str) -> Callable[[list[str]], str] | None:
-    if key in FIRST or key.startswith(("lang-", "ipa-", "llang-")):
+    if key in FIRST or key.startswith(("lang-", "ipa-", "llang-", "link-")):
         return lambda plain: plain[0]
     if key in SECOND:
         return lambda plain: plain[min(1, len(plain) - 1)]
@@ -166,7 +168,9 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in FORMULAS:
         return lambda plain: f"${_SCRIPT.sub(_format_script, _QUOTES.sub('', plain[0]))}$" if plain[0] else ""
     if key == "ipac-en":
-        return lambda plain: f"/{''.join(_SOUNDS.get(sound, sound) for sound in plain if sound not in _NO_SOUNDS)}/"
+        return lambda plain: (
+            f"/{''.join(_SOUNDS.get(sound, sound) for sound in plain if sound not in _NO_SOUNDS)}/"
+        )
     if key == "respell":
         return lambda plain: "-".join(filter(None, plain)).replace("-,_-", ", ").replace("-_-", " ")
     if key == "isbn":

@@ -233,7 +233,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("val", "값", "ntsh", "측정"), _format_value)
     | dict.fromkeys(("frac", "fraction", "sfrac", "분수", "frac2", "tfrac"), _format_fraction)
     | dict.fromkeys(("coord", "좌표"), _format_coordinates)
-    | dict.fromkeys(("reign", "재위", "생몰년", "기간"), _format_years)
+    | dict.fromkeys(("reign", "재위", "생몰년", "기간", "dash_year"), _format_years)
     | dict.fromkeys(("음양력", "양음력"), _format_two_calendars)
     | dict.fromkeys(("marriage", "결혼", "혼인"), _format_marriage)
     | dict.fromkeys(("duration", "시간길이", "재생시간"), _format_duration)

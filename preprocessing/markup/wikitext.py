@@ -56,8 +56,11 @@ _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 # A template between them has the place of a noun: " {{...}}은 "
 _NOUN_BEFORE = re.compile(r"$|[\s(\[\"'“‘·*]")
 _NOUN_AFTER = re.compile(
-    r"(?:은|는|이|가|을|를|의|에|에서|에게|으로|로|와|과|도|만|부터|까지|이다|이며|이고|이라|라고|이라고|년|월|일|세|살|명|개|대|번|원|위|호|회)(?![가-힣])"
+    r"(?:년|월|일|세|살|명|개|대|번|원|위|호|회)?"
+    r"(?:은|는|이|가|을|를|의|에|에서|에게|으로|로|와|과|도|만|부터|까지|이다|이며|이고|이라|라고|이라고|(?<=[년월일세살명개대번원위호회]))"
+    r"(?![가-힣])"
 )
+_SHOWN_BEFORE = 20  # pieces, and characters of each, before a template that decide about blanks
 _CLOSING = re.compile(r"[ )\],.;:\n]|$")
 _EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는){0,20}\)")
 # What templates without text leave between brackets
@@ -199,15 +202,15 @@ def _add_template(around: _Frame, parts: list[str], after: str, page: WikiPage) 
     """Adds the text of a template; where it has none, its argument or no blank too many."""
     text = template_text(parts, page)
     pieces = around.parts[-1]
-    before = next((piece for piece in reversed(pieces) if piece), "")
+    before = "".join(piece[-_SHOWN_BEFORE:] for piece in pieces[-_SHOWN_BEFORE:])
     if not text and _NOUN_BEFORE.search(before[-1:]) and _NOUN_AFTER.match(after):
         text = shown_argument(parts)
     if text.startswith("\n* ") and before[-1:] in ("", "\n"):
         text = text[1:]
     if text.startswith("* ") and after[:1] == "\n":
         text = text[:-1]
-    if not text and before[-1:] == " " and _CLOSING.match(after) and before.strip():
-        while pieces and not pieces[-1]:
+    if not text and before[-1:] == " " and _CLOSING.match(after) and before.rpartition("\n")[2].strip():
+        while not pieces[-1].rstrip(" "):
             pieces.pop()
         pieces[-1] = pieces[-1].rstrip(" ")
     around.add(text)
