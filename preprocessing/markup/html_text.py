@@ -49,6 +49,7 @@ _HIDDEN_IN_MARKDOWN = re.compile(
 _CUSTOM_TAG = re.compile(
     r"</?[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){1,4}(?:\s[^<>]{0,4000})?>", re.IGNORECASE
 )
+_MISSPELT_TAG = re.compile(rf"</?(?:{BLOCK}|{INLINE})[0-9]{{1,3}}(?:\s[^<>]{{0,4000}})?>", re.IGNORECASE)
 _EMBEDDED_DATA = re.compile(r"(?<==)(?:\"data:[^\"<>]*\"|'data:[^'<>]*')", re.IGNORECASE)
 _DECLARATION = re.compile(r"<!DOCTYPE[^>]{0,4000}>|<\?xml[^>]{0,4000}>", re.IGNORECASE)
 _UNCLOSED = re.compile(r"<(?:script|style)\b[^>]{0,4000}>.*\Z|<!--.*\Z", re.IGNORECASE | re.DOTALL)
@@ -75,7 +76,7 @@ def html_to_text(text: str) -> str:
     for mark in _OWN_MARKS:
         text = text.replace(mark, "")
     if with_tags and _PAGE.match(text):
-        return page_to_text(_EMBEDDED_DATA.sub('""', text))
+        return page_to_text(text)
     protected = Protected()
     marked = _EMBEDDED_DATA.sub('""', protect_code(text, protected))  # as long as a picture
     if not with_tags or not _PRESENT.search(marked):
@@ -97,9 +98,9 @@ def html_to_text(text: str) -> str:
 def page_to_text(text: str) -> str:
     """Converts a whole page, where only elements make lines and code."""
     protected = Protected()
-    text = replace_comments(text)
+    text = replace_comments(_EMBEDDED_DATA.sub('""', text))  # as long as a picture, and no tag is that long
     text = replace_elements(text, _HIDDEN, hide)
-    text = _CUSTOM_TAG.sub("", text)
+    text = _MISSPELT_TAG.sub("", _CUSTOM_TAG.sub("", text))
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
     text = indent_lists(_strip_lines(_without_tags(convert_code(text, protected))))
     return protected.restore(re.sub(r"\n{3,}", "\n\n", text)).strip("\n")
