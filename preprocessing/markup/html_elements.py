@@ -43,9 +43,12 @@ _TERM_END = re.compile(
 )
 _LAST_OF_TERM = re.compile(r"([^\s>]?)((?:</(?:a|b|code|em|i|span|strong|tt)>|\s){0,8})\Z", re.IGNORECASE)
 _LONGEST_LAST = 1 + 8 * len("</strong>")
+_NO_TEXT = (
+    r"(?:\s|</?(?:a|b|br|div|em|i|img|p|picture|source|span|strong{})(?=[\s/>])[^<>]{{0,4000}}>){{0,60}}+"
+)
 _EMPTY = re.compile(  # items and headings without text, such as those of a picture
-    r"<(li|h[1-6])(?:\s[^<>]{0,2000})?>"
-    r"(?:\s|</?(?:a|b|br|div|em|h[1-6]|i|img|p|picture|source|span|strong)(?=[\s/>])[^<>]{0,4000}>){0,60}+</\1\s{0,20}>",
+    rf"<li(?:\s[^<>]{{0,2000}})?>{_NO_TEXT.format('|h[1-6]')}</li\s{{0,20}}>"
+    rf"|<(h[1-6])(?:\s[^<>]{{0,2000}})?>{_NO_TEXT.format('')}</\1\s{{0,20}}>",
     re.IGNORECASE,
 )
 ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
