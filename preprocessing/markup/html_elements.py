@@ -43,6 +43,7 @@ _TERM_END = re.compile(
 )
 _LAST_OF_TERM = re.compile(r"([^\s>]?)((?:</(?:a|b|code|em|i|span|strong|tt)>|\s){0,8})\Z", re.IGNORECASE)
 _LONGEST_LAST = 1 + 8 * len("</strong>")
+_BETWEEN_CELLS = re.compile(r"(?<=</t[dh]>)\s{1,1000}(?=<t[dh][\s>])", re.IGNORECASE)
 _NO_TEXT = (
     r"(?:\s|</?(?:a|b|br|div|em|i|img|p|picture|source|span|strong{})(?=[\s/>])[^<>]{{0,4000}}>){{0,60}}+"
 )
@@ -76,7 +77,7 @@ def convert_code(text: str, protected: Protected) -> str:
     text = _INLINE_CODE.sub(lambda match: _protect_span(match[2], protected), _BETWEEN_CODE.sub("", text))
     text = _PARAGRAPH_OF_CELL.sub(r"\1\3", text)
     text = _join_terms(_LINE_ELEMENT.sub(_join_lines, convert_small_text(text)))
-    return _BETWEEN_ITEMS.sub("", text)
+    return _BETWEEN_CELLS.sub("", _BETWEEN_ITEMS.sub("", text))
 
 
 def _join_lines(match: re.Match[str]) -> str:
