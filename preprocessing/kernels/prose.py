@@ -18,7 +18,7 @@ from preprocessing.kernels.line_marks import (
     scheme_before,
 )
 from preprocessing.kernels.skipped_markup import BACKTICK, LESS, after_skipped
-from preprocessing.kernels.structure import BLANK, HEADING, LINK, PROSE, TABLE
+from preprocessing.kernels.structure import BLANK, HEADING, LINK, NUMBER, OUTWARD, PROSE, TABLE
 
 _TAB, _FEED, _SPACE = np.uint8(9), np.uint8(10), np.uint8(32)
 _STAR, _OPEN, _PIPE, _HASH, _BANG = 42, 91, 124, 35, 33
@@ -86,11 +86,23 @@ def _copy_line(data, i, end, out, size):
 
 
 @njit()
-def copy_lines(data, offsets, first, ends, kinds, counted, stripped, whole):
+def count_lines(first, kinds, flags):
+    """``[rows, 3] int32``: lines of text (``PROSE`` to ``LINK``), of links to other sites, and of numbers."""
+    counts = np.zeros((len(first) - 1, 3), np.int32)
+    for r in range(len(first) - 1):
+        for line in range(first[r], first[r + 1]):
+            counts[r, 0] += PROSE <= kinds[line] <= LINK
+            counts[r, 1] += flags[line] == OUTWARD
+            counts[r, 2] += flags[line] == NUMBER
+    return counts
+
+
+@njit()
+def copy_lines(data, offsets, first, ends, kinds, counted, stripped):
     """``(bytes: uint8, starts: [rows + 1] int64, bullets: [rows])`` of the lines whose kind is ``counted``.
 
-    ``counted: [rows, KINDS] bool``; ``stripped: [rows] bool``: without marks; ``whole: [rows] bool``: copied as they are.
-    Between cells of tables a tab remains. A blank line after a line that is left out is left out, too.
+    ``counted: [rows, KINDS] bool``; ``stripped: [rows] bool``: without marks. Between cells of tables a tab remains. A blank
+    line after a line that is left out is left out, too.
     """
     rows = len(offsets) - 1
     out = np.empty(offsets[rows] - offsets[0] + rows, np.uint8)
@@ -99,12 +111,6 @@ def copy_lines(data, offsets, first, ends, kinds, counted, stripped, whole):
     size = 0
     for r in range(rows):
         start, left_out = offsets[r], False
-        if whole[r]:
-            length = offsets[r + 1] - start
-            out[size : size + length] = data[start : start + length]
-            size += length
-            starts[r + 1] = size
-            continue
         for line in range(first[r], first[r + 1]):
             kind, end = kinds[line], ends[line]
             if not counted[r, kind] or (kind == BLANK and left_out):
