@@ -21,6 +21,11 @@ _BOLD_ITALIC = re.compile(r"'''''([^'\n](?:[^\n]*?[^'\n])??)'''''")
 _BOLD = re.compile(r"'''([^\n]+?)'''")
 _ITALIC = re.compile(r"''([^\n]+?)''")
 _ITEM = re.compile(r"[*#]{1,20}(?!\*)[ \t]{0,20}")
+_NO_EMPHASIS = re.compile("(?<!')''''(?!')")  # around a template without text
+_OPEN_EMPHASIS = re.compile("'{2,5}")  # which ends with its line
+_TAGS_BEFORE_TABLE = re.compile(
+    r"(?:</?(?:div|center|span|small|p)(?:\s[^<>]{0,500})?>\s{0,20}){1,10}(?=\{\|)", re.IGNORECASE
+)
 _EMPTY_ITEM = re.compile(r"[*#:;]{0,20}[*#][ \t]{0,20}")  # what a template without text leaves
 _BREAK = re.compile(r"<br\s{0,5}/?>", re.IGNORECASE)
 MAX_COLUMNS, MAX_ROWS = 50, 200  # that a cell spans
@@ -34,9 +39,10 @@ def lines_to_markdown(text: str) -> str:
     ]
     text = "\n".join(lines)
     if "''" in text:
+        text = _NO_EMPHASIS.sub("", text)
         text = _BOLD_ITALIC.sub(r"***\1***", text)
         text = _BOLD.sub(r"**\1**", text)
-        text = _ITALIC.sub(r"*\1*", text)
+        text = _OPEN_EMPHASIS.sub("", _ITALIC.sub(r"*\1*", text))
     return text
 
 
@@ -83,6 +89,7 @@ def _convert_tables(lines: list[str]) -> Iterator[str]:
     tables: list[list[str]] = []  # lines of the open tables, from the outside in
     too_deep = 0
     for line in lines:
+        line = _TAGS_BEFORE_TABLE.sub("", line, count=1) if "{|" in line else line
         bare = line.strip(" \t:")
         if bare.startswith("{|"):
             too_deep += len(tables) == MAX_DEPTH

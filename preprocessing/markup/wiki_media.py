@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-# Namespaces of Korean and English wikis
-MEDIA = frozenset(("file", "image", "media", "파일", "그림", "미디어"))
+# Namespaces of Korean and English wikis, and of a few others
+MEDIA = frozenset((
+    "file", "image", "media", "파일", "그림", "미디어", "ファイル", "画像", "文件", "檔案", "图像", "圖像", "datei", "bild", "fichier",
+    "archivo", "imagen", "immagine", "ficheiro", "файл", "изображение", "bestand",
+))  # fmt: skip
 _SHOWN = frozenset((
     "thumb", "thumbnail", "frame", "framed", "섬네일", "썸네일", "축소판", "프레임", "mini", "vignette", "サムネイル", "缩略图",
     "縮圖",
@@ -42,6 +45,7 @@ GALLERIES = frozenset(
 )
 START, END = "\x02", "\x03"  # around a caption within its line
 _CAPTION = re.compile(f"{START}([^{START}{END}]*){END}")
+_ITEM_OF_CAPTIONS = re.compile(f"[*#]{{1,20}}[ \t]{{0,20}}{START}[^{START}{END}]*{END}[ \t]{{0,20}}$")
 _GALLERY_CAPTION = re.compile(
     r"""\bcaption\s{0,5}=\s{0,5}(?:"([^"]{1,500})"|'([^']{1,500})'|([^\s"'>]{1,200}))"""
 )
@@ -93,7 +97,7 @@ def place_captions(text: str) -> str:
     for line in text.split("\n"):
         if START not in line:
             lines.append(line)
-        elif line.lstrip()[:1] in ("|", "!"):
+        elif line.lstrip()[:1] in ("|", "!") or _ITEM_OF_CAPTIONS.match(line):
             lines.append(_CAPTION.sub(r" \1 ", line))
         else:
             captions = [part for caption in _CAPTION.findall(line) for part in ("", caption)]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from preprocessing.markup.html_elements import replace_comments, replace_elements, unescape
-from preprocessing.markup.html_text import has_html, remove_tags
+from preprocessing.markup.html_text import remove_tags
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.small_text import convert_small_text
 from preprocessing.markup.wiki_lines import lines_to_markdown, remove_sections
@@ -21,7 +21,9 @@ from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wiki_templates import shown_argument, template_text
 
 # Namespaces of Korean and English wikis whose links have no text.
-CATEGORY = frozenset(("category", "분류"))
+CATEGORY = frozenset(
+    ("category", "분류", "カテゴリ", "分类", "分類", "kategorie", "catégorie", "categoría", "категория")
+)
 NAMESPACES = frozenset((
     "user", "사용자", "talk", "토론", "project", "위키백과", "wikipedia", "template", "틀", "portal", "포털", "module",
     "모듈", "help", "도움말", "special", "특수", "특수기능", "mediawiki", "미디어위키", "draft", "초안", "w", "wikt", "s",
@@ -51,6 +53,7 @@ _VARIANT = re.compile(
     r"(?:^|;)\s{0,20}(?:[^;:=]{1,200}=>\s{0,20})?(zh(?:-[a-z]{2,4})?)\s{0,20}:\s{0,20}([^;]*)"
 )
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
+_TAGGED = re.compile("</?[A-Za-z]")
 _MARKS = re.compile("[\x02\x03\x7f]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 # A template between them has the place of a noun: " {{...}}은 "
@@ -114,7 +117,7 @@ def mediawiki_to_markdown(
     text = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"], text)
     text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1] or "", _MAGIC.sub("", text)))
     text = lines_to_markdown(place_captions(text))
-    text = remove_tags(text) if has_html(text) else unescape(text)
+    text = remove_tags(text) if _TAGGED.search(text) else unescape(text)
     text = remove_sections(text, left_out_sections)
     text = _strip_line_ends(text)
     text = _MARK.sub(lambda match: protected[int(match[1])] if int(match[1]) < len(protected) else "", text)
