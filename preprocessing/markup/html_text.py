@@ -49,11 +49,11 @@ _HIDDEN_IN_MARKDOWN = re.compile(
 _CUSTOM_TAG = re.compile(
     r"</?[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){1,4}(?:\s[^<>]{0,4000})?>", re.IGNORECASE
 )
-_MISSPELT_TAG = re.compile(rf"</?(?:{BLOCK}|{INLINE})[0-9]{{1,3}}(?:\s[^<>]{{0,4000}})?>", re.IGNORECASE)
-_UNKNOWN_TAG = re.compile(r"<(?P<name>[a-z][a-z0-9]{0,30})\s[a-z-]{1,30}=\"[^<>]{0,4000}>", re.IGNORECASE)
+_NAME = re.compile(r"<([A-Za-z][A-Za-z0-9]{0,30})(?=[\s/>])")
 _KNOWN = re.compile(
     rf"(?:{BLOCK}|{INLINE}|head|script|style|template|svg|pre|rb|rtc|ruby|frame|frameset|html)", re.IGNORECASE
 )
+_MISSPELT = re.compile(rf"(?:{BLOCK}|{INLINE})[0-9]{{1,3}}", re.IGNORECASE)
 _EMBEDDED_DATA = re.compile(r"(?<==)(?:\"data:[^\"<>]*\"|'data:[^'<>]*')", re.IGNORECASE)
 _DECLARATION = re.compile(r"<!DOCTYPE[^>]{0,4000}>|<\?xml[^>]{0,4000}>", re.IGNORECASE)
 _UNCLOSED = re.compile(r"<(?:script|style)\b[^>]{0,4000}>.*\Z|<!--.*\Z", re.IGNORECASE | re.DOTALL)
@@ -104,19 +104,23 @@ def page_to_text(text: str) -> str:
     protected = Protected()
     text = replace_comments(_EMBEDDED_DATA.sub('""', text))  # as long as a picture, and no tag is that long
     text = replace_elements(text, _HIDDEN, hide)
-    text = _remove_unknown(_MISSPELT_TAG.sub("", _CUSTOM_TAG.sub("", text)))
+    text = _remove_unknown(_CUSTOM_TAG.sub("", text))
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
     text = indent_lists(_strip_lines(_without_tags(convert_code(text, protected))))
     return protected.restore(re.sub(r"\n{3,}", "\n\n", text)).strip("\n")
 
 
 def _remove_unknown(text: str) -> str:
-    """Removes the tags of elements that no standard has, which pages use with attributes: ``<content class="a">``."""
-    names = {match["name"].lower() for match in _UNKNOWN_TAG.finditer(text)}
-    names = {name for name in names if not _KNOWN.fullmatch(name)}
+    """Removes the tags of elements that no standard has: with attributes, ``<content class="a">``, and misspelt, ``<span1>``."""
+    names = [
+        name
+        for name in set(_NAME.findall(text))
+        if not _KNOWN.fullmatch(name)
+        and (_MISSPELT.fullmatch(name) or re.search(rf"<{name}\s[A-Za-z-]{{1,30}}=\"", text))
+    ]
     if not names:
         return text
-    return re.sub(rf"</?(?:{'|'.join(sorted(names))})(?:\s[^<>]{{0,4000}})?>", "", text, flags=re.IGNORECASE)
+    return re.sub(rf"</?(?:{'|'.join(sorted(names))})(?:\s[^<>]{{0,4000}})?>", "", text)
 
 
 def remove_tags(text: str) -> str:

@@ -68,7 +68,7 @@ _CLOSING = re.compile(r"[ )\],.;:\n]|$")
 _EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는){0,20}\)")
 # What templates without text leave between brackets
 _LEFT_COMMAS = re.compile(
-    r"(?P<first>\()[ \t]{0,20}(?:[,;][ \t]{0,20}){1,20}|(?P<between>[,;])(?:[ \t]{0,20}(?P=between)){1,20}(?=[\s)])"
+    r"(?P<first>\()[ \t]{0,20}(?:[,;][ \t]{0,20}){1,20}|(?P<between>,)(?:[ \t]{0,20},){1,20}|;(?:[ \t]{0,20};){1,20}(?=\s)"
 )
 _LANGUAGE_PREFIX = re.compile(r"(?:[a-z]{2,3}|zh-[a-z-]{2,14}|simple)")
 
@@ -114,7 +114,7 @@ def mediawiki_to_markdown(
     text = _INLINE_CODE.sub(r"`\1`", text)
     text = _VARIANTS.sub(_convert_variants, text) if "-{" in text else text
     text = convert_small_text(_convert_brackets(_PARAMETER.sub(r"\1", text), page))
-    text = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"], text)
+    text = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"] or ";", text)
     text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1] or "", _MAGIC.sub("", text)))
     text = lines_to_markdown(place_captions(text))
     text = remove_tags(text) if _TAGGED.search(text) else unescape(text)
