@@ -32,7 +32,7 @@ NAMESPACES = frozenset((
 MAX_DEPTH = 100  # of nested brackets; deeper brackets stay unchanged
 _ELEMENT = re.compile(
     r"<(nowiki|pre|syntaxhighlight|source|math|chem|ce|ref|gallery|timeline|imagemap|score|mapframe|graph|templatedata|"
-    r"indicator|references|hiero|templatestyles|includeonly)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>",
+    r"indicator|references|hiero|templatestyles|includeonly|youtube|inputbox|categorytree)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>",
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(r"<(ref)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>", re.IGNORECASE)

@@ -19,6 +19,9 @@ from tests.preprocessing.units import read
         ("강이 [[File:a.png|thumb|left|upright=1.2|alt=강|언 강]]언다.", "강이 언다.\n\n언 강"),
         ("[[파일:표지.svg|24px|보이지 않는 말]] 미테", "미테"),  # without a frame the words are a tooltip
         ("[[파일:a.jpg|섬네일|200x300픽셀|오른쪽]]글", "글"),
+        ("== 층 ==\n[[파일:a.png|섬네일|(a) 한 층. <math>N=1</math>|220x220px]][[파일:b.png|섬네일|(b) 두 층]]층은 둘이다.",
+         "## 층\n\n(a) 한 층. $N=1$\n\n(b) 두 층\n\n층은 둘이다."),
+        ("<youtube>_cmSVW</youtube>\n== 지도 ==\n글", "## 지도\n글"),
         ("{|\n| [[파일:a.jpg|섬네일|다리]] || 1972년\n|}", "| 다리 | 1972년 |\n| --- | --- |"),
         (
             '글\n<gallery caption="다리들" widths="200">\n파일:a.jpg|[[한강]] 다리<ref>주</ref>\nFile:b.jpg\nb.png|alt=그림|마포\n</gallery>',
