@@ -19,7 +19,7 @@ _SHOWN = frozenset((
     "縮圖",
 ))  # fmt: skip
 _OPTION = re.compile(
-    r"right|left|center|none|오른쪽|왼쪽|가운데|없음|centre|border|테두리|frameless|프레임없음|baseline|middle|sub|super|top|bottom|"
+    r"right|left|none|오른쪽|왼쪽|가운데|없음|cent(?:er|re)|border|테두리|frameless|프레임없음|baseline|middle|sub|super|top|bottom|"
     r"text-top|text-bottom|위쪽?|아래쪽?|중간|글자위|글자아래|upright|위오른쪽|"
     r"[0-9]{0,5}\s{0,3}x?\s{0,3}[0-9]{0,5}\s{0,3}(?:px|픽셀)?|"
     r"(?:alt|link|lang|page|class|upright|thumb|thumbtime|start|end|대체글|링크|언어|문서|쪽|클래스|위오른쪽|섬네일)\s{0,3}=[\s\S]*",

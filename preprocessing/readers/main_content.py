@@ -364,10 +364,16 @@ def _is_box_of_links(element: Element) -> bool:
 
 def _cut_policies(tree: PageTree, content: Element) -> None:
     """Marks the names of policies with which the content ends."""
-    for element in reversed(list(content.descendants())):
-        if element.is_cut or not element.text or element.name in INLINE:
-            continue
-        if any(child.text and not child.is_cut and child.name not in INLINE for child in element.children):
+    pending = [content]
+    while pending:
+        element = pending.pop()
+        blocks = [
+            child
+            for child in element.children
+            if child.text and not child.is_cut and child.name not in INLINE
+        ]
+        pending += blocks  # the last one is next
+        if blocks:
             continue
         if element.text > LONGEST_HEADING or not POLICIES.fullmatch(tree.text_of(element)):
             return

@@ -27,7 +27,7 @@ _DISCUSSION = re.compile(r"schema\.org/(?:QAPage|DiscussionForumPosting|Question
 _NO_DISPLAY = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
 _FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|more", re.IGNORECASE)
 _MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
-_OF_LINKS = NAVIGATION | OTHER_PAGES  # mark lists of links
+_OF_LINKS = OTHER_PAGES  # mark lists of links
 _BESIDE = frozenset(("aside", "side"))  # mark what is beside: facts and figures, too
 
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
