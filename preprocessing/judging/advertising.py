@@ -81,14 +81,12 @@ def _matcher(engine: Engine | None) -> Matcher:
 
 
 def measure(
-    column: pa.Array,
-    engine: Engine | None = None,
-    read: Callable[[pa.Array], pa.Array] = lambda column: column,
+    column: pa.Array, engine: Engine | None = None, read: Callable[[np.ndarray], pa.Array] | None = None
 ) -> dict[str, pa.Array]:
-    """The COLUMNS of a large_string column; ``read`` leaves out lines that do not count, of rows with a match."""
+    """The COLUMNS of a large_string column; ``read`` makes a column of the rows with a match, without lines that do not count."""
     matcher = _matcher(engine)
     rows = np.unique(np.concatenate([*matcher.rows(column).values()]))
-    part = read(column.take(pa.array(rows)))
+    part = read(rows) if read else column.take(pa.array(rows))
     counts = np.zeros((len(column), len(_PATTERNS)), np.int32)
     counts[rows] = _count(part, matcher)
     terms, lorem, misread = counts[:, : len(GROUPS)], counts[:, -2], counts[:, -1]

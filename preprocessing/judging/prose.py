@@ -11,6 +11,7 @@ is measured by its headings, cells and titles of links; one with hardly any text
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,11 +55,12 @@ COLUMNS = pa.schema(
 @dataclass(frozen=True)
 class Prose:
     """``text``: lines that count, without marks; ``stripped: [rows] bool``: whether they have no code; ``bullets: [rows]``
-    counts marks."""
+    counts marks; ``leave_out_code`` makes a column of some rows (increasing), without lines of code."""
 
     text: pa.Array
     stripped: np.ndarray
     bullets: np.ndarray
+    leave_out_code: Callable[[np.ndarray], pa.Array]
     columns: dict[str, pa.Array]
 
 
@@ -80,7 +82,7 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
         "bytes": pc.cast(pc.binary_length(column), pa.int32()),
         "bullet_lines": pa.array(bullets, pa.int32()),
         **prose.columns,
-        **advertising.measure(column, read=leave_out_code),
+        **advertising.measure(column, read=prose.leave_out_code),
     }
 
 
@@ -91,26 +93,21 @@ def find_prose(column: pa.Array) -> Prose:
     data, offsets = utf8_buffer(column)
     first, ends, kinds, flags, visible = kinds_of_lines(column)
     levels = _choose_levels(visible)
-    stripped = levels < 2
-    text, starts, bullets = prose.copy_lines(data, offsets, first, ends, kinds, _COUNTED[levels], stripped)
+    stripped, lines, rows = levels < 2, (first, ends, kinds), np.arange(len(column))
+    text, starts, bullets = prose.copy_lines(data, offsets, lines, rows, _COUNTED[levels], stripped)
+
+    def leave_out_code(rows: np.ndarray) -> pa.Array:
+        counted = np.repeat(_OUTSIDE_CODE[np.newaxis], len(rows), axis=0)
+        text, starts, _ = prose.copy_lines(data, offsets, lines, rows, counted, np.zeros(len(rows), np.bool_))
+        return _to_column(text, starts)
+
     values = {
         "measured": pa.array(LEVELS).take(pa.array(levels)),
         "all_visible": visible.sum(axis=1),
         **dict(zip(("text_lines", "link_lines", "number_lines"), prose.count_lines(first, kinds, flags).T)),
     }
     columns = {field.name: pa.array(values[field.name], field.type) for field in COLUMNS}
-    return Prose(_to_column(text, starts), stripped, bullets, columns)
-
-
-def leave_out_code(column: pa.Array) -> pa.Array:
-    """The documents of a large_string column without lines of code."""
-    from preprocessing.kernels import prose
-
-    first, ends, kinds, _, _ = kinds_of_lines(column)
-    counted = np.repeat(_OUTSIDE_CODE[np.newaxis], len(column), axis=0)
-    lines = *utf8_buffer(column), first, ends, kinds
-    text, starts, _ = prose.copy_lines(*lines, counted, np.zeros(len(column), np.bool_))
-    return _to_column(text, starts)
+    return Prose(_to_column(text, starts), stripped, bullets, leave_out_code, columns)
 
 
 def kinds_of_lines(

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -112,7 +113,8 @@ def plain_prose(text):
 
 def compare(texts):
     first, _, kinds, flags, _ = prose.kinds_of_lines(column(*texts))
-    found, outside_code = prose.find_prose(column(*texts)), prose.leave_out_code(column(*texts))
+    found = prose.find_prose(column(*texts))
+    outside_code = found.leave_out_code(np.arange(len(texts)))
     measured = prose.measure(column(*texts), "ko")
     for n, text in enumerate(texts):
         lines = line_kinds.lines_of(text)
