@@ -49,6 +49,7 @@ _HIDDEN_IN_MARKDOWN = re.compile(
 _CUSTOM_TAG = re.compile(
     r"</?[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){1,4}(?:\s[^<>]{0,4000})?>", re.IGNORECASE
 )
+MAX_UNKNOWN = 50  # names of elements of no standard in a page
 _NAME = re.compile(r"<([A-Za-z][A-Za-z0-9]{0,30})(?=[\s/>])")
 _KNOWN = re.compile(
     rf"(?:{BLOCK}|{INLINE}|head|script|style|template|svg|pre|rb|rtc|ruby|frame|frameset|html)", re.IGNORECASE
@@ -112,15 +113,15 @@ def page_to_text(text: str) -> str:
 
 def _remove_unknown(text: str) -> str:
     """Removes the tags of elements that no standard has: with attributes, ``<content class="a">``, and misspelt, ``<span1>``."""
+    unknown = sorted(name for name in set(_NAME.findall(text)) if not _KNOWN.fullmatch(name))
     names = [
         name
-        for name in set(_NAME.findall(text))
-        if not _KNOWN.fullmatch(name)
-        and (_MISSPELT.fullmatch(name) or re.search(rf"<{name}\s[A-Za-z-]{{1,30}}=\"", text))
+        for name in unknown[:MAX_UNKNOWN]
+        if _MISSPELT.fullmatch(name) or re.search(rf"<{name}\s[A-Za-z-]{{1,30}}=\"", text)
     ]
     if not names:
         return text
-    return re.sub(rf"</?(?:{'|'.join(sorted(names))})(?:\s[^<>]{{0,4000}})?>", "", text)
+    return re.sub(rf"</?(?:{'|'.join(names)})(?:\s[^<>]{{0,4000}})?>", "", text)
 
 
 def remove_tags(text: str) -> str:

@@ -24,7 +24,7 @@ SEN 세네갈 SRB 세르비아 SGP 싱가포르 SIN 싱가포르 SVK 슬로바�
 LKA 스리랑카 SUD 수단 SDN 수단 SUI 스위스 CHE 스위스 SWE 스웨덴 SYR 시리아 TPE 중화_타이베이 TWN 중화민국 TJK 타지키스탄 TAN 탄자니아 TZA 탄자니아
 THA 태국 TLS 동티모르 TOG 토고 TUN 튀니지 TUR 튀르키예 TKM 투르크메니스탄 UGA 우간다 UKR 우크라이나 UAE 아랍에미리트 ARE 아랍에미리트 USA 미국 URU 우루과이
 URY 우루과이 UZB 우즈베키스탄 VAT 바티칸_시국 VEN 베네수엘라 VIE 베트남 VNM 베트남 YEM 예멘 ZAM 잠비아 ZMB 잠비아 ZIM 짐바브웨 ZWE 짐바브웨
-URS 소련 YUG 유고슬라비아 FRG 서독 GDR 동독 TCH 체코슬로바키아 ENG 잉글랜드 SCO 스코틀랜드 WAL 웨일스 NIR 북아일랜드 EUR 유럽 EUN 독립국가연합
+URS 소련 YUG 유고슬라비아 FRG 서독 GDR 동독 TCH 체코슬로바키아 ENG 잉글랜드 SCO 스코틀랜드 WAL 웨일스 NIR 북아일랜드
 """
 _words = _NAMES.split()
 COUNTRIES = dict(zip(_words[::2], (name.replace("_", " ") for name in _words[1::2]), strict=True))

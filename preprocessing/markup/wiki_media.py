@@ -25,6 +25,10 @@ _OPTION = re.compile(
     r"(?:alt|link|lang|page|class|upright|thumb|thumbtime|start|end|대체글|링크|언어|문서|쪽|클래스|위오른쪽|섬네일)\s{0,3}=[\s\S]*",
     re.IGNORECASE,
 )
+_GALLERY_OPTIONS = re.compile(
+    r"\s{0,20}(?:(?:alt|link|page|lang|대체글|링크)\s{0,3}=[^|\[\]]{0,500}(?:\||$)\s{0,20}){1,8}",
+    re.IGNORECASE,
+)
 _FILE_NAME = re.compile(
     r"[^|\n]{1,255}\.(?:svg|png|jpe?g|gif|tiff?|webp|ogg|oga|ogv|webm|mp3|wav|pdf|djvu)", re.IGNORECASE
 )
@@ -65,12 +69,15 @@ def gallery_captions(attributes: str, content: str) -> str:
     title = _GALLERY_CAPTION.search(attributes)
     lines = [next(filter(None, title.groups()), "")] if title else []
     for line in content.split("\n"):
-        options = line.partition("|")[2].strip()
-        while re.match(r"(?:alt|link|page|lang|대체글|링크)\s{0,3}=[^|\[\]]{0,500}(?:\||$)", options):
-            options = options.partition("|")[2].strip()
+        options = _without_options(line.partition("|")[2])
         if options:
             lines.append(f"* {options}")
     return "\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _without_options(text: str) -> str:
+    options = _GALLERY_OPTIONS.match(text)
+    return text[options.end() if options else 0 :].strip()
 
 
 def gallery_template(plain: Sequence[str], named: Mapping[str, str]) -> str:
