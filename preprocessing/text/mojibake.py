@@ -2,8 +2,8 @@
 
 Owns three mistakes: UTF-8 read as Latin-1 or CP1252 ("í•œêµ­ì–´"), CP949 read as Latin-1 ("ÇÑ±Û"), and UTF-8 read as
 CP949. A suspicious span changes only if all of it can be encoded with the wrong code page, and the result is rich in
-Hangul (or, for the first mistake, is punctuation that Word writes, "â€œ", or a Latin letter or sign of a word or
-number, "cafÃ©", "5Â°C"). ftfy repairs more kinds of Western text, but of the Korean mistakes only the first, and reads
+Hangul (or, for the first mistake, is punctuation that Word writes, "â€œ", anything beside such Hangul, "â˜…", or a Latin
+letter or sign of a word or number, "cafÃ©", "5Â°C"). The first mistake is also repaired where it was made twice. ftfy repairs more kinds of Western text, but of the Korean mistakes only the first, and reads
 3 MB/s.
 """
 
@@ -22,15 +22,24 @@ _TO_BYTE = {chr(i): i for i in range(256)} | {
 _NEXT = "[" + re.escape("".join(c for c, b in _TO_BYTE.items() if 0x80 <= b < 0xC0)) + "]"
 _UTF8_SPAN = re.compile(f"(?:[\u00e1-\u00ef]{_NEXT}{{2}}|[\u00c2-\u00df]{_NEXT}|\u00f0{_NEXT}{{3}})+")
 _WIDE = re.compile(f"[\u00e2\u00ea-\u00ed]{_NEXT}{{2}}")
+_WIDE_SPAN = re.compile(f"(?:[\u00e2-\u00ef]{_NEXT}{{2}}|\u00f0{_NEXT}{{3}})+")
+# _WIDE misread again: its first byte, and two more bytes that became two or three characters each
+_TWICE = re.compile(
+    f"\u00c3[\u00a2\u00aa-\u00ad](?:\u00c2[\u0080-\u00bf]|[\u00c5\u00c6\u00cb]{_NEXT}|\u00e2{_NEXT}{{2}}){{2}}"
+)
 _KOREAN_LEFT = re.compile(f"[\u00ea-\u00ed]{_NEXT}")
 _PUNCTUATION = re.compile("[\u2010-\u2027\u2030-\u203b\u20ac\u2122]+")
 # Two bytes that UTF-8 reads as a sign or letter of U+00A0-U+017F
 _WESTERN = f"[\u00c3-\u00c5]{_NEXT}|\u00c2[\u00a0-\u00bf]"
 _WESTERN_SPAN = re.compile(f"(?:{_WESTERN})+")
-_WESTERN_IN_WORD = re.compile(f"(?<=[A-Za-z0-9])(?:{_WESTERN})|(?:{_WESTERN})(?=[A-Za-z0-9])")
+_SIGN_BEFORE_WORD = "(?<!\\S)\u00c2[©®·»«§±](?= [A-Za-z0-9가-힣])"
+_WESTERN_IN_WORD = re.compile(
+    f"(?<=[A-Za-z0-9])(?:{_WESTERN})|(?:{_WESTERN})(?=[A-Za-z0-9])|{_SIGN_BEFORE_WORD}"
+)
+_SIGNS_BEFORE_WORDS = re.compile(_SIGN_BEFORE_WORD)
 # After a capital these may be what they are, OCKSÅ” or MANHÃ», but not in 3Ã—4
 _CAPITAL_BEFORE_QUOTE = re.compile(
-    "[\u00c2-\u00c5][‘’“”„‚‹›«»…–—](?![a-z])(?<![a-z]..)(?<![0-9]Ã—)", re.DOTALL
+    "[\u00c2-\u00c5][‘’“”„‚‹›«»…–—](?![a-z\u00c2])(?<![a-z]..)(?<![0-9]Ã—)", re.DOTALL
 )
 _LATIN_LETTER = re.compile("[\u00c0-\u017f]")
 _HIGH = "[\u00a1-\u00fe]{2,}"
@@ -43,6 +52,8 @@ _WESTERN_RUN = re.compile(
 _HAN_SPAN = re.compile("[\u3400-\u9fff\uf900-\ufaff가-힣㄀-ㆎ\u00a1-\u33ff\uff01-\uffee]{3,}")
 _HAN_BEFORE_HANGUL = re.compile("[\u4e00-\u9fff\uf900-\ufaff]([가-힣])")
 _HANGUL = re.compile("[가-힣]")
+# ÂÂ and ÃÂ read as CP949: what remains of UTF-8 that was misread twice and lost its controls
+_REMAINS = re.compile("[쩟횂]")
 _RICH = 0.8
 _MOST_IN_WORDS = 0.25
 MIN_SYLLABLES = 2
@@ -56,25 +67,43 @@ def repair_mojibake(text: str) -> str:
 
 
 def _repair_once(text: str) -> str:
+    if _TWICE.search(text):
+        text = "\n".join(map(_repair_line_from_latin1_twice, text.split("\n")))
     if _WIDE.search(text):
         text = "\n".join(map(_repair_line_from_latin1, text.split("\n")))
     if _WESTERN_IN_WORD.search(text):
         text = "\n".join(map(_repair_western_line, text.split("\n")))
     text = _CP949_SPAN.sub(_decode_from_cp949, text)
-    return _HAN_SPAN.sub(_decode_utf8_read_as_cp949, text) if _looks_read_as_cp949(text) else text
+    if _looks_read_as_cp949(text):
+        text = "\n".join(map(_repair_line_read_as_cp949, text.split("\n")))
+    return text
 
 
 def _repair_line_from_latin1(line: str) -> str:
     """Repairs all of a line or nothing: a partial repair would hide the damage from the rules that drop documents."""
     repaired = _UTF8_SPAN.sub(_decode_from_latin1, line)
-    return line if _KOREAN_LEFT.search(repaired) else repaired
+    if _KOREAN_LEFT.search(repaired):
+        return line
+    is_korean = len(_HANGUL.findall(repaired)) >= len(_HANGUL.findall(line)) + MIN_SYLLABLES
+    return _WIDE_SPAN.sub(_read_as_utf8, repaired) if is_korean else repaired
+
+
+def _repair_line_from_latin1_twice(line: str) -> str:
+    once = _UTF8_SPAN.sub(_read_as_utf8, line)
+    repaired = _repair_line_from_latin1(once)
+    return line if repaired == once else repaired
+
+
+def _read_as_utf8(match: re.Match[str]) -> str:
+    """The characters of which the span is the UTF-8; the span itself if there are none."""
+    try:
+        return bytes(_TO_BYTE[c] for c in match[0]).decode("utf-8")
+    except UnicodeDecodeError:
+        return match[0]
 
 
 def _decode_from_latin1(match: re.Match[str]) -> str:
-    try:
-        read = bytes(_TO_BYTE[c] for c in match[0]).decode("utf-8")
-    except UnicodeDecodeError:
-        return match[0]
+    read = _read_as_utf8(match)
     rich = _share_of_hangul(read) >= 0.5 or _PUNCTUATION.fullmatch(read)
     return read if rich else match[0]
 
@@ -82,11 +111,12 @@ def _decode_from_latin1(match: re.Match[str]) -> str:
 def _repair_western_line(line: str) -> str:
     """Repairs Latin letters and signs of a line in which every Latin letter beyond ASCII can be repaired.
 
-    Both forms in one line (café, cafÃ©) are text about the mistake, as is one without a word or number around it.
+    Both forms in one line (café, cafÃ©; ©, Â©) are text about the mistake, as is one without a word or number around it.
     """
     if not _WESTERN_IN_WORD.search(line) or _CAPITAL_BEFORE_QUOTE.search(line):
         return line
-    if _LATIN_LETTER.search(_WESTERN_SPAN.sub("", line)):
+    rest = _WESTERN_SPAN.sub("", line)
+    if _LATIN_LETTER.search(rest) or any(sign[0][1] in rest for sign in _SIGNS_BEFORE_WORDS.finditer(line)):
         return line
     return _WESTERN_SPAN.sub(lambda match: bytes(_TO_BYTE[c] for c in match[0]).decode("utf-8"), line)
 
@@ -101,7 +131,8 @@ def _decode_from_cp949(match: re.Match[str]) -> str:
         read = match[0].encode("latin-1").decode("euc_kr")
     except UnicodeDecodeError:
         return match[0]
-    return read if _is_korean("".join(c for c in read if c > "\x7f")) else match[0]
+    is_korean = _is_korean("".join(c for c in read if c > "\x7f")) and not _REMAINS.search(read)
+    return read if is_korean else match[0]
 
 
 def _is_western(span: re.Match[str], high: int) -> bool:
@@ -125,9 +156,12 @@ def _is_letter(character: str) -> bool:
     return character.isascii() and character.isalpha()
 
 
+def _repair_line_read_as_cp949(line: str) -> str:
+    """Repairs what can be repaired of a line: letters that the wrong code page lacks are lost."""
+    return _HAN_SPAN.sub(_decode_utf8_read_as_cp949, line) if _looks_read_as_cp949(line) else line
+
+
 def _decode_utf8_read_as_cp949(match: re.Match[str]) -> str:
-    if not _looks_read_as_cp949(match[0]):
-        return match[0]
     try:
         read = match[0].encode("cp949").decode("utf-8")
     except (UnicodeEncodeError, UnicodeDecodeError):
