@@ -12,7 +12,7 @@ import numpy as np
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.normalize_classes import CONTROL, JAMO, SIZE
 
-_FEED, _RETURN, _ESCAPE = 10, 13, 27
+_FEED, _VERTICAL_TAB, _PAGE_BREAK, _RETURN, _ESCAPE = 10, 11, 12, 13, 27
 _JOINER, _LOWER_BLOCK = 0x200D, 0x2581
 # First letters of the conjoining jamo (leading, vowel, one before the trailing) and of the syllables
 _L, _V, _T, _S = 0x1100, 0x1161, 0x11A7, 0xAC00
@@ -37,7 +37,7 @@ def _is_emoji(c):
 @inner()
 def remove_invisible(text, length, table, prose):
     """Same as ``remove_invisible`` or ``remove_invisible_in_code``; returns the length and whether anything changed."""
-    w, i, joiners, changed = 0, 0, 0, False
+    w, i, joiners, page_break, changed = 0, 0, 0, False, False
     while 0 <= i < length:
         c = text[i]
         if classes_of(c, table) & CONTROL:
@@ -49,13 +49,22 @@ def remove_invisible(text, length, table, prose):
             if c == _RETURN and i + 1 < length and text[i + 1] == _FEED:
                 i += 1
                 continue
-            if c == _RETURN or c == 0x85 or c == 0x2028 or c == 0x2029:
+            if prose and c == _PAGE_BREAK:
+                page_break = True
+                i += 1
+                continue
+            if c == _RETURN or (prose and c == _VERTICAL_TAB) or c == 0x85 or c == 0x2028 or c == 0x2029:
                 c = _FEED
             elif c == _LOWER_BLOCK:
                 c = ord("_")
             else:
                 i = _after_escape(text, i, length) if prose and c == _ESCAPE else i + 1
                 continue
+        if page_break:
+            if w and c != _FEED and text[w - 1] != _FEED:
+                text[w] = _FEED
+                w += 1
+            page_break = False
         if joiners:
             if joiners == 1 and w and _is_emoji(c) and (_is_emoji(text[w - 1]) or text[w - 1] == 0xFE0F):
                 text[w] = _JOINER

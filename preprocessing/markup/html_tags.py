@@ -30,6 +30,8 @@ TAG = re.compile(
     re.IGNORECASE,
 )
 _MENTION = re.compile(r"[ \t]?(?:태그|요소|엘리먼트|속성|tags?\b|elements?\b)", re.IGNORECASE)
+_NO_WORDS = re.compile(r"(?:[^\w\n<]|와|과|이?나|및|and|or){0,20}<")  # <b>…</b>, <b>와 </b>
+_LONGEST_ELEMENT = 4000
 _QUOTES = ("''", '""', "‘’", "“”")
 _BLOCKS = frozenset((*BLOCK.replace("h[1-6]", "h1|h2|h3|h4|h5|h6").split("|"),))
 _END_OF_LINE = re.compile(r"[ \t]*\n")
@@ -74,13 +76,29 @@ def replace_known_tag(match: re.Match[str], closed: set[str], tags: Tags) -> str
 
 
 def _is_mentioned(match: re.Match[str]) -> bool:
-    """True before a word such as ``태그``, unless the tag encloses that word: ``<b>속성</b>``."""
-    mention = _MENTION.match(match.string, match.end())
-    if mention is None:
+    """True before a word such as ``태그``, unless the tag encloses words: ``<b>속성</b>``, ``<b>href</b> 속성``."""
+    text = match.string
+    if match["close"]:
+        return _MENTION.match(text, match.end()) is not None and not _encloses_words(match)
+    mention = _MENTION.match(text, match.end())
+    if mention is None and not _NO_WORDS.match(text, match.end()):
         return False
     closing = re.compile(rf"[^\n<]{{0,200}}</{re.escape(match['name'])}\s{{0,20}}>", re.IGNORECASE)
-    end = closing.match(match.string, mention.end())
-    return bool(match["close"]) or end is None or _MENTION.match(match.string, end.end()) is not None
+    end = closing.match(text, match.end())
+    if end is None:
+        return mention is not None
+    return _MENTION.match(text, end.end()) is not None
+
+
+def _encloses_words(closing: re.Match[str]) -> bool:
+    """Whether a closing tag ends an element of its line with words other than ``속성`` and the like at its beginning."""
+    before = closing.string[max(0, closing.start() - _LONGEST_ELEMENT) : closing.start()].rpartition("\n")[2]
+    name = closing["name"].lower()
+    opening = next((tag for tag in reversed(list(TAG.finditer(before))) if tag["name"].lower() == name), None)
+    if opening is None or opening["close"]:
+        return False
+    words = TAG.sub("", before[opening.end() :])
+    return not _MENTION.match(words) and not _NO_WORDS.match(words + "<")
 
 
 def flatten_tags(line: str) -> str:

@@ -44,7 +44,11 @@ from preprocessing.text import normalize
 def prose_table() -> np.ndarray:
     """``[SIZE] uint16`` for prose; a character of another width also has the classes of its replacement."""
     table = _common_table()
-    _mark(table, f"[{normalize.INVISIBLE}{normalize.LINE_ENDS}\u200d{normalize.LOWER_BLOCK}]", CONTROL)
+    _mark(
+        table,
+        f"[{normalize.INVISIBLE}{normalize.LINE_ENDS}{normalize.PAGE_BREAK}\u200d{normalize.LOWER_BLOCK}]",
+        CONTROL,
+    )
     _mark(table, f"[{normalize.SAME_EMOTION}]", SAME)
     _mark(table, f"[{normalize.LAUGHING_SYLLABLES}]", SYLLABLE)
     for family, members in zip((LAUGH, TEARS, BAR), normalize.MIXED_EMOTIONS):

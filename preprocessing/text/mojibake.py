@@ -52,6 +52,7 @@ _WESTERN_RUN = re.compile(
 _HAN_SPAN = re.compile("[\u3400-\u9fff\uf900-\ufaff가-힣㄀-ㆎ\u00a1-\u33ff\uff01-\uffee]{3,}")
 _HAN_BEFORE_HANGUL = re.compile("[\u4e00-\u9fff\uf900-\ufaff]([가-힣])")
 _HANGUL = re.compile("[가-힣]")
+_EAST_ASIAN = re.compile("[\u2010-\u203b\u3000-\u30ff\u3400-\u9fff가-힣\uff00-\uffef]+")
 # ÂÂ and ÃÂ read as CP949: what remains of UTF-8 that was misread twice and lost its controls
 _REMAINS = re.compile("[쩟횂]")
 _RICH = 0.8
@@ -104,7 +105,8 @@ def _read_as_utf8(match: re.Match[str]) -> str:
 
 def _decode_from_latin1(match: re.Match[str]) -> str:
     read = _read_as_utf8(match)
-    rich = _share_of_hangul(read) >= 0.5 or _PUNCTUATION.fullmatch(read)
+    is_mixed = _HANGUL.search(read) and _EAST_ASIAN.fullmatch(read)  # 漢字와
+    rich = _share_of_hangul(read) >= 0.5 or is_mixed or _PUNCTUATION.fullmatch(read)
     return read if rich else match[0]
 
 
@@ -113,7 +115,7 @@ def _repair_western_line(line: str) -> str:
 
     Both forms in one line (café, cafÃ©; ©, Â©) are text about the mistake, as is one without a word or number around it.
     """
-    if not _WESTERN_IN_WORD.search(line) or _CAPITAL_BEFORE_QUOTE.search(line):
+    if not _WESTERN_IN_WORD.search(line) or _CAPITAL_BEFORE_QUOTE.search(_SIGNS_BEFORE_WORDS.sub("", line)):
         return line
     rest = _WESTERN_SPAN.sub("", line)
     if _LATIN_LETTER.search(rest) or any(sign[0][1] in rest for sign in _SIGNS_BEFORE_WORDS.finditer(line)):

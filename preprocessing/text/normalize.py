@@ -15,12 +15,14 @@ from collections.abc import Callable
 from preprocessing.kernels.normalize_classes import MAX_RATING
 from preprocessing.text.columns import find_aligned_lines
 
-LINE_ENDS = "\r\u0085\u2028\u2029"
-_LINE_ENDS = re.compile("\r\n?|[\u0085\u2028\u2029]")
-# C0 without tab and line feed, C1, soft hyphen, zero-width space and non-joiner, bidi marks, word joiner and
+PAGE_BREAK = "\f"
+LINE_ENDS = "\r\v\u0085\u2028\u2029"
+_LINE_ENDS = re.compile("\r\n?|[\v\u0085\u2028\u2029]")
+_PAGE_BREAKS = re.compile("(?P<beside>(?:(?<=\n)|\\A)\f+|\f+(?=\n|\\Z))|\f+")
+# C0 without tab and line ends, C1, soft hyphen, zero-width space and non-joiner, bidi marks, word joiner and
 # invisible operators, interlinear marks and object replacement, BOM, Hangul fillers, terminal escapes
 INVISIBLE = (
-    "\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u061c\u200b\u200c\u200e\u200f"
+    "\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u061c\u200b\u200c\u200e\u200f"
     "\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffc\u3164\uffa0\ufdd0-\ufdef\ufffe\uffff"
 )
 _ESCAPES = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")
@@ -115,10 +117,16 @@ def compose(text: str) -> str:
 
 
 def remove_invisible(text: str) -> str:
-    """Converts line ends to line feeds and U+2581 to underscores; removes control, bidi and zero-width characters."""
+    """Converts line ends to line feeds and U+2581 to underscores; removes control, bidi and zero-width characters.
+
+    A vertical tab ends a line, as word processors write it. A page break ends one unless it stands between lines.
+    """
     text = _LINE_ENDS.sub("\n", text)
     text = _INVISIBLE.sub("", _ESCAPES.sub("", text))
-    return _JOINER.sub("", text).replace(LOWER_BLOCK, "_")
+    text = _JOINER.sub("", text).replace(LOWER_BLOCK, "_")
+    return (
+        _PAGE_BREAKS.sub(lambda match: "" if match["beside"] else "\n", text) if PAGE_BREAK in text else text
+    )
 
 
 def remove_invisible_in_code(text: str) -> str:

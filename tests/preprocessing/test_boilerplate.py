@@ -20,6 +20,8 @@ LONG = "\n".join(f"{i}번째 문단이다. 날씨가 맑고 바람이 불었다�
     [
         "홍길동 기자",
         "홍길동 기자 gildong@hanbit.example",
+        "서울=홍길동 기자 gildong@hanbit.example",
+        "Copyright © 한빛뉴스",
         "글·사진 홍길동 선임기자, 김영희 인턴기자",
         "hong.gd@hanbit.example",
         "ⓒ 한빛일보",
@@ -63,6 +65,11 @@ def test_by_lines_and_notices_are_cut_at_both_ends(line, body):
         "(c) the third party shall be informed",
         "ⓒ 항목은 다음과 같다. 먼저 값을 더한다.",
         "(신문을 읽는 사람) 열 명 가운데 세 명이었다.",
+        "All rights reserved라는 문구의 뜻을 알아보자.",
+        '"All rights reserved"는 모든 권리를 보유한다는 뜻이다.',
+        "All rights reserved 표시가 없어도 글은 보호된다.",
+        "Copyright © 표시는 이제 필요하지 않다.",
+        "정답=홍길동 기자",
         "Mail me at jane@hanbit.example if you can come.",
     ],
 )

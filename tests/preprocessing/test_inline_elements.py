@@ -67,6 +67,21 @@ def test_a_word_for_tags_inside_of_a_tag_is_no_mention():
     )
 
 
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<strong>href</strong> 속성을 쓴다.", "href 속성을 쓴다."),
+        ("<strong><em>key</em></strong> 속성과 <b>button</b> 요소", "key 속성과 button 요소"),
+        ('<a href="https://a.kr">여기</a> 태그', "여기 태그"),
+        ("<strong>`id`</strong> tag, <i>x</i> and </i> tags", "`id` tag, x and </i> tags"),
+        ("<b></b> 태그와 <b>…</b> 태그, <b>와 </b> 태그", "<b></b> 태그와 <b>…</b> 태그, <b>와 </b> 태그"),
+        ("<b>속성</b> 태그, </b> 태그로 닫는다", "<b>속성</b> 태그, </b> 태그로 닫는다"),
+    ],
+)
+def test_an_element_before_a_word_for_tags_loses_both_tags_or_none(html, text):
+    assert html_to_text(html) == text
+
+
 def test_main_content_keeps_words_whole():
     pytest.importorskip("resiliparse")
     page = (

@@ -57,6 +57,52 @@ def test_repairs_western_letters_that_were_misread_twice():
     assert repair_mojibake("SÃƒÂ£o Paulo") == "São Paulo"
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+@pytest.mark.parametrize(
+    "text",
+    ["안녕하세요. 오늘은 날씨가 매우 좋습니다.", "It’s a “test” – fine…", "“인용”은 5°C, café", "한국어"],
+)
+def test_repairs_text_that_was_misread_twice(text, encoding):
+    assert repair_mojibake(web_misread(web_misread(text, encoding), encoding)) == text
+    assert repair_mojibake("앞 줄\n" + web_misread(web_misread(text, encoding), encoding)) == "앞 줄\n" + text
+
+
+def web_misread(text, encoding):
+    """UTF-8 read as browsers read it: bytes that CP1252 lacks are controls."""
+    return "".join(bytes([b]).decode(encoding, "ignore") or chr(b) for b in text.encode())
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+@pytest.mark.parametrize(
+    "text", ["★ 추천 상품 ☆ 지금 확인하세요", "그림 😀 정말로 웃기다", "漢字와 カナ를 배운다", "• 하나 → 둘"]
+)
+def test_every_sign_of_a_korean_line_is_repaired(text, encoding):
+    assert repair_mojibake(web_misread(text, encoding)) == text
+
+
+def test_a_line_read_as_cp949_is_repaired_where_nothing_is_lost():
+    lost = "방법입니다".encode().decode("cp949", "replace")
+    words = " ".join(word.encode().decode("cp949") for word in ("문서", "처리", "문서"))
+    assert repair_mojibake(f"{words} {lost}").startswith("문서 처리 문서 ")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Â© 2024 한빛", "© 2024 한빛"),
+        ("Â» 더 보기\nÂ· 첫째 항목", "» 더 보기\n· 첫째 항목"),
+        (
+            "ItÃ¢ÂÂs fine, cafÃÂ©",
+            "ItÃ¢ÂÂs fine, cafÃÂ©",
+        ),  # controls were removed: nothing to repair, and no 창쩟
+        ("Â© 2024는 © 2024로 읽는다", "Â© 2024는 © 2024로 읽는다"),
+        ("| C2 | Â |\n| A9 | © |", "| C2 | Â |\n| A9 | © |"),
+    ],
+)
+def test_signs_and_remains_of_misread_signs(before, after):
+    assert repair_mojibake(before) == after
+
+
 @settings(max_examples=300, deadline=None)
 @given(words=WORDS)
 def test_western_text_never_becomes_korean(words):

@@ -132,6 +132,15 @@ def test_invisible_characters_are_removed_and_emoji_stay_joined():
     assert normalize.remove_invisible("\x1b[31m빨강\x1b[0m") == "빨강"
 
 
+def test_vertical_tabs_and_page_breaks_separate_words_and_add_no_empty_lines():
+    assert normalize.remove_invisible("제목\v부제목") == "제목\n부제목"
+    assert normalize.remove_invisible("첫 쪽\f둘째 쪽") == "첫 쪽\n둘째 쪽"
+    assert (
+        normalize.remove_invisible("\f쪽의 끝\n\f문장은 이어지고\f\f\n끝난다.\f")
+        == "쪽의 끝\n문장은 이어지고\n끝난다."
+    )
+
+
 def test_full_width_only_in_prose():
     assert normalize.to_usual_width("Ｐｙｔｈｏｎ ３．１２！　끝") == "Python 3.12! 끝"
     assert all(operation.name != "full_width" for operation in operations_for("code", "none", CleanConfig()))
