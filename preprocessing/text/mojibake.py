@@ -29,8 +29,12 @@ _TWICE = re.compile(
 )
 _KOREAN_LEFT = re.compile(f"[\u00ea-\u00ed]{_NEXT}")
 _PUNCTUATION = re.compile("[\u2010-\u2027\u2030-\u203b\u20ac\u2122]+")
-# Two bytes that UTF-8 reads as a sign or letter of U+00A0-U+017F
-_WESTERN = f"[\u00c3-\u00c5]{_NEXT}|\u00c2[\u00a0-\u00bf]"
+# Bytes that UTF-8 reads as a sign or letter of U+00A0-U+017F, or as ơ, ư and letters of U+1E00-U+1EFF (Vietnamese)
+_VIETNAMESE = f"\u00c6[\u00a0\u00a1\u00af\u00b0]|\u00e1[\u00b8-\u00bb]{_NEXT}"
+_WESTERN = f"[\u00c3-\u00c5]{_NEXT}|\u00c2[\u00a0-\u00bf]|{_VIETNAMESE}"
+# "«está»…" is Spanish, "má»™t" is not
+_QUOTED_A = re.compile("\u00e1\u00bb[‘’“”„‚‹›»«…–—•\u00a0](?![a-z])")
+_VIETNAMESE_ONLY = re.compile(f"\u00c6[\u00a1\u00b0]|\u00e1[\u00b8-\u00ba]{_NEXT}|\u00e1\u00bb{_NEXT}[a-z]")
 _WESTERN_SPAN = re.compile(f"(?:{_WESTERN})+")
 _SIGN_BEFORE_WORD = "(?<!\\S)\u00c2[©®·»«§±](?= [A-Za-z0-9가-힣])"
 _WESTERN_IN_WORD = re.compile(
@@ -115,7 +119,11 @@ def _repair_western_line(line: str) -> str:
 
     Both forms in one line (café, cafÃ©; ©, Â©) are text about the mistake, as is one without a word or number around it.
     """
-    if not _WESTERN_IN_WORD.search(line) or _CAPITAL_BEFORE_QUOTE.search(_SIGNS_BEFORE_WORDS.sub("", line)):
+    if not _WESTERN_IN_WORD.search(line):
+        return line
+    words = _SIGNS_BEFORE_WORDS.sub("", line)
+    is_quoted = _CAPITAL_BEFORE_QUOTE.search(words) or _QUOTED_A.search(words)
+    if is_quoted and not _VIETNAMESE_ONLY.search(line):
         return line
     rest = _WESTERN_SPAN.sub("", line)
     if _LATIN_LETTER.search(rest) or any(sign[0][1] in rest for sign in _SIGNS_BEFORE_WORDS.finditer(line)):

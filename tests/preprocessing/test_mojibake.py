@@ -41,6 +41,8 @@ def test_repairs_utf8_read_as_cp1252_and_as_cp949():
         "25°C ~ 30°C, 3×4, £5, naïve résumé",
         "ıstanbul şehir, École, Österreich, mía, coração",
         "Søren\nHåkan",
+        "Việt Nam là một quốc gia ở Đông Nam Á. Người dân nói tiếng Việt, thủ đô là Hà Nội.",
+        "베트남어로 Phở, Bánh mì, Nguyễn, Hồ Chí Minh, Trương",
     ],
 )
 def test_repairs_western_letters_of_utf8(text):
@@ -49,8 +51,8 @@ def test_repairs_western_letters_of_utf8(text):
 
 
 def misread(character, encoding):
-    """A character of a Western script read with the wrong encoding; others stay."""
-    return character if ord(character) > 0x2000 else character.encode().decode(encoding)
+    """A character of a Western script read with the wrong encoding, as browsers do; others stay."""
+    return character if ord(character) > 0x2000 else web_misread(character, encoding)
 
 
 def test_repairs_western_letters_that_were_misread_twice():
@@ -136,6 +138,8 @@ def test_korean_words_beside_latin_letters_are_repaired(text):
         "10 Å–20 Å",
         "café가 cafÃ©로 깨져 보인다.",
         "é는 Ã©로 보인다.",
+        "«Está»… «allá», »á» – «Mamá»”, já»",
+        "Æ°",
         "Ð¿Ñ€Ð¸Ð²ÐµÑ‚ Ð¼Ð¸Ñ€",
     ],
 )
