@@ -30,6 +30,8 @@ SET_ASIDE = "set_aside"
 """Folder in a run folder: checkpoints behind the one to which ``checkpoint.resume`` went back."""
 AVERAGES = "averages"
 """Folder in a run folder: averages of checkpoints (``checkpoint.average``), which are checkpoints of weights alone."""
+_OWN_FOLDERS = ("checkpoints", "logs", "index", "tokenizer", SET_ASIDE)
+"""Folders in a run folder into which only its training writes."""
 DAMAGE = frozenset(("missing-file", "wrong-size", "damaged-marker", "invalid-json", "unreadable-file"))
 """Rules of errors about a checkpoint that was complete once."""
 RESUME_WORDS = ("auto", "never")
@@ -79,6 +81,20 @@ def is_run_folder(path: Path) -> bool:
     """Whether a run has started in ``path``: before its first checkpoint, only its configuration and plan are there."""
     started = (path / "config.yaml").is_file() and (path / "plan.txt").is_file()
     return started or (path / "checkpoints").is_dir()
+
+
+def run_that_owns(path: Path) -> Path | None:
+    """The run folder that ``path`` is, or into whose checkpoints or other own folders it leads; None if there is none.
+
+    A folder that merely has a folder ``checkpoints`` is not a run, and other folders beside it, such as ``hf``, are free.
+    """
+    path = path.expanduser().resolve()
+    candidates = [path, *(parent.parent for parent in (path, *path.parents) if parent.name in _OWN_FOLDERS)]
+    return next((run for run in candidates if is_run_folder(run) and _has_run(run)), None)
+
+
+def _has_run(folder: Path) -> bool:
+    return (folder / "plan.txt").is_file() or bool(checkpoints_of(folder))
 
 
 def require_folder(path: Path, what: str = "the path") -> None:

@@ -395,6 +395,34 @@ def test_destination_must_be_empty_and_apart(hf_models, ours_copy, tmp_path, run
     assert mcore.open_mcore(again).model.tied_embeddings
 
 
+def test_a_run_takes_no_output_for_its_own(hf_models, ours_copy, tmp_path, run, expect_error):
+    """Not its folder, not what its training writes there; a folder beside them is free, and one named checkpoints is no run."""
+    training = tmp_path / "run"
+    newest = training / "checkpoints" / "step_00000005"
+    shutil.copytree(ours_copy, newest)
+    before = sorted(training.rglob("*"))
+    taken = [training, newest, newest / "hf", training / "checkpoints", training / "checkpoints" / "new"]
+    (tmp_path / "link").symlink_to(training / "checkpoints")
+    for dst in (*taken, training / "logs" / "hf", training / "tokenizer", tmp_path / "link" / "new"):
+        error = expect_error("from-hf", src=hf_models["mha"], dst=dst, overwrite=True)
+        assert error.rule == "destination-of-a-run" and str(training) in str(error)
+        error = expect_error(
+            "merge", src=hf_models["mha"], others=[str(hf_models["mha"])], dst=dst, dry_run=True
+        )
+        assert error.rule == "destination-of-a-run"
+    error = expect_error("to-hf", src=training, dst=training / "checkpoints" / "hf")
+    assert error.rule == "destination-of-a-run"
+    assert sorted(training.rglob("*")) == before
+    assert run("to-hf", src=training, dst=training / "hf") == 0
+    assert run("from-hf", src=hf_models["mha"], dst=tmp_path / "mine" / "checkpoints" / "ko") == 0
+    started = tmp_path / "started"
+    started.mkdir()
+    for name in ("config.yaml", "plan.txt"):
+        (started / name).write_text("")
+    error = expect_error("from-hf", src=hf_models["mha"], dst=started / "checkpoints" / "step_00000000")
+    assert error.rule == "destination-of-a-run"
+
+
 def test_killed_conversion_is_recognized(checkpoints, hf_models, tmp_path, expect_error):
     """The writers stop at their last tensor, as if killed; neither output passes for a complete one."""
 
