@@ -201,6 +201,23 @@ def test_a_run_goes_on_from_the_newest_sound_checkpoint(finished, tmp_path):
 
 
 @pytest.mark.ranks
+@pytest.mark.parametrize("newest_has", ["another size", "another content"])
+def test_damage_of_two_sorts_is_skipped(finished, tmp_path, newest_has):
+    """Ranks read the content of a checkpoint; one of another size was skipped before they start, or comes after it."""
+    config, uninterrupted = finished
+    run, whole = (Path(shutil.copytree(uninterrupted, tmp_path / name)) for name in ("run", "whole"))
+    ranks.train(config, [*FIXED, "training.steps=6", f"run.folder={run}"], 2)
+    _, second, newest = checkpoints_of(run)
+    other, size = (second, newest) if newest_has == "another size" else (newest, second)
+    flip(next(other.glob("*.distcp")))
+    (size / ".metadata").write_bytes(b"")
+    for folder in (run, whole):
+        ranks.train(config, [*FIXED, "training.steps=6", f"run.folder={folder}"], 2)
+    assert losses(run) == losses(whole) and sorted(losses(run)) == [1, 2, 3, 4, 5, 6]
+    assert operation(["verify", str(run)]) == 0
+
+
+@pytest.mark.ranks
 def test_a_run_whose_checkpoints_are_all_damaged_does_not_start_again(finished, run):
     for folder in checkpoints_of(run):
         flip(next(folder.glob("*.distcp")))
@@ -218,7 +235,12 @@ def test_a_truncated_newest_checkpoint_is_skipped_before_ranks_start(finished, r
     with caplog.at_level(logging.WARNING):
         start, _ = start_of_run(config)
     assert start is not None and start.folder == older and file.name in caplog.text
+    assert "trying an older checkpoint" in caplog.text and "use another" not in caplog.text
     (older / ".metadata").unlink()
     with pytest.raises(CheckpointError) as caught:
         start_of_run(config)
-    assert caught.value.rule == "wrong-size"
+    assert caught.value.rule == "wrong-size" and "every older checkpoint" in str(caught.value)
+    shutil.rmtree(older)
+    with pytest.raises(CheckpointError) as caught:
+        start_of_run(config)
+    assert caught.value.rule == "wrong-size" and "no other checkpoint" in str(caught.value)
