@@ -136,7 +136,7 @@ def test_subcommands_are_listed_like_those_of_mko(monkeypatch):
     commands.add_parser("split", help="cut a pair in two")
     assert parser.format_help() == (
         "usage: mko data tokens COMMAND ...\n\n"
-        "Encodes text, and checks what fine-tuning will read\nlater on.\n\n"
+        "Encodes text, and checks what fine-tuning will read later\non.\n\n"
         "commands:\n  merge  join pairs\n  split  cut a pair in two\n\n"
         "'mko data tokens COMMAND --help' explains one of them.\n"
     )
