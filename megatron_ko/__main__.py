@@ -39,7 +39,7 @@ GROUPS = {
     },
     "shell and editor": {
         "schema": ("megatron_ko.program.schema", "print the JSON schema of a configuration, for editors"),
-        "completion": ("megatron_ko.program.completion", "print a completion script for bash, zsh or tcsh"),
+        "completion": ("megatron_ko.program.completion", "print a completion script for a shell"),
     },
 }
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
