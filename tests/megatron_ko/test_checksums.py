@@ -16,6 +16,7 @@ from megatron_ko.formats.checkpoint_folder import Checkpoint, damaged_files
 from megatron_ko.formats.checksums import BLOCK_BYTES, HashingFile, describe_files, hash_file, state_files
 from megatron_ko.formats.run_folder import checkpoints_of, start_of_run
 from megatron_ko.planning.megatron_version import missing_for
+from megatron_ko.planning.weights import padded_vocab_size, parameter_count
 from megatron_ko.preflight import preflight
 from tests import ranks
 from tests.tiny_run import write_tiny_run
@@ -99,6 +100,19 @@ def test_operations_refuse_a_damaged_checkpoint(run, tmp_path, capsys):
     assert operation(["to-hf", str(run), str(tmp_path / "hf")]) == 2
     assert not (tmp_path / "hf").exists()
     assert operation(["verify", str(checkpoints_of(run)[0])]) == 0
+
+
+@pytest.mark.ranks
+def test_inspect_tells_weights_from_the_state_of_training(run, capsys):
+    """Every number of the model with its padded vocabulary, and none of the optimizer's or of the random generators'."""
+    checkpoint = Checkpoint.read(checkpoints_of(run)[-1])
+    model = checkpoint.model
+    padded = padded_vocab_size(checkpoint.vocab_size, model.vocab_multiple)
+    assert operation(["inspect", str(run)]) == 0
+    out = capsys.readouterr().out
+    assert f" {parameter_count(model, padded):,} numbers" in out and "norm rms," in out
+    assert "random" not in out and operation(["inspect", str(run), "--state"]) == 0
+    assert "random" in capsys.readouterr().out
 
 
 @pytest.mark.ranks
