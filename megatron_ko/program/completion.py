@@ -72,7 +72,7 @@ def _sentences() -> dict[str, str]:
     """What each command does, such as of ``checkpoint`` and of ``checkpoint to-hf``."""
     from checkpoint_tools.options.commands import OPERATIONS
     from megatron_ko import distill
-    from megatron_ko.__main__ import COMMANDS
+    from megatron_ko.program.commands import COMMANDS
     from preprocessing import cli
 
     groups = {
