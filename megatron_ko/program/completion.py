@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from megatron_ko.config.cli import Parser
 from megatron_ko.errors import UserError, exit_code_of
@@ -49,7 +50,7 @@ def _main(given: argparse.Namespace) -> int:
     return 0
 
 
-def _complete_paths(parser: argparse.ArgumentParser, files: dict[str, str]) -> None:
+def _complete_paths(parser: argparse.ArgumentParser, files: Any) -> None:
     """Lets inputs, and options whose value is a path, be completed by ``files``, shtab's function of each shell."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

@@ -314,11 +314,11 @@ def test_truncated_checkpoint(ours_copy, tmp_path, expect_error):
     whole = data.read_bytes()
     data.write_bytes(whole[:-5000])
     error = expect_error("compare", a=ours_copy, b=ours_copy)
-    assert error.rule == "wrong-size" and str(data) in str(error)
+    assert error.rule == "wrong-size" and data.name in str(error)
     assert f"{len(whole) - 5000:,}" in str(error) and f"{len(whole):,}" in str(error)
     data.unlink()
     error = expect_error("compare", a=ours_copy, b=ours_copy)
-    assert error.rule == "missing-file" and str(data) in str(error)
+    assert error.rule == "missing-file" and data.name in str(error)
     data.write_bytes(whole[:1000] + bytes(len(whole) - 1000))
     assert expect_error("to-hf", src=ours_copy, dst=tmp_path / "x").rule == "wrong-checksum"
     edit(ours_copy / "checkpoint.json", files={})
