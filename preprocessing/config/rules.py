@@ -117,6 +117,9 @@ class ProseRules:
     """Maximum share of paragraphs that repeat an earlier paragraph (five or more lines)."""
     max_duplicate_paragraph_characters: Share = None
     """Maximum share of visible characters in paragraphs that repeat an earlier paragraph (five or more lines)."""
+    max_echoed_words: Share = None
+    """Maximum share of words that occur earlier in their line, where function words are few (thirty or more words): keywords
+    that are repeated one after another."""
     max_repeated_pair: Share = None
     """Maximum share of characters in the most frequent two-word sequence, where function words are few (thirty or more words):
     stuffing with keywords."""

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preprocessing.documents import utf8_buffer
-from preprocessing.judging import advertising, measures
+from preprocessing.judging import advertising, measures, rows
 from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, LISTING, PROSE, TABLE
 
 LEVELS = ("prose", "text", "everything")
@@ -47,6 +47,7 @@ COLUMNS = pa.schema(
         ("text_lines", pa.int32()),  # visible lines other than markup and code
         ("link_lines", pa.int32()),  # of them, mostly links to other sites
         ("number_lines", pa.int32()),  # of them, mostly digits, or with a time
+        *rows.COLUMNS,
     ]
 )
 
@@ -82,7 +83,15 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
         "bullet_lines": pa.array(bullets, pa.int32()),
         **prose.columns,
         **advertising.measure(prose.outside_code),
+        **rows.count_rows(prose.text, _may_be_list(columns, prose.columns["measured"])),
     }
+
+
+def _may_be_list(columns: dict[str, pa.Array], measured: pa.Array) -> np.ndarray:
+    """``[rows] bool``: documents of cells and titles, or with few function words."""
+    spoken = columns["words"].to_numpy() - columns["symbol_words"].to_numpy()
+    few = columns["function_words"].to_numpy() < rows.FEW_FUNCTION_WORDS * spoken
+    return few | (np.array(measured.to_pylist(), object) == "text")
 
 
 def find_prose(column: pa.Array) -> Prose:
@@ -106,7 +115,7 @@ def find_prose(column: pa.Array) -> Prose:
         "all_visible": visible.sum(axis=1),
         **_count_lines(first, kinds, flags),
     }
-    columns = {field.name: pa.array(values[field.name], field.type) for field in COLUMNS}
+    columns = {name: pa.array(value, COLUMNS.field(name).type) for name, value in values.items()}
     return Prose(_to_column(text, starts), stripped, outside, bullets, columns)
 
 
