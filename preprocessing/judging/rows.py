@@ -18,7 +18,10 @@ LONGEST_CODE = 60  # characters of a cell that is a code
 
 COLUMNS = pa.schema(
     [
-        ("pair_lines", pa.int32()),  # rows with a Korean cell and a cell of another script or digits, but no price or time
+        (
+            "pair_lines",
+            pa.int32(),
+        ),  # rows with a Korean cell and a cell of another script or digits, but no price or time
         ("price_lines", pa.int32()),  # rows with an amount of money, a share, a time or contact data
         ("series_lines", pa.int32()),  # rows that equal an earlier one but for their digits
         ("echoed_words", pa.int32()),  # words that occur earlier in their row

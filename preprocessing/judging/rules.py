@@ -117,7 +117,10 @@ def _repeated_words(of: Columns) -> np.ndarray:
     """Three quarters of the share in a reference with headings or code, whose sections repeat lists of parameters."""
     share = of("repeated_words")
     is_structured = of("visible") <= (1 - STRUCTURE_OF_REFERENCE) * of("all_visible")
-    is_varied = ((1 - share) * of("words") >= VARIETY_OF_REFERENCE) | _has_own_sentences(of, share)
+    part = np.minimum(
+        1, 2 * of("visible") / np.maximum(of("all_visible"), 1)
+    )  # less variety among code and tables
+    is_varied = ((1 - share) * of("words") >= VARIETY_OF_REFERENCE * part) | _has_own_sentences(of, share)
     return np.where(is_structured & is_varied, REPEATS_OF_REFERENCE * share, share)
 
 
@@ -155,11 +158,19 @@ def _listed_words(of: Columns) -> np.ndarray:
 
 
 def _function_words(of: Columns) -> np.ndarray:
-    """1 where lines are short: items, cells and turns of a chat are no sentences. In lines of middle length a few are enough."""
+    """1 where lines are short: items, cells and turns of a chat are no sentences. In lines of middle length a few are enough.
+
+    1 also where most letters are not Korean, since their function words are not counted.
+    """
     share = of("function_words") / np.maximum(_spoken_words(of), 1)
+    share = np.where(2 * of("hangul") >= of("letters"), share, 1)
     words, lines = of("list_words"), of("lines")
-    is_middle = (words >= MIDDLE_LINE * lines) & (words >= MANY_WORDS) & (of("hangul") >= MOSTLY * of("visible"))
-    return np.where(words >= LONG_LINE * lines, share, np.where(is_middle, WORTH_AMONG_MIDDLE_LINES * share, 1))
+    is_middle = (
+        (words >= MIDDLE_LINE * lines) & (words >= MANY_WORDS) & (of("hangul") >= MOSTLY * of("visible"))
+    )
+    return np.where(
+        words >= LONG_LINE * lines, share, np.where(is_middle, WORTH_AMONG_MIDDLE_LINES * share, 1)
+    )
 
 
 def _echoed_words(of: Columns) -> np.ndarray:

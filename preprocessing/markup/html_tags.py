@@ -29,6 +29,13 @@ TAG = re.compile(
     rf"<(?P<close>/?)(?P<name>{BLOCK}|{INLINE})(?=[\s/>])(?P<attributes>(?:\"[^\"]{{0,4000}}\"|'[^']{{0,4000}}'|[^<>\"']){{0,4000}})>",
     re.IGNORECASE,
 )
+_BETWEEN_SPANS = re.compile(
+    r"(?P<opening><span\s{1,9}class=\"(?P<one>[^\"<>]{1,200})\"[^<>]{0,200}>)(?P<before>[^<>]{2,400})</span>"
+    r"(?=<span\s{1,9}class=\"(?P<other>[^\"<>]{1,200})\"[^<>]{0,200}>(?P<after>[^<>\s][^<>]{1,400})</span>)",
+    re.IGNORECASE,
+)
+LONGEST_PARTICLE = 2  # syllables
+_HANGUL = re.compile("[가-힣]")
 _MENTION = re.compile(r"[ \t]?(?:태그|요소|엘리먼트|속성|tags?\b|elements?\b)", re.IGNORECASE)
 _QUOTES = ("''", '""', "‘’", "“”")
 _BLOCKS = frozenset((*BLOCK.replace("h[1-6]", "h1|h2|h3|h4|h5|h6").split("|"),))
@@ -57,6 +64,25 @@ class Tags:
         if name == "br" and _END_OF_LINE.match(match.string, match.end()):
             return ""
         return (_CLOSED if closing else _OPENED).get(name, "")
+
+
+def separate_spans(text: str) -> str:
+    """Sets a blank between neighboring <span> of different classes, of which a page shows one or sets them apart.
+
+    Numbers keep their units, words their particles, and single letters belong to their word.
+    """
+    return _BETWEEN_SPANS.sub(_separate, text) if "<span" in text else text
+
+
+def _separate(match: re.Match[str]) -> str:
+    before, after = match["before"], match["after"]
+    is_number = before[-1].isdigit() and not after[0].isdigit()
+    is_particle = (
+        _HANGUL.match(before[-1]) and _HANGUL.match(after) and len(after.strip()) <= LONGEST_PARTICLE
+    )
+    are_words = before[-1].isalnum() and after[0].isalnum() and not is_number and not is_particle
+    apart = are_words and match["one"] != match["other"]
+    return f"{match['opening']}{before}</span>{' ' * apart}"
 
 
 def replace_known_tag(match: re.Match[str], closed: set[str], tags: Tags) -> str:
