@@ -88,10 +88,11 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
 
 
 def _may_be_list(columns: dict[str, pa.Array], measured: pa.Array) -> np.ndarray:
-    """``[rows] bool``: documents of cells and titles, or with few function words."""
+    """``[rows] bool``: documents of cells and titles, with few function words, or whose lines are like each other."""
     spoken = columns["words"].to_numpy() - columns["symbol_words"].to_numpy()
     few = columns["function_words"].to_numpy() < rows.FEW_FUNCTION_WORDS * spoken
-    return few | (np.array(measured.to_pylist(), object) == "text")
+    repeats = columns["repeated_words"].to_numpy() >= rows.MANY_REPEATS
+    return few | repeats | (np.array(measured.to_pylist(), object) == "text")
 
 
 def find_prose(column: pa.Array) -> Prose:

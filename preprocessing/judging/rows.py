@@ -1,7 +1,7 @@
 """Counts what tells a reference from lists of prices and keywords: pairs, prices, series and echoes.
 
-Owns the choice of the documents that are searched, and the patterns. Only documents that are measured by cells and titles, or
-have few function words, can be such lists; all others have zeros. A row is a row of a table, an item or a line.
+Owns the patterns and the limits of the search. Only documents that are measured by cells and titles, have few function words
+or repeat themselves can be such lists; all others have zeros. A row is a row of a table, an item or a line.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 FEW_FUNCTION_WORDS = 0.25  # of the words with a letter or digit, below which a document is searched
+MANY_REPEATS = 0.25  # share of repeated three-word sequences, from which a document is searched
 MIN_WORDS_OF_ECHO = 6  # words of a row in which a repeated word is an echo
 MAX_DECIMALS = 1  # cells of a row with a decimal number, above which it is a row of measurements or odds
 LONGEST_CODE = 60  # characters of a cell that is a code
@@ -35,6 +36,7 @@ _PRICE = re.compile(
     re.ASCII,
 )
 _DECIMAL = re.compile(r"[+-]?[0-9,]*\.[0-9]+")
+_AMOUNT = re.compile(r"약? ?[0-9][0-9.,~–-]{0,12} ?[가-힣]{1,2}")
 _DIGITS = re.compile(r"[0-9]+(?:[.,:/-][0-9]+)*")
 _WORD = re.compile(r"[^\s|,/#;:>]*[가-힣][^\s|,/#;:>]*")
 
@@ -70,7 +72,7 @@ def _is_pair(line: str) -> bool:
     cells = [cell.strip() for cell in line.split("\t")]
     if sum(_DECIMAL.fullmatch(cell) is not None for cell in cells) > MAX_DECIMALS:
         return False
-    names = [_HANGUL.search(cell) is not None for cell in cells]
+    names = [_HANGUL.search(cell) is not None and not _AMOUNT.fullmatch(cell) for cell in cells]
     return any(names) and any(
         not named and len(cell) <= LONGEST_CODE and _CODE.search(cell) for cell, named in zip(cells, names)
     )

@@ -25,7 +25,8 @@ FEW_REPEATED_WORDS = 20
 LONG_LINE = (
     12  # words of a line, on average, above which lines are sentences, not items, cells or turns of a chat
 )
-MIDDLE_LINE = 5  # words of a line, from which a document of keywords without any particle is no list of items
+FEW_AMONG_PRICES, FEW_BETWEEN_ECHOES = 0.1, 0.25
+MIDDLE_LINE = 4  # words of a line, from which a document of keywords without any particle is no list of items
 MANY_WORDS, MOSTLY = 60, 0.8
 WORTH_AMONG_MIDDLE_LINES = 5  # what a function word counts there
 FEW_FUNCTION_WORDS = 0.3  # of the words with a letter or digit
@@ -33,6 +34,7 @@ SYLLABLE_AMONG_CELLS = 2  # letters that a syllable is worth in documents withou
 STRUCTURE_OF_REFERENCE = 0.05  # of the visible characters: headings, code, tags and tables
 VARIETY_OF_REFERENCE = 200  # words that do not repeat
 REPEATS_OF_REFERENCE = 0.75  # what a repeated sequence of a reference counts
+MOSTLY_STRUCTURE, REPEATS_BESIDE_STRUCTURE = 0.5, 0.5
 FUNCTION_WORDS_OF_REFERENCE = 12  # in lines that do not repeat
 HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
@@ -114,14 +116,16 @@ def _repeated_lines(of: Columns) -> np.ndarray:
 
 
 def _repeated_words(of: Columns) -> np.ndarray:
-    """Three quarters of the share in a reference with headings or code, whose sections repeat lists of parameters."""
+    """Three quarters of the share in a reference with headings or code, whose sections repeat lists of parameters; half where
+    nearly all of it is code and tables."""
     share = of("repeated_words")
     is_structured = of("visible") <= (1 - STRUCTURE_OF_REFERENCE) * of("all_visible")
     part = np.minimum(
         1, 2 * of("visible") / np.maximum(of("all_visible"), 1)
     )  # less variety among code and tables
     is_varied = ((1 - share) * of("words") >= VARIETY_OF_REFERENCE * part) | _has_own_sentences(of, share)
-    return np.where(is_structured & is_varied, REPEATS_OF_REFERENCE * share, share)
+    weight = np.where(part < MOSTLY_STRUCTURE, REPEATS_BESIDE_STRUCTURE, REPEATS_OF_REFERENCE)
+    return np.where(is_structured & is_varied, weight * share, share)
 
 
 def _has_own_sentences(of: Columns, share: np.ndarray) -> np.ndarray:
@@ -132,15 +136,21 @@ def _has_own_sentences(of: Columns, share: np.ndarray) -> np.ndarray:
 
 
 def _number_lines(of: Columns) -> np.ndarray:
-    """0 for tables of Korean names and their codes; lines that equal others but for their digits are numbers, too."""
-    lines = np.maximum(of("number_lines"), of("series_lines"))
+    """0 for tables of Korean names and their codes.
+
+    Lines that equal others but for their digits are numbers, too, and prices where there are hardly any function words.
+    """
+    is_spoken = of("function_words") >= FEW_AMONG_PRICES * _spoken_words(of)
+    lines = np.maximum(
+        of("number_lines"), np.maximum(of("series_lines"), np.where(is_spoken, 0, of("price_lines")))
+    )
     return np.where(_is_table_of_pairs(of), 0, lines / np.maximum(of("text_lines"), 1))
 
 
 def _is_table_of_pairs(of: Columns) -> np.ndarray:
     """Most rows have a Korean name and a code, a number or a word of another language; prices are no codes."""
     is_table = (of("measured") == "text") & (_hangul(of) >= HANGUL_OF_PAIRS)
-    return is_table & (2 * of("pair_lines") >= of("text_lines")) & (of("series_lines") < of("pair_lines"))
+    return is_table & (2 * of("pair_lines") >= of("text_lines")) & (2 * of("series_lines") < of("pair_lines"))
 
 
 def _repeated_pair(of: Columns) -> np.ndarray:
@@ -174,7 +184,9 @@ def _function_words(of: Columns) -> np.ndarray:
 
 
 def _echoed_words(of: Columns) -> np.ndarray:
-    return of("echoed_words") / np.maximum(of("list_words"), 1)
+    """0 where function words show that words belong to sentences."""
+    few = of("function_words") < FEW_BETWEEN_ECHOES * _spoken_words(of)
+    return np.where(few, of("echoed_words") / np.maximum(of("list_words"), 1), 0)
 
 
 def _spam(of: Columns) -> np.ndarray:
