@@ -51,9 +51,9 @@ class Candidates:
         hits = self._matcher.rows(column)
         for number, pattern in enumerate(self._patterns):
             rows = hits[_hint_name(number)]
-            if pattern.needs is not None:
+            if pattern.needs is not None and len(rows):
                 rows = np.intersect1d(rows, hits[_needs_name(number)], assume_unique=True)
-            for row in (rows if pattern.as_is else np.union1d(rows, hits[_WIDE])).tolist():
+            for row in _with_wide(pattern, rows, hits).tolist():
                 by_row.setdefault(row, Candidate(row)).patterns.append(pattern)
         candidates = [by_row[row] for row in sorted(by_row)]
         if candidates:
@@ -66,12 +66,16 @@ class Candidates:
         )
         hits = self._matcher.rows(lines)
         for number, pattern in enumerate(self._patterns):
-            rows = hits[_hint_name(number)]
-            numbers = rows if pattern.as_is else np.union1d(rows, hits[_WIDE])
+            numbers = _with_wide(pattern, hits[_hint_name(number)], hits)
             indices = np.searchsorted(first_lines, numbers, side="right") - 1
             for index, line in zip(indices.tolist(), (numbers - first_lines[indices]).tolist()):
                 if pattern in candidates[index].patterns:
                     candidates[index].lines.setdefault(line, []).append(pattern)
+
+
+def _with_wide(pattern: Pattern, rows: np.ndarray, hits: dict[str, np.ndarray]) -> np.ndarray:
+    """``rows``, and those with wide characters if the pattern reads these as ASCII."""
+    return rows if pattern.as_is or not len(hits[_WIDE]) else np.union1d(rows, hits[_WIDE])
 
 
 def _hint_name(number: int) -> str:

@@ -66,6 +66,15 @@ def anonymize(text: str) -> str:
     return _hide_spans(text, find(text))
 
 
+def anonymize_all(texts: Sequence[str]) -> list[str]:
+    """``anonymize`` for each text; faster where columns are masked, too, because it uses the same selection of lines."""
+    hidden = list(texts)
+    for candidate in _candidates_of(KINDS, None).find(pa.array(texts, pa.large_string())):
+        text = texts[candidate.row]
+        hidden[candidate.row] = _hide_spans(text, _find_candidate(text, candidate))
+    return hidden
+
+
 def find_with(text: str, patterns: Sequence[Pattern]) -> list[Span]:
     """Finds spans of ``patterns``, first those over several lines, then line by line."""
     spans, rest = _search("", text, [pattern for pattern in patterns if pattern.spans_lines])
@@ -205,7 +214,7 @@ def _make_example(text: str, spans: Sequence[Span], kind: str) -> tuple[str, str
         for s in spans
         if start <= s.start and s.end <= start + len(line)
     ]
-    hidden = anonymize(_hide_spans(line, inside))
+    hidden = anonymize_all([_hide_spans(line, inside)])[0]
     cut = max(0, first.start - start - EXAMPLE_CHARACTERS_BEFORE)
     visible = [Span(s.start - cut, s.end - cut, s.kind) for s in inside if s.start >= cut]
     return hidden[cut:], _mask_spans(hidden[cut:], visible)

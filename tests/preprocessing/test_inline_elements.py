@@ -119,3 +119,20 @@ def test_code_of_two_lines_is_a_span(html, expected):
 )
 def test_a_power_of_letters_is_no_gloss(html, expected):
     assert html_to_text(html) == expected
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        (
+            "<div>은 블록이고 <span>을 쓴다.<br>끝 <textarea>는 칸이다.",
+            "<div>은 블록이고 <span>을 쓴다.\n끝 <textarea>는 칸이다.",
+        ),
+        ("<p>는 문단이다. <li>를 <ul>에 넣는다.", "<p>는 문단이다. <li>를 <ul>에 넣는다."),
+        ("줄<br>을 바꾼다", "줄\n을 바꾼다"),
+        ("<p>이 글은 짧다.", "이 글은 짧다."),
+        ("<div>이 글은</div> <b>굵게</b>는", "이 글은\n\n굵게는"),
+    ],
+)
+def test_a_tag_with_a_particle_is_named(html, expected):
+    assert html_to_text(html).strip() == expected
