@@ -38,6 +38,11 @@ _OUTSIDE_CODE = np.array([kind != CODE for kind in range(len(KINDS))])
 # 0 where everything counts: code has no lists of words
 _OF_LISTS = ("list_words", "listed_words", "rare_hangul")
 
+_OF_SEARCH = frozenset((
+    "words", "symbol_words", "function_words", "list_words", "listed_words", "repeated_words", "digits", "visible", "hangul",
+    "number_lines", "text_lines", "measured",
+))  # fmt: skip
+
 COLUMNS = pa.schema(
     [
         (
@@ -84,16 +89,19 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
         "bullet_lines": pa.array(bullets, pa.int32()),
         **prose.columns,
         **advertising.measure(column, read=prose.leave_out_code),
-        **rows.count_rows(prose.text, _may_be_list(columns, prose.columns["measured"])),
+        **rows.count_rows(prose.text, _may_be_list({**columns, **prose.columns})),
     }
 
 
-def _may_be_list(columns: dict[str, pa.Array], measured: pa.Array) -> np.ndarray:
-    """``[rows] bool``: documents of cells and titles, with few function words, or whose lines are like each other."""
-    spoken = columns["words"].to_numpy() - columns["symbol_words"].to_numpy()
-    few = columns["function_words"].to_numpy() < rows.FEW_FUNCTION_WORDS * spoken
-    repeats = columns["repeated_words"].to_numpy() >= rows.MANY_REPEATS
-    return few | repeats | (np.array(measured.to_pylist(), object) == "text")
+def _may_be_list(columns: dict[str, pa.Array]) -> np.ndarray:
+    """``[rows] bool``: Korean documents with few function words, lists of short cells or numbers, and repetition with numbers."""
+    of = {name: column.to_numpy(zero_copy_only=False) for name, column in columns.items() if name in _OF_SEARCH}
+    few = of["function_words"] < rows.FEW_FUNCTION_WORDS * (of["words"] - of["symbol_words"])
+    listed = 2 * of["listed_words"] >= np.maximum(of["list_words"], 1)
+    numbers = 4 * of["number_lines"] >= np.maximum(of["text_lines"], 1)
+    repeats = (of["repeated_words"] >= rows.MANY_REPEATS) & (of["digits"] >= rows.MANY_DIGITS * of["visible"])
+    cells = (of["measured"] == "text") & (listed | numbers)
+    return (of["hangul"] >= rows.FEW_SYLLABLES) & (few | cells | repeats)
 
 
 def find_prose(column: pa.Array) -> Prose:

@@ -1,7 +1,7 @@
 """Counts what tells a reference from lists of prices and keywords: pairs, prices, series and echoes.
 
-Owns the patterns and the limits of the search. Only documents that are measured by cells and titles, have few function words
-or repeat themselves can be such lists; all others have zeros. A row is a row of a table, an item or a line.
+Owns the patterns and the limits of the search. Only documents of short cells, with few function words, or that repeat
+lines with numbers can be such lists; all others have zeros. A row is a row of a table, an item or a line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 FEW_FUNCTION_WORDS = 0.25  # of the words with a letter or digit, below which a document is searched
-MANY_REPEATS = 0.25  # share of repeated three-word sequences, from which a document is searched
+MANY_REPEATS, MANY_DIGITS = 0.25, 0.1  # shares of repeated three-word sequences and of digits, from which it is searched, too
+FEW_SYLLABLES = 10
 MIN_WORDS_OF_ECHO = 6  # words of a row in which a repeated word is an echo
 MAX_DECIMALS = 1  # cells of a row with a decimal number, above which it is a row of measurements or odds
 LONGEST_CODE = 60  # characters of a cell that is a code
@@ -37,8 +38,9 @@ _PRICE = re.compile(
 )
 _DECIMAL = re.compile(r"[+-]?[0-9,]*\.[0-9]+")
 _AMOUNT = re.compile(r"약? ?[0-9][0-9.,~–-]{0,12} ?[가-힣]{1,2}")
+_HAS_DIGIT = re.compile("[0-9]")
 _DIGITS = re.compile(r"[0-9]+(?:[.,:/-][0-9]+)*")
-_WORD = re.compile(r"[^\s|,/#;:>]*[가-힣][^\s|,/#;:>]*")
+_SEPARATORS = "|,/#;:>"
 
 
 def count_rows(text: pa.Array, searched: np.ndarray) -> dict[str, pa.Array]:
@@ -55,16 +57,18 @@ def _count(text: str) -> tuple[int, int, int, int]:
     for line in text.split("\n"):
         if not _HANGUL.search(line):
             continue
-        is_price = _PRICE.search(line) is not None
-        prices += is_price
-        pairs += not is_price and _is_pair(line)
-        shape, digits = _DIGITS.subn("0", line)
-        series += digits > 0 and shape in shapes
-        if digits:
+        if _HAS_DIGIT.search(line):
+            is_price = _PRICE.search(line) is not None
+            shape = _DIGITS.sub("0", line)
+            series += shape in shapes
             shapes.add(shape)
-        words = _WORD.findall(line)
-        if len(words) >= MIN_WORDS_OF_ECHO:
-            echoes += len(words) - len(set(words))
+        else:
+            is_price = "<" in line and _PRICE.search(line) is not None
+        prices += is_price
+        pairs += not is_price and "\t" in line and _is_pair(line)
+        if line.count(" ") + line.count("\t") + 1 >= MIN_WORDS_OF_ECHO:
+            words = [word.strip(_SEPARATORS) for word in line.split() if not word.isascii()]
+            echoes += len(words) - len(set(words)) if len(words) >= MIN_WORDS_OF_ECHO else 0
     return pairs, prices, series, echoes
 
 
