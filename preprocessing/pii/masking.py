@@ -20,7 +20,7 @@ from preprocessing.config.languages import KINDS
 from preprocessing.documents import Counts, replace_rows
 from preprocessing.pii import contact, credentials, identity, ip_addresses, money
 from preprocessing.pii.candidates import Candidate, Candidates
-from preprocessing.pii.pattern import DASHES, WIDE, Pattern
+from preprocessing.pii.pattern import Pattern, to_plain
 from preprocessing.pii.table_columns import TitleLines
 from preprocessing.text.matching import Engine
 
@@ -38,7 +38,6 @@ PATTERNS: tuple[Pattern, ...] = (
     *money.ACCOUNTS,
     *ip_addresses.IPS,
 )
-_UNUSUAL = re.compile(f"[{WIDE}{DASHES[1:]}]")
 
 
 @dataclass(frozen=True, order=True)
@@ -112,7 +111,7 @@ def _search(above: str, line: str, patterns: Sequence[Pattern]) -> tuple[list[Sp
     """
     first = len(above)
     as_is = above + line
-    plain = _to_plain(as_is)
+    plain = to_plain(as_is)
     spans: list[Span] = []
     while True:
         before = len(spans)
@@ -129,17 +128,6 @@ def _blot_out(text: str, start: int, end: int, kind: str) -> str:
     """Replaces a span by as many characters that look like its placeholder; only addresses are told apart from others."""
     name = "|ip" if kind == "ip" else ""
     return f"{text[:start]}<{name}{'|' * (end - start - 2 - len(name))}>{text[end:]}"
-
-
-def _to_plain(text: str) -> str:
-    """Converts full-width characters, dashes and blanks to ASCII of the same length."""
-    return _UNUSUAL.sub(lambda match: _to_ascii(match[0]), text)
-
-
-def _to_ascii(character: str) -> str:
-    if "\uff01" <= character <= "\uff5e":
-        return chr(ord(character) - 0xFEE0)
-    return "-" if "\u2010" <= character <= "\u2015" or character == "\u2212" else " "
 
 
 def _replace_spans(text: str, spans: Sequence[Span], replacement: Callable[[Span], str]) -> str:
