@@ -39,7 +39,7 @@ _OUTSIDE_CODE = np.array([kind != CODE for kind in range(len(KINDS))])
 _OF_LISTS = ("list_words", "listed_words", "rare_hangul")
 
 _OF_SEARCH = frozenset((
-    "words", "symbol_words", "function_words", "list_words", "listed_words", "repeated_words", "digits", "visible", "hangul",
+    "words", "symbol_words", "function_words", "list_words", "listed_words", "repeated_words", "digits", "visible", "hangul", "lines",
     "number_lines", "text_lines", "measured",
 ))  # fmt: skip
 
@@ -94,14 +94,18 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
 
 
 def _may_be_list(columns: dict[str, pa.Array]) -> np.ndarray:
-    """``[rows] bool``: Korean documents with few function words, lists of short cells or numbers, and repetition with numbers."""
-    of = {name: column.to_numpy(zero_copy_only=False) for name, column in columns.items() if name in _OF_SEARCH}
+    """``[rows] bool``: Korean documents of short cells or numbers, and those with long rows or numbers and few function words."""
+    of = {
+        name: column.to_numpy(zero_copy_only=False) for name, column in columns.items() if name in _OF_SEARCH
+    }
     few = of["function_words"] < rows.FEW_FUNCTION_WORDS * (of["words"] - of["symbol_words"])
     listed = 2 * of["listed_words"] >= np.maximum(of["list_words"], 1)
     numbers = 4 * of["number_lines"] >= np.maximum(of["text_lines"], 1)
-    repeats = (of["repeated_words"] >= rows.MANY_REPEATS) & (of["digits"] >= rows.MANY_DIGITS * of["visible"])
+    repeats = of["repeated_words"] >= rows.MANY_REPEATS
+    series = (few | repeats) & (of["digits"] >= rows.MANY_DIGITS * of["visible"])
+    echoes = few & (of["list_words"] >= (rows.MIN_WORDS_OF_ECHO - 1) * of["lines"])
     cells = (of["measured"] == "text") & (listed | numbers)
-    return (of["hangul"] >= rows.FEW_SYLLABLES) & (few | cells | repeats)
+    return (of["hangul"] >= rows.FEW_SYLLABLES) & (series | echoes | cells)
 
 
 def find_prose(column: pa.Array) -> Prose:

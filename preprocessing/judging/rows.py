@@ -1,7 +1,7 @@
 """Counts what tells a reference from lists of prices and keywords: pairs, prices, series and echoes.
 
-Owns the patterns and the limits of the search. Only documents of short cells, with few function words, or that repeat
-lines with numbers can be such lists; all others have zeros. A row is a row of a table, an item or a line.
+Owns the patterns and the limits of the search. Only documents of short cells or numbers, or with few function words in long
+rows, can be such lists; all others have zeros. A row is a row of a table, an item or a line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 FEW_FUNCTION_WORDS = 0.25  # of the words with a letter or digit, below which a document is searched
-MANY_REPEATS, MANY_DIGITS = 0.25, 0.1  # shares of repeated three-word sequences and of digits, from which it is searched, too
+MANY_REPEATS, MANY_DIGITS = (
+    0.25,
+    0.1,
+)  # shares of repeated three-word sequences and of digits, from which it is searched, too
 FEW_SYLLABLES = 10
 MIN_WORDS_OF_ECHO = 6  # words of a row in which a repeated word is an echo
 MAX_DECIMALS = 1  # cells of a row with a decimal number, above which it is a row of measurements or odds
@@ -55,7 +58,7 @@ def _count(text: str) -> tuple[int, int, int, int]:
     pairs = prices = series = echoes = 0
     shapes: set[str] = set()
     for line in text.split("\n"):
-        if not _HANGUL.search(line):
+        if line.isascii() or not _HANGUL.search(line):
             continue
         if _HAS_DIGIT.search(line):
             is_price = _PRICE.search(line) is not None
