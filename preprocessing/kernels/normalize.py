@@ -2,7 +2,7 @@
 
 Owns one pass over a column: each row is decoded once into a scratch array of code points, changed in place by the
 operations that its classes of characters require, and encoded again. Rows with characters that may compose (other than
-Hangul) are returned unchanged, because Unicode composition is not implemented here.
+Hangul) are returned unchanged, because Unicode composition is not implemented here; so are those with tag characters.
 
 The table of characters comes from ``preprocessing.text.character_table``.
 """
@@ -101,7 +101,7 @@ def _read(data, start, end, text, table):
         if c < SIZE:
             classes = np.int64(table[np.uint32(c)])
         else:
-            classes = COMPOSES if 0x2F800 <= c <= 0x2FA1F else 0
+            classes = COMPOSES if 0x2F800 <= c <= 0x2FA1F or 0xE0000 <= c < 0xE0080 else 0
         seen |= classes
         if classes & previous:
             seen |= _pair(c, classes, previous, before)

@@ -31,6 +31,10 @@ _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _JOINER = re.compile(
     "(?<![\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])\u200d|\u200d(?![\u2600-\u27bf\U0001f000-\U0001faff])"
 )
+# Tag characters spell the region of a flag (🏴 and gbeng); elsewhere they hide text.
+_TAG_CHARACTERS = re.compile(
+    "(?P<flag>\U0001f3f4[\U000e0020-\U000e007e]{1,16}\U000e007f)|[\U000e0000-\U000e007f]+"
+)
 CODE_INVISIBLE = "\u0000-\u0008\u000b\u000e-\u001f\u007f\ufeff\ufffe\uffff"
 _CODE_INVISIBLE = re.compile(f"[{CODE_INVISIBLE}]")
 # U+2581 represents the space in SentencePiece pieces and would be decoded as a space.
@@ -123,6 +127,7 @@ def remove_invisible(text: str) -> str:
     """
     text = _LINE_ENDS.sub("\n", text)
     text = _INVISIBLE.sub("", _ESCAPES.sub("", text))
+    text = _TAG_CHARACTERS.sub(lambda match: match["flag"] or "", text)
     text = _JOINER.sub("", text).replace(LOWER_BLOCK, "_")
     return (
         _PAGE_BREAKS.sub(lambda match: "" if match["beside"] else "\n", text) if PAGE_BREAK in text else text

@@ -132,6 +132,14 @@ def test_invisible_characters_are_removed_and_emoji_stay_joined():
     assert normalize.remove_invisible("\x1b[31m빨강\x1b[0m") == "빨강"
 
 
+def test_tag_characters_stay_in_flags_only():
+    england = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+    assert (
+        normalize.remove_invisible(f"{england} 태그\U000e0041\U000e0042 {england}")
+        == f"{england} 태그 {england}"
+    )
+
+
 def test_vertical_tabs_and_page_breaks_separate_words_and_add_no_empty_lines():
     assert normalize.remove_invisible("제목\v부제목") == "제목\n부제목"
     assert normalize.remove_invisible("첫 쪽\f둘째 쪽") == "첫 쪽\n둘째 쪽"
