@@ -59,7 +59,7 @@ _HANGUL = re.compile("[가-힣]")
 _EAST_ASIAN = re.compile("[\u2010-\u203b\u3000-\u30ff\u3400-\u9fff가-힣\uff00-\uffef]+")
 # ÂÂ and ÃÂ read as CP949: what remains of UTF-8 that was misread twice and lost its controls
 _REMAINS = re.compile("[쩟횂]")
-_RICH = 0.8
+_RICH, _RICH_WITH_SIGNS = 0.8, 0.5
 _MOST_IN_WORDS = 0.25
 MIN_SYLLABLES = 2
 
@@ -141,8 +141,13 @@ def _decode_from_cp949(match: re.Match[str]) -> str:
         read = match[0].encode("latin-1").decode("euc_kr")
     except UnicodeDecodeError:
         return match[0]
-    is_korean = _is_korean("".join(c for c in read if c > "\x7f")) and not _REMAINS.search(read)
-    return read if is_korean else match[0]
+    beyond_ascii = "".join(c for c in read if c > "\x7f")
+    is_korean = (
+        _is_korean(_PUNCTUATION.sub("", beyond_ascii)) and _share_of_hangul(beyond_ascii) >= _RICH_WITH_SIGNS
+    )
+    if not is_korean or _REMAINS.search(read):
+        return match[0]
+    return read
 
 
 def _is_western(span: re.Match[str], high: int) -> bool:

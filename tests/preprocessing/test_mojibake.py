@@ -20,7 +20,13 @@ def test_repairs_utf8_read_as_latin1(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["강아지와 함께 바닷가를 걸었다.", "한글", "모래가 발가락 사이로, 그리고 10시에 잠들었다."]
+    "text",
+    [
+        "강아지와 함께 바닷가를 걸었다.",
+        "한글",
+        "모래가 발가락 사이로, 그리고 10시에 잠들었다.",
+        "“안녕”이라고 그가 말했다…",
+    ],
 )
 def test_repairs_cp949_read_as_latin1(text):
     assert repair_mojibake(text.encode("cp949").decode("latin-1")) == text
