@@ -23,6 +23,7 @@ _TOKEN = re.compile(
     r"(?P<quad>[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.]))|(?P<number>[0-9]+)|(?P<latin>[A-Za-z]+)|(?P<hangul>[가-힣]+)|(?P<blank>[ \t]+)|(?P<sign>.)",
     re.DOTALL,
 )
+_QUAD = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])")
 _WORD = re.compile(r"[A-Za-z]+|[가-힣]+")
 _HANGUL_LAST = re.compile(r"[가-힣]+\Z")
 _LATIN_LAST = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*\Z")
@@ -37,7 +38,7 @@ _IN_PATH = re.compile(
 """Matches before a part of the path of a URL or of a file."""
 _PLACES = {
     "path": _IN_PATH,
-    "pin": re.compile(r"(?:[=~!]=|[<>]=?|\^|~>) ?[\"']?\Z"),
+    "pin": re.compile(r"(?:[=~!]=|[<>]=?|\^|~>?) ?[\"']?\Z"),
     "tag": re.compile(r"[a-z0-9]/[a-z0-9._-]+:\Z"),
     "login": re.compile(r"(?<![a-z0-9])(?:ssh|scp|sftp|rsync|ftp|git|http)[^\n]*@\Z"),
     "scheme": re.compile(r"[a-z]://(?:[^\s/@]*@)?\[?\Z"),
@@ -115,6 +116,7 @@ def features(string: str, start: int, end: int, title: str) -> set[str]:
         found |= {f"title:{value}" for value in _stems(word)}
     of_left, of_right = _class_before(front, masked_before), _class_behind(rest, masked_behind)
     found |= {f"before:{of_left}", f"behind:{of_right}", f"between:{of_left}|{of_right}"}
+    found |= {f"peer:{value}" for value in _peers(front, rest, (masked_before, masked_behind))}
     found |= {f"place:{place}" for place, before in _PLACES.items() if before.search(front)}
     if _PORT.match(rest):
         found.add("place:port")
@@ -141,6 +143,18 @@ def _rest(string: str, end: int) -> tuple[str, str]:
     if not sign:
         return text, "$" if len(string) <= end + BEHIND else "…"
     return rest, "<ip>" if string.startswith("<|ip|", end + len(rest)) else "<data>"
+
+
+def _peers(front: str, rest: str, masked: Sequence[str]) -> Iterator[str]:
+    """Whether four other numbers nearby look like an address or a version: lists hold one or the other."""
+    if "<ip>" in masked:
+        yield "ip"
+    quads = [match[0] for text in (front, rest) for match in _QUAD.finditer(text)]
+    weights = [weight_of_numbers(quad) for quad in quads if not _PRIVATE.match(quad)]
+    if weights:
+        yield "address" if max(weights) >= 10 else "either" if max(weights) >= -12 else "version"
+        if min(weights) < -30:
+            yield "small"
 
 
 def _tokens(text: str, numbers: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Fits the weights of the text around four numbers: ``python -m tests.preprocessing.fit_ip_weights``.
 
 Owns the fit and its cross-validation (``--folds``). Logistic regression with a penalty on squares (Hoerl and Kennard 1970) on
-the labeled cases and, at half the weight, on the crossed cases of ``ip_frames``; the weights of the numbers themselves are
+the labeled cases and, at three tenths of the weight, on the crossed cases of ``ip_frames``; the weights of the numbers themselves are
 fixed and added. Weights near zero are dropped, the others fitted again and rounded to tenths.
 """
 
@@ -26,7 +26,7 @@ TABLE = Path(ip_context.__file__).with_name("ip_weights.tsv")
 PENALTY = 0.2
 MIN_EXAMPLES = 3
 DROP_BELOW = (0.2, 0.05)
-CROSSED_WEIGHT = 0.5
+CROSSED_WEIGHT = 0.3
 CROSSED_DRAWS = 4
 """How often the crossed cases are drawn, each time with other words, frames and numbers."""
 BALANCE = 3

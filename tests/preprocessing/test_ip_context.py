@@ -60,7 +60,7 @@ def test_every_line_of_the_table_is_a_family_a_weight_and_values_named_once():
     families = {family for family, _ in names}
     assert families - {"bias"} == {
         "left", "left0", "left1", "left2", "right", "right0", "right1", "right2", "sides", "owner", "second", "next",
-        "near", "title", "before", "behind", "between", "name", "place",
+        "near", "title", "before", "behind", "between", "name", "place", "peer",
     }  # fmt: skip
 
 
