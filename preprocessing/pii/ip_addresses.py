@@ -33,7 +33,7 @@ _ADDRESS = (
     "dig|curl|nmap|nc|from|to|src|dst|source|destination|remote|remote_addr|origin|via|bind|listen|user|login|port|"
     "outside|inside|wan|x-forwarded-for|x-real-ip|node[0-9]*|master|slave|replica|standby|leader|broker|seeds?|eip|neighbor|endpoint|target|rip|lip|[sdrl]addr"
 )
-_TOUCHES = touching(_ADDRESS)
+_TOUCHES = touching(_ADDRESS + "|(?-i:[a-z]+I[Pp])")
 """Words that may touch an address."""
 _NAMED = re.compile(
     rf"(?:접속|서버|호스트|주소|아이피|(?<![0-9A-Za-z])(?i:{_ADDRESS}))(?: is| was)?[^0-9A-Za-z\n]{{1,6}}\Z"

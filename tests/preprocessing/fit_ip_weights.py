@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import unicodedata
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -140,7 +141,9 @@ def _sparse(
     rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, int]
 ) -> torch.Tensor:
     indices = torch.stack([rows, columns])
-    return torch.sparse_coo_tensor(indices, values, shape, check_invariants=False).to_sparse_csr()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # this layout, which multiplies fastest, is called beta
+        return torch.sparse_coo_tensor(indices, values, shape, check_invariants=False).to_sparse_csr()
 
 
 def write_table(weights: dict[str, int]) -> None:
