@@ -94,9 +94,7 @@ def fit(examples: Sequence[Example], crossed: Sequence[Example]) -> dict[str, in
     for limit in DROP_BELOW:
         of_kept = kept[columns]
         places = kept.cumsum(0) - 1
-        found, bias = _regress(
-            together, rows[of_kept], places[columns[of_kept]], int(kept.sum()), importance
-        )
+        found, bias = _regress(together, rows[of_kept], places[columns[of_kept]], int(kept.sum()), importance)
         weights = torch.zeros(len(numbers), dtype=torch.float64)
         weights[kept] = found
         kept &= weights.abs() > limit
@@ -109,7 +107,11 @@ def fit(examples: Sequence[Example], crossed: Sequence[Example]) -> dict[str, in
 
 
 def _regress(
-    examples: Sequence[Example], rows: torch.Tensor, columns: torch.Tensor, count: int, importance: torch.Tensor
+    examples: Sequence[Example],
+    rows: torch.Tensor,
+    columns: torch.Tensor,
+    count: int,
+    importance: torch.Tensor,
 ) -> tuple[torch.Tensor, float]:
     """The weights of ``count`` columns and the bias, where the cells (``rows``, ``columns``) are 1 and all others 0."""
     ones = torch.ones(len(rows), dtype=torch.float64)

@@ -1222,7 +1222,8 @@ def crossed_cases(seed: int = 1) -> list[Case]:
         texts += [frame.replace("{word}", word) for frame in frames for word in draw.sample(words, 4)]
     for frame in draw.sample(_lines(KEY_FRAMES), 12):
         texts += [
-            frame.replace("{word}", word).replace("{4}", "{v}") for word in draw.sample(_values(VERSION_KEYS), 8)
+            frame.replace("{word}", word).replace("{4}", "{v}")
+            for word in draw.sample(_values(VERSION_KEYS), 8)
         ]
     for titles, number in ((TITLES, "{v}"), (ADDRESS_TITLES, "{4}")):
         for title in _values(titles):
