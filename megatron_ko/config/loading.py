@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from typing import Any, Generic, TypeVar, get_args
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from megatron_ko.config.bounds import KEY, describe_numbers
@@ -22,7 +21,7 @@ from megatron_ko.config.none_word import quote_none, replace_none
 from megatron_ko.config.schema import fields_of, key_inside, paths_of, sections_of
 from megatron_ko.config.sections import other_programs
 from megatron_ko.config.suggestions import SYNONYMS, nearest_name
-from megatron_ko.config.yaml_tree import COMMAND_LINE, Dumper, Keys, Tree, format_value
+from megatron_ko.config.yaml_tree import COMMAND_LINE, Keys, Tree, dump, format_value
 from megatron_ko.errors import ConfigError, Problem
 
 C = TypeVar("C")
@@ -139,7 +138,7 @@ def read_recorded(root: type[C], content: Any) -> C:
 
 def to_yaml(config: Any) -> str:
     """The whole tree with its defaults, loadable again."""
-    return yaml.dump(quote_none(config), Dumper=Dumper, sort_keys=False, allow_unicode=True)
+    return dump(quote_none(config))
 
 
 def with_sources(text: str, borrowed: dict[Keys, str]) -> str:

@@ -11,6 +11,7 @@ decides what is too much; ``is_spam`` judges a single text by the same limits.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -79,14 +80,18 @@ def _matcher(engine: Engine | None) -> Matcher:
     return Matcher(_PATTERNS, engine)
 
 
-def measure(column: pa.Array, engine: Engine | None = None) -> dict[str, pa.Array]:
-    """The COLUMNS of a large_string column."""
-    rows, row_counts = _count(column, _matcher(engine))
+def measure(
+    column: pa.Array, engine: Engine | None = None, read: Callable[[np.ndarray], pa.Array] | None = None
+) -> dict[str, pa.Array]:
+    """The COLUMNS of a large_string column; ``read`` makes a column of the rows with a match, without lines that do not count."""
+    matcher = _matcher(engine)
+    rows = np.unique(np.concatenate([*matcher.rows(column).values()]))
+    part = read(rows) if read else column.take(pa.array(rows))
     counts = np.zeros((len(column), len(_PATTERNS)), np.int32)
-    counts[rows] = row_counts
+    counts[rows] = _count(part, matcher)
     terms, lorem, misread = counts[:, : len(GROUPS)], counts[:, -2], counts[:, -1]
-    contact, hit = np.zeros(len(column), bool), np.flatnonzero(terms.any(axis=1))
-    contact[hit] = pc.match_substring_regex(column.take(pa.array(hit)), _CONTACT).to_numpy(
+    contact, with_terms = np.zeros(len(column), bool), np.flatnonzero(terms[rows].any(axis=1))
+    contact[rows[with_terms]] = pc.match_substring_regex(part.take(pa.array(with_terms)), _CONTACT).to_numpy(
         zero_copy_only=False
     )
     values = (
@@ -95,19 +100,15 @@ def measure(column: pa.Array, engine: Engine | None = None) -> dict[str, pa.Arra
     return {field.name: pa.array(value, field.type) for field, value in zip(COLUMNS, values)}
 
 
-def _count(column: pa.Array, matcher: Matcher) -> tuple[np.ndarray, np.ndarray]:
-    """Rows with a match (increasing), and the number of matches of each pattern: ``[rows, patterns]``.
-
-    Reads text in Python only in lines with a match, which are few.
-    """
-    rows = np.unique(np.concatenate([*matcher.rows(column).values()]))
-    counts = np.zeros((len(rows), len(_PATTERNS)), np.int32)
-    lines, first_lines = lines_of(column.take(pa.array(rows)))
+def _count(column: pa.Array, matcher: Matcher) -> np.ndarray:
+    """The number of matches of each pattern: ``[rows, patterns]``; reads text in Python only in lines with a match."""
+    counts = np.zeros((len(column), len(_PATTERNS)), np.int32)
+    lines, first_lines = lines_of(column)
     for number, (name, hits) in enumerate(matcher.rows(lines).items()):
         indices = np.searchsorted(first_lines, hits, side="right") - 1
         for index, line in zip(indices.tolist(), hits.tolist()):
             counts[index, number] += len(_REGEXES[name].findall(lines[line].as_py()))
-    return rows, counts
+    return counts
 
 
 def weigh(terms: np.ndarray) -> np.ndarray:

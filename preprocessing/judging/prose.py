@@ -11,6 +11,7 @@ is measured by its headings, cells and titles of links; one with hardly any text
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,13 +54,13 @@ COLUMNS = pa.schema(
 
 @dataclass(frozen=True)
 class Prose:
-    """``text``: lines that count, without marks; ``stripped: [rows] bool``: whether they have no code; ``outside_code``: the
-    document without code; ``bullets: [rows]`` counts marks."""
+    """``text``: lines that count, without marks; ``stripped: [rows] bool``: whether they have no code; ``bullets: [rows]``
+    counts marks; ``leave_out_code`` makes a column of some rows (increasing), without lines of code."""
 
     text: pa.Array
     stripped: np.ndarray
-    outside_code: pa.Array
     bullets: np.ndarray
+    leave_out_code: Callable[[np.ndarray], pa.Array]
     columns: dict[str, pa.Array]
 
 
@@ -81,7 +82,7 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
         "bytes": pc.cast(pc.binary_length(column), pa.int32()),
         "bullet_lines": pa.array(bullets, pa.int32()),
         **prose.columns,
-        **advertising.measure(prose.outside_code),
+        **advertising.measure(column, read=prose.leave_out_code),
     }
 
 
@@ -92,22 +93,21 @@ def find_prose(column: pa.Array) -> Prose:
     data, offsets = utf8_buffer(column)
     first, ends, kinds, flags, visible = kinds_of_lines(column)
     levels = _choose_levels(visible)
-    lines = data, offsets, first, ends, kinds
-    none, stripped = np.zeros(len(column), np.bool_), levels < 2
-    text, starts, bullets = prose.copy_lines(*lines, _COUNTED[levels], stripped, none)
-    outside = column
-    if (visible[:, CODE] > 0).any():
-        counted = np.repeat(_OUTSIDE_CODE[np.newaxis], len(column), axis=0)
-        whole = _count_by_row(first, ~_OUTSIDE_CODE[kinds]) == 0
-        kept, kept_starts, _ = prose.copy_lines(*lines, counted, none, whole)
-        outside = _to_column(kept, kept_starts)
+    stripped, lines, rows = levels < 2, (first, ends, kinds), np.arange(len(column))
+    text, starts, bullets = prose.copy_lines(data, offsets, lines, rows, _COUNTED[levels], stripped)
+
+    def leave_out_code(rows: np.ndarray) -> pa.Array:
+        counted = np.repeat(_OUTSIDE_CODE[np.newaxis], len(rows), axis=0)
+        text, starts, _ = prose.copy_lines(data, offsets, lines, rows, counted, np.zeros(len(rows), np.bool_))
+        return _to_column(text, starts)
+
     values = {
         "measured": pa.array(LEVELS).take(pa.array(levels)),
         "all_visible": visible.sum(axis=1),
-        **_count_lines(first, kinds, flags),
+        **dict(zip(("text_lines", "link_lines", "number_lines"), prose.count_lines(first, kinds, flags).T)),
     }
     columns = {field.name: pa.array(values[field.name], field.type) for field in COLUMNS}
-    return Prose(_to_column(text, starts), stripped, outside, bullets, columns)
+    return Prose(_to_column(text, starts), stripped, bullets, leave_out_code, columns)
 
 
 def kinds_of_lines(
@@ -136,21 +136,6 @@ def _choose_levels(visible: np.ndarray) -> np.ndarray:
     some = (prose >= MIN_PROSE) & (prose >= MIN_PROSE_AMONG_TEXT * text)
     enough = some | (prose >= MIN_PROSE_SHARE * text)
     return np.where(text < MIN_TEXT_SHARE * everything, 2, np.where(enough, 0, 1))
-
-
-def _count_lines(first: np.ndarray, kinds: np.ndarray, flags: np.ndarray) -> dict[str, np.ndarray]:
-    from preprocessing.kernels import structure
-
-    return {
-        "text_lines": _count_by_row(first, (kinds >= PROSE) & (kinds <= LINK)),
-        "link_lines": _count_by_row(first, flags == structure.OUTWARD),
-        "number_lines": _count_by_row(first, flags == structure.NUMBER),
-    }
-
-
-def _count_by_row(first: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """``[rows]``: the number of chosen lines of each document, whose lines begin at ``first: [rows + 1]``."""
-    return np.diff(np.concatenate([[0], np.cumsum(chosen)])[first])
 
 
 def _to_column(data: np.ndarray, starts: np.ndarray) -> pa.Array:

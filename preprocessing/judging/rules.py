@@ -6,6 +6,7 @@ from the configuration and its presets (``presets.values``). The first failed ru
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -229,8 +230,10 @@ def rules_of(lang: str) -> tuple[Rule, ...]:
 
 
 def columns_of(batch: pa.RecordBatch | pa.Table) -> Columns:
-    """Reads columns as numpy: numbers as float64 (null is NaN), text as objects. Raises DataError for a missing column."""
+    """Reads columns as numpy, each once: numbers as float64 (null is NaN), text as objects. Raises DataError for a missing
+    column."""
 
+    @functools.cache
     def of(name: str) -> np.ndarray:
         if name not in batch.schema.names:
             raise DataError(

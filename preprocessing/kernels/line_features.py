@@ -15,7 +15,14 @@ VISIBLE, OTHERS, LETTERS, DIGITS, WIDE, HANGUL, SIGNS, SEEN = range(8)
 """Visible characters; those that draw no rules; ASCII letters; digits; characters from U+3000; Hangul; at most so many signs of
 code; the bits of characters that occur."""
 FEATURES = 8
-PIPE, DASH, BRACKET, A_COLON, SLASH = 1, 2, 4, 8, 16  # bits of SEEN
+PIPE, DASH, BRACKET, A_COLON, SLASH, COMMENT = (
+    1,
+    2,
+    4,
+    8,
+    16,
+    32,
+)  # bits of SEEN; signs with which comments begin
 MIN_CODE_SIGNS = 4
 _FEED, _SPACE, _SEMICOLON, _PIPE = 10, 32, 59, 124
 _LANE = 9  # bits of a count in a packed number
@@ -38,6 +45,7 @@ def _pack(b: int) -> int:
 _COUNTS = np.array([_pack(b) for b in range(256)], np.uint64)
 _BITS = np.zeros(256, np.uint8)
 _BITS[[ord(c) for c in "|-[:/"]] = PIPE, DASH, BRACKET, A_COLON, SLASH
+_BITS[[ord(c) for c in ";#/-"]] |= COMMENT
 
 
 # of a byte: what it is for signs of code and words. The evidence is looked up by the roles of a byte and of the one before.

@@ -86,6 +86,16 @@ def _scan(data, start, row_end, f):
             break
         if first < 0 and b > _SPACE:
             first = i
+        if 0xE3 <= b <= 0xED:
+            if kind_before & _LETTER:
+                function += _is_function_word(key)
+            if wide == 0:
+                commented = sign_after_letter
+            wide += 1
+            hangul += b >= 0xEA
+            before, kind_before = b, np.int64(0)
+            i += 3
+            continue
         kind = np.int64(_CLASSES[np.uint64(b)])
         if kind & _LETTER:
             starts = kind_before & _LETTER == 0
@@ -103,12 +113,6 @@ def _scan(data, start, row_end, f):
                 sign_after_letter = True
         elif b == _DOT:
             signs += kind_before & _NAME != 0 and i + 1 < row_end and _CLASSES[data[i + 1]] & _NAME != 0
-        elif 0xE3 <= b <= 0xED:
-            if wide == 0:
-                commented = sign_after_letter
-            wide += 1
-            hangul += b >= 0xEA
-            i += 2
         before, kind_before = b, kind
         i += 1
     if kind_before & _LETTER:

@@ -18,7 +18,7 @@ from preprocessing.kernels.line_marks import (
     scheme_before,
 )
 from preprocessing.kernels.skipped_markup import BACKTICK, LESS, after_skipped
-from preprocessing.kernels.structure import BLANK, HEADING, LINK, PROSE, TABLE
+from preprocessing.kernels.structure import BLANK, HEADING, LINK, NUMBER, OUTWARD, PROSE, TABLE
 
 _TAB, _FEED, _SPACE = np.uint8(9), np.uint8(10), np.uint8(32)
 _STAR, _OPEN, _PIPE, _HASH, _BANG = 42, 91, 124, 35, 33
@@ -86,34 +86,46 @@ def _copy_line(data, i, end, out, size):
 
 
 @njit()
-def copy_lines(data, offsets, first, ends, kinds, counted, stripped, whole):
-    """``(bytes: uint8, starts: [rows + 1] int64, bullets: [rows])`` of the lines whose kind is ``counted``.
+def count_lines(first, kinds, flags):
+    """``[rows, 3] int32``: lines of text (``PROSE`` to ``LINK``), of links to other sites, and of numbers."""
+    counts = np.zeros((len(first) - 1, 3), np.int32)
+    for r in range(len(first) - 1):
+        for line in range(first[r], first[r + 1]):
+            counts[r, 0] += PROSE <= kinds[line] <= LINK
+            counts[r, 1] += flags[line] == OUTWARD
+            counts[r, 2] += flags[line] == NUMBER
+    return counts
 
-    ``counted: [rows, KINDS] bool``; ``stripped: [rows] bool``: without marks; ``whole: [rows] bool``: copied as they are.
-    Between cells of tables a tab remains. A blank line after a line that is left out is left out, too.
+
+@njit()
+def copy_lines(data, offsets, lines, chosen, counted, stripped):
+    """``(bytes: uint8, starts: [chosen + 1] int64, bullets: [chosen])`` of the lines whose kind is ``counted``.
+
+    ``lines``: ``first``, ``ends`` and ``kinds`` of ``structure.line_kinds``; ``chosen``: rows; ``counted: [chosen, KINDS] bool``;
+    ``stripped: [chosen] bool``: without marks. Between cells of tables a tab remains. A blank
+    line after a line that is left out is left out, too.
     """
-    rows = len(offsets) - 1
-    out = np.empty(offsets[rows] - offsets[0] + rows, np.uint8)
+    first, ends, kinds = lines
+    rows = len(chosen)
+    total = np.int64(rows)
+    for r in chosen:
+        total += offsets[r + 1] - offsets[r]
+    out = np.empty(total, np.uint8)
     starts = np.zeros(rows + 1, np.int64)
     bullets = np.zeros(rows, np.int64)
     size = 0
-    for r in range(rows):
+    for n in range(rows):
+        r = chosen[n]
         start, left_out = offsets[r], False
-        if whole[r]:
-            length = offsets[r + 1] - start
-            out[size : size + length] = data[start : start + length]
-            size += length
-            starts[r + 1] = size
-            continue
         for line in range(first[r], first[r + 1]):
             kind, end = kinds[line], ends[line]
-            if not counted[r, kind] or (kind == BLANK and left_out):
+            if not counted[n, kind] or (kind == BLANK and left_out):
                 left_out = True
                 start = end + 1
                 continue
             left_out = False
             begin, at = start, size
-            if stripped[r] and PROSE <= kind <= LINK:
+            if stripped[n] and PROSE <= kind <= LINK:
                 while begin < end and data[begin] <= _SPACE:
                     begin += 1
                 if kind == HEADING:
@@ -121,7 +133,7 @@ def copy_lines(data, offsets, first, ends, kinds, counted, stripped, whole):
                         begin += 1
                 elif kind != TABLE:
                     begin, mark = after_marks(data, begin, end)
-                    bullets[r] += mark == BULLET
+                    bullets[n] += mark == BULLET
                 size = _copy_line(data, begin, end, out, size)
                 if kind == TABLE:
                     for k in range(at, size):
@@ -134,5 +146,5 @@ def copy_lines(data, offsets, first, ends, kinds, counted, stripped, whole):
                 out[size] = _FEED
                 size += 1
             start = end + 1
-        starts[r + 1] = size
+        starts[n + 1] = size
     return out[:size], starts, bullets

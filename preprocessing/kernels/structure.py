@@ -14,6 +14,7 @@ from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.line_features import (
     A_COLON,
     BRACKET,
+    COMMENT,
     DASH,
     FEATURES,
     HANGUL,
@@ -175,11 +176,14 @@ def line_kinds(data, offsets):
         front_end = _front_matter_end(data, offsets[r], row_end)
         code_end = start = offsets[r]
         previous, piped, last_visible = BLANK, False, 0
-        latin_lines, is_korean = 0, False
+        latin_lines, run, longest_run, is_korean = 0, 0, 0, False
         while start <= row_end:
             begin, end = scan(data, start, row_end, f)
             latin_lines += f[LETTERS] > 0 and f[LETTERS] >= f[WIDE]
             is_korean |= f[HANGUL] >= SENTENCE
+            if f[VISIBLE]:
+                run = run + 1 if f[WIDE] == 0 or (f[LETTERS] and f[SEEN] & COMMENT) else 0
+                longest_run = max(longest_run, run)
             if start < code_end:
                 kind = CODE
             elif start < front_end:
@@ -203,5 +207,5 @@ def line_kinds(data, offsets):
             line += 1
             start = end + 1
         first[r + 1] = line
-        may_list[r] = is_korean and latin_lines >= MIN_LINES
+        may_list[r] = is_korean and latin_lines >= MIN_LINES and longest_run >= MIN_LINES
     return first, ends, kinds, flags, visible, may_list

@@ -43,6 +43,15 @@ _TERM_END = re.compile(
 )
 _LAST_OF_TERM = re.compile(r"([^\s>]?)((?:</(?:a|b|code|em|i|span|strong|tt)>|\s){0,8})\Z", re.IGNORECASE)
 _LONGEST_LAST = 1 + 8 * len("</strong>")
+_BETWEEN_CELLS = re.compile(r"(?<=</t[dh]>)\s{1,1000}(?=<t[dh][\s>])", re.IGNORECASE)
+_NO_TEXT = (
+    r"(?:\s|</?(?:a|b|br|div|em|i|img|p|picture|source|span|strong{})(?=[\s/>])[^<>]{{0,4000}}>){{0,60}}+"
+)
+_EMPTY = re.compile(  # items and headings without text, such as those of a picture
+    rf"<li(?:\s[^<>]{{0,2000}})?>{_NO_TEXT.format('|h[1-6]')}</li\s{{0,20}}>"
+    rf"|<(h[1-6])(?:\s[^<>]{{0,2000}})?>{_NO_TEXT.format('')}</\1\s{{0,20}}>",
+    re.IGNORECASE,
+)
 ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _BETWEEN_ITEMS = re.compile(r"(?<=>)\s{1,1000}(?=<(?:li[\s>]|[uo]l[\s>]|/[uo]l\s{0,20}>))", re.IGNORECASE)
 
@@ -64,18 +73,20 @@ def convert_code(text: str, protected: Protected) -> str:
         _CODE,
         lambda opening, content: _protect_block(format_code_block(opening[2], content), protected),
     )
+    text = _EMPTY.sub("", text)
     text = _INLINE_CODE.sub(lambda match: _protect_span(match[2], protected), _BETWEEN_CODE.sub("", text))
     text = _PARAGRAPH_OF_CELL.sub(r"\1\3", text)
     text = _join_terms(_LINE_ELEMENT.sub(_join_lines, convert_small_text(text)))
-    return _BETWEEN_ITEMS.sub("", text)
+    return _BETWEEN_CELLS.sub("", _BETWEEN_ITEMS.sub("", text))
 
 
 def _join_lines(match: re.Match[str]) -> str:
     """Joins the lines of a heading, item, cell or term without blocks, so that its mark and its text are one line."""
     content = match["content"]
-    if "\n" not in content or "\n\n\x7f" in content:
+    is_heading = match["name"][0] in "hH"
+    if "\n\n\x7f" in content or not ("\n" in content or (is_heading and _BREAK.search(content))):
         return match[0]
-    if match["name"][0] in "hH":
+    if is_heading:
         content = _BREAK.sub(" ", content)
     return match["open"] + " ".join(content.split()) + match["close"]
 
@@ -87,6 +98,8 @@ def _join_terms(text: str) -> str:
         last = _LAST_OF_TERM.search(text, max(at, end.start() - _LONGEST_LAST), end.start())
         assert last is not None  # it matches the empty text
         joint = " " if last[1] in (":", "：", "?") else ": "
+        if end[0].endswith("\n\n") and text[end.end()] == "\x7f":  # a block of code
+            joint = joint.rstrip() + "\n\n"
         pieces += [text[at : last.start()], last[1], last[2].rstrip(), joint]
         at = end.end()
     return "".join([*pieces, text[at:]])

@@ -49,6 +49,12 @@ _HIDDEN_IN_MARKDOWN = re.compile(
 _CUSTOM_TAG = re.compile(
     r"</?[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){1,4}(?:\s[^<>]{0,4000})?>", re.IGNORECASE
 )
+MAX_UNKNOWN = 50  # names of elements of no standard in a page
+_NAME = re.compile(r"<([A-Za-z][A-Za-z0-9]{0,30})(?=[\s/>])")
+_KNOWN = re.compile(
+    rf"(?:{BLOCK}|{INLINE}|head|script|style|template|svg|pre|rb|rtc|ruby|frame|frameset|html)", re.IGNORECASE
+)
+_MISSPELT = re.compile(rf"(?:{BLOCK}|{INLINE})[0-9]{{1,3}}", re.IGNORECASE)
 _EMBEDDED_DATA = re.compile(r"(?<==)(?:\"data:[^\"<>]*\"|'data:[^'<>]*')", re.IGNORECASE)
 _DECLARATION = re.compile(r"<!DOCTYPE[^>]{0,4000}>|<\?xml[^>]{0,4000}>", re.IGNORECASE)
 _UNCLOSED = re.compile(r"<(?:script|style)\b[^>]{0,4000}>.*\Z|<!--.*\Z", re.IGNORECASE | re.DOTALL)
@@ -75,7 +81,7 @@ def html_to_text(text: str) -> str:
     for mark in _OWN_MARKS:
         text = text.replace(mark, "")
     if with_tags and _PAGE.match(text):
-        return page_to_text(_EMBEDDED_DATA.sub('""', text))
+        return page_to_text(text)
     protected = Protected()
     marked = _EMBEDDED_DATA.sub('""', protect_code(text, protected))  # as long as a picture
     if not with_tags or not _PRESENT.search(marked):
@@ -97,12 +103,25 @@ def html_to_text(text: str) -> str:
 def page_to_text(text: str) -> str:
     """Converts a whole page, where only elements make lines and code."""
     protected = Protected()
-    text = replace_comments(text)
+    text = replace_comments(_EMBEDDED_DATA.sub('""', text))  # as long as a picture, and no tag is that long
     text = replace_elements(text, _HIDDEN, hide)
-    text = _CUSTOM_TAG.sub("", text)
+    text = _remove_unknown(_CUSTOM_TAG.sub("", text))
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
     text = indent_lists(_strip_lines(_without_tags(convert_code(text, protected))))
     return protected.restore(re.sub(r"\n{3,}", "\n\n", text)).strip("\n")
+
+
+def _remove_unknown(text: str) -> str:
+    """Removes the tags of elements that no standard has: with attributes, ``<content class="a">``, and misspelt, ``<span1>``."""
+    unknown = sorted(name for name in set(_NAME.findall(text)) if not _KNOWN.fullmatch(name))
+    names = [
+        name
+        for name in unknown[:MAX_UNKNOWN]
+        if _MISSPELT.fullmatch(name) or re.search(rf"<{name}\s[A-Za-z-]{{1,30}}=\"", text)
+    ]
+    if not names:
+        return text
+    return re.sub(rf"</?(?:{'|'.join(names)})(?:\s[^<>]{{0,4000}})?>", "", text)
 
 
 def remove_tags(text: str) -> str:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 # The bar also stays behind a template that wrote only the style.
 _CELL_STYLE = re.compile(r"[^|\[\]]{0,500}=[^|\[\]]{0,500}\|(?!\|)|[ \t]{0,20}\|(?!\|)")
+# A template that writes the bar may follow: | rowspan="2" {{yes}}
+_SPAN_WITHOUT_BAR = re.compile(
+    r"[ \t]{0,20}(?:(?:rowspan|colspan)[ \t]{0,5}=[ \t]{0,5}[\"']?[ \t]{0,5}[0-9]{1,3}[ \t]{0,5}[\"']?[ \t]{1,20}){1,2}",
+    re.IGNORECASE,
+)
 _COLUMNS = re.compile(r"colspan\s{0,5}=\s{0,5}[\"']?\s{0,5}([0-9]{1,3})", re.IGNORECASE)
 _ROWS = re.compile(r"rowspan\s{0,5}=\s{0,5}[\"']?\s{0,5}([0-9]{1,3})", re.IGNORECASE)
 _BOLD_ITALIC = re.compile(r"'''''([^'\n](?:[^\n]*?[^'\n])??)'''''")
 _BOLD = re.compile(r"'''([^\n]+?)'''")
 _ITALIC = re.compile(r"''([^\n]+?)''")
+_ITEM = re.compile(r"[*#]{1,20}(?!\*)[ \t]{0,20}")
+_NO_EMPHASIS = re.compile("(?<!')''''(?!')")  # around a template without text
+_OPEN_EMPHASIS = re.compile("'{2,5}")  # which ends with its line
+_TAGS_BEFORE_TABLE = re.compile(
+    r"(?:</?(?:div|center|span|small|p)(?:\s[^<>]{0,500})?>\s{0,20}){1,10}(?=\{\|)", re.IGNORECASE
+)
+_EMPTY_ITEM = re.compile(r"[*#:;]{0,20}[*#][ \t]{0,20}")  # what a template without text leaves
 _BREAK = re.compile(r"<br\s{0,5}/?>", re.IGNORECASE)
 MAX_COLUMNS, MAX_ROWS = 50, 200  # that a cell spans
 MAX_DEPTH = 10  # of nested tables
@@ -21,12 +34,15 @@ MAX_DEPTH = 10  # of nested tables
 
 def lines_to_markdown(text: str) -> str:
     """Converts tables, headings, lists, rules and emphasis."""
-    lines = [_convert_line(line) for line in _convert_tables(text.split("\n"))]
+    lines = [
+        _convert_line(line) for line in _convert_tables(text.split("\n")) if not _EMPTY_ITEM.fullmatch(line)
+    ]
     text = "\n".join(lines)
     if "''" in text:
+        text = _NO_EMPHASIS.sub("", text)
         text = _BOLD_ITALIC.sub(r"***\1***", text)
         text = _BOLD.sub(r"**\1**", text)
-        text = _ITALIC.sub(r"*\1*", text)
+        text = _OPEN_EMPHASIS.sub("", _ITALIC.sub(r"*\1*", text))
     return text
 
 
@@ -73,6 +89,7 @@ def _convert_tables(lines: list[str]) -> Iterator[str]:
     tables: list[list[str]] = []  # lines of the open tables, from the outside in
     too_deep = 0
     for line in lines:
+        line = _TAGS_BEFORE_TABLE.sub("", line, count=1) if "{|" in line else line
         bare = line.strip(" \t:")
         if bare.startswith("{|"):
             too_deep += len(tables) == MAX_DEPTH
@@ -137,7 +154,7 @@ def _lay_out(rows: Iterable[list[_Cell]]) -> Iterator[list[str]]:
 
 
 def _read_cell(cell: str) -> _Cell:
-    style = _CELL_STYLE.match(cell)
+    style = _CELL_STYLE.match(cell) or _SPAN_WITHOUT_BAR.match(cell)
     content = (cell[style.end() :] if style else cell).strip()
     if style is None:
         return _Cell([content])
@@ -150,7 +167,12 @@ def _read_cell(cell: str) -> _Cell:
 
 
 def _format_cell(pieces: list[str]) -> str:
-    content = _BREAK.sub(" ", " ".join(filter(None, pieces)))
+    content = ""
+    for before, piece in itertools.pairwise(["", *filter(None, pieces)]):
+        item = _ITEM.sub("", piece)
+        between = "" if not content else ", " if item != piece and item and _ITEM.match(before) else " "
+        content += between + item
+    content = _BREAK.sub(" ", content)
     return " ".join(content.split()).replace("|", "\\|")
 
 

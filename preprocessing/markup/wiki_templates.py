@@ -9,6 +9,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from preprocessing.markup import wiki_values
+from preprocessing.markup.wiki_countries import country_name
+from preprocessing.markup.wiki_dates import computed_value
+from preprocessing.markup.wiki_media import GALLERIES, gallery_template, is_file_name
+from preprocessing.markup.wiki_page import WikiPage
+from preprocessing.markup.wiki_rows import rows_text
 
 # The text is the first argument.
 FIRST = frozenset((
@@ -21,21 +26,18 @@ FIRST = frozenset((
     "영어", "러시아어", "독일어", "프랑스어", "스페인어", "이탈리아어", "라틴어", "그리스어", "아랍어", "한국어", "fb", "축구국가대표팀",
     "학명", "원소기호", "ja-y", "일본어이름", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
 ))  # fmt: skip
+# The text is a country or its code.
+FLAGS = frozenset(
+    ("fb", "국기", "국기나라", "flag", "flagcountry", "flagu", "국기국가", "국가", "나라", "축구국가대표팀")
+)
 # The text is the second argument; a reading or a translation may follow.
-SECOND = frozenset(("lang", "언어", "llang", "langx"))
+SECOND = frozenset((
+    "lang", "언어", "llang", "langx", "범례", "범례2", "범례선", "legend", "legend2", "legend-line", "legend_inline", "색상범례",
+))  # fmt: skip
 # The text is the last unnamed argument.
 LAST = frozenset((
     "color", "글씨색", "글꼴색", "폰트색", "font_color", "배경색", "bg", "링크", "색", "글자색", "글씨색상",
 ))  # fmt: skip
-# Templates that show a flag and a name; the text is the code.
-COUNTRIES = frozenset(
-    re.findall(
-        r"\w+",
-        "ARG AUS AUT BEL BRA BUL CAN CHI CHN COL CRO CUB CZE DEN EGY ESP EST FIN FRA GBR GER GRE HKG HUN INA IND IRL IRN IRQ ISR "
-        "ITA JPN KAZ KOR KSA LTU MAS MEX MGL MNG NED NOR NZL PHI POL POR PRK QAT ROU RSA RUS SGP SIN SRB SUI SVK SWE THA TPE TUR "
-        "UAE UKR URU USA UZB VIE VNM",
-    )
-)
 QUOTES = frozenset((
     "인용문", "quote", "cquote", "blockquote", "인용구", "인용상자", "인용문2", "quotation", "rquote", "pquote", "quote_box",
     "poem", "poemquote", "시", "verse", "글상자인용", "따온글",
@@ -47,37 +49,48 @@ _AUTHOR_NAMES = ("author", "저자", "작가", "말한이", "source", "출처", 
 FORMULAS = frozenset(("수학", "math", "mvar", "수식", "tmath"))
 ROOTS = frozenset(("sqrt", "제곱근", "radic"))
 CHEMICALS = frozenset(("화학식", "chem", "chem2"))
-# Cells of tables that compare; the template without an argument has a text of its own.
+# Cells of tables; the template without an argument has a text of its own, in Korean and English.
 ANSWERS = {
-    "예": "예",
-    "네": "예",
-    "yes": "예",
-    "아니오": "아니오",
-    "아니요": "아니오",
-    "no": "아니오",
-    "부분": "부분적",
-    "partial": "부분적",
-}
+    "예": ("예", "Yes"), "네": ("예", "Yes"), "yes": ("예", "Yes"), "아니오": ("아니오", "No"), "아니요": ("아니오", "No"),
+    "no": ("아니오", "No"), "부분": ("부분적", "Partial"), "partial": ("부분적", "Partial"), "won": ("수상", "Won"),
+    "수상": ("수상", "Won"), "nom": ("후보", "Nominated"), "후보": ("후보", "Nominated"), "n/a": ("해당 없음", "N/A"),
+    "해당없음": ("해당 없음", "N/A"), "tba": ("미정", "TBA"), "미정": ("미정", "TBA"), "pending": ("미정", "Pending"),
+    "any": ("모두", "Any"), "free": ("무료", "Free"), "무료": ("무료", "Free"), "unknown": ("알 수 없음", "Unknown"),
+    "알수없음": ("알 수 없음", "Unknown"), "draw": ("무승부", "Draw"), "무승부": ("무승부", "Draw"), "sic": ("[원문 그대로]", "[sic]"),
+}  # fmt: skip
 TRACKS = frozenset(("곡목록", "트랙목록", "tracklist", "track_listing", "track_list"))
 _TRACK_TITLE = re.compile("(?:제목|title)([0-9]{1,3})")
 CODES = frozenset(("code", "코드", "mono", "tt", "codett", "javadoc"))
+_SOUNDS = {",_": ", ", "_": " ", "lang": ""}
+_NO_SOUNDS = frozenset(("-", "pron", "uk", "us", "also", "local", "ipa", "lang", "audio", ""))
 _QUOTES = re.compile("'{2,5}")  # italics and bold; a prime is one quote
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
     "!": "|", "=": "=", "(": "{", ")": "}", "·": " · ", "dot": " · ", "bullet": " • ", "ndash": "–", "mdash": "—",
-    "'": "'", "spaced_ndash": " – ", "snd": " – ", "nbsp": " ", "spaces": " ", "물결": "~",
+    "'": "'", "em_dash": "—", "en_dash": "–", "endash": "–", "emdash": "—", "—": "—", "–": "–", "increase": "▲", "decrease": "▼", "steady": "—", "증가그림": "▲",
+    "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "nbsp": " ", "spaces": " ", "물결": "~",
 }  # fmt: skip
 
 
-def template_text(parts: Sequence[str]) -> str:
-    """The text of a template, given its name and arguments; empty for a template without text of the article."""
-    name = parts[0].strip().lower()
-    if len(name) > 80:
-        return ""
-    name = name.removeprefix("틀:").removeprefix("template:").strip()
-    key = name.replace(" ", "_") if name.isascii() else name.replace(" ", "").replace("_", "")
-    if parts[0].strip() in COUNTRIES:
-        return parts[0].strip()
+# Names of notes, notices, icons and anchors, whose arguments the page does not show at their place
+_ASIDE = re.compile(
+    r"^주$|^주태그|^내용주|^역주|각주|주석|^r$|^refn?|^efn|^sfn|^harv|note|cite|인용$|출처|근거|그림$|아이콘|icon|flag|깃발|앵커|anchor|소리|"
+    r"audio|ogg|노선|역번호|색$|color|분류|동음|다른|다른뜻|넘어옴|설명|알림|안내|편집|보호|병합|합병|분할|정리|삭제|지우기|지움|연구|주관|중립|"
+    r"필요|번역|최신|진행|토막|포털|둘러|상자|정보|틀$|위키|사용자|서명|핑|ping|사진|자매|링크$|좌표|지도|코드|쪽$|언제|누가|누구|어디"
+)
+_SENTENCE = re.compile(r"[가-힣]{2,20} [가-힣0-9A-Za-z ,]{6,200}[가-힣]{1,10}[다요죠음함임까][.?!]")
+_LABEL = re.compile(r"(?=.{0,80}[가-힣一-鿿0-9A-Za-z])[^\n=]{1,80}")
+
+
+def template_text(parts: Sequence[str], page: WikiPage) -> str:
+    """The text of a template, given its name and arguments; empty for a template without text of the article.
+
+    Rows, quotations and tables are wikitext, captions of pictures are marked (see ``wiki_media``).
+    """
+    key = _key_of(parts[0])
+    country = country_name(parts[0].strip(), page.korean)
+    if not key or country:
+        return country
     if key in FIXED:
         return FIXED[key]
     function, colon, _ = key.partition(":")
@@ -86,22 +99,61 @@ def template_text(parts: Sequence[str]) -> str:
     named = _named_values(parts[1:])
     plain = [part.strip() for part in parts[1:] if not _is_named(part)]
     plain = plain or [named[number] for number in ("1", "2", "3") if number in named]
+    if key in ANSWERS:
+        return plain[0] if plain and plain[0] else ANSWERS[key][not page.korean]
+    for text in (computed_value(key, plain, named, page), _block_text(key, plain, named)):
+        if text is not None:
+            return text
+    format_text = _formatter(key)
+    if format_text is None and wiki_values.is_of_value(key, plain):
+        return " ".join(filter(None, plain))
+    if format_text is None:
+        return _sentences(key, plain, named)
+    text = format_text(plain) if plain else ""
+    return country_name(text, page.korean) or text if key in FLAGS else text
+
+
+def shown_argument(parts: Sequence[str]) -> str:
+    """The first argument of an unknown template that stands in a sentence in the place of a noun."""
+    if _ASIDE.search(_key_of(parts[0])):
+        return ""
+    plain = [part.strip() for part in parts[1:] if not _is_named(part)]
+    return plain[0] if plain and _LABEL.fullmatch(plain[0]) and not is_file_name(plain[0]) else ""
+
+
+def _key_of(name: str) -> str:
+    """The name in small letters; of a Korean one without blanks. Empty for a name that is too long."""
+    name = name.strip().lower()
+    if len(name) > 80:
+        return ""
+    name = name.removeprefix("틀:").removeprefix("template:").strip()
+    return name.replace(" ", "_") if name.isascii() else name.replace(" ", "").replace("_", "")
+
+
+def _block_text(key: str, plain: list[str], named: dict[str, str]) -> str | None:
+    """Text of values, songs, quotations, pictures and rows; None for another template."""
     if key in wiki_values.FORMATS:
         return wiki_values.FORMATS[key](plain, named) if plain or named else ""
-    if key in ANSWERS:
-        return plain[0] if plain and plain[0] else ANSWERS[key]
     if key in TRACKS:
         return _format_tracks(named)
     if key in QUOTES:
         return _format_quote(plain, named)
-    format_text = _formatter(key)
-    if format_text is None and wiki_values.is_of_value(key, plain):
-        return " ".join(filter(None, plain))
-    return format_text(plain) if format_text and plain else ""
+    if key in GALLERIES:
+        return gallery_template(plain, named)
+    return rows_text(key, plain, named)
+
+
+def _sentences(key: str, plain: Sequence[str], named: Mapping[str, str]) -> str:
+    """The arguments of an unknown template that are Korean sentences, as paragraphs."""
+    if key.isascii() or _ASIDE.search(key):
+        return ""
+    texts = [*plain, *(value for name, value in named.items() if not _ASIDE.search(name))]
+    texts = [text for text in texts if _SENTENCE.search(text)]
+    return "\n\n" + "\n\n".join(texts) + "\n\n" if texts else ""
 
 
 def _formatter(key: str) -> Callable[[list[str]], str] | None:
-    if key in FIRST or key.startswith(("lang-", "ipa-", "llang-")):
+    if key in FIRST or key.startswith(("lang-", "ipa-", "llang-", "link-")):
         return lambda plain: plain[0]
     if key in SECOND:
         return lambda plain: plain[min(1, len(plain) - 1)]
@@ -115,6 +167,16 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
         return lambda plain: QUOTE_MARKS[key].format(plain[0])
     if key in FORMULAS:
         return lambda plain: f"${_SCRIPT.sub(_format_script, _QUOTES.sub('', plain[0]))}$" if plain[0] else ""
+    if key == "ipac-en":
+        return lambda plain: (
+            f"/{''.join(_SOUNDS.get(sound, sound) for sound in plain if sound not in _NO_SOUNDS)}/"
+        )
+    if key == "respell":
+        return lambda plain: "-".join(filter(None, plain)).replace("-,_-", ", ").replace("-_-", " ")
+    if key == "isbn":
+        return lambda plain: f"ISBN {plain[0]}"
+    if key in ("née", "nee"):
+        return lambda plain: f"née {plain[0]}"
     if key in CODES:
         return lambda plain: f"`{plain[-1]}`" if plain[-1] else ""
     return None

@@ -96,6 +96,19 @@ def _format_years(plain: Sequence[str], named: Named) -> str:
     return "–".join(filter(None, plain[:2]))
 
 
+def _format_two_calendars(plain: Sequence[str], named: Named) -> str:
+    """``1397|5|15|4|10``: a day of the solar calendar, and month and day of the lunar calendar."""
+    solar = " ".join(f"{part}{unit}" for part, unit in zip(plain, "년월일", strict=False) if part)
+    lunar = " ".join(f"{part}{unit}" for part, unit in zip(plain[-2:], "월일", strict=False) if part)
+    return f"{solar} (음력 {lunar})" if len(plain) > 4 and lunar else solar
+
+
+def _format_marriage(plain: Sequence[str], named: Named) -> str:
+    years = "–".join(filter(None, plain[1:3]))
+    name = plain[0] if plain else ""
+    return f"{name} ({years})" if name and years else name
+
+
 def _format_duration(plain: Sequence[str], named: Named) -> str:
     parts = list(filter(None, plain[:3])) or [named[name] for name in ("h", "m", "s") if named.get(name)]
     return ":".join([*parts[:1], *(part.zfill(2) for part in parts[1:])])
@@ -207,6 +220,7 @@ _UNITS = [
     "압력",
     "용량",
     "시간",
+    "currency",
 ]
 _CURRENCIES = {"₩": "₩", "원화": "₩", "krw": "₩", "us$": "US$", "usd": "US$", "$": "$", "€": "€", "eur": "€", "euro": "€",
                "£": "£", "gbp": "£", "pound_sterling": "£", "¥": "¥", "jpy": "¥", "yen": "¥", "cny": "CN¥", "위안": "CN¥",
@@ -219,11 +233,13 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("val", "값", "ntsh", "측정"), _format_value)
     | dict.fromkeys(("frac", "fraction", "sfrac", "분수", "frac2", "tfrac"), _format_fraction)
     | dict.fromkeys(("coord", "좌표"), _format_coordinates)
-    | dict.fromkeys(("reign", "재위", "생몰년", "기간"), _format_years)
+    | dict.fromkeys(("reign", "재위", "생몰년", "기간", "dash_year"), _format_years)
+    | dict.fromkeys(("음양력", "양음력"), _format_two_calendars)
+    | dict.fromkeys(("marriage", "결혼", "혼인"), _format_marriage)
     | dict.fromkeys(("duration", "시간길이", "재생시간"), _format_duration)
     | dict.fromkeys(
         ("ruby", "루비", "윗주", "덧말", "일본어표기", "ruby-ja", "후리가나", "nihongo", "nihongo2", "zh", "중국어", "중국어표기",
-         "한국어표기", "ruby-ko"),
+         "한국어표기", "ruby-ko", "nihongo3", "nihongo4", "nihongo_foot", "korean", "chinese"),
         _format_gloss,
     )
     | {

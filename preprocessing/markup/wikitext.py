@@ -12,15 +12,18 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from preprocessing.markup.html_elements import replace_comments, replace_elements, unescape
-from preprocessing.markup.html_text import has_html, remove_tags
+from preprocessing.markup.html_text import remove_tags
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.small_text import convert_small_text
 from preprocessing.markup.wiki_lines import lines_to_markdown, remove_sections
-from preprocessing.markup.wiki_templates import template_text
+from preprocessing.markup.wiki_media import MEDIA, gallery_captions, picture_caption, place_captions
+from preprocessing.markup.wiki_page import WikiPage
+from preprocessing.markup.wiki_templates import shown_argument, template_text
 
 # Namespaces of Korean and English wikis whose links have no text.
-MEDIA = frozenset(("file", "image", "media", "파일", "그림", "미디어"))
-CATEGORY = frozenset(("category", "분류"))
+CATEGORY = frozenset(
+    ("category", "분류", "カテゴリ", "分类", "分類", "kategorie", "catégorie", "categoría", "категория")
+)
 NAMESPACES = frozenset((
     "user", "사용자", "talk", "토론", "project", "위키백과", "wikipedia", "template", "틀", "portal", "포털", "module",
     "모듈", "help", "도움말", "special", "특수", "특수기능", "mediawiki", "미디어위키", "draft", "초안", "w", "wikt", "s",
@@ -29,9 +32,10 @@ NAMESPACES = frozenset((
 MAX_DEPTH = 100  # of nested brackets; deeper brackets stay unchanged
 _ELEMENT = re.compile(
     r"<(nowiki|pre|syntaxhighlight|source|math|chem|ce|ref|gallery|timeline|imagemap|score|mapframe|graph|templatedata|"
-    r"indicator|references|hiero|templatestyles|includeonly)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>",
+    r"indicator|references|hiero|templatestyles|includeonly|youtube|inputbox|categorytree)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>",
     re.IGNORECASE,
 )
+_REFERENCE = re.compile(r"<(ref)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>", re.IGNORECASE)
 _ONLY_TAGS = re.compile(r"</?(?:poem|noinclude|onlyinclude)(?:\s[^<>]{0,200})?>", re.IGNORECASE)
 _INLINE_CODE = re.compile(r"<code(?:\s[^<>]{0,200})?>([^<>`\n]{1,300})</code>", re.IGNORECASE)
 _ALONE = re.compile(
@@ -49,11 +53,22 @@ _VARIANT = re.compile(
     r"(?:^|;)\s{0,20}(?:[^;:=]{1,200}=>\s{0,20})?(zh(?:-[a-z]{2,4})?)\s{0,20}:\s{0,20}([^;]*)"
 )
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
+_TAGGED = re.compile("</?[A-Za-z]")
+_MARKS = re.compile("[\x02\x03\x7f]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
+# A template between them has the place of a noun: " {{...}}은 "
+_NOUN_BEFORE = re.compile(r"$|[\s(\[\"'“‘·*]")
+_NOUN_AFTER = re.compile(
+    r"(?:년|월|일|세|살|명|개|대|번|원|위|호|회)?"
+    r"(?:은|는|이|가|을|를|의|에|에서|에게|으로|로|와|과|도|만|부터|까지|이다|이며|이고|이라|라고|이라고|(?<=[년월일세살명개대번원위호회]))"
+    r"(?![가-힣])"
+)
+_SHOWN_BEFORE = 20  # pieces, and characters of each, before a template that decide about blanks
+_CLOSING = re.compile(r"[ )\],.;:\n]|$")
 _EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는){0,20}\)")
 # What templates without text leave between brackets
 _LEFT_COMMAS = re.compile(
-    r"(?P<first>\()[ \t]{0,20}(?:[,;][ \t]{0,20}){1,20}|(?P<between>,)(?:[ \t]{0,20},){1,20}"
+    r"(?P<first>\()[ \t]{0,20}(?:[,;][ \t]{0,20}){1,20}|(?P<between>,)(?:[ \t]{0,20},){1,20}|;(?:[ \t]{0,20};){1,20}(?=\s)"
 )
 _LANGUAGE_PREFIX = re.compile(r"(?:[a-z]{2,3}|zh-[a-z-]{2,14}|simple)")
 
@@ -76,29 +91,33 @@ class _Frame:
         return self.bracket + "|".join(self.texts())
 
 
-def mediawiki_to_markdown(text: str, left_out_sections: Collection[str] = ()) -> str:
-    """Converts headings, lists, tables, code, formulas and the texts of links.
+def mediawiki_to_markdown(
+    text: str, left_out_sections: Collection[str] = (), page: WikiPage | None = None
+) -> str:
+    """Converts headings, lists, tables, code, formulas, the texts of links and the captions of pictures.
 
-    Removes references, media, categories, templates without text, and sections with a title in ``left_out_sections``.
+    Removes references, categories, templates without text, and sections with a title in ``left_out_sections``.
+    ``page`` has the title and the day, which some templates show.
     """
+    page = page or WikiPage.of(text)
     protected: list[str] = []
 
     def protect(markdown: str) -> str:
         protected.append(markdown)
         return f"\x7f{len(protected) - 1}\x7f"
 
-    text = replace_comments(text.replace("\x7f", ""))
+    text = replace_comments(_MARKS.sub("", text))
     text = _ONLY_TAGS.sub("", _ALONE.sub("", text))
     text = replace_elements(
         text, _ELEMENT, lambda opening, content: _convert_element(opening, content, protect)
     )
     text = _INLINE_CODE.sub(r"`\1`", text)
     text = _VARIANTS.sub(_convert_variants, text) if "-{" in text else text
-    text = convert_small_text(_convert_brackets(_PARAMETER.sub(r"\1", text)))
-    text = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"], text)
+    text = convert_small_text(_convert_brackets(_PARAMETER.sub(r"\1", text), page))
+    text = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"] or ";", text)
     text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1] or "", _MAGIC.sub("", text)))
-    text = lines_to_markdown(text)
-    text = remove_tags(text) if has_html(text) else unescape(text)
+    text = lines_to_markdown(place_captions(text))
+    text = remove_tags(text) if _TAGGED.search(text) else unescape(text)
     text = remove_sections(text, left_out_sections)
     text = _strip_line_ends(text)
     text = _MARK.sub(lambda match: protected[int(match[1])] if int(match[1]) < len(protected) else "", text)
@@ -132,6 +151,8 @@ def _convert_element(opening: re.Match[str], content: str, protect: Callable[[st
         return protect(rf"$\ce{{{content.strip()}}}$")
     if name in ("pre", "syntaxhighlight", "source"):
         return _convert_code(name, attributes, content, protect)
+    if name == "gallery":
+        return gallery_captions(attributes, replace_elements(content, _REFERENCE, lambda opening, note: ""))
     return ""
 
 
@@ -152,12 +173,13 @@ def _convert_code(name: str, attributes: str, content: str, protect: Callable[[s
 # --- brackets --------------------------------------------------------------------------------------------
 
 
-def _convert_brackets(text: str) -> str:
+def _convert_brackets(text: str, page: WikiPage) -> str:
     """Converts templates and links from the inside out. A bracket that is never closed stays unchanged."""
     outer = _Frame("")
     stack = [outer]
     open_brackets = {"{{": 0, "[[": 0}
-    for token in _TOKEN.split(text):
+    tokens = _TOKEN.split(text)
+    for number, token in enumerate(tokens):
         if token in open_brackets and len(stack) <= MAX_DEPTH:
             stack.append(_Frame(token))
             open_brackets[token] += 1
@@ -168,13 +190,33 @@ def _convert_brackets(text: str) -> str:
                 _close_unconverted(stack, open_brackets)
             frame = stack.pop()
             open_brackets[frame.bracket] -= 1
-            parts = frame.texts()
-            stack[-1].add(template_text(parts) if frame.bracket == "{{" else _convert_link(parts))
+            if frame.bracket == "{{":
+                _add_template(stack[-1], frame.texts(), tokens[number + 1], page)
+            else:
+                stack[-1].add(_convert_link(frame.texts()))
         else:
             stack[-1].add(token)
     while len(stack) > 1:
         _close_unconverted(stack, open_brackets)
     return "".join(outer.parts[0])
+
+
+def _add_template(around: _Frame, parts: list[str], after: str, page: WikiPage) -> None:
+    """Adds the text of a template; where it has none, its argument or no blank too many."""
+    text = template_text(parts, page)
+    pieces = around.parts[-1]
+    before = "".join(piece[-_SHOWN_BEFORE:] for piece in pieces[-_SHOWN_BEFORE:])
+    if not text and _NOUN_BEFORE.search(before[-1:]) and _NOUN_AFTER.match(after):
+        text = shown_argument(parts)
+    if text.startswith("\n* ") and before[-1:] in ("", "\n"):
+        text = text[1:]
+    if text.startswith("* ") and after[:1] == "\n":
+        text = text[:-1]
+    if not text and before[-1:] == " " and _CLOSING.match(after) and before.rpartition("\n")[2].strip():
+        while not pieces[-1].rstrip(" "):
+            pieces.pop()
+        pieces[-1] = pieces[-1].rstrip(" ")
+    around.add(text)
 
 
 _OPENING = {"}}": "{{", "]]": "[["}
@@ -190,7 +232,9 @@ def _convert_link(parts: list[str]) -> str:
     target, label = parts[0].strip(), parts[-1].strip()
     prefix, colon, rest = target.partition(":")
     prefix = prefix.strip().lower().replace(" ", "")
-    if colon and prefix in MEDIA | CATEGORY:
+    if colon and prefix in MEDIA:
+        return picture_caption(parts[1:])
+    if colon and prefix in CATEGORY:
         return ""
     target = target.removeprefix(":")
     if len(parts) == 1:

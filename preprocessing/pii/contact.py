@@ -26,6 +26,7 @@ from preprocessing.pii.pattern import (
 )
 from preprocessing.pii.table_columns import title_of_column
 
+_MAY_START = r"(?=[0-9+(\[])"  # asked for first, because Python looks behind slowly
 _PHONE_START = r"(?<![0-9+])(?<![0-9][-.,])"
 # "1.010-1234-5678": an item of a list, where hyphens group the number
 _LISTED = r"(?:(?<=[^0-9.,-][1-9]\.)|(?<=\A[1-9]\.))(?=0[0-9]{1,2}-)"
@@ -36,14 +37,14 @@ _KOREA = rf"(?:(?:\({_ACCESS}?82\)|{_ACCESS}82\)?)[-. ]{{0,3}}(?:\(0\)|0)?[-. ]?
 _AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|60|70|80|50[2-8]?|30[2-5])"
 _HYPHEN = " ?[-._/~·ㅡ] ?"  # also what writers put there against robots
 _MOBILE = re.compile(
-    rf"{_GROUPED_START}(?:(?:{_KOREA}\(?|82|0)1[016789](?:{_HYPHEN}|\) ?| )|\(01[016789]\) ?)[0-9]{{3,4}}(?:{_HYPHEN}| )?[0-9]{{4}}{_MOBILE_END}"
-    rf"|{_PHONE_START}(?P<joined>(?:{_KOREA}|82|0)1(?:0[0-9]{{4}}|[16789][0-9]{{3,4}})[-. ]?[0-9]{{4}}){_MOBILE_END}"
+    rf"{_MAY_START}(?:{_GROUPED_START}(?:(?:{_KOREA}\(?|82|0)1[016789](?:{_HYPHEN}|\) ?| )|\(01[016789]\) ?)[0-9]{{3,4}}(?:{_HYPHEN}| )?[0-9]{{4}}{_MOBILE_END}"
+    rf"|{_PHONE_START}(?P<joined>(?:{_KOREA}|82|0)1(?:0[0-9]{{4}}|[16789][0-9]{{3,4}})[-. ]?[0-9]{{4}}){_MOBILE_END})"
 )
 _LANDLINE = re.compile(
-    rf"{_GROUPED_START}(?:(?:(?P<korea>{_KOREA}\(?)|0){_AREA}(?P<one> ?[-.)] ?| )|\(0{_AREA}\) ?|\[0{_AREA}\] ?)[0-9]{{3,4}}(?P<two> ?[-.] ?| )[0-9]{{4}}{_MOBILE_END}"
+    rf"{_MAY_START}(?:{_GROUPED_START}(?:(?:(?P<korea>{_KOREA}\(?)|0){_AREA}(?P<one> ?[-.)] ?| )|\(0{_AREA}\) ?|\[0{_AREA}\] ?)[0-9]{{3,4}}(?P<two> ?[-.] ?| )[0-9]{{4}}{_MOBILE_END}"
     rf"|{_PHONE_START}0{_AREA}(?: ?[·ㅡ] ?[0-9]{{3,4}} ?[·ㅡ] ?|/[0-9]{{3,4}}-)[0-9]{{4}}{_MOBILE_END}"
     rf"|{_PHONE_START}(?P<bare>(?:0|82){_AREA}(?:[0-9]{{7,8}}|-?[0-9]{{3,4}}-[0-9]{{4}})){END}"
-    rf"|(?P<local>(?<=[^0-9A-Za-z_-])(?<![0-9][.,])[2-9][0-9]{{2,3}}-[0-9]{{4}}){END}"
+    rf"|(?P<local>(?<=[^0-9A-Za-z_-])(?<![0-9][.,])[2-9][0-9]{{2,3}}-[0-9]{{4}}){END})"
 )
 _PHONE_WORDS = "tel|telephone|hp|h\\.p|fax|phone|mobile|mob|cell|cellphone|handphone|call|contact|sms|whatsapp|kakao|kakaotalk|pcs|as|cs"
 _TOUCHES_PHONE = touching(
@@ -74,12 +75,12 @@ _OFFICE = re.compile(rf"(?:{_OFFICES})(?:은|는)? ?[:：]? ?\Z")
 _OFFICE_BEHIND = re.compile(rf" ?[가-힣]{{0,6}}(?:{_OFFICES}|(?<=[가-힣]{{2}})점)(?![가-힣])")
 _LETTER_BEFORE = re.compile(r"(?<![0-9A-Za-z])[TFMtfm][.:)]? ?\Z")  # "T 02 123 4567" of a card of business
 _AMERICA = re.compile(
-    rf"{_PHONE_START}\+1 (?:\([2-9][0-9]{{2}}\)|[2-9][0-9]{{2}}) [2-9][0-9]{{2}} [0-9]{{4}}{END}"
-    rf"|{_PHONE_START}(?:{_ACCESS}1[-. ]?|1-)?(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}[-.])[2-9][0-9]{{2}}[-.][0-9]{{4}}{END}"
+    rf"{_MAY_START}(?:{_PHONE_START}\+1 (?:\([2-9][0-9]{{2}}\)|[2-9][0-9]{{2}}) [2-9][0-9]{{2}} [0-9]{{4}}{END}"
+    rf"|{_PHONE_START}(?:{_ACCESS}1[-. ]?|1-)?(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}[-.])[2-9][0-9]{{2}}[-.][0-9]{{4}}{END})"
 )
 _WORLD = re.compile(
-    rf"(?<![0-9A-Za-z_+])(?:\+|(?P<access>00(?:[127]|[37][0-9]{{2}})?[-. ]?))[2-9][0-9]{{0,2}}[-. ](?:\(0\) ?)?(?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{2,8}}{END}"
-    rf"|(?<![0-9A-Za-z_+])\+(?:7|[2-69][0-9]|8[1-79]|[2-9][0-9]{{2}})(?:(?P<near>[0-9]{{8,12}})|[-. ][0-9]{{9,11}}){END}"
+    rf"{_MAY_START}(?:(?<![0-9A-Za-z_+])(?:\+|(?P<access>00(?:[127]|[37][0-9]{{2}})?[-. ]?))[2-9][0-9]{{0,2}}[-. ](?:\(0\) ?)?(?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{2,8}}{END}"
+    rf"|(?<![0-9A-Za-z_+])\+(?:7|[2-69][0-9]|8[1-79]|[2-9][0-9]{{2}})(?:(?P<near>[0-9]{{8,12}})|[-. ][0-9]{{9,11}}){END})"
 )
 _SPACED = re.compile(
     r"(?<![0-9])(?<![0-9][ .,-])0 (?:1 [016789]|2|[3-6] [1-5]|7 0) ?(?P<hyphen>- ?)?(?:[0-9] ){3,4}(?:- ?)?(?:[0-9] ){3}[0-9](?![ .,]?[0-9])"

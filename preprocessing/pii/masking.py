@@ -20,7 +20,7 @@ from preprocessing.config.languages import KINDS
 from preprocessing.documents import Counts, replace_rows
 from preprocessing.pii import contact, credentials, identity, ip_addresses, money
 from preprocessing.pii.candidates import Candidate, Candidates
-from preprocessing.pii.pattern import DASHES, WIDE, Pattern
+from preprocessing.pii.pattern import Pattern, to_plain
 from preprocessing.pii.table_columns import TitleLines
 from preprocessing.text.matching import Engine
 
@@ -38,7 +38,6 @@ PATTERNS: tuple[Pattern, ...] = (
     *money.ACCOUNTS,
     *ip_addresses.IPS,
 )
-_UNUSUAL = re.compile(f"[{WIDE}{DASHES[1:]}]")
 
 
 @dataclass(frozen=True, order=True)
@@ -64,6 +63,15 @@ def mask(text: str, kinds: Sequence[str] = KINDS) -> tuple[str, Counter[str]]:
 def anonymize(text: str) -> str:
     """Hides the letters and digits of personal data but keeps its form; for examples in reports."""
     return _hide_spans(text, find(text))
+
+
+def anonymize_all(texts: Sequence[str]) -> list[str]:
+    """``anonymize`` for each text; faster where columns are masked, too, because it uses the same selection of lines."""
+    hidden = list(texts)
+    for candidate in _candidates_of(KINDS, None).find(pa.array(texts, pa.large_string())):
+        text = texts[candidate.row]
+        hidden[candidate.row] = _hide_spans(text, _find_candidate(text, candidate))
+    return hidden
 
 
 def find_with(text: str, patterns: Sequence[Pattern]) -> list[Span]:
@@ -103,7 +111,7 @@ def _search(above: str, line: str, patterns: Sequence[Pattern]) -> tuple[list[Sp
     """
     first = len(above)
     as_is = above + line
-    plain = _to_plain(as_is)
+    plain = to_plain(as_is)
     spans: list[Span] = []
     while True:
         before = len(spans)
@@ -120,17 +128,6 @@ def _blot_out(text: str, start: int, end: int, kind: str) -> str:
     """Replaces a span by as many characters that look like its placeholder; only addresses are told apart from others."""
     name = "|ip" if kind == "ip" else ""
     return f"{text[:start]}<{name}{'|' * (end - start - 2 - len(name))}>{text[end:]}"
-
-
-def _to_plain(text: str) -> str:
-    """Converts full-width characters, dashes and blanks to ASCII of the same length."""
-    return _UNUSUAL.sub(lambda match: _to_ascii(match[0]), text)
-
-
-def _to_ascii(character: str) -> str:
-    if "\uff01" <= character <= "\uff5e":
-        return chr(ord(character) - 0xFEE0)
-    return "-" if "\u2010" <= character <= "\u2015" or character == "\u2212" else " "
 
 
 def _replace_spans(text: str, spans: Sequence[Span], replacement: Callable[[Span], str]) -> str:
@@ -205,7 +202,7 @@ def _make_example(text: str, spans: Sequence[Span], kind: str) -> tuple[str, str
         for s in spans
         if start <= s.start and s.end <= start + len(line)
     ]
-    hidden = anonymize(_hide_spans(line, inside))
+    hidden = anonymize_all([_hide_spans(line, inside)])[0]
     cut = max(0, first.start - start - EXAMPLE_CHARACTERS_BEFORE)
     visible = [Span(s.start - cut, s.end - cut, s.kind) for s in inside if s.start >= cut]
     return hidden[cut:], _mask_spans(hidden[cut:], visible)

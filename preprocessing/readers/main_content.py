@@ -28,6 +28,7 @@ from preprocessing.readers.page_words import (
     CONTENT,
     LICENSE_HEADING,
     LINKS_HEADING,
+    POLICIES,
     TITLES,
     is_notice,
     names_own,
@@ -72,6 +73,7 @@ def find_main_content(page: str, title: str) -> str:
         else _choose_content(root, around_heading, of_links)
     )
     _cut_groups(tree, content, around_heading, of_links)
+    _cut_policies(tree, content)
     return _heading_above(tree, content, heading) + _join_uncut(tree, content)
 
 
@@ -358,6 +360,24 @@ def _is_box_of_links(element: Element) -> bool:
     if first is None or first.links or first.name not in ("p", "div", "strong", "span", "b"):
         return False
     return first.text <= LONGEST_BOX_HEADING and first.text + element.linked == element.text
+
+
+def _cut_policies(tree: PageTree, content: Element) -> None:
+    """Marks the names of policies with which the content ends."""
+    pending = [content]
+    while pending:
+        element = pending.pop()
+        blocks = [
+            child
+            for child in element.children
+            if child.text and not child.is_cut and child.name not in INLINE
+        ]
+        pending += blocks  # the last one is next
+        if blocks:
+            continue
+        if element.text > LONGEST_HEADING or not POLICIES.fullmatch(tree.text_of(element)):
+            return
+        element.is_cut = True
 
 
 def _cut_empty_headings(children: list[Element], parent: Element) -> None:

@@ -27,6 +27,8 @@ _DISCUSSION = re.compile(r"schema\.org/(?:QAPage|DiscussionForumPosting|Question
 _NO_DISPLAY = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
 _FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|more", re.IGNORECASE)
 _MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
+_OF_LINKS = OTHER_PAGES  # mark lists of links
+_BESIDE = frozenset(("aside", "side"))  # mark what is beside: facts and figures, too
 
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
@@ -126,8 +128,8 @@ def _mark(tree: PageTree, around_heading: set[Element], named: dict[Element, int
 def _is_cut_by_tag(element: Element, page: Element, is_inside: bool) -> bool:
     """True for tags, roles and attributes of surroundings, and for what the page does not show."""
     name = element.name
-    if name in _CUT_TAGS:
-        return True
+    if name in _CUT_TAGS:  # nav that is never closed contains the page
+        return name != "nav" or not _has_most(element, page, MOST)
     if name in ("button", "label"):
         return element.parent is None or element.parent.name not in (*HEADINGS, "summary", "dt")
     is_edge = name == "footer" or (name == "header" and not is_inside)
@@ -171,4 +173,7 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
         return False
     if element.name == "aside" and not CALLOUTS.isdisjoint(words):
         return False
-    return is_comment or not _MARKING.isdisjoint(words) or not WHOLE_NAMES.isdisjoint(element.whole_names)
+    marks = _MARKING & words
+    if not element.links and (marks <= _BESIDE or (element.prose and marks <= _OF_LINKS)):
+        marks = frozenset()
+    return is_comment or bool(marks) or not WHOLE_NAMES.isdisjoint(element.whole_names)

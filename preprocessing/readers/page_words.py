@@ -91,26 +91,36 @@ LINKS_HEADING = re.compile(
 )
 """Matches headings of links to other pages, whole."""
 COMMENTS_HEADING = re.compile(
-    r"(?:\W|\d)*(?:(?:전체\s*)?댓글(?:\s*(?:목록|쓰기|달기|남기기|보기))?|답글\s*(?:달기|남기기)|덧글|(?:독자|네티즌|누리꾼|한\s*줄)\s*의견|"
+    r"(?:\W|\d)*(?:(?:전체\s*)?댓글(?:\s*(?:목록|쓰기|달기|남기기|보기|입력(?:하기)?|작성(?:하기)?|등록(?:하기)?))?|답글\s*(?:달기|남기기)|덧글|(?:독자|네티즌|누리꾼|한\s*줄)\s*의견|"
     r"의견\s*(?:쓰기|남기기)|트랙백|(?:상품|구매|고객|손님|이용|포토|베스트)\s*(?:후기|평|리뷰)|\d*\s*comments?|leave\s+a\s+(?:comment|reply)|\d+\s*responses?|"
     r"customer\s+reviews)(?:\W|\d|개|건)*",
     re.IGNORECASE,
 )
 """Matches headings of comments and reviews, whole."""
 _NOTICE = re.compile(
-    r"(?=[무재acⓒ©(사홈서페저당쿠통wtp만공])(?:"  # what the alternatives begin with: most texts are searched for this only
+    r"(?=[무재acⓒ©(사홈서페저당쿠통wtp만공콘컨])(?:"  # what the alternatives begin with: most texts are searched for this only
     r"무단\s*(?:전재|복제|배포|도용)[^.!?]{0,40}(?:금지|금합|금함|금하|처벌|불허)|재배포\s*금지|all\s+rights\s+reserved|"
-    r"copyright\s*(?:ⓒ|©|\(c\)|[:\d]|by\b)|(?<!\S)(?:ⓒ|©)\s*\S|(?<!\S)\(c\)\s*(?:19|20)[0-9]{2}|"
+    r"copyright\s*(?:ⓒ|Ⓒ|©|\(c\)|[:\d]|by\b)|(?<!\S)(?:ⓒ|©)\s*\S|(?<!\S)\(c\)\s*(?:19|20)[0-9]{2}|"
     r"사업자\s*등록\s*번호\W{0,5}[0-9]{3}|통신판매업(?:\s*신고)?(?:\s*번호)?\W{0,5}(?:제|[0-9])|저작권법의\s*보호|"
     r"(?:사이트|홈페이지|서비스|페이지|저희|당사)[^.!?]{0,30}쿠키(?:를|는|\s*사용|\s*정책).{0,40}(?:사용|동의|허용|저장|씁니다)|"
     r"쿠키\s*(?:사용|정책|저장)에\s*동의|cookies?\b.{0,60}\b(?:accept|agree|consent)|(?:we|this\s+(?:web)?site)\s+uses?\s+cookies|"
-    r"만족하십니까|공식\s*전자정부)|\A\W*(?:copyright|powered\s+by)\b",
+    r"만족하(?:십니까|셨습니까|시나요|셨나요)|"
+    r"(?:콘텐[츠트]|컨텐츠|페이지)\s*(?:관리\s*)?(?:담당|책임)\s*(?:자|부서)\s*[:：]|공식\s*전자정부)|\A\W*(?:copyright|powered\s+by)\b",
     re.IGNORECASE,
 )
 LICENSE_HEADING = re.compile(
     r".{0,30}(?:라이선스|라이센스|저작권|licen[sc]e|copyright).{0,20}", re.IGNORECASE
 )
 """Matches headings below which a copyright line is content, whole."""
+
+
+POLICIES = re.compile(
+    r"(?:[\s|·ㆍ/>-]*(?:(?:서비스|홈페이지|회원)?\s*이용\s*약관|개인\s*정보\s*(?:처리|취급|보호)\s*(?:방침|정책)|이메일\s*(?:주소\s*)?무단\s*수집\s*거부|"
+    r"청소년\s*보호\s*정책|저작권\s*(?:보호\s*)?정책|영상\s*정보\s*처리\s*기기\s*\S{0,12}\s*방침|운영\s*정책|찾아\s*오시는\s*길|사이트\s*맵|"
+    r"패밀리\s*사이트|관련\s*사이트|뷰어\s*다운로드|terms\s+of\s+(?:use|service)|privacy\s+policy|site\s*map))+[\s|·ㆍ/>-]*",
+    re.IGNORECASE,
+)
+"""Matches names of policies at the end of a page, whole."""
 
 
 def split_names(attribute: str) -> list[list[str]]:

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import orjson
 
 from preprocessing.config.inputs import WikiDumpInput
+from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wikitext import mediawiki_to_markdown
 from preprocessing.readers.bad_records import (
     MAX_RAW_BYTES,
@@ -193,5 +194,6 @@ def _reason_to_skip(page: dict[str, Any], item: WikiDumpInput) -> str | None:
 def _document(page: dict[str, Any], item: WikiDumpInput) -> str:
     if not page["text"]:
         raise RecordError(f"page {page['title'][:80]!r} has no text", "no-text")
-    text = mediawiki_to_markdown(page["text"], item.left_out_sections)
+    shown_as = WikiPage.of(page["text"], page["title"], page["timestamp"])
+    text = mediawiki_to_markdown(page["text"], item.left_out_sections, shown_as)
     return f"# {page['title']}\n\n{text}" if item.with_title and page["title"] else text

@@ -27,7 +27,7 @@ from preprocessing.kernels.suspects import (
     with_data,
 )
 from preprocessing.markup import conversion as markup
-from preprocessing.pii.masking import anonymize
+from preprocessing.pii.masking import anonymize_all
 from preprocessing.text import boilerplate, embedded_data, mojibake, normalize
 from preprocessing.text.character_table import code_table, prose_table, usual_table
 from preprocessing.text.matching import Matcher
@@ -240,7 +240,11 @@ def _around_operation(text: str, operations: list[Operation], name: str) -> tupl
 def around_change(before: str, after: str) -> tuple[str, str]:
     """Both texts from a little before their first difference, with personal data hidden."""
     start = max(0, _shared_prefix(before, after) - CONTEXT_CHARACTERS)
-    return _excerpt(before, start), _excerpt(after, start)
+    first = max(0, start - MARGIN_CHARACTERS)  # so that the start cuts no personal data in two
+    last = start + EXAMPLE_CHARACTERS + MARGIN_CHARACTERS
+    old, new = anonymize_all([before[first:last], after[first:last]])
+    kept = slice(start - first, start - first + EXAMPLE_CHARACTERS)
+    return old[kept], new[kept]
 
 
 def _shared_prefix(before: str, after: str) -> int:
@@ -253,10 +257,3 @@ def _shared_prefix(before: str, after: str) -> int:
         else:
             high = middle - 1
     return low
-
-
-def _excerpt(text: str, start: int) -> str:
-    """An example from ``start``; personal data is searched with a margin, so that none is cut in two."""
-    first = max(0, start - MARGIN_CHARACTERS)
-    hidden = anonymize(text[first : start + EXAMPLE_CHARACTERS + MARGIN_CHARACTERS])
-    return hidden[start - first :][:EXAMPLE_CHARACTERS]

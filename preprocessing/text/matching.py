@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal
@@ -27,7 +27,8 @@ from preprocessing.documents import utf8_buffer
 
 log = logging.getLogger(__name__)
 Engine = Literal["hyperscan", "re2"]
-STRETCH_BYTES = (8 << 10, 1 << 10, 1 << 8)
+STRETCH_BYTES = (2 << 10, 16 << 10)
+"""The shortest and the longest stretch that Hyperscan scans in one call: short where matches are frequent."""
 
 _PLAIN = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]|\\[^0-9A-Za-z]|\\[ntrx]")
 _REJECTED = re.compile(r"[\^$]|\(\?(?!i?:|i\))|\\.")
@@ -93,17 +94,16 @@ def _compile(engine: Engine, patterns: tuple[str, ...], process: int) -> _Hypers
 
 
 class _Hyperscan:
-    """Scans stretches of many rows in one call, stretches with a match again in shorter ones, and finally single rows.
+    """Scans stretches of many rows in one call; where one has a match, the row in which it ends, and then the rows behind it.
 
     A match in a stretch may cross the border of two rows, so the scan of the single row decides. Without assertions in
-    the patterns, a match in a row also matches in its stretch. The order of matches, which Hyperscan leaves undefined
-    (developer reference, "Semantics"), is not used; it calls back at most once per pattern and row.
+    the patterns, a match in a row also matches in its stretch, and the first match of each pattern is the one that ends
+    first (``unordered_matches`` of Hyperscan's ``hs_expr_info``); the order between patterns is undefined and not used.
     """
 
     def __init__(self, patterns: tuple[str, ...]):
         import hyperscan
 
-        self._stopped = hyperscan.ScanTerminated
         self._database = hyperscan.Database()
         flags = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_SINGLEMATCH
         self._database.compile(
@@ -116,44 +116,30 @@ class _Hyperscan:
     def add_rows(self, column: pa.Array, rows: list[list[int]]) -> None:
         """Appends the matching rows of each pattern to its list."""
         data, offsets = utf8_buffer(column)
-        self._add(data.data, offsets.tolist(), 0, len(column), STRETCH_BYTES, rows)
+        starts, first, size = offsets.tolist(), 0, STRETCH_BYTES[0]
+        while first < len(column):
+            end = min(len(column), max(first + 1, bisect_right(starts, starts[first] + size) - 1))
+            found = self._find_first(data.data[starts[first] : starts[end]])
+            if not found:
+                first, size = end, min(2 * size, STRETCH_BYTES[1])
+                continue
+            row = bisect_left(starts, starts[first] + min(found.values())) - 1
+            if end > first + 1:
+                found = self._find_first(data.data[starts[row] : starts[row + 1]])
+                size = max(size // 2, STRETCH_BYTES[0])
+            for pattern in found:
+                rows[pattern].append(row)
+            first = row + 1
 
-    def _add(
-        self,
-        data: Any,
-        starts: list[int],
-        first: int,
-        end: int,
-        sizes: tuple[int, ...],
-        rows: list[list[int]],
-    ) -> None:
-        """Scans rows ``[first, end)`` in stretches of the first size, and those with a match in stretches of the next."""
-        while first < end:
-            last = first + 1
-            if sizes:
-                last = min(end, max(last, bisect_right(starts, starts[first] + sizes[0]) - 1))
-            if last == first + 1:
-                for pattern in self._find_all(data[starts[first] : starts[last]]):
-                    rows[pattern].append(first)
-            elif self._matches_any(data[starts[first] : starts[last]]):
-                self._add(data, starts, first, last, sizes[1:], rows)
-            first = last
+    def _find_first(self, data: Any) -> dict[int, int]:
+        """The end of the first match of each pattern that matches."""
+        ends: dict[int, int] = {}
 
-    def _matches_any(self, data: Any) -> bool:
-        try:
-            self._database.scan(data, match_event_handler=_stop)
-        except self._stopped:
-            return True
-        return False
+        def note(pattern: int, _: int, end: int, *__: object) -> None:
+            ends[pattern] = end
 
-    def _find_all(self, data: Any) -> list[int]:
-        patterns: list[int] = []
-        self._database.scan(data, match_event_handler=lambda pattern, *_: patterns.append(pattern))
-        return patterns
-
-
-def _stop(*_: object) -> bool:
-    return True
+        self._database.scan(data, match_event_handler=note)
+        return ends
 
 
 class _Re2:

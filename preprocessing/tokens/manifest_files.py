@@ -12,9 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from megatron_ko.config.loading import Dumper
+from megatron_ko.config.yaml_tree import dump
 from megatron_ko.files import write_json, write_text
 from megatron_ko.formats.manifest import FORMAT
 from megatron_ko.formats.tokenizer_folder import TokenizerInfo
@@ -125,7 +123,7 @@ def stage_yaml(stage: Stage, manifest: Path) -> str:
         "# Give it after the file of the run, which must not hold data.mixture itself: mixtures are merged by name.\n"
     )
     content = {"data": {"manifest": str(manifest), "mixture": stage.shares}}
-    return head + yaml.dump(content, Dumper=Dumper, sort_keys=False, allow_unicode=True)
+    return head + dump(content)
 
 
 def warn(epochs: dict[str, float], stages: list[dict[str, Any]], max_epochs: float) -> None:

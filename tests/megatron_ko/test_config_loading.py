@@ -524,8 +524,9 @@ def test_every_valid_configuration_survives_being_printed_and_loaded(tmp_path_fa
     assert load(Config, [str(file)], []).config == config
 
 
-def test_the_printed_configuration_contains_defaults_and_is_readable():
-    text = to_yaml(loaded(VALID, overrides=["run.folder=runs/한국어"]))
-    assert "folder: runs/한국어" in text
+@pytest.mark.parametrize("name", ["한국어", "😀한국어", "a\\Users"])
+def test_the_printed_configuration_contains_defaults_and_is_readable(name):
+    text = to_yaml(loaded(VALID, overrides=[f"run.folder=runs/{name}"]))
+    assert f"folder: runs/{name}\n" in text
     assert yaml.safe_load(text)["checkpoint"]["resume"] == "auto"
     assert list(yaml.safe_load(text)) == list(Config.__pydantic_fields__)

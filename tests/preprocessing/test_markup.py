@@ -58,7 +58,7 @@ def test_mediawiki_becomes_markdown():
         '<syntaxhighlight lang="python">\nx = []\nif x:\n    # 주석\n    y = 1\n</syntaxhighlight>\n[[분류:기구]]'
     )
     assert mediawiki_to_markdown(page) == (
-        "**측우기**(測雨器)는 옛 조선의 기구이다.\n\n## 구조\n- 하나\n  - 둘\n1. 셋\n\n| 항목 | 값 |\n| --- | --- |\n| 깊이 | 31 |\n\n"
+        "**측우기**(測雨器)는 옛 조선의 기구이다.\n\n링크 설명\n\n## 구조\n- 하나\n  - 둘\n1. 셋\n\n| 항목 | 값 |\n| --- | --- |\n| 깊이 | 31 |\n\n"
         "```python\nx = []\nif x:\n    # 주석\n    y = 1\n```"
     )
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import random
 import re
 import sys
 
@@ -69,6 +70,19 @@ def test_stretches_end_between_rows_of_any_length(engine):
         filler + "가@",
         "1-1",
     ] * 3
+    assert match_rows(Matcher(PATTERNS, engine), texts) == match_plainly(texts)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("share", [0.001, 0.05, 0.7])
+def test_rare_and_frequent_matches_among_many_rows(engine, share):
+    rng = random.Random(1)
+    texts = [
+        "".join(rng.choices(PARTS, k=rng.randrange(9)))
+        if rng.random() < share
+        else "가나다 " * rng.randrange(200)
+        for _ in range(3000)
+    ]
     assert match_rows(Matcher(PATTERNS, engine), texts) == match_plainly(texts)
 
 

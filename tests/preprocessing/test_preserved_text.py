@@ -53,7 +53,11 @@ def test_code_span_with_arrow_stays(code: str) -> None:
     ("html", "expected"),
     [
         ("<h2>\n제목\n</h2>\n<p>글</p>", "## 제목\n\n글"),
-        ("<h2></h2>\n<p>글</p>", "##\n\n글"),
+        ("<h2></h2>\n<p>글</p>", "글"),
+        ("<h2><br>물음<br/>하나</h2>글", "## 물음 하나\n\n글"),
+        ("<ul><li><img src='a'></li><li><h4></h4></li></ul><p>글</p>", "글"),
+        ("<ul><li>가</li><li> </li></ul>나", "- 가\n나"),
+        ("<dl><dt>모양</dt><dd><pre>a\nb</pre></dd></dl>", "모양:\n\n```\na\nb\n```"),
         ("<ul><li>\n첫째\n줄\n</li><li>b</li></ul>", "- 첫째 줄\n- b"),
         ("<dl><dt>용어</dt><dd>설명</dd><dt>\n둘\n</dt>\n<dd>\n<p>뜻</p></dd></dl>", "용어: 설명\n\n둘: 뜻"),
         ("<dl><dt>물음?</dt><dd>답</dd></dl>", "물음? 답"),

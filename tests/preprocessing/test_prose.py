@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -113,6 +114,7 @@ def plain_prose(text):
 def compare(texts):
     first, _, kinds, flags, _ = prose.kinds_of_lines(column(*texts))
     found = prose.find_prose(column(*texts))
+    outside_code = found.leave_out_code(np.arange(len(texts)))
     measured = prose.measure(column(*texts), "ko")
     for n, text in enumerate(texts):
         lines = line_kinds.lines_of(text)
@@ -128,7 +130,7 @@ def compare(texts):
         assert row["link_lines"] == sum(line.is_outward for line in lines)
         assert row["number_lines"] == sum(line.is_number for line in lines)
         outside = [line.bytes.decode() for line in lines if line.kind not in (BLANK, CODE)]
-        kept = found.outside_code[n].as_py().split("\n")
+        kept = outside_code[n].as_py().split("\n")
         assert [line for line in kept if line.strip("".join(map(chr, range(33))))] == outside
 
 

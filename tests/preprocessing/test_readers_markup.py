@@ -28,7 +28,7 @@ from tests.preprocessing.units import read
         ("{{변환|10|km|mi}} {{convert|3|m}} a{{!}}b {{모름|글}}", "10 km 3 m a|b"),
         ("{{인용문|첫 줄\n둘째}}", "> 첫 줄\n> 둘째"),
         ("가{{nowrap|1=나=다}}{{글씨 색|red|라}}", "가나=다라"),
-        ("[[파일:a.jpg|섬네일|[[링크]] {{lang|en|x}}]]글[[분류:가|나]][[en:Rain]][[:분류:다]]", "글분류:다"),
+        ("[[파일:a.jpg|섬네일|[[링크]] {{lang|en|x}}]]글[[분류:가|나]][[en:Rain]][[:분류:다]]", "링크 x\n\n글분류:다"),
         ("[[CSI: 마이애미]] [[http://a]] [[de:Regen]]", "CSI: 마이애미 http://a"),
         ("[[서울]]의 [[강 (지형)|강]] [[위키백과:가 (나)|]] [[a#b|c]]", "서울의 강 가 c"),
         ("[https://a.kr 이름] [https://b.kr] [글] https://c.kr", "이름  [글] https://c.kr"),

@@ -1,0 +1,121 @@
+"""Templates of wikis that show lists, rows and tables: names of players, episodes, results, populations, climate.
+
+Owns the wikitext that replaces them; templates whose rows only one wiki knows are recognized by words of their names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from preprocessing.markup.wiki_media import is_file_name
+
+Named = Mapping[str, str]
+_LINES = frozenset((
+    "plainlist", "plain_list", "flatlist", "flat_list", "startplainlist", "가로목록", "일반목록", "div_col", "다단", "multicol",
+    "columns-list", "column-list", "col-list", "cmn", "columns_list", "여러단", "단목록",
+))  # fmt: skip
+_INLINE = frozenset(("hlist", "cslist", "comma_separated_entries", "나열", "쉼표목록"))
+_ITEMS = frozenset((
+    "ubl", "unbulleted_list", "ublist", "bulleted_list", "blist", "bulletedlist", "글머리목록", "ordered_list", "목록글",
+))  # fmt: skip
+_FOLDED = frozenset((
+    "collapse", "collapsible_list", "hidden", "접기", "숨김", "숨기기", "접은글", "펼치기", "접힌글", "ctop", "대화", "대사", "가사", "lyrics",
+))  # fmt: skip
+_ROW = re.compile(
+    r"player|선수단|candidate|후보|선거기록|선거결과|election_(?:box|results)|episode|에피소드|회차|방영목록|방송목록|출연진|cast_?list|"
+    r"castlist|cast_listing|football_?box|축구경기|야구경기|농구경기|배구경기|경기결과|single_?match|순위표?행|fs_manager"
+)
+_NO_ROW = re.compile(
+    r"start|begin|end$|시작|끝|상자|infobox|정보|^no_|header|머리|break|hold|stub|토막|분류|category|navbox|list_of|imdb|profile|통계|기록실|kbo|mlb"
+)
+_TECHNICAL = re.compile(
+    r"#?[0-9a-f]{6}|#[0-9a-f]{3}|[0-9]{1,4}(?:px|em|%)|left|right|center|yes|no|on|off|true|y|n|none|[a-z-]{3,30}\s{0,3}:[^:]{1,60};?|"
+    r"https?://\S*|(?-i:[a-z]{2})",
+    re.IGNORECASE,
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "year")
+_OF_MONTH = re.compile(r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|year)[ _](.{1,60})")
+_KOREAN_MONTHS = re.compile(r"(1[0-2]|[1-9])월[ _]?(.{1,60})")
+_BREAK = re.compile(r"<br\s{0,5}/?>", re.IGNORECASE)
+_DEGREES = re.compile(r" ([cf])$")
+_YEAR = re.compile(r"[0-9]{3,4}년?")
+_COUNT = re.compile(r"[0-9][0-9,.]{0,15}%?명?")
+
+
+def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
+    """Wikitext of a template named ``key``; None for a template without rows."""
+    if key in _LINES:
+        return "\n" + "\n".join(plain) + "\n" if any(plain) else ""
+    if key in _INLINE:
+        return ", ".join(" ".join(text.split()) for text in plain if text)
+    if key in _ITEMS:
+        return _format_items(plain)
+    if key in _FOLDED:
+        title = next(
+            (named[name] for name in ("title", "제목", "header", "1", "머리") if named.get(name)), ""
+        )
+        text = next((named[name] for name in ("content", "내용", "2", "글", "가사") if named.get(name)), "")
+        return "\n" + "\n".join(dict.fromkeys(filter(None, [title, *plain, text]))) + "\n"
+    if _is_climate(named):
+        return _format_climate(named)
+    if _is_series(plain):
+        return _table(
+            [["", ""], *([year, count] for year, count in zip(plain[::2], plain[1::2], strict=False))]
+        )
+    if _ROW.search(key) and not _NO_ROW.search(key):
+        return _format_row([*plain, *named.values()])
+    return None
+
+
+def _format_items(texts: Sequence[str]) -> str:
+    items = [" ".join(text.split()) for text in texts if text]
+    return "\n" + "\n".join(f"* {item}" for item in items) + "\n" if items else ""
+
+
+def _format_row(values: Sequence[str]) -> str:
+    """One item with the values that are text, not colors, files or sizes; the items of a template of rows."""
+    if items := [value for value in values if value.lstrip("\n").startswith("* ")]:
+        return "\n" + "\n".join(items) + "\n"
+    texts = [" ".join(_BREAK.sub(" ", value).split()).lstrip("*#:; ") for value in values]
+    texts = [text for text in texts if text and not _TECHNICAL.fullmatch(text) and not is_file_name(text)]
+    return _format_items([", ".join(texts)]) if len(texts) > 1 else ""
+
+
+def _is_series(plain: Sequence[str]) -> bool:
+    """Whether the arguments are years and counts in turn: ``1721|65300|1750|113289|1800|172132``."""
+    pairs = list(zip(plain[::2], plain[1::2], strict=False))
+    return len(pairs) > 2 and all(_YEAR.fullmatch(year) and _COUNT.fullmatch(count) for year, count in pairs)
+
+
+def _month_of(name: str) -> tuple[str, str] | None:
+    if match := _OF_MONTH.fullmatch(name):
+        return match[1], match[2]
+    if match := _KOREAN_MONTHS.fullmatch(name):
+        return _MONTHS[int(match[1]) - 1], match[2]
+    return None
+
+
+def _is_climate(named: Named) -> bool:
+    return len(named) > 11 and sum(_month_of(name) is not None for name in named) > 11
+
+
+def _format_climate(named: Named) -> str:
+    """A table of measures by month."""
+    measures: dict[str, dict[str, str]] = {}
+    for name, value in named.items():
+        month = _month_of(name)
+        if month and value:
+            measure = _DEGREES.sub(lambda unit: f" (°{unit[1].upper()})", month[1])
+            measures.setdefault(measure, {})[month[0]] = value
+    months = [month for month in _MONTHS if any(month in values for values in measures.values())]
+    rows = [[measure, *(values.get(month, "") for month in months)] for measure, values in measures.items()]
+    return _table([["", *map(str.capitalize, months)], *rows]) if rows else ""
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """A table of wikitext; the first row has the titles."""
+    lines = ["", "{|", "! " + " !! ".join(rows[0])]
+    for row in rows[1:]:
+        lines += ["|-", "| " + " || ".join(row)]
+    return "\n".join([*lines, "|}", ""])

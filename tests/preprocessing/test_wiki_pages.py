@@ -1,0 +1,157 @@
+"""Pages of wikis as dumps have them: captions, rows, values and lists of templates stay, and no holes are left."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preprocessing.config.inputs import WikiDumpInput
+from preprocessing.markup.conversion import mediawiki_to_markdown
+from preprocessing.markup.wiki_page import WikiPage
+from tests.preprocessing.units import read
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("[[파일:강.jpg|섬네일|250px|[[한강]]의 겨울]]\n강이 언다.", "한강의 겨울\n\n강이 언다."),
+        ("강이 [[File:a.png|thumb|left|upright=1.2|alt=강|언 강]]언다.", "강이 언다.\n\n언 강"),
+        ("[[파일:표지.svg|24px|보이지 않는 말]] 미테", "미테"),  # without a frame the words are a tooltip
+        ("[[파일:a.jpg|섬네일|200x300픽셀|오른쪽]]글", "글"),
+        ("== 층 ==\n[[파일:a.png|섬네일|(a) 한 층. <math>N=1</math>|220x220px]][[파일:b.png|섬네일|(b) 두 층]]층은 둘이다.",
+         "## 층\n\n(a) 한 층. $N=1$\n\n(b) 두 층\n\n층은 둘이다."),
+        ("<youtube>_cmSVW</youtube>\n== 지도 ==\n글", "## 지도\n글"),
+        ("{|\n| [[파일:a.jpg|섬네일|다리]] || 1972년\n|}", "| 다리 | 1972년 |\n| --- | --- |"),
+        (
+            '글\n<gallery caption="다리들" widths="200">\n파일:a.jpg|[[한강]] 다리<ref>주</ref>\nFile:b.jpg\nb.png|alt=그림|마포\n</gallery>',
+            "글\n\n다리들\n- 한강 다리\n- 마포",
+        ),
+        ("{{여러그림|그림1=a.jpg|설명1=앞면|그림2=b.jpg|설명2=뒷면}}\n동전이다.", "앞면\n\n뒷면\n\n동전이다."),
+        ("* [[File:a.jpg|thumb|앞]]\n* [[Bild:b.jpg|mini|뒤]]", "- 앞\n- 뒤"),
+        ("{{gallery|width=180|File:a.jpg|앞|File:b.jpg|뒤}}", "앞\n\n뒤"),
+    ],
+)  # fmt: skip
+def test_captions_of_pictures_stay(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("여당\n* {{범례|#EB001F|[[가나당]] (38석)}}\n* {{전거 통제}}\n야당", "여당\n- 가나당 (38석)\n야당"),
+        ("{{plainlist|\n* 가\n* 나\n}}", "- 가\n- 나"),
+        ("도시는 {{hlist|서울|부산}} 둘이다.", "도시는 서울, 부산 둘이다."),
+        ("{{unbulleted list|가|나}}", "- 가\n- 나"),
+        ("{{접기|제목=가사|내용=첫 줄\n둘째 줄}}", "가사\n첫 줄\n둘째 줄"),
+        (
+            "{{fs player|no=7|nat=KOR|name=홍길동|pos=FW}}\n{{fs player|no=9|nat=KOR|name=김솔|pos=GK}}",
+            "- 7, KOR, 홍길동, FW\n- 9, KOR, 김솔, GK",
+        ),
+        (
+            "{{에피소드 목록|회차=1|제목=첫눈|줄거리=눈이 오는 날에<br />두 사람이 만난다.|LineColor=ff0000}}",
+            "- 1, 첫눈, 눈이 오는 날에 두 사람이 만난다.",
+        ),
+        (
+            "{{historical populations|1721|65300|1750|113289|1800|172132|footnote=a}}",
+            "| 1721 | 65300 |\n| --- | --- |\n| 1750 | 113289 |\n| 1800 | 172132 |",
+        ),
+        ("{{대사집|\n그는 오늘도 산을 오르며 노래를 불렀다.\n}}", "그는 오늘도 산을 오르며 노래를 불렀다."),
+        ("글{{내용주|그는 오늘도 산을 오르며 노래를 불렀다.}}", "글"),
+        ('{|\n! 곡 !! 순위\n|-\n| 가 || rowspan="2" {{n/a}}\n|-\n| 나\n|}', "| 곡 | 순위 |\n| --- | --- |\n| 가 | 해당 없음 |\n| 나 |  |"),
+        ("<div style='a'>{|\n| 가 || 나\n|}</div>", "| 가 | 나 |\n| --- | --- |"),
+        ("{|\n! 음반 !! 정보\n|-\n| 가 || 발매\n* 1992년\n* 1995년\n|}", "| 음반 | 정보 |\n| --- | --- |\n| 가 | 발매 1992년, 1995년 |"),
+    ],
+)  # fmt: skip
+def test_lists_rows_and_series_of_templates_stay(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
+
+
+def test_tables_of_climate_stay():
+    months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    named = "".join(f"|{month} high C={number}\n" for number, month in enumerate(months))
+    markdown = mediawiki_to_markdown(f"{{{{Weather box|width=auto\n{named}|year high C=\n}}}}")
+    assert markdown.split("\n") == [
+        "|  | " + " | ".join(months) + " |",
+        "|" + " --- |" * 13,
+        "| high (°C) | " + " | ".join(map(str, range(12))) + " |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("({{llang|de|Berlin}} {{IPA-all|bɛ}} {{소리|de.ogg}})은 {{출처|a}} 수도", "(Berlin bɛ)은 수도"),
+        ("{{모르는 이름|홍길동}}은 간다.", "홍길동은 간다."),
+        ("그는 {{어떤 값|오백|x}}명을 이끌었다.", "그는 오백명을 이끌었다."),
+        ("{{국기그림|KOR}}이순신, 서울{{주|가나}}은, {{앵커|가}}가 보인다.", "이순신, 서울은, 가 보인다."),
+        ("{{USA}} 보스턴, {{NAM}} 빈트후크, {{국기|KOR}}", "미국 보스턴, 나미비아 빈트후크, 대한민국"),
+        ("{{음양력|1397|5|15|4|10}}에", "1397년 5월 15일 (음력 4월 10일)에"),
+        ("''{{모르는 틀}}'' '''굵게 (2018)\n다음", "굵게 (2018)\n다음"),  # emphasis ends with its line
+        ("글<br clear=left>\n끝", "글\n끝"),
+        ("값{{(}}1{{)}} 2009{{endash}}2014", "값{1} 2009–2014"),
+        ("Asda ({{IPAc-en|'|æ|z|d|ə}}; {{née|Kim}}) {{ISBN|978-3}}", "Asda (/'æzdə/; née Kim) ISBN 978-3"),
+    ],
+)  # fmt: skip
+def test_templates_in_sentences_leave_no_holes(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "written_on", "markdown"),
+    [
+        ("{{나이|1990|5|3}}세", date(2021, 5, 2), "30세"),
+        ("{{나이|1990|5|3}}세", date(2021, 5, 3), "31세"),
+        ("{{나이|1990|5|3|2001|1|1}}세", None, "10세"),
+        ("{{나이|1990|5|3}}", None, "1990-05-03"),
+        ("{{age in days|2020|2|28|2020|3|1}}일", None, "2일"),
+        ("{{나이|3000|1|1}} {{나이|가}}", date(2021, 5, 2), "3000-01-01"),
+        ("{{CURRENTYEAR}}년 {{PAGENAME}}", date(2021, 5, 2), "2021년 서울"),
+    ],
+)
+def test_ages_and_spans_are_those_of_the_day_of_the_revision(wikitext, written_on, markdown):
+    assert mediawiki_to_markdown(wikitext, page=WikiPage("서울", written_on)) == markdown
+
+
+def test_dumps_compute_ages_with_their_timestamp(tmp_path):
+    (tmp_path / "a.xml").write_text(
+        "<mediawiki><page><title>가</title><ns>0</ns><id>1</id><revision><timestamp>2021-05-03T00:00:00Z</timestamp>"
+        "<text>그는 {{나이|1990|5|3}}세이다.</text></revision></page></mediawiki>",
+        "utf-8",
+    )
+    rows, bad = read(tmp_path / "a.xml", WikiDumpInput(type="wiki_dump", paths=["x"], lang="ko"))
+    assert not bad
+    assert rows[0]["text"] == "# 가\n\n그는 31세이다."
+
+
+def test_words_of_cells_follow_the_language_of_the_page():
+    table = "{|\n! %s\n|-\n| {{yes}}\n|}"
+    assert mediawiki_to_markdown(table % "찬성하는가").endswith("예")
+    assert mediawiki_to_markdown(table % "Released in Korea (한국)").endswith("Yes")
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "[[파일:a.jpg|섬네일|",
+                "가나",
+                "]]",
+                "{{x|",
+                "}}",
+                "\n",
+                "|",
+                "* ",
+                "\x02",
+                "\x03",
+                "<gallery>",
+                "</gallery>",
+            ]
+        )
+    )
+)
+def test_broken_pictures_lose_no_words_outside(parts):
+    text = "앞말\n\n" + "".join(parts) + "\n\n"
+    markdown = mediawiki_to_markdown(text)
+    assert markdown.startswith("앞말")
+    assert not set(markdown) & {"\x02", "\x03"}
