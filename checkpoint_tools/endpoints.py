@@ -30,7 +30,7 @@ from megatron_ko.errors import CheckpointError, ConfigError, Problem
 from megatron_ko.files import write_json, write_text
 from megatron_ko.formats.checkpoint_folder import UNFINISHED, require_finished
 from megatron_ko.formats.checksums import describe_files
-from megatron_ko.formats.run_folder import require_folder, suggest_run_folder
+from megatron_ko.formats.run_folder import require_folder, run_that_owns, suggest_run_folder
 from megatron_ko.planning.weights import padded_vocab_size, parameter_count
 from megatron_ko.wording import format_bytes, format_count
 
@@ -116,6 +116,11 @@ def check_destination(path: str, source: Store, overwrite: bool) -> Path:
     """Returns the folder without changing it. Raises CheckpointError when nothing may be written there."""
     folder = Path(path).expanduser()
     check_apart(path, Path(source.origin), "the source")
+    if run := run_that_owns(folder):
+        raise CheckpointError(
+            f"{folder}: belongs to the run {run}, which would take it for its own; choose a DST beside the run",
+            rule="destination-of-a-run",
+        )
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{folder}: is a file; choose another DST", rule="destination-is-a-file")
     unfinished = (folder / UNFINISHED).is_file()

@@ -69,6 +69,7 @@ def _main(given: list[str], rank: int, under_torchrun: bool) -> int:
     if name in ("-h", "--help"):
         print(
             "usage: mko distill COMMAND CONFIG.yaml ... [options]\n\n"
+            "Writes what training learns from a teacher, which need not run beside it then.\n\n"
             f"{cli.describe_commands('commands', COMMANDS)}\n'mko distill COMMAND --help' explains one of them."
         )
         return EXIT_DONE

@@ -139,7 +139,9 @@ def _write(
 
 def parser() -> cli.Parser:
     made = cli.config_parser("importance", f"{main.__doc__}\n\n{_DESCRIPTION}")
-    made.add_argument("--out", required=True, metavar="FILE", help="file of scores to write (.safetensors)")
+    made.add_argument(
+        "--out", required=True, metavar="FILE", help="file of scores to write (.safetensors; required)"
+    )
     made.add_argument(
         "--samples", type=cli.positive, default=SAMPLES, metavar="N",
         help=f"training samples to run, each training.sequence_length tokens (default: {SAMPLES})",

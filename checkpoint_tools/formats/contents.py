@@ -20,7 +20,8 @@ from megatron_ko.errors import CheckpointError
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 _BYTES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2, "U8": 1, "I8": 1, "BOOL": 1,
           "F8_E4M3": 1, "F8_E5M2": 1}  # fmt: skip
-_MOMENTS = ("optimizer.", "chained_")
+_STATE = ("optimizer.", "chained_", "random.")
+"""Beginnings of the names of state beside weights; that of random numbers is ``rng_state`` in Megatron-LM."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class StoredTensor:
     @property
     def is_weight(self) -> bool:
         """False for the state of an optimizer and of random numbers."""
-        return not self.name.startswith(_MOMENTS) and "rng_state" not in self.name
+        return not self.name.startswith(_STATE) and "rng_state" not in self.name
 
 
 def contents_of_hf(folder: Path) -> list[StoredTensor]:

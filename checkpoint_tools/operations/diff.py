@@ -69,7 +69,7 @@ def run(options: Diff) -> int:
         print("\n".join([*lines, ""]))
     changed = [change for change in changes if change.square or change.note]
     if any(change.square for change in changed):
-        print("\n".join([*_by_kind(changes), "", *_by_layer(changes)]))
+        print("\n".join([*_by_kind(changes), "", *_by_layer(changes), ""]))
     compared = [change for change in changes if change.compared]
     summary = f"{len(changed):,} of {format_count(len(changes), 'weight')} differ"
     if compared:
@@ -77,7 +77,7 @@ def run(options: Diff) -> int:
         summary += f"; relative difference {relative(compared):.3g}, largest {largest:.3g}"
     if others := len(changes) - len(compared):
         summary += f"; {others:,} of another shape not compared"
-    print(f"\n{summary}")
+    print(summary)
     if options.out is not None:
         write_json(Path(options.out).expanduser(), _report(a, b, changes, settings, missing, extra))
     return 0

@@ -11,6 +11,7 @@ from checkpoint_tools.formats import contents, hf, mcore
 from checkpoint_tools.formats.contents import Group, StoredTensor
 from checkpoint_tools.formats.tokenizer_files import info_of, tokenizer_in
 from checkpoint_tools.options.comparison import Inspect
+from megatron_ko.config.yaml_tree import format_value
 from megatron_ko.errors import CheckpointError, DataError
 from megatron_ko.files import write_json
 from megatron_ko.formats.checkpoint_folder import Checkpoint
@@ -158,7 +159,11 @@ def _settings(model: dict[str, Any]) -> str:
     """Fields of the model that are set, as a configuration spells them."""
     defaults = {None, False}
     fields = {name: value for name, value in model.items() if name != "rope"}
-    shown = [f"{n} {v}" for n, v in fields.items() if not isinstance(v, dict) and v not in defaults]
+    shown = [
+        f"{name} {value if isinstance(value, str) else format_value(value)}"
+        for name, value in fields.items()
+        if not isinstance(value, dict) and value not in defaults
+    ]
     rope = model["rope"]
     return f"{', '.join(shown)}, rope {rope['base']:g} ({rope['scaling']['type']}, {rope['fraction']:g} of a head)"
 

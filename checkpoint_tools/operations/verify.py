@@ -20,7 +20,7 @@ from megatron_ko.formats.lora_record import find_base
 from megatron_ko.formats.operations_record import RECORD, read_record
 from megatron_ko.formats.run_folder import checkpoints_of, is_run_folder, require_folder
 from megatron_ko.planning.weights import parameter_count
-from megatron_ko.wording import format_count
+from megatron_ko.wording import format_bytes, format_count
 
 
 def run(options: Verify) -> int:
@@ -66,7 +66,7 @@ def _verify(checkpoint: Checkpoint) -> str:
             raise damage_error(base, damaged)
         beside = f", adapters beside {base.folder}, which is sound"
     total = sum(facts.size for facts in with_checksum)
-    return f"sound, {format_count(len(with_checksum), 'file')}, {total / 2**30:.2f} GiB{beside}"
+    return f"sound, {format_count(len(with_checksum), 'file')}, {format_bytes(total)}{beside}"
 
 
 def _verify_export(folder: Path) -> str:
@@ -86,7 +86,7 @@ def _verify_export(folder: Path) -> str:
             rule="wrong-checksum",
         )
     total = sum(fact.size for fact in facts.values() if fact is not None)
-    return f"sound, {format_count(len(facts), 'file')}, {total / 2**30:.2f} GiB"
+    return f"sound, {format_count(len(facts), 'file')}, {format_bytes(total)}"
 
 
 def _is_unchanged(path: Path, facts: FileFacts) -> bool:

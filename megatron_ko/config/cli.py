@@ -32,10 +32,16 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         paragraphs = [
-            part if "\n  " in part or part.startswith("  ") else textwrap.fill(part, width)
+            part
+            if "\n  " in part or part.startswith("  ")
+            else textwrap.fill(part, width, break_on_hyphens=False)
             for part in text.strip("\n").split("\n\n")
         ]
         return "\n\n".join(paragraphs)
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        """Breaks between words alone: ``fine-tuning`` and ``--no-weights`` stay whole."""
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
     def _metavar_formatter(self, action: argparse.Action, default_metavar: str) -> Any:
         """Choices as ``cpu|cuda``, like the words of a configuration."""
@@ -68,7 +74,16 @@ class Parser(argparse.ArgumentParser):
         if self._manual is not None:
             self.epilog = self._manual()
         self.usage = self.usage or self._short_usage()
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                return self._list_commands({each.dest: each.help or "" for each in action._choices_actions})
         return super().format_help()
+
+    def _list_commands(self, sentences: Mapping[str, str]) -> str:
+        """The help of a command that has nothing but subcommands, like that of ``mko`` itself."""
+        description = textwrap.fill(self.description or "", terminal_width() - 2, break_on_hyphens=False)
+        commands = describe_commands("commands", sentences)
+        return f"{self.format_usage()}\n{description}\n\n{commands}\n'{self.prog} COMMAND --help' explains one of them.\n"
 
     def _short_usage(self) -> str:
         """Inputs first, as a user must type them after ``--text A B``; of the options only those that are required."""
@@ -188,7 +203,13 @@ def describe_commands(title: str, sentences: Mapping[str, str]) -> str:
     left = max(map(len, sentences)) + 4
     width = max(terminal_width() - 1, left + 20)
     lines = [
-        textwrap.fill(sentence, width, initial_indent=f"  {name:{left - 2}}", subsequent_indent=" " * left)
+        textwrap.fill(
+            sentence,
+            width,
+            initial_indent=f"  {name:{left - 2}}",
+            subsequent_indent=" " * left,
+            break_on_hyphens=False,
+        )
         for name, sentence in sentences.items()
     ]
     return "\n".join([f"{title}:", *lines, ""])

@@ -46,13 +46,15 @@ def _add_option(parser: Parser, name: str, info: Any) -> None:
     flag = _spell(name)
     sentence = _as_help(info.description)
     if allows(info.annotation, bool):
+        if info.default:
+            sentence = _with_note(sentence, "default: yes")
         action = argparse.BooleanOptionalAction if info.default else "store_true"
         parser.add_argument(flag, action=action, help=sentence)
         return
     if info.is_required():
-        sentence += " (required)"
+        sentence = _with_note(sentence, "required")
     elif info.default is not None:
-        sentence += f" (default: {_escape(describe_default(info))})"
+        sentence = _with_note(sentence, f"default: {_escape(describe_default(info))}")
     words = literals_of(info.annotation)
     parser.add_argument(
         flag,
@@ -62,6 +64,11 @@ def _add_option(parser: Parser, name: str, info: Any) -> None:
     )
     if words:
         parser.words[name] = words
+
+
+def _with_note(sentence: str, note: str) -> str:
+    """The sentence and a note in parentheses, in those that it ends with if there are any."""
+    return f"{sentence[:-1]}; {note})" if sentence.endswith(")") else f"{sentence} ({note})"
 
 
 def _spell(name: str, inputs: Collection[str] = ()) -> str:

@@ -278,7 +278,7 @@ def _represent_str(dumper: Any, text: str) -> yaml.ScalarNode:
 
 
 def _represent_quoted(dumper: Any, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar(_STR, text, style='"')
+    return dumper.represent_scalar(_STR, str(text), style='"')  # libyaml takes no subclass of str
 
 
 class _PlainDumper(yaml.SafeDumper):

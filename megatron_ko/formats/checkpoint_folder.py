@@ -146,7 +146,7 @@ class Checkpoint:
                 f"{folder}: is incomplete (its marker {MARKER} is missing); {way_out}",
                 rule="incomplete-checkpoint",
             )
-        data = read_json(marker, error=CheckpointError)
+        data = _read_marker(marker)
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise CheckpointError(
                 f"{marker}: its format is not {FORMAT!r}; another version of megatron_ko wrote it, use that version or "
@@ -157,10 +157,7 @@ class Checkpoint:
         _check_files(folder, files)
         missing = [name for name in (".metadata", "metadata.json") if not (folder / name).is_file()]
         if missing:
-            raise CheckpointError(
-                f"{folder}: is damaged ({', '.join(missing)} is missing); use another checkpoint",
-                rule="missing-file",
-            )
+            raise _damage(folder, f"{missing[0]} is missing", "missing-file")
         try:
             return TypeAdapter(Checkpoint).validate_python({**data, "folder": folder, "files": files})
         except ValidationError as error:
@@ -220,14 +217,19 @@ def _check_files(folder: Path, files: dict[str, FileFacts]) -> None:
     for name, facts in files.items():
         path = folder / name
         if not path.is_file():
-            raise CheckpointError(
-                f"{path}: is missing, but {MARKER} lists it; use another checkpoint", rule="missing-file"
-            )
+            raise _damage(folder, f"{name} is missing", "missing-file")
         if (size := path.stat().st_size) != facts.size:
-            raise CheckpointError(
-                f"{path}: has {size:,} bytes, but {MARKER} lists {facts.size:,}; it is damaged, use another checkpoint",
-                rule="wrong-size",
-            )
+            content = f"{name} has {format_count(size, 'byte')}, but {MARKER} lists {facts.size:,}"
+            raise _damage(folder, content, "wrong-size")
+
+
+def _read_marker(marker: Path) -> Any:
+    try:
+        return read_json(marker, error=CheckpointError)
+    except CheckpointError as error:
+        if error.rule == "invalid-json":
+            raise _damage(marker.parent, f"{MARKER} is not valid JSON", error.rule) from None
+        raise
 
 
 def _facts_of_files(marker: Path, entries: Any) -> dict[str, FileFacts]:
@@ -236,10 +238,7 @@ def _facts_of_files(marker: Path, entries: Any) -> dict[str, FileFacts]:
     for name, entry in (entries if isinstance(entries, dict) else {"files": None}).items():
         facts = read_facts(entry)
         if facts is None or Path(name).is_absolute() or ".." in Path(name).parts:
-            raise CheckpointError(
-                f"{marker}: the entry {name!r} of files is damaged; use another checkpoint",
-                rule="damaged-marker",
-            )
+            raise _damage(marker.parent, f"the entry {name!r} of files in {MARKER}", "damaged-marker")
         files[name] = facts
     return files
 
@@ -269,12 +268,13 @@ def damaged_files(checkpoint: Checkpoint, part: int = 0, parts: int = 1) -> list
 
 
 def damage_error(checkpoint: Checkpoint, names: Sequence[str]) -> CheckpointError:
-    """The error that names damaged files."""
+    """The error that names files whose content has changed."""
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
-    return CheckpointError(
-        f"{checkpoint.folder}: is damaged (content of {shown} is not what was written); use another checkpoint",
-        rule="wrong-checksum",
-    )
+    return _damage(checkpoint.folder, f"content of {shown} is not what was written", "wrong-checksum")
+
+
+def _damage(folder: Path, what: str, rule: str) -> CheckpointError:
+    return CheckpointError(f"{folder}: is damaged ({what}); use another checkpoint", rule=rule)
 
 
 class Weights(Protocol):

@@ -10,14 +10,14 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from megatron_ko.config.training import AverageConfig, Config
 from megatron_ko.errors import CheckpointError
 from megatron_ko.files import atomic_file, write_text
-from megatron_ko.formats.checkpoint_folder import MARKER, STEP, Checkpoint, Origin
+from megatron_ko.formats.checkpoint_folder import MARKER, STEP, Checkpoint, Origin, damage_error
 
 log = logging.getLogger(__name__)
 WANDB_ID = "wandb_id"
@@ -30,7 +30,11 @@ SET_ASIDE = "set_aside"
 """Folder in a run folder: checkpoints behind the one to which ``checkpoint.resume`` went back."""
 AVERAGES = "averages"
 """Folder in a run folder: averages of checkpoints (``checkpoint.average``), which are checkpoints of weights alone."""
-DAMAGE = frozenset(("missing-file", "wrong-size", "damaged-marker", "invalid-json", "unreadable-file"))
+_OWN_FOLDERS = ("checkpoints", "logs", "index", "tokenizer", SET_ASIDE)
+"""Folders in a run folder into which only its training writes."""
+DAMAGE = frozenset(
+    ("missing-file", "wrong-size", "damaged-marker", "invalid-json", "unreadable-file", "wrong-checksum")
+)
 """Rules of errors about a checkpoint that was complete once."""
 RESUME_WORDS = ("auto", "never")
 """Values of ``checkpoint.resume`` that are not folders."""
@@ -81,6 +85,20 @@ def is_run_folder(path: Path) -> bool:
     return started or (path / "checkpoints").is_dir()
 
 
+def run_that_owns(path: Path) -> Path | None:
+    """The run folder that ``path`` is, or into whose checkpoints or other own folders it leads; None if there is none.
+
+    A folder that merely has a folder ``checkpoints`` is not a run, and other folders beside it, such as ``hf``, are free.
+    """
+    path = path.expanduser().resolve()
+    candidates = [path, *(parent.parent for parent in (path, *path.parents) if parent.name in _OWN_FOLDERS)]
+    return next((run for run in candidates if is_run_folder(run) and _has_run(run)), None)
+
+
+def _has_run(folder: Path) -> bool:
+    return (folder / "plan.txt").is_file() or bool(checkpoints_of(folder))
+
+
 def require_folder(path: Path, what: str = "the path") -> None:
     """Raises CheckpointError unless ``path`` is a folder; ``what`` is what the user has to check."""
     if not path.is_dir():
@@ -125,7 +143,7 @@ def start_of_run(config: Config) -> tuple[Checkpoint | None, Origin | None]:
             "checkpoint.resume: auto",
             rule="resume-never",
         )
-    start = _check_optimizer(_read_newest(complete))
+    start = _check_optimizer(newest_undamaged(complete))
     return start, start.resumed_from
 
 
@@ -186,29 +204,51 @@ def newest_readable(run: Path | str) -> Checkpoint | None:
 def _newest_readable(complete: list[Path]) -> Checkpoint | None:
     """The newest of the checkpoints (oldest first) that is not damaged, or None."""
     try:
-        return _read_newest(complete) if complete else None
+        return newest_undamaged(complete) if complete else None
     except CheckpointError as error:
         if error.rule not in DAMAGE:
             raise
         return None
 
 
-def _read_newest(complete: list[Path]) -> Checkpoint:
-    """The newest of the checkpoints (oldest first) whose marker, file names and sizes are right, with a warning.
+def newest_undamaged(
+    folders: Sequence[Path],
+    find_damage: Callable[[Checkpoint], list[str]] = lambda _: [],
+    *,
+    resumable: bool = False,
+    warns: bool = True,
+) -> Checkpoint:
+    """The newest of the checkpoints (oldest first) that is not damaged: whose marker, file names and sizes are right, and in which
+    ``find_damage`` names no file. Logs what is damaged unless ``warns`` is false. ``resumable``: passes over weights alone.
 
-    Raises the error of the newest if all are damaged: a run never starts again from the beginning because of damage.
+    Raises CheckpointError if all are damaged: a run never starts again from the beginning because of damage.
     """
-    errors = []
-    for folder in reversed(complete):
+    errors: list[CheckpointError] = []
+    for folder in reversed(folders):
         try:
-            return Checkpoint.read(folder)
+            checkpoint = Checkpoint.read(folder)
+            if resumable and not checkpoint.optimizer:
+                continue
+            if names := find_damage(checkpoint):
+                raise damage_error(checkpoint, names)
+            return checkpoint
         except CheckpointError as error:
             if error.rule not in DAMAGE:
                 raise
             errors.append(error)
-            if folder != complete[0]:
-                log.warning("%s; trying an older one", error)
-    raise errors[0]
+            if warns and folder != folders[0]:
+                log.warning("%s; trying an older checkpoint", _without_remedy(error))
+    others = (
+        "so is every older checkpoint of the run" if len(folders) > 1 else "the run has no other checkpoint"
+    )
+    raise CheckpointError(
+        f"{_without_remedy(errors[0])}, and {others}; restore one from a copy, or begin again in a new run.folder",
+        rule=errors[0].rule,
+    )
+
+
+def _without_remedy(error: CheckpointError) -> str:
+    return str(error).rpartition("; ")[0]
 
 
 def _warn_about_incomplete(folder: Path, complete: list[Path]) -> None:

@@ -43,7 +43,7 @@ def parser() -> Parser:
         "--device",
         choices=("cpu", "cuda"),
         default="cpu",
-        help="cpu (default), or cuda: all GPUs of this host, bf16",
+        help="cpu, or cuda: all GPUs of this host, bf16 (default: cpu)",
     )
     made.add_argument(
         "--ranks",

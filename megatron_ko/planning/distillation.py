@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from megatron_ko.config.distillation import DistillationConfig, StageDistillationConfig, TopK
+from megatron_ko.config.distillation import DistillationConfig, GeneralizedJsd, StageDistillationConfig, TopK
 from megatron_ko.config.fp8 import Fp8, NoFp8, TensorwiseFp8, bf16_layers
 from megatron_ko.config.model import ModelConfig
 from megatron_ko.config.recompute import NoRecompute
@@ -16,11 +16,6 @@ from megatron_ko.config.training import ParallelConfig
 from megatron_ko.planning.activations import StageShape
 from megatron_ko.planning.pipeline import chunks_of_stage
 from megatron_ko.planning.weights import multiplies, stage_entries
-
-_TENSORS = {"forward_kl": 6, "reverse_kl": 6, "jsd": 8, "top_k": 1}
-"""Tensors [chunk, vocabulary] in fp32 that a divergence needs at a time: logits, log-probabilities and products of both models, as
-``tests/bench/distill.py --peaks`` measures them; one more where logits are divided by a temperature, and in top_k where the
-cross-entropy has a gradient."""
 
 
 def distillation_of(
@@ -119,18 +114,33 @@ def message_bytes(teacher: ModelConfig, shape: StageShape, stage: int, in_flight
     return own.residual * in_flight * (received + sent) + copies + gradient
 
 
-def loss_bytes(distillation: DistillationConfig, shape: StageShape, distance: int = 0) -> int:
-    """Bytes beside the student's logits while the loss computes: the teacher's logits or targets, and a chunk in fp32, or after it
-    ``distance`` for hidden states."""
+def loss_bytes(
+    distillation: DistillationConfig, shape: StageShape, distance: int = 0, *, z_loss: bool = False
+) -> int:
+    """Bytes beside the student's logits while the loss computes: the teacher's logits or targets, and chunks in fp32, or after them
+    ``distance`` for hidden states. ``z_loss``: whether the loss has one."""
     rows = shape.tokens // shape.positions * min(distillation.chunk_length, shape.positions)
     chunk = rows * shape.vocab_size // shape.parallel.tensor * 4
     loss = distillation.loss
-    is_top_k = isinstance(loss, TopK)
-    more = distillation.temperature != 1 or (is_top_k and distillation.language_model_weight > 0)
-    in_fp32 = max((_TENSORS[loss.type] + more) * chunk, distance)
-    if is_top_k:
+    is_mixed = z_loss or distillation.language_model_weight > 0
+    in_fp32 = max(_chunks_in_fp32(distillation, is_mixed, shape.width == 4) * chunk, distance)
+    if isinstance(loss, TopK):
         return shape.tokens * (8 * loss.k + 2 * (loss.k + 1)) + in_fp32
     return shape.split("vocab") + in_fp32
+
+
+def _chunks_in_fp32(distillation: DistillationConfig, is_mixed: bool, logits_in_fp32: bool) -> int:
+    """Most tensors [chunk, vocabulary] in fp32 at a time, of both passes: logits, log-probabilities and products of both models.
+
+    Logits in fp32 need no copy unless they are overwritten or divided by the temperature; terms beside the divergence (``is_mixed``)
+    keep the student's probabilities in the backward pass.
+    """
+    loss, is_scaled = distillation.loss, distillation.temperature != 1
+    if isinstance(loss, TopK):
+        return 1 + (max(is_scaled, is_mixed) if loss.tail else is_mixed and not logits_in_fp32)
+    if isinstance(loss, GeneralizedJsd):  # the most in the backward pass
+        return is_mixed + (6 + is_scaled if logits_in_fp32 else 8)
+    return 4 + 2 * is_scaled if logits_in_fp32 else 6 + is_scaled
 
 
 def describe(distillation: DistillationConfig) -> str:

@@ -98,6 +98,22 @@ def _teacher_is_another_folder(path: str, section: DistillationConfig, run: RunC
         )
 
 
+def _cache_is_another_folder(path: str, section: DistillationConfig, run: RunConfig) -> Problems:
+    if section.cache is None:
+        return
+    cache = Path(section.cache).expanduser().resolve()
+    for name, folder in (("run.folder", run.folder), (f"{path}.teacher", section.teacher)):
+        if folder is None:
+            continue
+        other = Path(folder).expanduser().resolve()
+        if cache == other or other / "checkpoints" in (cache, *cache.parents):
+            yield (
+                f"{path}.cache",
+                f"{section.cache}: is {name} {folder} or among its checkpoints; name a folder of its own, such as {folder}_cache",
+            )
+            return
+
+
 def _teacher_splits(path: str, section: DistillationConfig, parallel: ParallelConfig) -> Problems:
     if parallel.tensor % teacher_tensor(section, parallel):
         yield (
@@ -129,6 +145,7 @@ DISTILLATION_RULES = (
     for_each_section(_cache_of_top_k),
     for_each_section(_no_teacher_in_a_virtual_pipeline, "parallel"),
     for_each_section(_teacher_is_another_folder, "run"),
+    for_each_section(_cache_is_another_folder, "run"),
     for_each_section(_teacher_splits, "parallel"),
     for_each_section(_teacher_in_fp8, "run", "precision"),
 )

@@ -85,13 +85,14 @@ def stage_memories(
     muon: bool = False,
     distillation: DistillationConfig | None = None,
     teacher: ModelConfig | None = None,
+    z_loss: bool = False,
 ) -> tuple[RankMemory, ...]:
     """Memory of a rank of each pipeline stage.
 
     Weights that ``selection`` freezes have neither gradients nor optimizer state; a matrix some of whose rows train has both
     whole, and so do the adapters of ``lora``, beside which only what ``selection`` names trains. ``muon``: every rank has the
     whole state, and that of a layer's matrix is one momentum. ``distillation``: the loss of the stage; ``teacher``: the model that runs
-    beside the one that trains.
+    beside the one that trains; ``z_loss``: whether its loss has one.
     """
     positions = sequence_length // parallel.context
     shape = StageShape(
@@ -105,7 +106,7 @@ def stage_memories(
     )
     if distillation is not None:
         distance = distance_bytes(distillation, teacher, shape)
-        shape = replace(shape, loss_bytes=loss_bytes(distillation, shape, distance))
+        shape = replace(shape, loss_bytes=loss_bytes(distillation, shape, distance, z_loss=z_loss))
     trains = Trains(lora, selection, projection_parameters(distillation, model, teacher))
     memories = [
         _stage_memory(shape, stage, data_parallel * parallel.context, micro_batches, trains, formats, muon)

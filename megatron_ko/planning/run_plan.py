@@ -198,6 +198,7 @@ class Plan:
             muon=config.optimizer.type == "muon",
             distillation=config.distillation,
             teacher=taught,
+            z_loss=config.loss.z_loss > 0,
         )
         return Plan(
             world_size=world_size,

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from megatron_ko.config.cli import Parser
 from megatron_ko.errors import UserError, exit_code_of
 
-SHELLS = ("bash", "zsh", "tcsh")
+SHELLS = ("bash", "zsh", "fish", "tcsh")
+_PATHS = ("PATH", "FILE", "FOLDER", "PREFIX", "TOKENIZER", "TABLE", "MODEL", "yaml")
+"""Parts of the words for values that are paths."""
 
 
 def parser() -> Parser:
     made = Parser(
         prog="mko completion",
         description="Prints a completion script for a shell.\n\n"
-        "  mko completion bash > ~/.local/share/bash-completion/completions/mko",
+        "  mko completion bash > ~/.local/share/bash-completion/completions/mko\n"
+        "  mko completion zsh > ~/.zfunc/_mko    # fpath+=(~/.zfunc) before compinit\n"
+        "  mko completion fish > ~/.config/fish/completions/mko.fish",
     )
     made.add_argument("shell", choices=SHELLS, help="shell that reads the script")
     return made
@@ -32,17 +37,53 @@ def _main(given: argparse.Namespace) -> int:
         raise UserError(
             "the package shtab is not installed; pip install shtab", rule="missing-package"
         ) from None
-    script = shtab.complete(whole_parser(), given.shell)
+    if given.shell not in shtab.SUPPORTED_SHELLS:
+        raise UserError(
+            f"shtab {shtab.__version__} does not write scripts for {given.shell}; pip install -U shtab",
+            rule="old-package",
+        )
+    root = whole_parser()
+    _complete_paths(root, shtab.FILE)
+    script = shtab.complete(root, given.shell)
     # where no command or option fits, file names do
     print(script.replace("complete -o bashdefault", "complete -o default -o bashdefault"))
     return 0
 
 
+def _complete_paths(parser: argparse.ArgumentParser, files: Any) -> None:
+    """Lets inputs, and options whose value is a path, be completed by ``files``, shtab's function of each shell."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                _complete_paths(command, files)
+        elif not action.choices and action.nargs != 0:
+            words = action.metavar if isinstance(action.metavar, tuple) else (action.metavar or "",)
+            if not action.option_strings or any(part in word for part in _PATHS for word in words):
+                action.complete = files  # type: ignore[attr-defined]
+
+
 def whole_parser() -> argparse.ArgumentParser:
     """One parser with every command below it; the commands themselves use their own."""
     root = argparse.ArgumentParser(prog="mko")
-    _add_commands(root, dict(_commands()))
+    _add_commands(root, dict(_commands()), _sentences())
     return root
+
+
+def _sentences() -> dict[str, str]:
+    """What each command does, such as of ``checkpoint`` and of ``checkpoint to-hf``."""
+    from checkpoint_tools.options.commands import OPERATIONS
+    from megatron_ko import distill
+    from megatron_ko.program.commands import COMMANDS
+    from preprocessing import cli
+
+    groups = {
+        "": {name: sentence for name, (_, sentence) in COMMANDS.items()},
+        "data ": {**cli.STEPS, **{name: command.sentence for name, command in cli.DATA_COMMANDS.items()}},
+        "tokenizer ": {name: command.sentence for name, command in cli.TOKENIZER_COMMANDS.items()},
+        "distill ": distill.COMMANDS,
+        "checkpoint ": {name: operation.sentence for name, operation in OPERATIONS.items()},
+    }
+    return {group + name: sentence for group, names in groups.items() for name, sentence in names.items()}
 
 
 def _commands() -> Iterator[tuple[str, argparse.ArgumentParser | dict[str, argparse.ArgumentParser]]]:
@@ -84,13 +125,16 @@ def _commands() -> Iterator[tuple[str, argparse.ArgumentParser | dict[str, argpa
     yield "completion", parser()
 
 
-def _add_commands(root: argparse.ArgumentParser, commands: dict) -> None:
+def _add_commands(
+    root: argparse.ArgumentParser, commands: dict, sentences: Mapping[str, str], group: str = ""
+) -> None:
     subparsers = root.add_subparsers()
     for name, command in commands.items():
+        sentence = sentences[group + name]
         if isinstance(command, dict):
-            _add_commands(subparsers.add_parser(name, help=name), command)
+            _add_commands(subparsers.add_parser(name, help=sentence), command, sentences, f"{name} ")
         else:
-            subparsers.add_parser(name, parents=[command], add_help=False, help=name)
+            subparsers.add_parser(name, parents=[command], add_help=False, help=sentence)
             _offer_words(command)
 
 

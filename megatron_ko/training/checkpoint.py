@@ -26,7 +26,7 @@ from megatron_ko.files import fsync_file, fsync_folder, write_json
 from megatron_ko.formats.checkpoint_folder import MARKER, Checkpoint, damage_error, damaged_files
 from megatron_ko.formats.checksums import describe_files, state_files
 from megatron_ko.formats.retention import remove_leftovers
-from megatron_ko.formats.run_folder import checkpoints_of
+from megatron_ko.formats.run_folder import checkpoints_of, newest_undamaged, step_of
 from megatron_ko.formats.tokenizer_folder import copy_tokenizer_folder
 from megatron_ko.planning.adapters import is_adapter
 from megatron_ko.training import bucket_gaps, liveness, partial_state
@@ -158,16 +158,8 @@ def newest_sound(newest: Checkpoint) -> Checkpoint:
 
     Raises CheckpointError if all are damaged: a run never starts again from the beginning because of damage.
     """
-    for folder in reversed(checkpoints_of(newest.folder.parent.parent)):
-        candidate = newest if folder == newest.folder else Checkpoint.read(folder)
-        if candidate.step > newest.step or not candidate.optimizer:
-            continue
-        damaged = find_damage(candidate)
-        if not damaged:
-            return candidate
-        if dist.get_rank() == 0:
-            log.warning("%s; trying an older one", damage_error(candidate, damaged))
-    raise damage_error(newest, find_damage(newest))
+    older = [path for path in checkpoints_of(newest.folder.parent.parent) if step_of(path) <= newest.step]
+    return newest_undamaged(older, find_damage, resumable=True, warns=dist.get_rank() == 0)
 
 
 def _use_plain_results_queue() -> None:

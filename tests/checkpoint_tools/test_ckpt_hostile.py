@@ -314,11 +314,11 @@ def test_truncated_checkpoint(ours_copy, tmp_path, expect_error):
     whole = data.read_bytes()
     data.write_bytes(whole[:-5000])
     error = expect_error("compare", a=ours_copy, b=ours_copy)
-    assert error.rule == "wrong-size" and str(data) in str(error)
+    assert error.rule == "wrong-size" and data.name in str(error)
     assert f"{len(whole) - 5000:,}" in str(error) and f"{len(whole):,}" in str(error)
     data.unlink()
     error = expect_error("compare", a=ours_copy, b=ours_copy)
-    assert error.rule == "missing-file" and str(data) in str(error)
+    assert error.rule == "missing-file" and data.name in str(error)
     data.write_bytes(whole[:1000] + bytes(len(whole) - 1000))
     assert expect_error("to-hf", src=ours_copy, dst=tmp_path / "x").rule == "wrong-checksum"
     edit(ours_copy / "checkpoint.json", files={})
@@ -393,6 +393,34 @@ def test_destination_must_be_empty_and_apart(hf_models, ours_copy, tmp_path, run
     again = Path(shutil.copytree(ours_copy, tmp_path / "again"))
     assert run("from-hf", src=hf_models["mha"], dst=again, overwrite=True) == 0
     assert mcore.open_mcore(again).model.tied_embeddings
+
+
+def test_a_run_takes_no_output_for_its_own(hf_models, ours_copy, tmp_path, run, expect_error):
+    """Not its folder, not what its training writes there; a folder beside them is free, and one named checkpoints is no run."""
+    training = tmp_path / "run"
+    newest = training / "checkpoints" / "step_00000005"
+    shutil.copytree(ours_copy, newest)
+    before = sorted(training.rglob("*"))
+    taken = [training, newest, newest / "hf", training / "checkpoints", training / "checkpoints" / "new"]
+    (tmp_path / "link").symlink_to(training / "checkpoints")
+    for dst in (*taken, training / "logs" / "hf", training / "tokenizer", tmp_path / "link" / "new"):
+        error = expect_error("from-hf", src=hf_models["mha"], dst=dst, overwrite=True)
+        assert error.rule == "destination-of-a-run" and str(training) in str(error)
+        error = expect_error(
+            "merge", src=hf_models["mha"], others=[str(hf_models["mha"])], dst=dst, dry_run=True
+        )
+        assert error.rule == "destination-of-a-run"
+    error = expect_error("to-hf", src=training, dst=training / "checkpoints" / "hf")
+    assert error.rule == "destination-of-a-run"
+    assert sorted(training.rglob("*")) == before
+    assert run("to-hf", src=training, dst=training / "hf") == 0
+    assert run("from-hf", src=hf_models["mha"], dst=tmp_path / "mine" / "checkpoints" / "ko") == 0
+    started = tmp_path / "started"
+    started.mkdir()
+    for name in ("config.yaml", "plan.txt"):
+        (started / name).write_text("")
+    error = expect_error("from-hf", src=hf_models["mha"], dst=started / "checkpoints" / "step_00000000")
+    assert error.rule == "destination-of-a-run"
 
 
 def test_killed_conversion_is_recognized(checkpoints, hf_models, tmp_path, expect_error):

@@ -57,6 +57,12 @@ def test_a_checkpoint_is_listed_with_its_padding_and_pieces(checkpoints, run, ca
     assert lines["position"][:2] == ["step", "0,"]
 
 
+def test_settings_are_spelled_as_in_a_configuration(hf_models, run, capsys):
+    assert run("inspect", src=hf_models["mha"]) == 0
+    out = capsys.readouterr().out
+    assert "tied_embeddings true," in out and "norm rms," in out
+
+
 def test_a_model_that_is_not_supported_is_listed_with_the_reason(hf_models, tmp_path, run, capsys):
     folder = Path(shutil.copytree(hf_models["mha"], tmp_path / "x"))
     (folder / "config.json").write_text(json.dumps({"model_type": "gpt2"}))

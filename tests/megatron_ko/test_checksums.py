@@ -16,6 +16,7 @@ from megatron_ko.formats.checkpoint_folder import Checkpoint, damaged_files
 from megatron_ko.formats.checksums import BLOCK_BYTES, HashingFile, describe_files, hash_file, state_files
 from megatron_ko.formats.run_folder import checkpoints_of, start_of_run
 from megatron_ko.planning.megatron_version import missing_for
+from megatron_ko.planning.weights import padded_vocab_size, parameter_count
 from megatron_ko.preflight import preflight
 from tests import ranks
 from tests.tiny_run import write_tiny_run
@@ -99,6 +100,19 @@ def test_operations_refuse_a_damaged_checkpoint(run, tmp_path, capsys):
     assert operation(["to-hf", str(run), str(tmp_path / "hf")]) == 2
     assert not (tmp_path / "hf").exists()
     assert operation(["verify", str(checkpoints_of(run)[0])]) == 0
+
+
+@pytest.mark.ranks
+def test_inspect_tells_weights_from_the_state_of_training(run, capsys):
+    """Every number of the model with its padded vocabulary, and none of the optimizer's or of the random generators'."""
+    checkpoint = Checkpoint.read(checkpoints_of(run)[-1])
+    model = checkpoint.model
+    padded = padded_vocab_size(checkpoint.vocab_size, model.vocab_multiple)
+    assert operation(["inspect", str(run)]) == 0
+    out = capsys.readouterr().out
+    assert f" {parameter_count(model, padded):,} numbers" in out and "norm rms," in out
+    assert "random" not in out and operation(["inspect", str(run), "--state"]) == 0
+    assert "random" in capsys.readouterr().out
 
 
 @pytest.mark.ranks
@@ -201,6 +215,23 @@ def test_a_run_goes_on_from_the_newest_sound_checkpoint(finished, tmp_path):
 
 
 @pytest.mark.ranks
+@pytest.mark.parametrize("newest_has", ["another size", "another content"])
+def test_damage_of_two_sorts_is_skipped(finished, tmp_path, newest_has):
+    """Ranks read the content of a checkpoint; one of another size was skipped before they start, or comes after it."""
+    config, uninterrupted = finished
+    run, whole = (Path(shutil.copytree(uninterrupted, tmp_path / name)) for name in ("run", "whole"))
+    ranks.train(config, [*FIXED, "training.steps=6", f"run.folder={run}"], 2)
+    _, second, newest = checkpoints_of(run)
+    other, size = (second, newest) if newest_has == "another size" else (newest, second)
+    flip(next(other.glob("*.distcp")))
+    (size / ".metadata").write_bytes(b"")
+    for folder in (run, whole):
+        ranks.train(config, [*FIXED, "training.steps=6", f"run.folder={folder}"], 2)
+    assert losses(run) == losses(whole) and sorted(losses(run)) == [1, 2, 3, 4, 5, 6]
+    assert operation(["verify", str(run)]) == 0
+
+
+@pytest.mark.ranks
 def test_a_run_whose_checkpoints_are_all_damaged_does_not_start_again(finished, run):
     for folder in checkpoints_of(run):
         flip(next(folder.glob("*.distcp")))
@@ -218,7 +249,12 @@ def test_a_truncated_newest_checkpoint_is_skipped_before_ranks_start(finished, r
     with caplog.at_level(logging.WARNING):
         start, _ = start_of_run(config)
     assert start is not None and start.folder == older and file.name in caplog.text
+    assert "trying an older checkpoint" in caplog.text and "use another" not in caplog.text
     (older / ".metadata").unlink()
     with pytest.raises(CheckpointError) as caught:
         start_of_run(config)
-    assert caught.value.rule == "wrong-size"
+    assert caught.value.rule == "wrong-size" and "every older checkpoint" in str(caught.value)
+    shutil.rmtree(older)
+    with pytest.raises(CheckpointError) as caught:
+        start_of_run(config)
+    assert caught.value.rule == "wrong-size" and "no other checkpoint" in str(caught.value)

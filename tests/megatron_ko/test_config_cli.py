@@ -9,7 +9,9 @@ import pytest
 
 from megatron_ko import train
 from megatron_ko.config import cli
+from megatron_ko.config.fields import Flag, PositiveFloat, section
 from megatron_ko.config.manual import manual
+from megatron_ko.config.options import options_parser
 from megatron_ko.config.schema import key_inside, sections_of
 from megatron_ko.config.training import Config
 from megatron_ko.errors import UsageError
@@ -122,3 +124,37 @@ def test_mistakes_that_argparse_finds_are_in_our_words():
             parser.parse(arguments)
         text = str(caught.value)
         assert text.startswith(named) and not any(words in text for words in theirs)
+
+
+def test_subcommands_are_listed_like_those_of_mko(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    parser = cli.Parser(
+        prog="mko data tokens", description="Encodes text, and checks what fine-tuning will read later on."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands.add_parser("merge", help="join pairs")
+    commands.add_parser("split", help="cut a pair in two")
+    assert parser.format_help() == (
+        "usage: mko data tokens COMMAND ...\n\n"
+        "Encodes text, and checks what fine-tuning will read later\non.\n\n"
+        "commands:\n  merge  join pairs\n  split  cut a pair in two\n\n"
+        "'mko data tokens COMMAND --help' explains one of them.\n"
+    )
+    assert parser.parse(["split"]).command == "split"
+
+
+def test_help_breaks_no_word_and_has_one_pair_of_parentheses_at_its_end(monkeypatch):
+    @section
+    class Options:
+        src: str
+        """Folder."""
+        size: PositiveFloat = 5.0
+        """Size of the largest file (format hf)."""
+        weights: Flag = True
+        """Compare weights, in a sentence whose word fine-tunings would otherwise break at the edge of this terminal."""
+
+    for columns in range(40, 90):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        text = options_parser("x", Options, ["src"]).format_help()
+        assert "fine-tunings" in text
+    assert "(format hf; default: 5.0)" in text and "(default: yes)" in text

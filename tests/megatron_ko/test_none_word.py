@@ -53,9 +53,13 @@ def test_none_is_refused_where_a_path_is_required(config_file):
     assert load(Config, [config_file], ["run.folder=./none"]).config.run.folder == "./none"
 
 
-def test_none_in_fields_of_any_type_is_text(config_file):
-    config = load(Config, [config_file], ["model.extra.cuda_graph_impl=none"]).config
+@pytest.mark.parametrize("value", ["none", '"none"'])
+def test_none_in_fields_of_any_type_is_text(config_file, tmp_path, value):
+    config = load(Config, [config_file], [f"model.extra.cuda_graph_impl={value}"]).config
     assert config.model.extra == {"cuda_graph_impl": "none"}
+    printed = tmp_path / "printed.yaml"
+    printed.write_text(to_yaml(config))
+    assert load(Config, [str(printed)], []).config == config
 
 
 @pytest.mark.parametrize("value", ["none", '"none"', "my project"])

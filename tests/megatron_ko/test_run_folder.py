@@ -128,7 +128,7 @@ def test_a_truncated_or_missing_state_file_is_refused(tmp_path, name):
     assert Checkpoint.read(checkpoint.folder) == checkpoint
     (checkpoint.folder / name).write_bytes(b"1")
     error = refusal(lambda: Checkpoint.read(checkpoint.folder))
-    assert error.rule == "wrong-size" and all(value in str(error) for value in (name, "1 bytes", "5"))
+    assert error.rule == "wrong-size" and all(value in str(error) for value in (name, "1 byte", "5"))
     (checkpoint.folder / name).unlink()
     error = refusal(lambda: Checkpoint.read(checkpoint.folder))
     assert error.rule == "missing-file" and name in str(error)

@@ -221,8 +221,12 @@ def test_other_tokens_and_damage_are_found_while_reading(cached, tmp_path):
 
 
 def test_the_command_refuses_what_it_cannot_write(folder, tmp_path):  # noqa: F811
-    config = write_run(folder, tmp_path / "run", TOP_K)
+    run = tmp_path / "run"
+    config = write_run(folder, run, TOP_K)
+    teacher = folder / "teacher"
+    taken = [run, run / "checkpoints", run / "checkpoints" / "c", teacher, teacher / "checkpoints" / "c"]
     for overrides, expected in (
+        *(([f"distillation.cache={path}"], {("distillation.cache", "cache-is-another-folder")}) for path in taken),
         ([], {("distillation.cache", "missing-cache")}),
         ([f"distillation.cache={tmp_path}", "distillation.teacher=none"], {("distillation.teacher", "missing-teacher")}),
         ([f"distillation.cache={tmp_path}", "parallel.context=2"], {("parallel.context", "layout-of-a-cache")}),

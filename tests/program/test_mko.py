@@ -6,6 +6,7 @@ import argparse
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -133,6 +134,37 @@ def test_completion_knows_every_command():
     script = shtab.complete(completion.whole_parser(), "bash")
     for word in (*COMMANDS, "bf16", "deduplicate", "expand-vocab", "--overwrite", "--min-count"):
         assert word in script
+
+
+@pytest.mark.parametrize("shell", completion.SHELLS)
+def test_completion_offers_files_for_inputs_and_paths(shell, capsys):
+    """zsh and fish offer none by themselves. Real shells read the scripts where they are installed."""
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    program = shutil.which(shell)
+    if program:
+        checked = subprocess.run([program, "-n"], input=script, text=True, capture_output=True, timeout=60)
+        assert (checked.returncode, checked.stderr) == (0, "")
+    if shell == "zsh":
+        train = script[script.index("_shtab_mko_train_options=(") :].partition("\n)")[0]
+        assert "section.field\\=value:_files" in train and "--ranks" in train and train.count("_files") == 1
+    if shell == "fish" and program:
+        query = f"complete -C 'mko train {ROOT}/examples/quick'"
+        shown = subprocess.run(
+            [program, "-c", f"source; {query}"], input=script, text=True, capture_output=True, timeout=60
+        ).stdout
+        assert "examples/quickstart/" in shown
+
+
+def test_completion_shows_what_each_command_does():
+    whole = completion.whole_parser()
+    [groups] = [a for a in whole._actions if isinstance(a, argparse._SubParsersAction)]
+    sentences = {choice.dest: choice.help for choice in groups._choices_actions}
+    assert sentences == {name: sentence for name, (_, sentence) in COMMANDS.items()}
+    [operations] = [
+        a for a in groups.choices["checkpoint"]._actions if isinstance(a, argparse._SubParsersAction)
+    ]
+    assert operations._choices_actions[0].help == "write a checkpoint as a Hugging Face folder"
 
 
 def test_completion_offers_words_and_not_what_stands_for_a_value():
