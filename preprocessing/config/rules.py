@@ -92,13 +92,14 @@ class ProseRules:
     """Maximum share of lines that consist mostly of links to other sites, outside of code."""
     max_number_lines: Share = None
     """Maximum share of lines with at least as many digits as letters, or with a time and hardly any Hangul, outside of code
-    (five or more lines); tables of Korean names and their codes do not count."""
+    (five or more lines). Lines that equal an earlier one but for their digits count, too, and prices where function words are
+    hardly any; tables of names and their codes do not."""
     max_listed_words: Share = None
     """Maximum share of words in pieces of one or two words between commas, bars and line ends, where function words are few
-    (twenty or more words): lists of keywords, menus."""
+    (twenty or more words): lists of keywords, menus; tables of names and their codes do not count."""
     min_function_words: Share = None
-    """Minimum share of words that equal or end in a stop word, in texts of long lines (twelve words a line on average, twenty
-    words): words without grammar, such as keywords in a row."""
+    """Minimum share of words that equal or end in a stop word, in Korean texts of long lines (twelve words a line on average, twenty
+    words): words without grammar, such as keywords in a row. From four words a line on, a fifth of it, from sixty words on."""
     max_bullet_lines: Share = None
     """Maximum share of lines that start with a bullet, outside of code (five or more lines)."""
     max_ellipsis_lines: Share = None
@@ -110,19 +111,24 @@ class ProseRules:
     max_newline_ratio: Number = None
     """Maximum ratio of line ends to words (thirty or more words)."""
     max_repeated_lines: Share = None
-    """Maximum share of the visible characters of a document in lines of prose that repeat an earlier line (five or more lines)."""
+    """Maximum share of the visible characters of a document in lines of prose that repeat an earlier line (five or more lines).
+    Three quarters of the share count where the other lines have sentences of their own, as in references."""
     max_duplicate_lines: Share = None
     """Maximum share of lines that repeat an earlier line (five or more lines)."""
     max_duplicate_paragraphs: Share = None
     """Maximum share of paragraphs that repeat an earlier paragraph (five or more lines)."""
     max_duplicate_paragraph_characters: Share = None
     """Maximum share of visible characters in paragraphs that repeat an earlier paragraph (five or more lines)."""
+    max_echoed_words: Share = None
+    """Maximum share of words that occur earlier in their line, where function words are few (thirty or more words): keywords
+    that are repeated one after another."""
     max_repeated_pair: Share = None
     """Maximum share of characters in the most frequent two-word sequence, where function words are few (thirty or more words):
     stuffing with keywords."""
     max_repeated_words: Share = None
-    """Maximum share of three-word sequences that repeat an earlier one (documents of twenty or more words); three quarters of the
-    share count in a document with headings, code or tables and 200 words that do not repeat, such as a reference."""
+    """Maximum share of three-word sequences that repeat an earlier one (documents of twenty or more words). Three quarters of the
+    share count in a document with headings, code or tables that has enough words or sentences that do not repeat, such as a
+    reference; half of it where three quarters of the document are code and tables."""
     max_top_2_gram: Share = None
     """Maximum share of characters in the most frequent two-word sequence (thirty or more words)."""
     max_top_3_gram: Share = None

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preprocessing.documents import utf8_buffer
-from preprocessing.judging import advertising, measures
+from preprocessing.judging import advertising, measures, rows
 from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, LISTING, PROSE, TABLE
 
 LEVELS = ("prose", "text", "everything")
@@ -38,6 +38,11 @@ _OUTSIDE_CODE = np.array([kind != CODE for kind in range(len(KINDS))])
 # 0 where everything counts: code has no lists of words
 _OF_LISTS = ("list_words", "listed_words", "rare_hangul")
 
+_OF_SEARCH = frozenset((
+    "words", "symbol_words", "function_words", "list_words", "listed_words", "repeated_words", "digits", "visible", "hangul", "lines",
+    "number_lines", "text_lines", "measured",
+))  # fmt: skip
+
 COLUMNS = pa.schema(
     [
         (
@@ -48,6 +53,7 @@ COLUMNS = pa.schema(
         ("text_lines", pa.int32()),  # visible lines other than markup and code
         ("link_lines", pa.int32()),  # of them, mostly links to other sites
         ("number_lines", pa.int32()),  # of them, mostly digits, or with a time
+        *rows.COLUMNS,
     ]
 )
 
@@ -83,7 +89,23 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
         "bullet_lines": pa.array(bullets, pa.int32()),
         **prose.columns,
         **advertising.measure(column, read=prose.leave_out_code),
+        **rows.count_rows(prose.text, _may_be_list({**columns, **prose.columns})),
     }
+
+
+def _may_be_list(columns: dict[str, pa.Array]) -> np.ndarray:
+    """``[rows] bool``: Korean documents of short cells or numbers, and those with long rows or numbers and few function words."""
+    of = {
+        name: column.to_numpy(zero_copy_only=False) for name, column in columns.items() if name in _OF_SEARCH
+    }
+    few = of["function_words"] < rows.FEW_FUNCTION_WORDS * (of["words"] - of["symbol_words"])
+    listed = 2 * of["listed_words"] >= np.maximum(of["list_words"], 1)
+    numbers = 4 * of["number_lines"] >= np.maximum(of["text_lines"], 1)
+    repeats = of["repeated_words"] >= rows.MANY_REPEATS
+    series = (few | repeats) & (of["digits"] >= rows.MANY_DIGITS * of["visible"])
+    echoes = few & (of["list_words"] >= (rows.MIN_WORDS_OF_ECHO - 1) * of["lines"])
+    cells = (of["measured"] == "text") & (listed | numbers)
+    return (of["hangul"] >= rows.FEW_SYLLABLES) & (series | echoes | cells)
 
 
 def find_prose(column: pa.Array) -> Prose:
@@ -106,7 +128,7 @@ def find_prose(column: pa.Array) -> Prose:
         "all_visible": visible.sum(axis=1),
         **dict(zip(("text_lines", "link_lines", "number_lines"), prose.count_lines(first, kinds, flags).T)),
     }
-    columns = {field.name: pa.array(values[field.name], field.type) for field in COLUMNS}
+    columns = {name: pa.array(value, COLUMNS.field(name).type) for name, value in values.items()}
     return Prose(_to_column(text, starts), stripped, bullets, leave_out_code, columns)
 
 

@@ -26,12 +26,18 @@ FEW_REPEATED_WORDS = 20
 LONG_LINE = (
     12  # words of a line, on average, above which lines are sentences, not items, cells or turns of a chat
 )
+FEW_AMONG_PRICES, FEW_BETWEEN_ECHOES = 0.1, 0.25
+MIDDLE_LINE = 4  # words of a line, from which a document of keywords without any particle is no list of items
+MANY_WORDS, MOSTLY = 60, 0.8
+WORTH_AMONG_MIDDLE_LINES = 5  # what a function word counts there
 FEW_FUNCTION_WORDS = 0.3  # of the words with a letter or digit
 SYLLABLE_AMONG_CELLS = 2  # letters that a syllable is worth in documents without sentences
 STRUCTURE_OF_REFERENCE = 0.05  # of the visible characters: headings, code, tags and tables
 VARIETY_OF_REFERENCE = 200  # words that do not repeat
 REPEATS_OF_REFERENCE = 0.75  # what a repeated sequence of a reference counts
-HANGUL_OF_CODES = 0.45  # share of Hangul in a table of names and their codes
+MOSTLY_STRUCTURE, REPEATS_BESIDE_STRUCTURE = 0.5, 0.5
+FUNCTION_WORDS_OF_REFERENCE = 12  # in lines that do not repeat
+HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
 
 Columns = Callable[[str], np.ndarray]
@@ -104,26 +110,48 @@ def _rare_hangul(of: Columns) -> np.ndarray:
 
 
 def _repeated_lines(of: Columns) -> np.ndarray:
-    """A share of the whole document, since the lead-ins of many examples repeat by nature."""
-    return of("duplicate_line_characters") * of("visible") / np.maximum(of("all_visible"), 1)
+    """A share of the whole document, since the lead-ins of many examples repeat by nature; three quarters in a reference."""
+    share = of("duplicate_line_characters")
+    whole = share * of("visible") / np.maximum(of("all_visible"), 1)
+    return np.where(_has_own_sentences(of, share), REPEATS_OF_REFERENCE * whole, whole)
 
 
 def _repeated_words(of: Columns) -> np.ndarray:
-    """Three quarters of the share in a reference: long, with headings or code, whose sections repeat lists of parameters."""
+    """Three quarters of the share in a reference with headings or code, whose sections repeat lists of parameters; half where
+    nearly all of it is code and tables."""
     share = of("repeated_words")
     is_structured = of("visible") <= (1 - STRUCTURE_OF_REFERENCE) * of("all_visible")
-    is_varied = (1 - share) * of("words") >= VARIETY_OF_REFERENCE
-    return np.where(is_structured & is_varied, REPEATS_OF_REFERENCE * share, share)
+    part = np.minimum(
+        1, 2 * of("visible") / np.maximum(of("all_visible"), 1)
+    )  # less variety among code and tables
+    is_varied = ((1 - share) * of("words") >= VARIETY_OF_REFERENCE * part) | _has_own_sentences(of, share)
+    weight = np.where(part < MOSTLY_STRUCTURE, REPEATS_BESIDE_STRUCTURE, REPEATS_OF_REFERENCE)
+    return np.where(is_structured & is_varied, weight * share, share)
+
+
+def _has_own_sentences(of: Columns, share: np.ndarray) -> np.ndarray:
+    """Whether what does not repeat, all but ``share: [rows]``, has function words, as sentences about each part have."""
+    function_words = of("function_words")
+    is_spoken = function_words >= FEW_FUNCTION_WORDS * _spoken_words(of)
+    return is_spoken & ((1 - share) * function_words >= FUNCTION_WORDS_OF_REFERENCE)
 
 
 def _number_lines(of: Columns) -> np.ndarray:
-    """0 for tables of Korean names and their codes."""
-    return np.where(_is_table_of_codes(of), 0, _share("number_lines", "text_lines")(of))
+    """0 for tables of Korean names and their codes.
+
+    Lines that equal others but for their digits are numbers, too, and prices where there are hardly any function words.
+    """
+    is_spoken = of("function_words") >= FEW_AMONG_PRICES * _spoken_words(of)
+    lines = np.maximum(
+        of("number_lines"), np.maximum(of("series_lines"), np.where(is_spoken, 0, of("price_lines")))
+    )
+    return np.where(_is_table_of_pairs(of), 0, lines / np.maximum(of("text_lines"), 1))
 
 
-def _is_table_of_codes(of: Columns) -> np.ndarray:
-    is_table = (of("measured") == "text") & (_hangul(of) >= HANGUL_OF_CODES)
-    return is_table & (2 * of("number_lines") >= of("text_lines"))
+def _is_table_of_pairs(of: Columns) -> np.ndarray:
+    """Most rows have a Korean name and a code, a number or a word of another language; prices are no codes."""
+    is_table = (of("measured") == "text") & (_hangul(of) >= HANGUL_OF_PAIRS)
+    return is_table & (2 * of("pair_lines") >= of("text_lines")) & (2 * of("series_lines") < of("pair_lines"))
 
 
 def _repeated_pair(of: Columns) -> np.ndarray:
@@ -135,15 +163,31 @@ def _repeated_pair(of: Columns) -> np.ndarray:
 
 
 def _listed_words(of: Columns) -> np.ndarray:
-    """0 where function words show that pieces belong to sentences, as in poems of short lines, and for tables of codes."""
+    """0 where function words show that pieces belong to sentences, as in poems of short lines, and for tables of pairs."""
     few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(of("words") - of("symbol_words"), 1)
-    return np.where(few & ~_is_table_of_codes(of), of("listed_words") / np.maximum(of("list_words"), 1), 0)
+    return np.where(few & ~_is_table_of_pairs(of), of("listed_words") / np.maximum(of("list_words"), 1), 0)
 
 
 def _function_words(of: Columns) -> np.ndarray:
-    """1 where lines are short: items, cells and turns of a chat are no sentences."""
+    """1 where lines are short: items, cells and turns of a chat are no sentences. In lines of middle length a few are enough.
+
+    1 also where most letters are not Korean, since their function words are not counted.
+    """
     share = of("function_words") / np.maximum(_spoken_words(of), 1)
-    return np.where(of("list_words") >= LONG_LINE * of("lines"), share, 1)
+    share = np.where(2 * of("hangul") >= of("letters"), share, 1)
+    words, lines = of("list_words"), of("lines")
+    is_middle = (
+        (words >= MIDDLE_LINE * lines) & (words >= MANY_WORDS) & (of("hangul") >= MOSTLY * of("visible"))
+    )
+    return np.where(
+        words >= LONG_LINE * lines, share, np.where(is_middle, WORTH_AMONG_MIDDLE_LINES * share, 1)
+    )
+
+
+def _echoed_words(of: Columns) -> np.ndarray:
+    """0 where function words show that words belong to sentences."""
+    few = of("function_words") < FEW_BETWEEN_ECHOES * _spoken_words(of)
+    return np.where(few, of("echoed_words") / np.maximum(of("list_words"), 1), 0)
 
 
 def _spam(of: Columns) -> np.ndarray:
@@ -188,6 +232,7 @@ PROSE = (
         _LINES,
     ),
     Rule("repeated_pair", "max_repeated_pair", _repeated_pair, _WORDS),
+    Rule("echoed_words", "max_echoed_words", _echoed_words, ("list_words", FEW_WORDS)),
     Rule("repeated_words", "max_repeated_words", _repeated_words, ("words", FEW_REPEATED_WORDS)),
     *(
         Rule(name, f"max_{name}", _column(name), _WORDS)

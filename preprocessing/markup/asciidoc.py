@@ -14,7 +14,7 @@ from preprocessing.markup.asciidoc_inline import convert_inline
 from preprocessing.markup.asciidoc_tables import convert_table
 from preprocessing.markup.markdown import fence_around
 
-_DELIMITER = re.compile(r"(?:/{4,}|-{4,}|\.{4,}|={4,}|\*{4,}|_{4,}|\+{4,}|--|```\w*|[|!]={3,})[ \t]*")
+_DELIMITER = re.compile(r"(?:/{4,}|-{4,}|\.{4,}|={4,}|\*{4,}|_{4,}|\+{4,}|--|```\w*|[|!,:]={3,})[ \t]*")
 _HEADING = re.compile(r"(?P<level>={1,6}|#{1,6})[ \t]+(?P<title>\S.*)")
 _UNDERLINE = re.compile(r"(=|-|~|\^|\+)\1{3,}[ \t]*")
 _ATTRIBUTE = re.compile(r":(?P<unset>!?)(?P<name>[A-Za-z0-9_][\w-]*)!?:(?:[ \t]+(?P<value>.*))?")
@@ -236,8 +236,8 @@ class _Converter:
             return
         if not self.is_attached:
             self.marks = []
-        if sign in "|!":
-            self._write_blocks(*convert_table(self.settings, body, self._inline))
+        if sign in "|!,:":
+            self._write_blocks(*convert_table(sign, self.settings, body, self._inline))
         elif sign == "`":
             self._write_blocks(delimiter, *body, "```")
         elif sign == "+":
@@ -268,9 +268,20 @@ def _ends_of_blocks(lines: list[str]) -> dict[int, int]:
     """Numbers of the lines that open a delimited block, with those of the lines that close it."""
     positions: dict[str, list[int]] = {}
     for n in range(len(lines) - 1, -1, -1):
-        if lines[n][:1] in ("/", "-", ".", "=", "*", "_", "+", "`", "|", "!") and _DELIMITER.fullmatch(
-            lines[n]
-        ):
+        if lines[n][:1] in (
+            "/",
+            "-",
+            ".",
+            "=",
+            "*",
+            "_",
+            "+",
+            "`",
+            "|",
+            "!",
+            ",",
+            ":",
+        ) and _DELIMITER.fullmatch(lines[n]):
             positions.setdefault(_closing(lines[n].rstrip()), []).append(n)
     ends, at = {}, 0
     openings = sorted(n for numbers in positions.values() for n in numbers)

@@ -1,10 +1,11 @@
-"""Converts tables of AsciiDoc (``|===``) to tables of Markdown.
+"""Converts tables of AsciiDoc (``|===``, ``,===``, ``:===``, and those with ``format=csv``) to tables of Markdown.
 
 Owns cells, their spans, and the number of columns; ``asciidoc`` finds the tables.
 """
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
 
@@ -15,21 +16,59 @@ _CELL = re.compile(
 _COLUMNS = re.compile(r"cols=(?:\"([^\"]*)\"|'([^']*)'|(\w[\w*]*))")
 _REPEATED = re.compile(r"([0-9]{1,2})\*.*")
 _HEADER = re.compile(r"%[\w%]*header|options=\"?[^\"\]]*header")
+_FORMAT = re.compile(r"format=\"?(csv|tsv|dsv)")
+_SEPARATOR = re.compile(r"separator=\"?([^\s\"\]])")
+_SEPARATORS = {"csv": ",", "tsv": "\t", "dsv": ":"}
+_FORMAT_OF_SIGN = {",": "csv", ":": "dsv"}
 LARGEST_SPAN = 50
 
 
-def convert_table(attributes: str, lines: list[str], convert: Callable[[str], str]) -> list[str]:
-    """The lines of a table. ``attributes``: its attribute line; ``convert`` converts the markup inside a cell."""
+def convert_table(sign: str, attributes: str, lines: list[str], convert: Callable[[str], str]) -> list[str]:
+    """The lines of a table. ``sign``: of its delimiter; ``attributes``: its attribute line; ``convert`` converts the markup
+    inside a cell."""
     text = "\n".join(lines)
+    data_format = _FORMAT_OF_SIGN.get(sign) or (named[1] if (named := _FORMAT.search(attributes)) else "")
+    if data_format:
+        return _write_rows(_read_rows(text, data_format, attributes, convert), 0) or [convert(text)]
     cells = _read_cells(text, convert)
     first = next((line for line in lines if line.strip()), "")
     columns = _count_columns(attributes) or len(_read_cells(first, str))
     if not cells or not columns:
         return [convert(text)]
-    rows = [cells[at : at + columns] for at in range(0, len(cells), columns)]
-    rows[-1] += [""] * (columns - len(rows[-1]))
-    written = [f"| {' | '.join(row)} |" for row in rows]
+    return _write_rows([cells[at : at + columns] for at in range(0, len(cells), columns)], columns)
+
+
+def _write_rows(rows: list[list[str]], columns: int) -> list[str]:
+    """A table of ``columns``, or of as many as the longest row has; the first row is its head."""
+    if not rows:
+        return []
+    columns = columns or max(map(len, rows))
+    written = [f"| {' | '.join([*row, *[''] * (columns - len(row))])} |" for row in rows]
     return [written[0], "|" + " --- |" * columns, *written[1:]]
+
+
+def _read_rows(
+    text: str, data_format: str, attributes: str, convert: Callable[[str], str]
+) -> list[list[str]]:
+    """Rows of separated values: csv and tsv with quotation marks, dsv with escaped separators."""
+    separator = named[1] if (named := _SEPARATOR.search(attributes)) else _SEPARATORS[data_format]
+    separator = "\t" if separator == "\\" else separator  # written as \t
+    if data_format == "dsv":
+        pattern = re.compile(rf"(?<!\\){re.escape(separator)}")
+        rows = [
+            [cell.replace("\\" + separator, separator) for cell in pattern.split(line)]
+            for line in text.split("\n")
+        ]
+    else:
+        try:
+            rows = list(csv.reader(text.split("\n"), delimiter=separator, skipinitialspace=True))
+        except csv.Error:  # a field of more than 128 KiB: the text stays as it is
+            return []
+    return [[_write_cell(cell, convert) for cell in row] for row in rows if any(cell.strip() for cell in row)]
+
+
+def _write_cell(content: str, convert: Callable[[str], str]) -> str:
+    return " ".join(convert(content).split()).replace("\\|", "|").replace("|", "\\|")
 
 
 def _count_columns(attributes: str) -> int:
@@ -49,7 +88,7 @@ def _read_cells(text: str, convert: Callable[[str], str]) -> list[str]:
     cells = []
     for mark, following in zip(marks, [*marks[1:], None]):
         content = text[mark.end() : following.start() if following else len(text)].strip()
-        cell = " ".join(convert(content).split()).replace("\\|", "|").replace("|", "\\|")
+        cell = _write_cell(content, convert)
         spec = mark["spec"] or ""
         count = re.match("[0-9]+", spec)
         times = (

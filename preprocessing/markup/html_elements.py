@@ -17,9 +17,10 @@ from preprocessing.markup.small_text import convert_small_text
 _CODE = re.compile(r"<(pre|syntaxhighlight|source)\b([^>]{0,4000})>", re.IGNORECASE)
 _INLINE_CODE = re.compile(
     r"<(code|tt|samp|kbd)(?:\s[^<>]{0,200})?>"
-    r"((?:[^<`\n\x7f]|<(?![A-Za-z/!?])|</?(?:a|b|em|i|mark|span|strong|su[bp]|u|var)(?:\s[^<>]{0,200})?>){1,300})</\1>",
+    r"((?:[^<`\n\x7f]|\n(?![ \t]{0,200}\n)|<(?![A-Za-z/!?])|</?(?:a|b|em|i|mark|span|strong|su[bp]|u|var)(?:\s[^<>]{0,200})?>){1,300})</\1>",
     re.IGNORECASE,
 )
+LINES_OF_SPAN = 2
 _BETWEEN_CODE = re.compile(
     r"</(code|tt|samp|kbd)\s{0,20}><\1(?:\s[^<>]{0,200})?>", re.IGNORECASE
 )  # spans without a blank between them are one
@@ -35,7 +36,7 @@ _PARAGRAPH_OF_CELL = re.compile(
     r"</\2\s{0,20}>\s{0,200}(?=</t[dh]\s{0,20}>)",
     re.IGNORECASE,
 )  # a cell whose only block is a paragraph
-_BREAK = re.compile(r"<br\s{0,20}/?>", re.IGNORECASE)
+BREAK = re.compile(r"<br\s{0,20}/?>", re.IGNORECASE)
 _TERM_END = re.compile(
     r"</dt\s{0,20}>\s{0,200}<dd(?:\s[^<>]{0,2000})?>\s{0,200}(?:<p(?:\s[^<>]{0,2000})?>\s{0,200})?"
     r"(?=[^<\s]|</?(?:a|b|code|em|i|span|strong|tt)[\s>])",
@@ -74,7 +75,7 @@ def convert_code(text: str, protected: Protected) -> str:
         lambda opening, content: _protect_block(format_code_block(opening[2], content), protected),
     )
     text = _EMPTY.sub("", text)
-    text = _INLINE_CODE.sub(lambda match: _protect_span(match[2], protected), _BETWEEN_CODE.sub("", text))
+    text = _INLINE_CODE.sub(lambda match: _protect_code(match, protected), _BETWEEN_CODE.sub("", text))
     text = _PARAGRAPH_OF_CELL.sub(r"\1\3", text)
     text = _join_terms(_LINE_ELEMENT.sub(_join_lines, convert_small_text(text)))
     return _BETWEEN_CELLS.sub("", _BETWEEN_ITEMS.sub("", text))
@@ -84,10 +85,10 @@ def _join_lines(match: re.Match[str]) -> str:
     """Joins the lines of a heading, item, cell or term without blocks, so that its mark and its text are one line."""
     content = match["content"]
     is_heading = match["name"][0] in "hH"
-    if "\n\n\x7f" in content or not ("\n" in content or (is_heading and _BREAK.search(content))):
+    if "\n\n\x7f" in content or not ("\n" in content or (is_heading and BREAK.search(content))):
         return match[0]
     if is_heading:
-        content = _BREAK.sub(" ", content)
+        content = BREAK.sub(" ", content)
     return match["open"] + " ".join(content.split()) + match["close"]
 
 
@@ -108,6 +109,16 @@ def _join_terms(text: str) -> str:
 def hide(opening: re.Match[str], content: str) -> str:
     """What takes the place of an element that the page does not show in its lines."""
     return "\n" if opening[1].lower() in ("head", "iframe") else ""
+
+
+def _protect_code(match: re.Match[str], protected: Protected) -> str:
+    """A code span, whose line end reads as a blank; code of more lines stays text."""
+    lines = match[2].strip().split("\n")
+    return (
+        _protect_span(re.sub(r"\s*\n\s*", " ", match[2]), protected)
+        if len(lines) <= LINES_OF_SPAN
+        else match[0]
+    )
 
 
 def _protect_span(code: str, protected: Protected) -> str:

@@ -29,7 +29,22 @@ TAG = re.compile(
     rf"<(?P<close>/?)(?P<name>{BLOCK}|{INLINE})(?=[\s/>])(?P<attributes>(?:\"[^\"]{{0,4000}}\"|'[^']{{0,4000}}'|[^<>\"']){{0,4000}})>",
     re.IGNORECASE,
 )
+_BETWEEN_SPANS = re.compile(
+    r"(?P<opening><span\s{1,9}class=\"(?P<one>[^\"<>]{1,200})\"[^<>]{0,200}>)(?P<before>[^<>]{2,400})</span>"
+    r"(?=<span\s{1,9}class=\"(?P<other>[^\"<>]{1,200})\"[^<>]{0,200}>(?P<after>[^<>\s][^<>]{1,400})</span>)",
+    re.IGNORECASE,
+)
+LONGEST_PARTICLE = 2  # syllables
+_HANGUL = re.compile("[가-힣]")
 _MENTION = re.compile(r"[ \t]?(?:태그|요소|엘리먼트|속성|tags?\b|elements?\b)", re.IGNORECASE)
+_PARTICLE = re.compile(
+    "(?:은|는|이|가|을|를|과|와|의|에|에서|에는|도|만|란|라는|처럼|보다|부터|까지|으로|로|이나|나)(?![가-힣])"
+)
+_SURE_PARTICLE = re.compile("(?:는|를|에서|에는|으로|라는)(?![가-힣])")  # no sentence begins with it
+_VOID = frozenset(("br", "hr", "img", "input", "wbr", "col", "embed", "param", "rt", "rp"))
+_END_OPTIONAL = frozenset((
+    "p", "li", "dt", "dd", "td", "th", "tr", "thead", "tbody", "tfoot", "colgroup", "option", "optgroup", "html", "body", "head",
+))  # fmt: skip
 _QUOTES = ("''", '""', "‘’", "“”")
 _BLOCKS = frozenset((*BLOCK.replace("h[1-6]", "h1|h2|h3|h4|h5|h6").split("|"),))
 _END_OF_LINE = re.compile(r"[ \t]*\n")
@@ -59,6 +74,25 @@ class Tags:
         return (_CLOSED if closing else _OPENED).get(name, "")
 
 
+def separate_spans(text: str) -> str:
+    """Sets a blank between neighboring <span> of different classes, of which a page shows one or sets them apart.
+
+    Numbers keep their units, words their particles, and single letters belong to their word.
+    """
+    return _BETWEEN_SPANS.sub(_separate, text) if "<span" in text else text
+
+
+def _separate(match: re.Match[str]) -> str:
+    before, after = match["before"], match["after"]
+    is_number = before[-1].isdigit() and not after[0].isdigit()
+    is_particle = (
+        _HANGUL.match(before[-1]) and _HANGUL.match(after) and len(after.strip()) <= LONGEST_PARTICLE
+    )
+    are_words = before[-1].isalnum() and after[0].isalnum() and not is_number and not is_particle
+    apart = are_words and match["one"] != match["other"]
+    return f"{match['opening']}{before}</span>{' ' * apart}"
+
+
 def replace_known_tag(match: re.Match[str], closed: set[str], tags: Tags) -> str:
     """Replaces a tag of Markdown; a tag that is only mentioned, escaped, or a placeholder or component stays."""
     name, at = match["name"], match.start()
@@ -67,10 +101,21 @@ def replace_known_tag(match: re.Match[str], closed: set[str], tags: Tags) -> str
     before, after = match.string[at - 1 : at], match.string[match.end() : match.end() + 1]
     if before == "\\" or before + after in _QUOTES or _is_mentioned(match):
         return match[0]
+    if _is_named(match, closed):
+        return match[0]
     is_column = name.lower() == "col" and ("colgroup" in closed or "/" in match["attributes"])
     if name.lower() in _WORDS and name.lower() not in closed and not match["attributes"].strip(" /"):
         return "" if is_column else match[0]
     return tags.replace(match)
+
+
+def _is_named(match: re.Match[str], closed: set[str]) -> bool:
+    """True for a tag without attributes and end that a particle follows: ``<div>는 블록 요소이다.``"""
+    name = match["name"].lower()
+    if match["close"] or match["attributes"].strip(" /") or name in closed or name in _VOID:
+        return False
+    particle = _SURE_PARTICLE if name in _END_OPTIONAL else _PARTICLE
+    return particle.match(match.string, match.end()) is not None
 
 
 def _is_mentioned(match: re.Match[str]) -> bool:

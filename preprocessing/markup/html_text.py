@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 from preprocessing.markup.html_elements import (
+    BREAK,
     ENTITY,
     convert_code,
     hide,
@@ -30,6 +31,7 @@ from preprocessing.markup.html_tags import (
     flatten_tags,
     indent_lists,
     replace_known_tag,
+    separate_spans,
 )
 from preprocessing.markup.markdown import Protected, has_structure, protect_code, table_lines
 
@@ -61,6 +63,13 @@ _UNCLOSED = re.compile(r"<(?:script|style)\b[^>]{0,4000}>.*\Z|<!--.*\Z", re.IGNO
 _CLOSING_NAME = re.compile(r"</([A-Za-z][A-Za-z0-9:]{0,20})\s{0,20}>")
 _BLOCK_TAG = re.compile(rf"[ \t]*</?(?:{BLOCK}|td|th)(?=[\s/>])", re.IGNORECASE)
 _LIST_OR_QUOTATION = re.compile(r"[ \t]*(?:[-*+>|][ \t]|[0-9]{1,9}[.)][ \t])")
+_BAR = re.compile(r"&(?:#0{0,4}124|#[xX]0{0,4}7[cC]|vert|verbar|VerticalLine);")
+_BREAK_OF_LABEL = re.compile(
+    r"(\[[^\[\]\n<]{1,200})<br\s{0,20}/?>[ \t]{0,20}(?=[^\[\]\n]{1,200}\]\()", re.IGNORECASE
+)  # of a link, which a line end would cut
+_LINE_OF_HEADING = re.compile(
+    r"^ {0,3}#{1,6}[ \t][^\n]{0,2000}<br[^\n]{0,2000}", re.IGNORECASE | re.MULTILINE
+)
 _OWN_MARKS = "\x1d\x1e\x1f\x7f"
 HTML_HINT = r"<[A-Za-z/!?]|&#?[A-Za-z0-9]+;"
 
@@ -84,11 +93,13 @@ def html_to_text(text: str) -> str:
         return page_to_text(text)
     protected = Protected()
     marked = _EMBEDDED_DATA.sub('""', protect_code(text, protected))  # as long as a picture
+    marked = _escape_bars_of_cells(marked)
     if not with_tags or not _PRESENT.search(marked):
         return protected.restore(unescape(marked))
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
     marked = replace_elements(replace_comments(marked), _HIDDEN_IN_MARKDOWN, hide)
-    marked = convert_code(marked, protected)
+    marked = separate_spans(convert_code(marked, protected))
+    marked = _LINE_OF_HEADING.sub(lambda line: BREAK.sub(" ", line[0]), _BREAK_OF_LABEL.sub(r"\1 ", marked))
     marked = _strip_lines(marked) if is_fragment else _strip_lines_of_html(marked)
     closed = {name.lower() for name in _CLOSING_NAME.findall(marked)}
     lines = marked.split("\n")
@@ -100,6 +111,16 @@ def html_to_text(text: str) -> str:
     return protected.restore(re.sub(r"\n{3,}", "\n\n", marked)).strip("\n")
 
 
+def _escape_bars_of_cells(text: str) -> str:
+    """Writes the character references of bars in rows of Markdown as escaped bars, which do not end a cell."""
+    if not _BAR.search(text):
+        return text
+    lines = text.split("\n")
+    for n in table_lines(lines):
+        lines[n] = _BAR.sub(r"\\|", lines[n])
+    return "\n".join(lines)
+
+
 def page_to_text(text: str) -> str:
     """Converts a whole page, where only elements make lines and code."""
     protected = Protected()
@@ -107,7 +128,7 @@ def page_to_text(text: str) -> str:
     text = replace_elements(text, _HIDDEN, hide)
     text = _remove_unknown(_CUSTOM_TAG.sub("", text))
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
-    text = indent_lists(_strip_lines(_without_tags(convert_code(text, protected))))
+    text = indent_lists(_strip_lines(_without_tags(separate_spans(convert_code(text, protected)))))
     return protected.restore(re.sub(r"\n{3,}", "\n\n", text)).strip("\n")
 
 

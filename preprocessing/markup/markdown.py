@@ -17,6 +17,7 @@ _FENCE = re.compile(
     rf"(?P<prefix>[ \t]*(?:>[ \t]*|{_LIST_MARK}[ \t]*)*)(?P<fence>`{{3,}}(?=[^`]*$)|~{{3,}}(?=[ \t]*[\w+#.{{-]*[ \t]*$))"
 )
 _ITEM = re.compile(rf"[ \t]*{_LIST_MARK}[ \t]*")
+_BOX = re.compile(r"(?P<indent>[ \t]*)(?:!!!|\?\?\?\+?|===[!+]?)[ \t]+[\w\"'][^\n]*")
 _STRUCTURE = re.compile(
     rf"^[ \t]{{0,8}}(?:#{{1,6}}[ \t]|```|~~~|>[ \t]|\||{_LIST_MARK})|\]\(|\*\*[^*\n]", re.MULTILINE
 )
@@ -225,11 +226,12 @@ def _end_of_raw(text: str, start: int, line: str, unclosed: dict[str, int]) -> i
 
 
 class _Indentation:
-    """Tells indented code from nested lists, paragraphs, and the source text of HTML."""
+    """Tells indented code from nested lists, admonitions, paragraphs, and the source text of HTML."""
 
     def __init__(self, text: str):
         self._text = text
         self._item = 0  # column of the text of the current list item
+        self._box = 0  # column of the text of the current admonition or tab of MkDocs
         self._after_blank = True
         self._tried = 0  # the line before which no code begins
         self._counted, self._open = 0, 0  # containers of HTML that are open at a position
@@ -258,11 +260,16 @@ class _Indentation:
         if after - n > 1 or not line.strip():
             self._after_blank |= not line.strip()
             return
-        item = _ITEM.match(line)
-        if item:
+        item, box = _ITEM.match(line), _BOX.fullmatch(line)
+        indent = _columns(line[: len(line) - len(line.lstrip())])
+        if indent < self._box:
+            self._box = 0
+        if box:
+            self._item = self._box = _columns(box["indent"]) + _TAB_WIDTH
+        elif item:
             self._item = min(_columns(item[0]), _columns(item[0].rstrip()) + _TAB_WIDTH)
-        elif _columns(line[: len(line) - len(line.lstrip())]) < self._item and self._after_blank:
-            self._item = 0
+        elif indent < self._item and self._after_blank:
+            self._item = self._box
         self._after_blank = False
 
     def _inside_container(self, at: int) -> bool:

@@ -50,6 +50,8 @@ _LONG_WORD = re.compile(
     rf"[{_LETTERS}]{{4}}|[{_LETTERS}]{{2}}[-–][{_LETTERS}]|[{_LETTERS}][-–][{_LETTERS}]{{2}}"
     rf"|(?<![A-Za-z])(?!sin|cos|tan|log|exp|max|min|mod)[A-Za-z]{{3}}"
 )
+_PRODUCT = re.compile(rf"[0-9]{{0,3}}[{_LETTERS}]{{2,4}}")
+_GREEK = re.compile("[\u0370-\u03ff]")
 _NOTES = re.compile(r"[0-9]{1,3}(?:\s?[,–-]\s?[0-9]{1,3}){1,5}")
 _ORDINAL = re.compile(r"st|nd|rd|th|er|re|e|ème|o|a|os|as", re.IGNORECASE)
 _SIGNS = {"tm": "™", "sm": "℠", "(tm)": "™", "(r)": "®", "(c)": "©"}
@@ -106,7 +108,7 @@ def _written(match: re.Match[str], content: str, plain: str, is_apart: bool, aft
         return _apart(base, content, after)
     name = match["name"].lower()
     if name == "sup":
-        return _apart("", _raised(base, content, plain, "<a" in match["content"].lower()), after)
+        return _apart("", _raised(before, content, plain, "<a" in match["content"].lower()), after)
     if name == "sub":
         return _apart("", _lowered(before, content, plain), after)
     if is_apart:
@@ -114,8 +116,9 @@ def _written(match: re.Match[str], content: str, plain: str, is_apart: bool, aft
     return _apart("", _gloss(base, content, plain), after)
 
 
-def _raised(base: str, content: str, plain: str, is_link: bool) -> str:
-    """A power, an ordinal, a note or a gloss after the character ``base``."""
+def _raised(before: str, content: str, plain: str, is_link: bool) -> str:
+    """A power, an ordinal, a note or a gloss after the text ``before``."""
+    base = before[-1]
     if plain.lower() in _SIGNS:
         return _SIGNS[plain.lower()]
     if base.isdigit() and plain in ("o", "O", "○", "º"):
@@ -135,6 +138,8 @@ def _raised(base: str, content: str, plain: str, is_link: bool) -> str:
             and not _LONG_WORD.search(plain)
             and plain[0] != "("
         ):
+            return f"^({content})"
+        if _is_variable(before) and _PRODUCT.fullmatch(plain) and (base == "e" or _GREEK.search(plain)):
             return f"^({content})"
         if not _is_hangul(base) and re.fullmatch(rf"\([0-9{_LETTERS}+-]{{1,3}}\)", plain):
             return f"^{content}"
@@ -175,6 +180,11 @@ def _apart(before: str, text: str, after: str) -> str:
 
 def _can_be_raised(base: str) -> bool:
     return base.isalnum() or base in ")]}\x7f′'|"
+
+
+def _is_variable(before: str) -> bool:
+    """Whether a text ends in a letter alone, such as e or x."""
+    return before[-1].isalpha() and not before[-2:-1].isalpha()
 
 
 def _is_hangul(character: str) -> bool:

@@ -19,7 +19,7 @@ KOREAN = {
     "hangul_ratio": "한글 비율", "language": "언어", "bullet_lines": "글머리 기호 줄", "ellipsis_lines": "말줄임표 줄",
     "short_lines": "짧은 줄", "ended_lines": "끝맺지 않은 줄", "newline_ratio": "줄바꿈 비율", "repeated_lines": "반복 줄 분량",
     "duplicate_lines": "중복 줄", "duplicate_paragraphs": "중복 문단", "duplicate_paragraph_characters": "중복 문단 분량",
-    "repeated_words": "반복 단어열", "repeated_pair": "키워드 반복", "listed_words": "단어 나열", "few_function_words": "문법 없는 단어열", "link_lines": "링크 줄",
+    "repeated_words": "반복 단어열", "repeated_pair": "키워드 반복", "echoed_words": "한 줄 안의 단어 반복", "listed_words": "단어 나열", "few_function_words": "문법 없는 단어열", "link_lines": "링크 줄",
     "number_lines": "숫자 줄", "rare_hangul": "드문 음절", "letter_ratio": "문자 비율", "no_sentence_end": "문장 종결 부족", "word_length": "단어 길이",
     "unbroken": "띄어쓰기 없음", "alphabetic_words": "글자 없는 단어", "stop_words": "불용어 부족", **_GRAMS,
     "too_many_lines": "줄 수 초과", "generated": "자동 생성 코드", "minified": "압축된 코드", "long_lines": "긴 줄",

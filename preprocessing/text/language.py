@@ -26,6 +26,7 @@ LANGUAGE_COLUMNS = pa.schema(
 )
 # Shares are of visible characters; Korean, Chinese and Japanese characters count twice.
 MIN_CODE = 0.6  # of code and of indented or commented lines, as source files contain much prose
+MIN_CODE_BESIDE_FENCES = 0.8  # in Markdown with fenced code, whose tables of parameters have signs of code
 MIN_CODE_AMONG_COMMENTS = 0.12  # of code; below it indented lines do not count as comments
 MIN_MIXED = 0.25  # of the smaller of Korean and English in their sum
 MIN_ENGLISH_WORDS = 0.03  # function words among words, in texts of FEW_WORDS or more
@@ -130,13 +131,14 @@ def _languages(counts: dict[str, np.ndarray], english: np.ndarray, foreign: np.n
     ko, latin, code, other = (counts[name] for name in ("ko", "latin", "code", "other"))
     total = np.maximum(ko + latin + code + other, 1)
     only_fences = (counts["fenced"] > 0) & (ko + latin + other < MIN_PROSE * (total + counts["fenced"]))
+    min_code = np.where(counts["fenced"] > 0, MIN_CODE_BESIDE_FENCES, MIN_CODE)
     comments = np.where(code >= MIN_CODE_AMONG_COMMENTS * total, counts["comment"], 0)
     en = np.where(english, latin, 0)
     other = other + np.where(foreign, latin, 0)
     both = ko + en
     return np.select(
         [
-            only_fences | ((code > 0) & (code + comments >= MIN_CODE * total)),
+            only_fences | ((code > 0) & (code + comments >= min_code * total)),
             other >= both,  # also where all counts are 0
             np.minimum(ko, en) >= MIN_MIXED * both,
             ko >= en,

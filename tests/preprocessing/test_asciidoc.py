@@ -87,3 +87,20 @@ def test_the_suffix_selects_the_conversion(tmp_path, suffix):
     file.write_text("== 제목\n\n글")
     item = TextInput(type="text", paths=["x"], lang="detect")
     assert read_whole_file(file, file.name, None, item, "a", lambda bad: None)[0][1] == "## 제목\n\n글"
+
+
+@pytest.mark.parametrize(
+    ("source", "rows"),
+    [
+        (',===\n이름,값\n포트,"80, 443"\n,===\n', ["| 이름 | 값 |", "| --- | --- |", "| 포트 | 80, 443 |"]),
+        (":===\n이름:값\n시각:12\\:30\n:===\n", ["| 이름 | 값 |", "| --- | --- |", "| 시각 | 12:30 |"]),
+        (
+            '[%header,format=csv,separator=;]\n|===\n이름;값;뜻\n`a`;"x|y"\n|===\n',
+            ["| 이름 | 값 | 뜻 |", "| --- | --- | --- |", "| `a` | x\\|y |  |"],
+        ),
+        ("[format=tsv]\n|===\n이름\t값\n가\t나\n|===\n", ["| 이름 | 값 |", "| --- | --- |", "| 가 | 나 |"]),
+        (f",===\n가,{'나' * 140_000}\n,===\n", [f"가,{'나' * 140_000}"]),
+    ],
+)
+def test_tables_of_separated_values_become_tables(source, rows):
+    assert [line for line in asciidoc_to_markdown(source).split("\n") if line.strip()] == rows

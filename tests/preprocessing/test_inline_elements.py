@@ -76,3 +76,63 @@ def test_main_content_keeps_words_whole():
     )
     text, _ = convert_page(page.encode(), "utf-8", "blocks")
     assert "모두 15개 있고, 그래서 봄에 쉬는" in text
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ('<span class="options-api">data 속성</span><span class="composition-api">ref</span>로', "data 속성 ref로"),
+        ('<span class="a">첫째 값</span><span class="b">둘째 값</span><span class="c">셋째 값</span>', "첫째 값 둘째 값 셋째 값"),
+        ('<span class="n">12</span><span class="unit">개월</span>', "12개월"),
+        ('<span class="word">변수</span><span class="particle">에서</span>', "변수에서"),
+        ('<span class="first">H</span><span class="rest">ello</span>', "Hello"),
+        ('<span class="k">한글</span><span class="k">날입니다</span>', "한글날입니다"),
+        ('<span style="color:red">빨강</span><span style="color:blue">파랑색</span>', "빨강파랑색"),
+    ],
+)  # fmt: skip
+def test_neighboring_spans_of_different_classes_are_apart(html, expected):
+    assert html_to_text(html) == expected
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("값은 <code>a\nb</code>입니다.", "값은 `a b`입니다."),
+        ("값은<code>\nSELECT 1\n</code>입니다.", "값은 `SELECT 1` 입니다."),
+        ("<code>x = 1\ny = 2\nz = 3</code>", "x = 1\ny = 2\nz = 3"),
+        ("<code>x\n\ny</code> 끝", "x\n\ny 끝"),
+    ],
+)
+def test_code_of_two_lines_is_a_span(html, expected):
+    assert html_to_text(html) == expected
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("e<sup>iπx</sup>와 e<sup>iπ</sup>", "e^(iπx)와 e^(iπ)"),
+        ("x<sup>αβ</sup>", "x^(αβ)"),
+        ("M<sup>me</sup>", "M(me)"),
+        ("the<sup>abc</sup>", "the(abc)"),
+        ("페이스북<sup>Facebook</sup>", "페이스북(Facebook)"),
+    ],
+)
+def test_a_power_of_letters_is_no_gloss(html, expected):
+    assert html_to_text(html) == expected
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        (
+            "<div>은 블록이고 <span>을 쓴다.<br>끝 <textarea>는 칸이다.",
+            "<div>은 블록이고 <span>을 쓴다.\n끝 <textarea>는 칸이다.",
+        ),
+        ("<p>는 문단이다. <li>를 <ul>에 넣는다.", "<p>는 문단이다. <li>를 <ul>에 넣는다."),
+        ("줄<br>을 바꾼다", "줄\n을 바꾼다"),
+        ("<p>이 글은 짧다.", "이 글은 짧다."),
+        ("<div>이 글은</div> <b>굵게</b>는", "이 글은\n\n굵게는"),
+    ],
+)
+def test_a_tag_with_a_particle_is_named(html, expected):
+    assert html_to_text(html).strip() == expected

@@ -444,3 +444,12 @@ def test_the_language_of_wikitext_is_that_of_its_prose():
         f"{text}\n",  # as source code ends
     ]
     assert counts.changed["mediawiki"] == 1
+
+
+def test_markdown_with_fences_is_no_code_for_its_tables_of_parameters():
+    row = "| `{0}` | string \\| number | `{0} = {{}}` | 값을 담습니다. |\n"
+    tables = "| 이름 | 형식 | 기본값 | 뜻 |\n|---|---|---|---|\n" + "".join(
+        row.format(f"name_{n}") for n in range(40)
+    )
+    text = f"# 함수\n\n함수가 받는 값을 적은 표입니다.\n\n```js\ncall({{}});\n```\n\n{tables}"
+    assert languages_of([text]) == ["ko"]

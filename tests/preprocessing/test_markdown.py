@@ -162,3 +162,41 @@ def test_code_never_changes_and_no_hangul_is_lost(blocks):
 def test_marks_are_replaced_by_what_they_stand_for(text):
     protected = Protected()
     assert protected.restore(protect_code(text, protected)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "| 이름 | 형식 |\n|---|---|\n| value | Number &#124; String |\n\n본문 a &#124; b",
+            "| 이름 | 형식 |\n|---|---|\n| value | Number \\| String |\n\n본문 a | b",
+        ),
+        ("| 가<br>나 | x &vert; y &#x7C; z |\n|---|---|", "| 가 나 | x \\| y \\| z |\n|---|---|"),
+        ("| 가 | `x &#124; y` &amp; |\n|---|---|", "| 가 | `x &#124; y` & |\n|---|---|"),
+    ],
+)
+def test_references_of_bars_do_not_end_a_cell(text, expected):
+    assert html_to_text(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("* [스마트<br>컨트랙트](smart.md)\n* 끝", "* [스마트 컨트랙트](smart.md)\n* 끝"),
+        ("## 첫째<br/>둘째 <br> 셋째\n\n본문", "## 첫째 둘째   셋째\n\n본문"),
+        ("[가<br>나] 다", "[가\n나] 다"),
+    ],
+)
+def test_a_line_end_cuts_neither_a_link_nor_a_heading(text, expected):
+    assert html_to_text(text) == expected
+
+
+def test_text_in_admonitions_and_tabs_is_no_code():
+    text = (
+        '!!! note "A"\n\n    First <b>bold</b> line.\n\n    - item <br>\n        - inner <i>one</i>\n\n    Last <b>line</b>.\n\n'
+        '=== "Tab"\n\n    Text <b>two</b>.\n\n        code <b>stays</b>\n\nEnd <b>here</b>.\n\n    code <b>stays</b>\n'
+    )
+    assert html_to_text(text) == (
+        '!!! note "A"\n\n    First bold line.\n\n    - item \n        - inner one\n\n    Last line.\n\n'
+        '=== "Tab"\n\n    Text two.\n\n        code <b>stays</b>\n\nEnd here.\n\n    code <b>stays</b>'
+    )

@@ -1,0 +1,85 @@
+"""Counts what tells a reference from lists of prices and keywords: pairs, prices, series and echoes.
+
+Owns the patterns and the limits of the search. Only documents of short cells or numbers, or with few function words in long
+rows, can be such lists; all others have zeros. A row is a row of a table, an item or a line.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+
+FEW_FUNCTION_WORDS = 0.25  # of the words with a letter or digit, below which a document is searched
+MANY_REPEATS, MANY_DIGITS = (
+    0.25,
+    0.1,
+)  # shares of repeated three-word sequences and of digits, from which it is searched, too
+FEW_SYLLABLES = 10
+MIN_WORDS_OF_ECHO = 6  # words of a row in which a repeated word is an echo
+MAX_DECIMALS = 1  # cells of a row with a decimal number, above which it is a row of measurements or odds
+LONGEST_CODE = 60  # characters of a cell that is a code
+
+COLUMNS = pa.schema(
+    [
+        (
+            "pair_lines",
+            pa.int32(),
+        ),  # rows with a Korean cell and a cell of another script or digits, but no price or time
+        ("price_lines", pa.int32()),  # rows with an amount of money, a share, a time or contact data
+        ("series_lines", pa.int32()),  # rows that equal an earlier one but for their digits
+        ("echoed_words", pa.int32()),  # words that occur earlier in their row
+    ]
+)
+_HANGUL = re.compile("[가-힣]")
+_CODE = re.compile(r"[^\W_]")
+_PRICE = re.compile(
+    r"[0-9](?:,[0-9]{3}(?![0-9])| ?(?:[만억천]? ?원|달러|엔(?![가-힣])|%))|[₩$€£¥] ?[0-9]|(?<![0-9-])[0-9]{2,4}-[0-9]{3,4}(?:-[0-9]{4})?(?![0-9-])"
+    r"|<.(?:phone|email).>|[0-9]{2}:[0-9]{2}:[0-9]{2}",
+    re.ASCII,
+)
+_DECIMAL = re.compile(r"[+-]?[0-9,]*\.[0-9]+")
+_AMOUNT = re.compile(r"약? ?[0-9][0-9.,~–-]{0,12} ?[가-힣]{1,2}")
+_HAS_DIGIT = re.compile("[0-9]")
+_DIGITS = re.compile(r"[0-9]+(?:[.,:/-][0-9]+)*")
+_SEPARATORS = "|,/#;:>"
+
+
+def count_rows(text: pa.Array, searched: np.ndarray) -> dict[str, pa.Array]:
+    """The COLUMNS of a large_string column of the text that counts, with tabs between cells. ``searched: [rows] bool``."""
+    counts = np.zeros((len(text), len(COLUMNS)), np.int32)
+    for row in np.flatnonzero(searched).tolist():
+        counts[row] = _count(text[row].as_py())
+    return {field.name: pa.array(counts[:, i], field.type) for i, field in enumerate(COLUMNS)}
+
+
+def _count(text: str) -> tuple[int, int, int, int]:
+    pairs = prices = series = echoes = 0
+    shapes: set[str] = set()
+    for line in text.split("\n"):
+        if line.isascii() or not _HANGUL.search(line):
+            continue
+        if _HAS_DIGIT.search(line):
+            is_price = _PRICE.search(line) is not None
+            shape = _DIGITS.sub("0", line)
+            series += shape in shapes
+            shapes.add(shape)
+        else:
+            is_price = "<" in line and _PRICE.search(line) is not None
+        prices += is_price
+        pairs += not is_price and "\t" in line and _is_pair(line)
+        if line.count(" ") + line.count("\t") + 1 >= MIN_WORDS_OF_ECHO:
+            words = [word.strip(_SEPARATORS) for word in line.split() if not word.isascii()]
+            echoes += len(words) - len(set(words)) if len(words) >= MIN_WORDS_OF_ECHO else 0
+    return pairs, prices, series, echoes
+
+
+def _is_pair(line: str) -> bool:
+    cells = [cell.strip() for cell in line.split("\t")]
+    if sum(_DECIMAL.fullmatch(cell) is not None for cell in cells) > MAX_DECIMALS:
+        return False
+    names = [_HANGUL.search(cell) is not None and not _AMOUNT.fullmatch(cell) for cell in cells]
+    return any(names) and any(
+        not named and len(cell) <= LONGEST_CODE and _CODE.search(cell) for cell, named in zip(cells, names)
+    )

@@ -1,0 +1,114 @@
+"""Rows of tables and lists that tell references from lists of prices and keywords."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from preprocessing.config.rules import FilterConfig
+from preprocessing.judging import prose, rows, rules
+from preprocessing.text.language import detect
+
+NAMES = ["한강", "낙동강", "금강", "섬진강", "영산강", "임진강", "대동강", "청천강", "두만강", "압록강"]
+
+
+def counts(text):
+    columns = rows.count_rows(pa.array([text], pa.large_string()), np.array([True]))
+    return {name: column[0].as_py() for name, column in columns.items()}
+
+
+def reason_of(text):
+    columns = pa.RecordBatch.from_pydict(prose.measure(pa.array([text], pa.large_string()), "ko"))
+    columns = columns.append_column("lang", pa.array(["ko"]))
+    languages = detect(pa.array([text], pa.large_string())).columns()
+    return rules.find_reasons(columns.append_column("language", languages["language"]), FilterConfig())[0]
+
+
+def table(*titles, rows_of):
+    head = [" | ".join(titles), " | ".join("---" for _ in titles)]
+    return "\n".join(f"| {row} |" for row in [*head, *rows_of])
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("서울\t02", (1, 0)),
+        ("배열\tarray", (1, 0)),
+        ("감자\t200도\t40분", (1, 0)),
+        ("1\t수소\tH\t1.008", (1, 0)),
+        ("배열\t목록", (0, 0)),
+        ("array\t12", (0, 0)),
+        ("전북 : 대구\t1.52\t3.10", (0, 0)),
+        ("장미\t45,900", (0, 1)),
+        ("장미\t4만원", (0, 1)),
+        ("장미\t$12", (0, 1)),
+        ("할인\tSALE10\t10%", (0, 1)),
+        ("강남점\t02-345-1234", (0, 1)),
+        ("강남점\t<\tphone\t>", (0, 1)),
+        ("오류\t12:30:05\t끊김", (0, 1)),
+    ],
+)
+def test_pairs_are_names_with_a_code_and_prices_are_no_codes(row, expected):
+    found = counts(row)
+    assert (found["pair_lines"], found["price_lines"]) == expected
+
+
+def test_a_series_repeats_a_line_but_for_its_digits():
+    lines = "[1] 작업 3을 시작합니다.\n[2] 작업 17을 시작합니다.\n[3] 작업 5를 마쳤습니다.\n작업을 시작합니다.\n작업을 시작합니다."
+    assert counts(lines)["series_lines"] == 1
+
+
+def test_an_echo_is_a_word_that_occurs_earlier_in_its_row():
+    assert counts("임플란트 가격 임플란트 추천 임플란트 비용")["echoed_words"] == 2
+    assert counts("임플란트 가격\n임플란트 추천\n임플란트 비용 임플란트")["echoed_words"] == 0
+
+
+def test_a_document_that_is_not_searched_has_zeros():
+    columns = rows.count_rows(pa.array(["서울\t02"] * 2, pa.large_string()), np.array([False, True]))
+    assert columns["pair_lines"].to_pylist() == [0, 1]
+
+
+def test_tables_of_pairs_are_kept_and_tables_of_prices_are_dropped():
+    assert (
+        reason_of(table("강", "번호", rows_of=[f"{name} | {n:03}" for n, name in enumerate(NAMES)])) is None
+    )
+    assert (
+        reason_of(
+            table("강", "로마자", rows_of=[f"{name} | {chr(65 + n)}gang" for n, name in enumerate(NAMES)])
+        )
+        is None
+    )
+    prices = [f"{name} | {n}{n},900원 | {n}9,000원" for n, name in enumerate(NAMES, 1)]
+    assert reason_of(table("강", "정가", "할인가", rows_of=prices)) is not None
+    slots = [f"11/{n} | 마감 | 예약" for n in range(1, 20)]
+    assert reason_of(table("날짜", "오전", "오후", rows_of=slots)) == "number_lines"
+
+
+def test_prices_in_sentences_are_kept():
+    text = "\n".join(
+        f"{name}에서는 물고기를 {n},000원에 팔았지만 올해는 값이 올랐다고 한다."
+        for n, name in enumerate(NAMES, 1)
+    )
+    assert reason_of(text) is None
+
+
+def test_keywords_that_echo_are_dropped_and_refrains_are_kept():
+    echoes = "\n".join(
+        f"{name}강 최저가 {name}강 할인코드 {name}강 쿠폰 {name}강 프로모션 {name}강 무료체험"
+        for name in "가나다라마바사아"
+    )
+    assert reason_of(f"# 숙소\n\n{echoes}") == "echoed_words"
+    refrain = "\n".join(
+        f"{name}은 흐르고 {name}은 흐르고 우리는 {name}을 따라 노래를 불렀네" for name in NAMES
+    )
+    assert reason_of(refrain) is None
+
+
+def test_a_reference_whose_sections_repeat_their_parameters_is_kept():
+    parameters = "- 이름: 강을 찾을 때 쓰는 값입니다.\n- 제한: 기다리는 시간을 초로 적습니다."
+    sections = [
+        f"## {name}\n\n{name}의 길이와 넓이를 물어보는 함수이며, 값이 없으면 {n}을 돌려줍니다. {name}에 댐이 있으면 댐의 이름도 함께 옵니다.\n\n{parameters}"
+        for n, name in enumerate(NAMES)
+    ]
+    assert reason_of("\n\n".join(sections)) is None
+    copies = [f"## {name}\n\n{parameters}" for name in NAMES]
+    assert reason_of("\n\n".join(copies)) == "repeated_lines"
