@@ -28,8 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--count", type=positive, default=150, metavar="N", help="maximum number of documents (default: 150)"
     )
     parser.add_argument(
-        "--seed", type=_natural, default=1234, metavar="N", help="another seed selects other documents"
-    )
+        "--seed", type=_natural, default=1234, metavar="N",
+        help="another seed selects other documents (default: 1234)",
+    )  # fmt: skip
     parser.add_argument("--source", metavar="NAME", help="only documents of this source")
     parser.add_argument(
         "--only", choices=("changed", "dropped", "all"), default="changed",

@@ -97,7 +97,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _command(commands: Any, name: str, sentence: str) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}.")
+    verb, rest = sentence.split(" ", 1)
+    parser = commands.add_parser(name, help=sentence, description=f"{verb.capitalize()}s {rest}.")
     takes = "PREFIX, PREFIX.bin or PREFIX.idx"
     if name in TAKE_FOLDERS:
         takes += ", or a folder of pairs, such as the output folder of a pipeline"

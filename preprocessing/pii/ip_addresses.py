@@ -24,7 +24,7 @@ _IPV4 = re.compile(
 _MAPPED = re.compile(r"(?<![0-9A-Za-z_:.])(?:::(?i:ffff):(?:0:)?|64:(?i:ff9b)::)\Z")
 _YEAR_AND_NUMBER = re.compile("20[0-9]{2}::[0-9]{1,4}")
 _IPV6 = re.compile(
-    r"(?:(?<![0-9_:.])|(?<=[PpVv]6:)|(?<=src:)|(?<=[^0-9A-Fa-f_:.]:))[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?<![^:]:)"
+    r"(?:(?<![0-9_:.])|(?<=[PpVv]6:)|(?<=src:)|(?<=[^0-9A-Fa-f_:.]:))[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,8}(?<![^:]:)"
     r"(?![0-9A-Za-z_]|:(?![0-9]{5}(?![0-9A-Za-z]))[0-9A-Za-z_:])"
 )
 _ADDRESS = (
@@ -33,7 +33,7 @@ _ADDRESS = (
     "dig|curl|nmap|nc|from|to|src|dst|source|destination|remote|remote_addr|origin|via|bind|listen|user|login|port|"
     "outside|inside|wan|x-forwarded-for|x-real-ip|node[0-9]*|master|slave|replica|standby|leader|broker|seeds?|eip|neighbor|endpoint|target|rip|lip|[sdrl]addr"
 )
-_TOUCHES = touching(_ADDRESS)
+_TOUCHES = touching(_ADDRESS + "|(?-i:[a-z]+I[Pp])")
 """Words that may touch an address."""
 _NAMED = re.compile(
     rf"(?:접속|서버|호스트|주소|아이피|(?<![0-9A-Za-z])(?i:{_ADDRESS}))(?: is| was)?[^0-9A-Za-z\n]{{1,6}}\Z"

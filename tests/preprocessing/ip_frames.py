@@ -1134,6 +1134,38 @@ NETWORK_FRAMES = r"""
 {4},{word}
 {4} # {word}
 """
+MORE_NETWORK = """
+오리진|오리진 서버|레지스트라|라이선스 서버|업데이트 서버|인증 서버|활성화 서버|예약 서버|성적 서버|결제 서버|문자 서버|청구 서버|영상 서버|중계 서버|수집 서버|색인 서버|액티브|스탠바이|이중화 서버|운영 DB|개발 DB|예비 서버|
+녹화기|출입 통제기|지문 인식기|키오스크|포스|단말기|카드 단말기|복합기|교환기|전화기|UPS|팩스 서버|관제 서버|센서|게이트웨이 장비|무선 AP|허브|콘솔|관리 페이지|홈페이지|실습 서버|과제 서버|협력사|지점|매장|고객사|고객 PC|
+교내|사내|자택|재택 PC|업무용 PC|외부 업체|점검 업체|신청인|주문자|피의자|피고인|신고자|발송 서버|수신 서버|상대 은행|은행|통신사|가입 회선|전용 회선|고정 회선|할당 주소|변경 주소|이전 주소|기존|변경|신규|1차|2차|본점|본관|
+update server|update host|license server|registrar|PBX|NVR|DVR|camera|controller|kiosk|POS terminal|PLC|sensor|gateway|switch|access point|upstream|origin|
+standby|primary|secondary|bastion|jump host|build server|mail relay|monitoring host|support team|the vendor|campus proxy|our office|the attacker|bot|scanner
+"""
+VERSION_KEYS = """
+version|ver|Version|VERSION|app_version|appVersion|agentVersion|fw|fw_ver|fw_version|firmware|firmwareVersion|swVersion|sw_version|software|driver|
+driverVersion|FileVersion|ProductVersion|AssemblyVersion|build|buildNumber|build_id|release|rev|revision|tag|sdk|sdkVersion|engine|engine_version|runtime|
+kernel|plugin|pluginVersion|module|patch|hotfix|bios|uefi|bootloader|image|package|release_name|since|minVersion|maxVersion|min_version|target_version|
+current_version|latest|latestVersion|newVersion|oldVersion|installed|required|expected|supported|schema|protocol|dll|assembly|browser|chrome|electron
+"""
+TITLES = """
+버전|펌웨어|펌웨어 버전|F/W|S/W|소프트웨어|소프트웨어 버전|설치 버전|현재 버전|최신 버전|드라이버|빌드|릴리스|패치|에이전트 버전|엔진|모듈 버전|대상 버전|적용 버전|version|Version|ver|firmware|Firmware|build|Build|release|driver|fw_version|
+app_version|Installed|Latest|조항|절|항목 번호|분류 번호|자재 코드|section|clause|part no
+"""
+ADDRESS_TITLES = """
+IP|ip|IP 주소|공인 IP|공인IP|주소|접속지|접속 주소|아이피|출발지|목적지|서버 주소|대상 IP|차단 IP|게이트웨이|외부 주소|녹화기 주소|호스트|client|client_ip|src|dst|source|destination|host|Host|address|Address|ip_address|remote_addr|endpoint|public_ip|
+server|node|peer|EXTERNAL-IP|External IP
+"""
+TABLE_FRAMES = r"""
+이름⇥{word}⏎가나⇥{x}
+모델⇥{word}⇥비고⏎A-1⇥{x}⇥없음⏎B-2⇥{x}⇥없음
+| 이름 | {word} |⏎|---|---|⏎| 본점 | {x} |⏎| 지점 | {x} |
+| Name | {word} | Note |⏎|---|---|---|⏎| a | {x} | ok |
+이름,{word},비고⏎가나,{x},확인⏎다라,{x},확인
+id,{word}⏎1,{x}⏎2,{x}
+date,{word},count⏎2024-03-02,{x},4
+{word}: {x}⏎이름: 가나
+[{word}]⏎{x}⏎{x}
+"""
 KEYS = """
 server|host|hostname|addr|address|ip|client|remote|peer|proxy|gateway|endpoint|source|destination|src|dst|origin|listen|bind|node|master|slave|replica|
 leader|broker|upstream|backend|target|router|resolver|relay|smarthost|dns|ntp|syslog|target_host|db_host|redis_host|mysql_host|api_server|public_ip|
@@ -1179,7 +1211,7 @@ our {word} {4} is down
 def crossed_cases(seed: int = 1) -> list[Case]:
     """Every word in some frames and every frame with some words, invented ones too; the numbers are drawn at random."""
     draw = random.Random(seed)
-    products, networks, keys = map(_values, (PRODUCTS, NETWORK, KEYS))
+    products, networks, keys = map(_values, (PRODUCTS, NETWORK + MORE_NETWORK, KEYS))
     texts = []
     for words, frames, count in (
         (products, _lines(PRODUCT_FRAMES), 8),
@@ -1188,6 +1220,17 @@ def crossed_cases(seed: int = 1) -> list[Case]:
     ):
         texts += [frame.replace("{word}", word) for word in words for frame in draw.sample(frames, count)]
         texts += [frame.replace("{word}", word) for frame in frames for word in draw.sample(words, 4)]
+    for frame in draw.sample(_lines(KEY_FRAMES), 12):
+        texts += [
+            frame.replace("{word}", word).replace("{4}", "{v}")
+            for word in draw.sample(_values(VERSION_KEYS), 8)
+        ]
+    for titles, number in ((TITLES, "{v}"), (ADDRESS_TITLES, "{4}")):
+        for title in _values(titles):
+            texts += [
+                frame.replace("{word}", title).replace("{x}", number)
+                for frame in draw.sample(_lines(TABLE_FRAMES), 3)
+            ]
     for frames, count in ((_lines(PRODUCT_FRAMES), 3), (_lines(NETWORK_FRAMES), 2)):
         texts += [frame.replace("{word}", _invent(draw)) for frame in frames for _ in range(count)]
     texts += [frame for frame in (*_lines(VERSION_FRAMES), *_lines(ADDRESS_FRAMES)) for _ in range(2)]

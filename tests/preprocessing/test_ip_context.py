@@ -40,6 +40,24 @@ def test_a_title_of_a_column_counts():
     assert evidence("| 14.3.90.12 |", "공인 IP") > evidence("| 14.3.90.12 |", "버전")
 
 
+def test_four_other_numbers_nearby_count():
+    def sum_beside(other):
+        text = f"14.3.90.12 {other}"
+        return ip_context.evidence(text, 0, 10, "")
+
+    assert sum_beside("211.133.190.112") > sum_beside("3.1.9.12")
+
+
+@pytest.mark.parametrize("front", ["foo==", "foo/bar:", "setup_", "C:\\Program Files\\Foo\\"])
+def test_a_place_of_versions_counts_against_an_address(front):
+    assert evidence("ssh root@14.3.90.12") > 0 >= evidence(f"{front}14.3.90.12")
+
+
+def test_an_address_may_touch_a_name_that_ends_in_ip():
+    assert mask("mobileIP121.166.90.12로 접속")[0] == "mobileIP<|ip|>로 접속"
+    assert mask("fooBar121.166.90.12")[1] == {}
+
+
 def test_a_masked_neighbor_reads_like_its_placeholder():
     """A blot during the search is longer than the placeholder of the next run; both must decide alike."""
     blot, placeholder = "<|ip|||||||||>", "<|ip|>"
@@ -60,7 +78,7 @@ def test_every_line_of_the_table_is_a_family_a_weight_and_values_named_once():
     families = {family for family, _ in names}
     assert families - {"bias"} == {
         "left", "left0", "left1", "left2", "right", "right0", "right1", "right2", "sides", "owner", "second", "next",
-        "near", "title", "before", "behind", "between", "name", "place",
+        "near", "title", "before", "behind", "between", "name", "place", "peer",
     }  # fmt: skip
 
 
