@@ -38,11 +38,6 @@ _OUTSIDE_CODE = np.array([kind != CODE for kind in range(len(KINDS))])
 # 0 where everything counts: code has no lists of words
 _OF_LISTS = ("list_words", "listed_words", "rare_hangul")
 
-_OF_SEARCH = frozenset((
-    "words", "symbol_words", "function_words", "list_words", "listed_words", "repeated_words", "digits", "visible", "hangul", "lines",
-    "number_lines", "text_lines", "measured",
-))  # fmt: skip
-
 COLUMNS = pa.schema(
     [
         (
@@ -95,17 +90,18 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
 
 def _may_be_list(columns: dict[str, pa.Array]) -> np.ndarray:
     """``[rows] bool``: Korean documents of short cells or numbers, and those with long rows or numbers and few function words."""
-    of = {
-        name: column.to_numpy(zero_copy_only=False) for name, column in columns.items() if name in _OF_SEARCH
-    }
-    few = of["function_words"] < rows.FEW_FUNCTION_WORDS * (of["words"] - of["symbol_words"])
-    listed = 2 * of["listed_words"] >= np.maximum(of["list_words"], 1)
-    numbers = 4 * of["number_lines"] >= np.maximum(of["text_lines"], 1)
-    repeats = of["repeated_words"] >= rows.MANY_REPEATS
-    series = (few | repeats) & (of["digits"] >= rows.MANY_DIGITS * of["visible"])
-    echoes = few & (of["list_words"] >= (rows.MIN_WORDS_OF_ECHO - 1) * of["lines"])
-    cells = (of["measured"] == "text") & (listed | numbers)
-    return (of["hangul"] >= rows.FEW_SYLLABLES) & (series | echoes | cells)
+
+    def of(name: str) -> np.ndarray:
+        return columns[name].to_numpy(zero_copy_only=False)
+
+    few = of("function_words") < rows.FEW_FUNCTION_WORDS * (of("words") - of("symbol_words"))
+    listed = 2 * of("listed_words") >= np.maximum(of("list_words"), 1)
+    numbers = 4 * of("number_lines") >= np.maximum(of("text_lines"), 1)
+    repeats = of("repeated_words") >= rows.MANY_REPEATS
+    series = (few | repeats) & (of("digits") >= rows.MANY_DIGITS * of("visible"))
+    echoes = few & (of("list_words") >= (rows.MIN_WORDS_OF_ECHO - 1) * of("lines"))
+    cells = (of("measured") == "text") & (listed | numbers)
+    return (of("hangul") >= rows.FEW_SYLLABLES) & (series | echoes | cells)
 
 
 def find_prose(column: pa.Array) -> Prose:
@@ -115,12 +111,12 @@ def find_prose(column: pa.Array) -> Prose:
     data, offsets = utf8_buffer(column)
     first, ends, kinds, flags, visible = kinds_of_lines(column)
     levels = _choose_levels(visible)
-    stripped, lines, rows = levels < 2, (first, ends, kinds), np.arange(len(column))
-    text, starts, bullets = prose.copy_lines(data, offsets, lines, rows, _COUNTED[levels], stripped)
+    stripped, lines, every = levels < 2, (first, ends, kinds), np.arange(len(column))
+    text, starts, bullets = prose.copy_lines(data, offsets, lines, every, _COUNTED[levels], stripped)
 
-    def leave_out_code(rows: np.ndarray) -> pa.Array:
-        counted = np.repeat(_OUTSIDE_CODE[np.newaxis], len(rows), axis=0)
-        text, starts, _ = prose.copy_lines(data, offsets, lines, rows, counted, np.zeros(len(rows), np.bool_))
+    def leave_out_code(some: np.ndarray) -> pa.Array:
+        counted = np.repeat(_OUTSIDE_CODE[np.newaxis], len(some), axis=0)
+        text, starts, _ = prose.copy_lines(data, offsets, lines, some, counted, np.zeros(len(some), np.bool_))
         return _to_column(text, starts)
 
     values = {

@@ -12,10 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 FEW_FUNCTION_WORDS = 0.25  # of the words with a letter or digit, below which a document is searched
-MANY_REPEATS, MANY_DIGITS = (
-    0.25,
-    0.1,
-)  # shares of repeated three-word sequences and of digits, from which it is searched, too
+# shares of repeated three-word sequences and of digits, from which it is searched, too
+MANY_REPEATS, MANY_DIGITS = 0.25, 0.1
 FEW_SYLLABLES = 10
 MIN_WORDS_OF_ECHO = 6  # words of a row in which a repeated word is an echo
 MAX_DECIMALS = 1  # cells of a row with a decimal number, above which it is a row of measurements or odds
@@ -23,10 +21,8 @@ LONGEST_CODE = 60  # characters of a cell that is a code
 
 COLUMNS = pa.schema(
     [
-        (
-            "pair_lines",
-            pa.int32(),
-        ),  # rows with a Korean cell and a cell of another script or digits, but no price or time
+        # rows with a Korean cell and a cell of another script or digits, but no price or time
+        ("pair_lines", pa.int32()),
         ("price_lines", pa.int32()),  # rows with an amount of money, a share, a time or contact data
         ("series_lines", pa.int32()),  # rows that equal an earlier one but for their digits
         ("echoed_words", pa.int32()),  # words that occur earlier in their row

@@ -157,14 +157,14 @@ def _is_table_of_pairs(of: Columns) -> np.ndarray:
 def _repeated_pair(of: Columns) -> np.ndarray:
     """0 for sentences, which have function words, and for chats, whose names and times have signs."""
     words, symbols = of("words"), of("symbol_words")
-    spoken = np.maximum(words - symbols, 1)
+    spoken = np.maximum(_spoken_words(of), 1)
     stuffed = (of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * spoken) & (symbols < FEW_SYMBOLS * words)
     return np.where(stuffed, of("top_2_gram"), 0)
 
 
 def _listed_words(of: Columns) -> np.ndarray:
     """0 where function words show that pieces belong to sentences, as in poems of short lines, and for tables of pairs."""
-    few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(of("words") - of("symbol_words"), 1)
+    few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(_spoken_words(of), 1)
     return np.where(few & ~_is_table_of_pairs(of), of("listed_words") / np.maximum(of("list_words"), 1), 0)
 
 

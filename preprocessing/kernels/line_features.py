@@ -15,14 +15,8 @@ VISIBLE, OTHERS, LETTERS, DIGITS, WIDE, HANGUL, SIGNS, SEEN = range(8)
 """Visible characters; those that draw no rules; ASCII letters; digits; characters from U+3000; Hangul; at most so many signs of
 code; the bits of characters that occur."""
 FEATURES = 8
-PIPE, DASH, BRACKET, A_COLON, SLASH, COMMENT = (
-    1,
-    2,
-    4,
-    8,
-    16,
-    32,
-)  # bits of SEEN; signs with which comments begin
+PIPE, DASH, BRACKET, A_COLON, SLASH, COMMENT = (1 << bit for bit in range(6))
+"""Bits of SEEN; COMMENT: signs with which comments begin."""
 MIN_CODE_SIGNS = 4
 _FEED, _SPACE, _SEMICOLON, _PIPE = 10, 32, 59, 124
 _LANE = 9  # bits of a count in a packed number

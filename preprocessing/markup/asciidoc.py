@@ -15,6 +15,8 @@ from preprocessing.markup.asciidoc_tables import convert_table
 from preprocessing.markup.markdown import fence_around
 
 _DELIMITER = re.compile(r"(?:/{4,}|-{4,}|\.{4,}|={4,}|\*{4,}|_{4,}|\+{4,}|--|```\w*|[|!,:]={3,})[ \t]*")
+# with which delimiters begin: most lines are asked for this only
+_SIGNS_OF_BLOCKS = frozenset("/-.=*_+`|!,:")
 _HEADING = re.compile(r"(?P<level>={1,6}|#{1,6})[ \t]+(?P<title>\S.*)")
 _UNDERLINE = re.compile(r"(=|-|~|\^|\+)\1{3,}[ \t]*")
 _ATTRIBUTE = re.compile(r":(?P<unset>!?)(?P<name>[A-Za-z0-9_][\w-]*)!?:(?:[ \t]+(?P<value>.*))?")
@@ -268,20 +270,7 @@ def _ends_of_blocks(lines: list[str]) -> dict[int, int]:
     """Numbers of the lines that open a delimited block, with those of the lines that close it."""
     positions: dict[str, list[int]] = {}
     for n in range(len(lines) - 1, -1, -1):
-        if lines[n][:1] in (
-            "/",
-            "-",
-            ".",
-            "=",
-            "*",
-            "_",
-            "+",
-            "`",
-            "|",
-            "!",
-            ",",
-            ":",
-        ) and _DELIMITER.fullmatch(lines[n]):
+        if lines[n][:1] in _SIGNS_OF_BLOCKS and _DELIMITER.fullmatch(lines[n]):
             positions.setdefault(_closing(lines[n].rstrip()), []).append(n)
     ends, at = {}, 0
     openings = sorted(n for numbers in positions.values() for n in numbers)

@@ -101,9 +101,7 @@ def replace_known_tag(match: re.Match[str], closed: set[str], tags: Tags) -> str
     if name[0].isupper() and name[1:].islower():  # of a component, such as <Button>
         return match[0]
     before, after = match.string[at - 1 : at], match.string[match.end() : match.end() + 1]
-    if before == "\\" or before + after in _QUOTES or _is_mentioned(match):
-        return match[0]
-    if _is_named(match, closed):
+    if before == "\\" or before + after in _QUOTES or _is_mentioned(match) or _is_named(match, closed):
         return match[0]
     is_column = name.lower() == "col" and ("colgroup" in closed or "/" in match["attributes"])
     if name.lower() in _WORDS and name.lower() not in closed and not match["attributes"].strip(" /"):

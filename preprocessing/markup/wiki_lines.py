@@ -27,7 +27,7 @@ _TAGS_BEFORE_TABLE = re.compile(
     r"(?:</?(?:div|center|span|small|p)(?:\s[^<>]{0,500})?>\s{0,20}){1,10}(?=\{\|)", re.IGNORECASE
 )
 _EMPTY_ITEM = re.compile(r"[*#:;]{0,20}[*#][ \t]{0,20}")  # what a template without text leaves
-_BREAK = re.compile(r"<br\s{0,5}/?>", re.IGNORECASE)
+BREAK = re.compile(r"<br\s{0,5}/?>", re.IGNORECASE)
 MAX_COLUMNS, MAX_ROWS = 50, 200  # that a cell spans
 MAX_DEPTH = 10  # of nested tables
 
@@ -172,7 +172,7 @@ def _format_cell(pieces: list[str]) -> str:
         item = _ITEM.sub("", piece)
         between = "" if not content else ", " if item != piece and item and _ITEM.match(before) else " "
         content += between + item
-    content = _BREAK.sub(" ", content)
+    content = BREAK.sub(" ", content)
     return " ".join(content.split()).replace("|", "\\|")
 
 

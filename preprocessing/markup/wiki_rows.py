@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from preprocessing.markup.wiki_lines import BREAK
 from preprocessing.markup.wiki_media import is_file_name
 
 Named = Mapping[str, str]
@@ -37,7 +38,6 @@ _TECHNICAL = re.compile(
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "year")
 _OF_MONTH = re.compile(r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|year)[ _](.{1,60})")
 _KOREAN_MONTHS = re.compile(r"(1[0-2]|[1-9])월[ _]?(.{1,60})")
-_BREAK = re.compile(r"<br\s{0,5}/?>", re.IGNORECASE)
 _DEGREES = re.compile(r" ([cf])$")
 _YEAR = re.compile(r"[0-9]{3,4}년?")
 _COUNT = re.compile(r"[0-9][0-9,.]{0,15}%?명?")
@@ -77,7 +77,7 @@ def _format_row(values: Sequence[str]) -> str:
     """One item with the values that are text, not colors, files or sizes; the items of a template of rows."""
     if items := [value for value in values if value.lstrip("\n").startswith("* ")]:
         return "\n" + "\n".join(items) + "\n"
-    texts = [" ".join(_BREAK.sub(" ", value).split()).lstrip("*#:; ") for value in values]
+    texts = [" ".join(BREAK.sub(" ", value).split()).lstrip("*#:; ") for value in values]
     texts = [text for text in texts if text and not _TECHNICAL.fullmatch(text) and not is_file_name(text)]
     return _format_items([", ".join(texts)]) if len(texts) > 1 else ""
 

@@ -15,21 +15,21 @@ from preprocessing.markup.wiki_media import GALLERIES, gallery_template, is_file
 from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wiki_rows import rows_text
 
+# The text is the first argument, a country or its code.
+FLAGS = frozenset((
+    "fb", "국기", "국기나라", "flag", "flagcountry", "flagu", "국기국가", "국가", "나라", "축구국가대표팀",
+))  # fmt: skip
 # The text is the first argument.
-FIRST = frozenset((
+FIRST = FLAGS | frozenset((
     "nowrap", "nobr", "줄바꿈방지", "작게", "small", "크게", "big", "larger", "굵게", "기울임", "위첨자", "아래첨자", "sup", "sub",
-    "u", "밑줄", "ipa", "발음", "국기", "국기나라", "flag", "국기그림이름", "key", "키", "keypress", "kbd", "abbr", "약자",
+    "u", "밑줄", "ipa", "발음", "국기그림이름", "key", "키", "keypress", "kbd", "abbr", "약자",
     "ill", "interlanguage_link", "임시링크", "hanja", "한자", "ja", "일본어", "transl", "로마자", "em", "strong",
-    "var", "smallcaps", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic", "가로쓰기", "국가", "나라", "flagcountry",
-    "flagu", "국기국가", "인명", "이름", "본명", "사람", "사람이름", "저자", "작가", "작품", "작품명", "책", "서명", "강조", "취소선", "s",
+    "var", "smallcaps", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic", "가로쓰기",
+    "인명", "이름", "본명", "사람", "사람이름", "저자", "작가", "작품", "작품명", "책", "서명", "강조", "취소선", "s",
     "dfn", "visible_anchor", "vanchor", "앵커글", "괄호", "ja-l", "글씨크게", "글씨작게", "글자크게", "글자작게", "역명",
-    "영어", "러시아어", "독일어", "프랑스어", "스페인어", "이탈리아어", "라틴어", "그리스어", "아랍어", "한국어", "fb", "축구국가대표팀",
+    "영어", "러시아어", "독일어", "프랑스어", "스페인어", "이탈리아어", "라틴어", "그리스어", "아랍어", "한국어",
     "학명", "원소기호", "ja-y", "일본어이름", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
 ))  # fmt: skip
-# The text is a country or its code.
-FLAGS = frozenset(
-    ("fb", "국기", "국기나라", "flag", "flagcountry", "flagu", "국기국가", "국가", "나라", "축구국가대표팀")
-)
 # The text is the second argument; a reading or a translation may follow.
 SECOND = frozenset((
     "lang", "언어", "llang", "langx", "범례", "범례2", "범례선", "legend", "legend2", "legend-line", "legend_inline", "색상범례",

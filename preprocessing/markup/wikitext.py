@@ -16,7 +16,14 @@ from preprocessing.markup.html_text import remove_tags
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.small_text import convert_small_text
 from preprocessing.markup.wiki_lines import lines_to_markdown, remove_sections
-from preprocessing.markup.wiki_media import MEDIA, gallery_captions, picture_caption, place_captions
+from preprocessing.markup.wiki_media import (
+    END,
+    MEDIA,
+    START,
+    gallery_captions,
+    picture_caption,
+    place_captions,
+)
 from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wiki_templates import shown_argument, template_text
 
@@ -54,7 +61,7 @@ _VARIANT = re.compile(
 )
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
 _TAGGED = re.compile("</?[A-Za-z]")
-_MARKS = re.compile("[\x02\x03\x7f]")
+_MARKS = re.compile(f"[{START}{END}\x7f]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 # A template between them has the place of a noun: " {{...}}은 "
 _NOUN_BEFORE = re.compile(r"$|[\s(\[\"'“‘·*]")

@@ -128,7 +128,7 @@ def _repair_western_line(line: str) -> str:
     rest = _WESTERN_SPAN.sub("", line)
     if _LATIN_LETTER.search(rest) or any(sign[0][1] in rest for sign in _SIGNS_BEFORE_WORDS.finditer(line)):
         return line
-    return _WESTERN_SPAN.sub(lambda match: bytes(_TO_BYTE[c] for c in match[0]).decode("utf-8"), line)
+    return _WESTERN_SPAN.sub(_read_as_utf8, line)
 
 
 def _decode_from_cp949(match: re.Match[str]) -> str:
