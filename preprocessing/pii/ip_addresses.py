@@ -2,8 +2,8 @@
 
 Owns the forms of both versions, which addresses are nobody's, and the decision for version 4: the evidence of the context
 (``ip_context``) and of the numbers themselves is added, and a sum above 0 is an address. Facts: private, local and multicast
-ranges (RFC 1918, 3927, 5735) belong to nobody; addresses for documentation (RFC 5737, 3849) replace real ones, and a model
-should write neither. Version 6: global unicast addresses (RFC 4291).
+ranges (RFC 1918, 3927, 5735) belong to nobody, as do addresses for documentation (RFC 5737, 3849) and benchmarks (RFC 2544),
+and public resolvers are the same for everyone: none of them is masked. Version 6: global unicast addresses (RFC 4291).
 """
 
 from __future__ import annotations
@@ -41,6 +41,15 @@ _NAMED = re.compile(
 _SOCKETS = re.compile(r"(?:\A|\n)(?:tcp|udp)6? [^\n]*\Z")
 """Before an address in a list of sockets, where a port follows."""
 _PREFIX = re.compile("/([0-9]{1,3})(?![0-9.])")
+_RESOLVERS = frozenset(
+    "1.1.1.1 1.0.0.1 8.8.8.8 8.8.4.4 9.9.9.9 149.112.112.112 208.67.222.222 208.67.220.220 4.2.2.1 4.2.2.2 94.140.14.14 94.140.15.15 "
+    "114.114.114.114 223.5.5.5 223.6.6.6 77.88.8.8 168.126.63.1 168.126.63.2 210.220.163.82 219.250.36.130 164.124.101.2 203.248.252.2 "
+    "2001:4860:4860::8888 2001:4860:4860::8844 2606:4700:4700::1111 2606:4700:4700::1001 2620:fe::fe 2620:fe::9".split()
+)
+"""Resolvers for everyone, as their operators publish them: Cloudflare, Google, Quad9, OpenDNS, Level 3, AdGuard, 114DNS, AliDNS,
+Yandex, and of Korea KT, SK Broadband and LG U+."""
+_DOCUMENTATION_V6 = (ipaddress.IPv6Network("2001:db8::/32"), ipaddress.IPv6Network("3fff::/20"))
+"""RFC 3849, 9637."""
 _MASK = re.compile(
     r" (?:netmask |mask )?(?:255|254|252|248|240|224|192|128)\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9])"
 )
@@ -61,19 +70,22 @@ def is_excluded(match: Match) -> bool:
     """True for four numbers that are no person's address in any context: nobody's, a network, or a part of a name."""
     return (
         is_in_code(match, _TOUCHES)
+        or match[0] in _RESOLVERS
         or _is_nobodys(*map(int, match[0].split(".")))
         or _is_network(match[0], text_before(match, ip_context.BEFORE), text_after(match, ip_context.BEHIND))
     )
 
 
-def _is_nobodys(a: int, b: int, c: int, d: int) -> bool:
-    """True for private, local, shared (RFC 6598), multicast and reserved addresses."""
+def _is_nobodys(a: int, b: int, c: int, _: int) -> bool:
+    """True for private, local, shared (RFC 6598), multicast and reserved addresses, and those for documentation and benchmarks."""
     return (
         a in (0, 10, 127)
         or a >= 224
         or (a, b) in ((192, 168), (169, 254))
         or (a == 172 and 16 <= b < 32)
         or (a == 100 and 64 <= b < 128)
+        or (a, b, c) in ((192, 0, 2), (198, 51, 100), (203, 0, 113))
+        or (a == 198 and b in (18, 19))
     )
 
 
@@ -103,7 +115,7 @@ def _check_ipv6(match: Match) -> Part | None:
         return None
     text = _without_port(match)
     address = _parse(text)
-    if address is None:
+    if address is None or str(address) in _RESOLVERS or any(address in some for some in _DOCUMENTATION_V6):
         return None
     prefix = _PREFIX.match(text_after(match, 5))
     if prefix and int(prefix[1]) < 128 and int(address) % (1 << (128 - int(prefix[1]))) == 0:
