@@ -10,6 +10,7 @@ field, versions were drawn to look like addresses.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
@@ -25,6 +26,8 @@ _TOKEN = re.compile(
 )
 _QUAD = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])")
 _WORD = re.compile(r"[A-Za-z]+|[가-힣]+")
+_OWNER = re.compile(r"(?:[A-Za-z가-힣]+[^A-Za-z가-힣\n]{0,3}){1,2}\Z")
+"""The words right before other four numbers."""
 _HANGUL_LAST = re.compile(r"[가-힣]+\Z")
 _LATIN_LAST = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*\Z")
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -46,6 +49,17 @@ _PLACES = {
 }
 """What the text before makes of the numbers: a pinned version, the tag of an image, the host of a login or of a URL, a part
 of the name of a file."""
+_RATIOS = (
+    (-36, -30, -4, 38, 42),
+    (-42, -29, 8, 19, 37),
+    (-45, -27, 1, 21, 27),
+    (-46, -25, 2, 18, 29),
+)
+"""For each of the four numbers, by its class (0, to 9, to 31, to 99, above), the log ratio in tenths of a logit of how often
+addresses drawn at random have it and how often versions do: 164 versions of four numbers below 256 in a public list of packages
+(ScoopInstaller/Extras, 2026-11-28), half a count added to each class."""
+RATIO_SHARE, RATIO_LIMIT = 0.15, 20
+"""The four numbers of a version depend on each other, so their ratios count only in part."""
 _PORT = re.compile(r":[0-9]{2,5}(?![0-9.:])")
 _PARTICLE = re.compile("(?<=[가-힣]{2})(?:이|가|은|는|을|를|의|에|로|으로|에서|와|과|도|랑)\\Z")
 _PRIVATE = re.compile(r"(?:10|127|0|255)\.|192\.168\.|172\.(?:1[6-9]|2[0-9]|3[01])\.")
@@ -79,7 +93,12 @@ def weight_of_numbers(address: str) -> int:
         weight += 30
     elif second:
         weight += (3, 8, 12, 12, 12)[large]
-    return weight
+    ratio = sum(table[_class_of(number)] for table, number in zip(_RATIOS, numbers, strict=True))
+    return weight + max(-RATIO_LIMIT, min(RATIO_LIMIT, round(RATIO_SHARE * ratio)))
+
+
+def _class_of(number: int) -> int:
+    return bisect_left((0, 9, 31, 99), number)
 
 
 @cache
@@ -109,14 +128,17 @@ def features(string: str, start: int, end: int, title: str) -> set[str]:
         found |= {f"second:{value}" for word in words_before[1:2] for value in _parts(word)}
     if words_behind:
         found |= {f"next:{value}" for value in _starts(words_behind[0])}
-    for word in (*words_before, *words_behind):
-        found |= {f"near:{value}" for value in _stems(word)}
-        found |= {f"near:{value}" for value in _affixes(word, (3, 4))}
+    for family, text in _near_and_far(front, rest):
+        for word in _words(text):
+            found |= {f"{family}:{value}" for value in _stems(word)}
+            found |= {f"{family}:{value}" for value in _affixes(word, (3, 4))}
     for word in _words(title):
         found |= {f"title:{value}" for value in _stems(word)}
     of_left, of_right = _class_before(front, masked_before), _class_behind(rest, masked_behind)
     found |= {f"before:{of_left}", f"behind:{of_right}", f"between:{of_left}|{of_right}"}
-    found |= {f"peer:{value}" for value in _peers(front, rest, (masked_before, masked_behind))}
+    look = _look(weight_of_numbers(numbers))
+    for peer in _peers(front, rest, (masked_before, masked_behind)):
+        found |= {f"peer:{peer}", f"peer:{peer}|{look}"}
     found |= {f"place:{place}" for place, before in _PLACES.items() if before.search(front)}
     if _PORT.match(rest):
         found.add("place:port")
@@ -152,9 +174,30 @@ def _peers(front: str, rest: str, masked: Sequence[str]) -> Iterator[str]:
     quads = [match[0] for text in (front, rest) for match in _QUAD.finditer(text)]
     weights = [weight_of_numbers(quad) for quad in quads if not _PRIVATE.match(quad)]
     if weights:
-        yield "address" if max(weights) >= 10 else "either" if max(weights) >= -12 else "version"
+        yield _look(max(weights))
         if min(weights) < -30:
             yield "small"
+
+
+def _look(weight: int) -> str:
+    """What four numbers of a weight look like."""
+    return "address" if weight >= 10 else "either" if weight >= -12 else "version"
+
+
+def _near_and_far(front: str, rest: str) -> Iterator[tuple[str, str]]:
+    """The text that is about the numbers, and the text beyond other four numbers, which may be about those."""
+    before = [match.end() for match in _QUAD.finditer(front)]
+    begin = before[-1] if before else 0
+    yield "far", front[:begin]
+    yield "near", front[begin:]
+    behind = _QUAD.search(rest)
+    if behind is None:
+        yield "near", rest
+        return
+    owner = _OWNER.search(rest, 0, behind.start())
+    end = owner.start() if owner else behind.start()
+    yield "near", rest[:end]
+    yield "far", rest[end:]
 
 
 def _tokens(text: str, numbers: str) -> list[str]:

@@ -1208,6 +1208,57 @@ our {word} {4} is down
 """
 
 
+MIXED_FRAMES = r"""
+{word} {v} 사용자가 {4}에서 로그인했습니다
+{word} {v} 쓰는데 {4} 접속이 안 돼요
+{word} {v}로 {4} 열면 빈 화면
+{word} {v}이 설치된 {4}를 재부팅
+{4}의 {word}를 {v}로 올렸다
+{4}에 {word} {v} 설치 완료
+{4} 서버는 아직 {word} {v}입니다
+{4} ({word} {v})
+{4} {word} {v}
+{4}: {word} {v}
+{4} - {word}/{v}
+{4} "{word}/{v}"
+"{word}/{v}" {4}
+{word}/{v} from {4}
+{word} {v} on {4}
+{word} {v} (host {4})
+{word} {v} listening on {4}:8080
+Upgraded {word} on {4} to {v}
+We run {word} {v} at {4}
+client {4} uses {word} {v}
+{4} reports {word} version {v}
+{"ip": "{4}", "agent": "{word}", "version": "{v}"}
+{"version": "{v}", "host": "{4}"}
+version={v} host={4}
+host={4} version={v}
+ip={4} ver={v} app={word}
+{4},{word},{v}
+{word},{v},{4}
+{4}⇥{word}⇥{v}
+| {4} | {word} | {v} |
+| {word} | {v} | {4} |
+버전 {v}, 접속 {4}
+버전: {v}⏎서버: {4}
+서버: {4}⏎버전: {v}
+주소 {4} 버전 {v}
+앱 {v} / 단말 {4}
+펌웨어 {v} 장비 {4}
+클라이언트 {v} 접속지 {4}
+IP {4}, {word} {v} 이상 필요
+공인 IP는 {4}이고 펌웨어는 {v}입니다
+펌웨어는 {v}이고 공인 IP는 {4}입니다
+host: {4}⏎version: {v}
+version: {v}⏎host: {4}
+server_ip = "{4}"⏎version = "{v}"
+connect {4} failed (client {v})
+{word} {v} 취약점을 노린 {4}발 공격
+{4}에서 {word} {v} 취약점을 스캔했다
+"""
+
+
 def crossed_cases(seed: int = 1) -> list[Case]:
     """Every word in some frames and every frame with some words, invented ones too; the numbers are drawn at random."""
     draw = random.Random(seed)
@@ -1234,6 +1285,9 @@ def crossed_cases(seed: int = 1) -> list[Case]:
     for frames, count in ((_lines(PRODUCT_FRAMES), 3), (_lines(NETWORK_FRAMES), 2)):
         texts += [frame.replace("{word}", _invent(draw)) for frame in frames for _ in range(count)]
     texts += [frame for frame in (*_lines(VERSION_FRAMES), *_lines(ADDRESS_FRAMES)) for _ in range(2)]
+    texts += [
+        frame.replace("{word}", word) for frame in _lines(MIXED_FRAMES) for word in draw.sample(products, 3)
+    ]
     for frame in _lines(SECTION_FRAMES):
         texts += [frame, frame.replace("{s}", "{v}")]
     return [_fill(text.replace("⏎", "\n").replace("⇥", "\t"), draw) for text in texts]
