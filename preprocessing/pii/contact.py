@@ -126,6 +126,13 @@ _COUNTRY_TLDS = (
 )  # fmt: skip
 _TLDS = frozenset(_COMMON_TLDS.split() + _COUNTRY_TLDS.split())
 _CHAT_GROUP = "g.us"  # of an identifier of a group of WhatsApp
+_CLOUD_HOST = re.compile(r"(?:compute(?:-1)?\.amazonaws\.com|cloudapp\.azure\.com)\Z")
+_LOGIN_BEFORE = re.compile(
+    r"(?<![A-Za-z0-9가-힣_.-])(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id|sshfs|autossh)(?: +[^\s@가-힣]+)*? +(?:[A-Za-z0-9._-]+@[^\s]+ +)?\Z"
+)
+"""Before the login of a command; words between are options, files and addresses of the command."""
+_WORD_OF_TEXT = re.compile(r" (?:[A-Z][a-z]+|(?:mail|e-?mail|contact|to|from|at|ask|or|and|for|with|questions?|issues?|access)) ")
+_PATH_BEHIND = re.compile(r":(?:[~/]|[A-Za-z0-9._/-]+\.git(?![A-Za-z]))")
 _IN_A_URL = re.compile(r"://[^/\s@]*\Z")
 
 # "RM-070-1234-5678": part of a longer code, unless the letters name a telephone
@@ -211,7 +218,7 @@ def _check_international(match: Match) -> Part | None:
 
 
 def _check_email(match: Match) -> Part | None:
-    """Requires a known top-level domain; rejects ``git@``, which is not a person, and a password before a host."""
+    """Requires a known top-level domain; rejects logins such as ``git@``, which are no mailbox, and a password before a host."""
     tld, end = match["tld"], match.end()
     if tld and not _is_tld(tld):
         labels = (match["domain"] or "").split(".")
@@ -223,9 +230,18 @@ def _check_email(match: Match) -> Part | None:
         match[0].startswith("git@")
         or match["domain"] == _CHAT_GROUP
         or _IN_A_URL.search(text_before(match, 80))
+        or _is_login(match)
     ):
         return None
     return match.start(), end
+
+
+def _is_login(match: Match) -> bool:
+    """True for the user and the host of a command that connects, of a file on a host, or of a machine in a cloud."""
+    if _CLOUD_HOST.search(match["domain"] or "") or _PATH_BEHIND.match(text_after(match, 80)):
+        return True
+    front = _LOGIN_BEFORE.search(text_before(match, 120))
+    return front is not None and _WORD_OF_TEXT.search(front[0]) is None
 
 
 def _is_tld(label: str) -> bool:

@@ -2,7 +2,8 @@
 
 Owns the published formats of issuers (AWS, GitHub, GitLab, Slack, OpenAI, Anthropic, Hugging Face, Google, Stripe, npm,
 PyPI, SendGrid, Telegram), JSON Web Tokens (RFC 7519), private keys (RFC 7468), passwords inside URLs (RFC 3986), and
-values assigned to names such as api_key. Entropy serves only to reject placeholders.
+values assigned to names such as api_key. Entropy serves only to reject placeholders. The address of an account or of a
+contract on a blockchain (0x and 40 hexadecimal digits) is public; a private key has 64 digits.
 """
 
 from __future__ import annotations
@@ -31,11 +32,22 @@ _KEY_BLOCK = re.compile(
 _URL = re.compile(
     r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/:@\"'<>]{0,64}:(?P<part>[^\s/@\"'<>]{3,128})@[A-Za-z0-9]"
 )
-_NAMES = "(?i:secret|token|(?:api|access|secret)[_-]?key|passwd|password)|비밀번호|암호"
+_NAMES = "(?i:secret|token|(?:api|access|secret|private)[_-]?key|passwd|password)|비밀번호|암호"
 _ASSIGNED = re.compile(
     rf"(?<![Nn][Oo])(?:{_NAMES})[\"']?[ \t]*(?:[:=]|=>)[ \t]*"
     r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\s<>]{12,128})(?P=quote)|(?P<plain>[A-Za-z0-9/+_-]{12,128}=?)(?![A-Za-z0-9/+_(.-]))"
 )
+_PASSWORD_NAMES = "비밀번호|암호|비번|패스워드|(?i:password|passwd|pwd|pw)"
+_PASSWORD = re.compile(
+    rf"(?:(?<![A-Za-z])|(?<=_))(?:{_PASSWORD_NAMES})(?:(?:는|은|가)? ?[:=] ?|(?:는|은) | is |(?<=[가-힣]) )"
+    r"(?P<part>[A-Za-z0-9!@#][A-Za-z0-9!@#$^~*_+-]{7,63})(?![A-Za-z0-9!@#$^~*_+./\\({\[<:\"'-]|\.[A-Za-z0-9])"
+)
+"""A password without quotes in a sentence or in settings."""
+_COMMAND = re.compile(r"(?<![A-Za-z])mysql(?:dump|admin)?(?: [^\n]{0,80})? -p(?P<part>[^\s\"'<>|;$-][^\s\"'<>|;]{5,63})(?!\S)")
+_NUMBERED = re.compile("_[0-9]{3}")
+_SIGN = re.compile("[!@#$^~*]")
+_LOGIN_OR_HASH = re.compile(r"[^@]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}|[0-9A-Fa-f]+|[^@]*(?:\$\(|\$\{|#\{).*")
+_PUBLIC_ADDRESS = re.compile("0[xX][0-9A-Fa-f]{40}")
 _SETTING_BEFORE = re.compile(r"(?:\A|\n)(?:export )?[A-Za-z0-9_.-]*\Z")
 _PLACEHOLDER = re.compile(
     r"(?i:example|your|change|insecure|dummy|placeholder|password|passwd|sample|foobar|secret|token|x{4})|\*{3}|\.{3}|\$|\{|%[(s]"
@@ -44,6 +56,7 @@ _WORDS = "user username root admin pass pw pwd secret password passwd changeme p
 _WEAK = frozenset(_WORDS.split())
 _PATH = re.compile(r"(?:/[a-z0-9_-]+){2,}")
 TOKEN_BITS, ASSIGNED_BITS = 3.0, 3.5
+_HEX = re.compile("[0-9A-Fa-f]{32,}")  # its characters have at most 4 bits, so a random key may stay below ASSIGNED_BITS
 LONG_VALUE = 32
 """Characters from which a value without quotes counts wherever it is assigned."""
 
@@ -74,8 +87,9 @@ def _check_assigned(match: Match) -> Part | None:
         not mixed
         or _PLACEHOLDER.search(value)
         or _PATH.fullmatch(value)
+        or _PUBLIC_ADDRESS.fullmatch(value)
         or "://" in value
-        or bits_per_character(value) < ASSIGNED_BITS
+        or bits_per_character(value) < (TOKEN_BITS if _HEX.fullmatch(value) else ASSIGNED_BITS)
     ):
         return None
     if group == "plain" and len(value) < LONG_VALUE and not _is_setting(match, value):
@@ -89,6 +103,25 @@ def _is_setting(match: Match, value: str) -> bool:
     named = match[0].lower().startswith(("password=", "passwd="))
     before = _SETTING_BEFORE.search(match.string, max(0, match.start() - 64), match.start())
     return bool(mixed and named and before and match.string[match.end() : match.end() + 1] in ("", "\n"))
+
+
+def _check_password(match: Match) -> Part | None:
+    """Requires a letter, a digit and a sign, which words, names in code and hints at a password do not have together; an
+    underscore counts before three digits, and behind a Korean word anywhere."""
+    value = match["part"]
+    korean = "가" <= match[0][0] <= "힣"
+    signed = _SIGN.search(value) or _NUMBERED.search(value) or (korean and "_" in value)
+    if not (signed and re.search("[0-9]", value) and re.search("[A-Za-z]", value)):
+        return None
+    if _PLACEHOLDER.search(value.replace("$", "")) or _LOGIN_OR_HASH.fullmatch(value):
+        return None
+    return match.span("part")
+
+
+def _check_command(match: Match) -> Part | None:
+    value = match["part"]
+    mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
+    return match.span("part") if mixed and not _PLACEHOLDER.search(value.replace("$", "")) else None
 
 
 PATTERNS = (
@@ -106,4 +139,6 @@ PATTERNS = (
     Pattern("secret", r"hooks\.slack\.com/services/T", _WEBHOOK, lambda match: match.span("part"), as_is=True),
     Pattern("secret", r"://[^ \n\t\r/:@\"'<>]{0,64}:[^ \n\t\r/@\"'<>]{3,128}@", _URL, _check_url, as_is=True),
     Pattern("secret", rf"(?:{_NAMES})[\"']?[ \t]*[:=]>?[ \t]*[\"'A-Za-z0-9/+_-]", _ASSIGNED, _check_assigned, as_is=True),
+    Pattern("secret", rf"(?:{_PASSWORD_NAMES})(?:(?:는|은|가)? ?[:=] ?|(?:는|은)? | is )[A-Za-z0-9!@#]", _PASSWORD, _check_password, as_is=True),
+    Pattern("secret", r"mysql[^\n]{0,90} -p[^ \n]", _COMMAND, _check_command, as_is=True),
 )  # fmt: skip

@@ -41,10 +41,11 @@ _RRN_NAMED = re.compile(
 )
 # "회원번호", "증권번호": the number of something else than a registration
 _OTHER_NUMBER = re.compile(r"[가-힣](?<!주민)(?<!등록)(?<!식별)번호[^0-9A-Za-z가-힣]{0,4}\Z")
+_CORPORATE = re.compile("(?i:corporate|corporation|company|business) (?i:reg)|법인 ?\\Z")
 _AMOUNT = re.compile(r" ?(?:원(?![본천고금장생])|명(?![의단])|개(?![인명])|건(?![강물])|호(?![가-힣]))")
 _PERSON = re.compile("성명|이름|성함|생년|출생|사망|망인|고인|본인|환자|세대주|상속|할머니|할아버지|어르신")
 _PASSPORT = re.compile(
-    r"(?<![0-9A-Za-z_-])(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_-])"
+    r"(?<![0-9A-Za-z_-])(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[MSRGDO] [0-9]{8}|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_-])"
 )
 _PASSPORT_NAMED = re.compile(r"여권|旅券|(?i:passport)")
 _PRODUCT = re.compile(r"모델|품번|제품|상품|부품|시리얼|도면|재고|(?i:part|model|sku|serial)")
@@ -73,6 +74,7 @@ def _check_rrn(match: Match) -> Part | None:
     thing = (
         is_number_of_thing(match)
         or _OTHER_NUMBER.search(text_before(match, 12))
+        or _CORPORATE.search(text_before(match, 36))
         or _AMOUNT.match(text_after(match, 3))
     )
     if is_in_code(match, _TOUCHES_RRN) or not _is_birthday(year, month, day, gender) or (thing and not named):

@@ -64,13 +64,13 @@ _PUBLISHED_FOR_TESTS = frozenset(_TEST_NUMBERS.split())
 _BANK = "은행|뱅크|농협|수협|신협|새마을금고|우체국"
 _SHORT_BANK = "신한|국민|기업|부산|대구|광주|전북|경남|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK|KB|NH"
 _ACCOUNT = re.compile(
-    START + r"(?:(?P<grouped>[0-9]{2,6}(?:-[0-9]{1,8}){1,3})|[0-9]{10,14}|[0-9]{3} [0-9]{3} [0-9]{6})" + END
+    START + r"(?:(?P<grouped>[0-9]{2,6}(?:-[0-9]{1,8}){1,3})|[0-9]{10,14}|[0-9]{3} [0-9]{3} [0-9]{6}|[0-9]{3,4} [0-9]{4} [0-9]{4} [0-9]{2})" + END
 )
 _TOUCHES_ACCOUNT = touching("[a-z]*bank|account|acct|a/c|kb|nh|ibk|sc|no|number")
 _BEFORE_ACCOUNT = re.compile(rf"(?:계좌|통장|{_BANK}|입금|송금|이체|예금주|[Aa]ccount)[^0-9]{{0,20}}\Z")
 _BANK_BEFORE = re.compile(rf"(?:{_SHORT_BANK})[ :]{{0,2}}\Z")
 _BRAND = re.compile("(?:신한|KB ?국민|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK ?기업)[ :]{0,2}\\Z")
-_AFTER_ACCOUNT = re.compile(rf"[ ,]{{0,2}}[(\[]?(?:[가-힣]{{1,6}}(?:은행|뱅크)|{_BANK}|예금주)")
+_AFTER_ACCOUNT = re.compile(rf"[ ,]{{0,2}}[(\[]?(?:[가-힣]{{1,6}}(?:은행|뱅크)|{_BANK}|카뱅|케뱅|토뱅|예금주)")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12][0-9]|3[01])")
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,2}-")
 _NOT_A_NUMBER_OF = re.compile(r" ?(?:[천만억]? ?원|점|명|개|건|주|호|달러|%)")
@@ -107,12 +107,12 @@ def _check_card(match: Match) -> Part | None:
 
 
 def _check_account(match: Match) -> Part | None:
-    """Requires 10 to 14 digits next to a bank or a transfer; rejects dates and amounts."""
+    """Requires 10 to 14 digits next to a bank or a transfer; rejects dates, amounts and zeros alone."""
     if is_in_code(match, _TOUCHES_ACCOUNT):
         return None
     front = text_before(match, 28)
     digits = len(digits_of(match[0]))
-    if not 10 <= digits <= 14 or _DATE.match(match[0]) or _NOT_A_NUMBER_OF.match(text_after(match, 4)):
+    if not any(digits_of(match[0])) or not 10 <= digits <= 14 or _DATE.match(match[0]) or _NOT_A_NUMBER_OF.match(text_after(match, 4)):
         return None
     if (
         is_number_of_thing(match)
@@ -133,6 +133,6 @@ CARDS = (
     Pattern("card", rf"[2-69](?:[-{DASHES[1:]} ]?[0-9]){{12}}", _CARD_IN_ANY_GROUPS, _check_card, f"{_CARD_WORDS}|cc|pan)"),
 )  # fmt: skip
 ACCOUNTS = (
-    Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{10}}|[0-9]{{3}} [0-9]{{3}} [0-9]{{6}}", _ACCOUNT, _check_account,
-            f"계좌|통장|{_BANK}|입금|송금|이체|예금주|[Aa]ccount|(?:{_SHORT_BANK})[ :]{{0,2}}[0-9]"),
+    Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{10}}|[0-9]{{3}} (?:[0-9]{{3}} [0-9]{{6}}|[0-9]{{4}} [0-9]{{4}} [0-9]{{2}})", _ACCOUNT, _check_account,
+            f"계좌|통장|{_BANK}|입금|송금|이체|예금주|카뱅|케뱅|토뱅|[Aa]ccount|(?:{_SHORT_BANK})[ :]{{0,2}}[0-9]"),
 )  # fmt: skip
