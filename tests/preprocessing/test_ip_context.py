@@ -48,6 +48,35 @@ def test_four_other_numbers_nearby_count():
     assert sum_beside("211.133.190.112") > sum_beside("3.1.9.12")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "서버 버전 3.7.5.1, 주소 {}",
+        "서버 주소 {}, 버전 3.7.5.1",
+        "chrome 120.0.0.0 으로 {} 접속 시 경고",
+        '{} - - "GET /a HTTP/1.1" 200 "FortiClient/7.2.4.1"',
+        "공인 IP는 {}이고 펌웨어는 3.0.4.1입니다",
+    ],
+)
+@pytest.mark.parametrize("address", ["61.133.90.169", "18.62.64.232"])
+def test_a_version_in_the_same_line_does_not_hide_an_address(text, address):
+    masked, counts = mask(text.format(address))
+    assert masked == text.format("<|ip|>") and counts == {"ip": 1}
+
+
+def test_words_beyond_other_numbers_are_far():
+    text = "웨일 버전 3.7.5.1, 주소 14.3.90.12, 모듈 버전 4.1.2.3"
+    start = text.index("14.3")
+    found = ip_context.features(text, start, start + 10, "")
+    assert {"near:주소", "far:버전", "far:웨일"} <= found
+    assert "near:버전" not in found and "near:모듈" not in found
+
+
+def test_the_ratios_of_the_numbers_follow_from_their_classes():
+    assert ip_context.weight_of_numbers("14.140.7.118") == 2 + 14 + round(0.15 * (-4 + 37 - 27 + 29))
+    assert ip_context.weight_of_numbers("3.1.9.12") == -20 - 55 + round(0.15 * (-30 - 29 - 27 + 2))
+
+
 @pytest.mark.parametrize("front", ["foo==", "foo/bar:", "setup_", "C:\\Program Files\\Foo\\"])
 def test_a_place_of_versions_counts_against_an_address(front):
     assert evidence("ssh root@14.3.90.12") > 0 >= evidence(f"{front}14.3.90.12")
@@ -78,7 +107,7 @@ def test_every_line_of_the_table_is_a_family_a_weight_and_values_named_once():
     families = {family for family, _ in names}
     assert families - {"bias"} == {
         "left", "left0", "left1", "left2", "right", "right0", "right1", "right2", "sides", "owner", "second", "next",
-        "near", "title", "before", "behind", "between", "name", "place", "peer",
+        "near", "far", "title", "before", "behind", "between", "name", "place", "peer",
     }  # fmt: skip
 
 

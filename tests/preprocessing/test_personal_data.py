@@ -30,7 +30,7 @@ FOUND = [
     ("account", "통장 123456-00-123456으로", "통장 <|account|>으로"),
     ("email", "메일주소hong@naver.com입니다", "메일주소<|email|>입니다"),
     ("email", "<nora.feldspar@example.co.kr>,", "<<|email|>>,"),
-    ("ip", "서버 203.0.113.25로 접속", "서버 <|ip|>로 접속"),
+    ("ip", "서버 211.33.90.25로 접속", "서버 <|ip|>로 접속"),
     ("ip", "접속 IP: 14.5.7.20, 시각", "접속 IP: <|ip|>, 시각"),  # small numbers, but called an address
     ("ip", "아이피 주소 27.1.2.3에서", "아이피 주소 <|ip|>에서"),
     ("passport", "여권번호\nM12345678", "여권번호\n<|passport|>"),  # named in the line above
@@ -297,3 +297,93 @@ def test_personal_data_in_a_text_that_spans_lines():
     assert mask(text)[0] == "설정\n<|secret|>\n연락 <|phone|>"
     assert mask_texts([text])[0] == ["설정\n<|secret|>\n연락 <|phone|>"]
     assert masking.find(text)[0] == Span(3, 3 + len(key), "secret")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["192.0.2.10", "198.51.100.7", "203.0.113.99", "198.18.4.5", "2001:db8:1::25", "3fff::1:2"]
+    + ["8.8.8.8", "1.0.0.1", "168.126.63.1", "2001:4860:4860::8844"],
+)
+def test_addresses_for_documentation_and_public_resolvers_stay(address):
+    assert mask(f"서버 주소는 {address}입니다")[1] == {}
+    assert mask(f"ping {address}")[1] == {}
+
+
+@pytest.mark.parametrize("number", ["192.0.3.10", "198.51.101.7", "203.0.114.99", "198.20.4.5", "2001:db9:1::25"])
+def test_their_neighbors_are_masked(number):
+    assert mask(f"서버 주소는 {number}입니다")[1] == {"ip": 1}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ssh -i key.pem ubuntu@ec2-3-35-10-20.ap-northeast-2.compute.amazonaws.com",
+        "$ ssh -L 8080:localhost:80 root@ssh.server.io",
+        "scp a.txt deploy@build.company.kr:/srv",
+        "rsync -av dist/ www@web01.company.co.kr:/srv/www",
+        "git clone org-12@github.com:team/repo.git",
+        "sftp backup@files.company.kr",
+    ],
+)
+def test_the_login_of_a_command_is_no_mailbox(line):
+    assert mask(line)[1] == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ssh 문의는 kim@company.kr 로",
+        "For ssh access mail kim@company.kr please",
+        "메일: kim@company.kr:홍길동",
+        "kim@company.kr 계정으로 ssh 접속",
+    ],
+)
+def test_a_mailbox_beside_the_name_of_a_command_is_masked(line):
+    assert mask(line)[1] == {"email": 1}
+
+
+@pytest.mark.parametrize("name", ["token", "address", "contract", "apiKey"])
+def test_the_address_of_a_contract_is_public_and_a_private_key_is_not(name):
+    digits = "8368f7e732d2e433ec56f24b1c71b106e934d263"
+    assert mask(f'{name}: "0x{digits}"')[1] == {}
+    assert mask(f"{name}: 0x{digits}")[1] == {}
+    key = f"0x{digits}{digits[:24]}"
+    assert mask(f'privateKey: "{key}"')[0] == 'privateKey: "<|secret|>"'
+    assert mask(f"client_secret: {key}")[1] == {"secret": 1}
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        ("비밀번호: ", ""),
+        ("비밀번호는 ", " 입니다"),
+        ("비밀번호는 ", "입니다"),
+        ("접속 계정 admin / 비번 ", ""),
+        ("The password is ", " for now."),
+        ("DB_PASSWORD=", ""),
+        ("  password: ", "\n  port: 1"),
+        ("mysql -u root -p", " shop"),
+    ],
+)
+def test_a_password_without_quotes(before, behind):
+    value = "Tiger#12" + "57x"
+    assert mask(f"{before}{value}{behind}")[0] == f"{before}<|secret|>{behind}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "비밀번호: 영문+숫자 8자 이상",
+        "비밀번호는 8자 이상이어야 합니다",
+        "password: changeme",
+        "password: ${DB_PASSWORD_1}",
+        "password = get_password2()",
+        "password: string_2",
+        "password=abc12345&user=kim",
+        "password: kim@company1.example/1",
+        "mysql -P3306 -p",
+        "if password != a1#b2c3d4:",
+    ],
+)
+def test_what_is_no_password(line):
+    assert mask(line)[1].get("secret", 0) == 0
