@@ -131,7 +131,9 @@ _LOGIN_BEFORE = re.compile(
     r"(?<![A-Za-z0-9가-힣_.-])(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id|sshfs|autossh)(?: +[^\s@가-힣]+)*? +(?:[A-Za-z0-9._-]+@[^\s]+ +)?\Z"
 )
 """Before the login of a command; words between are options, files and addresses of the command."""
-_WORD_OF_TEXT = re.compile(r" (?:[A-Z][a-z]+|(?:mail|e-?mail|contact|to|from|at|ask|or|and|for|with|questions?|issues?|access)) ")
+_WORD_OF_TEXT = re.compile(
+    r" (?:[A-Z][a-z]+|(?:mail|e-?mail|contact|to|from|at|ask|or|and|for|with|questions?|issues?|access)) "
+)
 _PATH_BEHIND = re.compile(r":(?:[~/]|[A-Za-z0-9._/-]+\.git(?![A-Za-z]))")
 _IN_A_URL = re.compile(r"://[^/\s@]*\Z")
 

@@ -38,12 +38,18 @@ _ASSIGNED = re.compile(
     r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\s<>]{12,128})(?P=quote)|(?P<plain>[A-Za-z0-9/+_-]{12,128}=?)(?![A-Za-z0-9/+_(.-]))"
 )
 _PASSWORD_NAMES = "비밀번호|암호|비번|패스워드|(?i:password|passwd|pwd|pw)"
+_ID_AND_PASSWORD = rf"(?:(?i:id)|아이디) ?/ ?(?:{_PASSWORD_NAMES}) ?[:=] ?[A-Za-z0-9_.@-]+ ?/ ?"
 _PASSWORD = re.compile(
-    rf"(?:(?<![A-Za-z])|(?<=_))(?:{_PASSWORD_NAMES})(?:(?:는|은|가)? ?[:=] ?|(?:는|은) | is |(?<=[가-힣]) )"
-    r"(?P<part>[A-Za-z0-9!@#][A-Za-z0-9!@#$^~*_+-]{7,63})(?![A-Za-z0-9!@#$^~*_+./\\({\[<:\"'-]|\.[A-Za-z0-9])"
+    rf"(?:(?<![A-Za-z])|(?<=_))(?:{_ID_AND_PASSWORD}|(?:{_PASSWORD_NAMES})(?:(?:는|은|가)? ?[:=] ?|(?:는|은) | is |(?<=[가-힣]) ))"
+    r"(?P<part>[A-Za-z0-9!@#][A-Za-z0-9!@#$^~*_+-]{7,63})"
+    r"(?![A-Za-z0-9!@#$^~*_+/\\({\[<:\"'-]|\.[A-Za-z0-9]| ?(?:처럼|같은|[과와] 같))"
 )
 """A password without quotes in a sentence or in settings."""
-_COMMAND = re.compile(r"(?<![A-Za-z])mysql(?:dump|admin)?(?: [^\n]{0,80})? -p(?P<part>[^\s\"'<>|;$-][^\s\"'<>|;]{5,63})(?!\S)")
+_COMMAND = re.compile(
+    r"(?<![A-Za-z])(?:mysql(?:dump|admin)?(?: [^\n]{0,80})? -p|sshpass -p ?|redis-cli(?: [^\n]{0,80})? -a )"
+    r"(?P<part>[^\s\"'<>|;$-][^\s\"'<>|;]{5,63})(?!\S)"
+)
+"""A password among the options of a command."""
 _NUMBERED = re.compile("_[0-9]{3}")
 _SIGN = re.compile("[!@#$^~*]")
 _LOGIN_OR_HASH = re.compile(r"[^@]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}|[0-9A-Fa-f]+|[^@]*(?:\$\(|\$\{|#\{).*")
@@ -56,7 +62,9 @@ _WORDS = "user username root admin pass pw pwd secret password passwd changeme p
 _WEAK = frozenset(_WORDS.split())
 _PATH = re.compile(r"(?:/[a-z0-9_-]+){2,}")
 TOKEN_BITS, ASSIGNED_BITS = 3.0, 3.5
-_HEX = re.compile("[0-9A-Fa-f]{32,}")  # its characters have at most 4 bits, so a random key may stay below ASSIGNED_BITS
+_HEX = re.compile(
+    "[0-9A-Fa-f]{32,}"
+)  # its characters have at most 4 bits, so a random key may stay below ASSIGNED_BITS
 LONG_VALUE = 32
 """Characters from which a value without quotes counts wherever it is assigned."""
 
@@ -109,7 +117,7 @@ def _check_password(match: Match) -> Part | None:
     """Requires a letter, a digit and a sign, which words, names in code and hints at a password do not have together; an
     underscore counts before three digits, and behind a Korean word anywhere."""
     value = match["part"]
-    korean = "가" <= match[0][0] <= "힣"
+    korean = re.match("[가-힣]", match[0]) is not None
     signed = _SIGN.search(value) or _NUMBERED.search(value) or (korean and "_" in value)
     if not (signed and re.search("[0-9]", value) and re.search("[A-Za-z]", value)):
         return None
@@ -140,5 +148,6 @@ PATTERNS = (
     Pattern("secret", r"://[^ \n\t\r/:@\"'<>]{0,64}:[^ \n\t\r/@\"'<>]{3,128}@", _URL, _check_url, as_is=True),
     Pattern("secret", rf"(?:{_NAMES})[\"']?[ \t]*[:=]>?[ \t]*[\"'A-Za-z0-9/+_-]", _ASSIGNED, _check_assigned, as_is=True),
     Pattern("secret", rf"(?:{_PASSWORD_NAMES})(?:(?:는|은|가)? ?[:=] ?|(?:는|은)? | is )[A-Za-z0-9!@#]", _PASSWORD, _check_password, as_is=True),
-    Pattern("secret", r"mysql[^\n]{0,90} -p[^ \n]", _COMMAND, _check_command, as_is=True),
+    Pattern("secret", rf"/ ?(?:{_PASSWORD_NAMES}) ?[:=]", _PASSWORD, _check_password, as_is=True),
+    Pattern("secret", r"mysql[^\n]{0,90} -p[^ \n]|sshpass -p|redis-cli[^\n]{0,90} -a ", _COMMAND, _check_command, as_is=True),
 )  # fmt: skip

@@ -41,11 +41,12 @@ _NAMED = re.compile(
 _SOCKETS = re.compile(r"(?:\A|\n)(?:tcp|udp)6? [^\n]*\Z")
 """Before an address in a list of sockets, where a port follows."""
 _PREFIX = re.compile("/([0-9]{1,3})(?![0-9.])")
-_RESOLVERS = frozenset(
+_OPERATED_FOR_ALL = (
     "1.1.1.1 1.0.0.1 8.8.8.8 8.8.4.4 9.9.9.9 149.112.112.112 208.67.222.222 208.67.220.220 4.2.2.1 4.2.2.2 94.140.14.14 94.140.15.15 "
     "114.114.114.114 223.5.5.5 223.6.6.6 77.88.8.8 168.126.63.1 168.126.63.2 210.220.163.82 219.250.36.130 164.124.101.2 203.248.252.2 "
-    "2001:4860:4860::8888 2001:4860:4860::8844 2606:4700:4700::1111 2606:4700:4700::1001 2620:fe::fe 2620:fe::9".split()
+    "2001:4860:4860::8888 2001:4860:4860::8844 2606:4700:4700::1111 2606:4700:4700::1001 2620:fe::fe 2620:fe::9"
 )
+_RESOLVERS = frozenset(_OPERATED_FOR_ALL.split())
 """Resolvers for everyone, as their operators publish them: Cloudflare, Google, Quad9, OpenDNS, Level 3, AdGuard, 114DNS, AliDNS,
 Yandex, and of Korea KT, SK Broadband and LG U+."""
 _DOCUMENTATION_V6 = (ipaddress.IPv6Network("2001:db8::/32"), ipaddress.IPv6Network("3fff::/20"))

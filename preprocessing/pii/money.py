@@ -64,13 +64,17 @@ _PUBLISHED_FOR_TESTS = frozenset(_TEST_NUMBERS.split())
 _BANK = "은행|뱅크|농협|수협|신협|새마을금고|우체국"
 _SHORT_BANK = "신한|국민|기업|부산|대구|광주|전북|경남|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK|KB|NH"
 _ACCOUNT = re.compile(
-    START + r"(?:(?P<grouped>[0-9]{2,6}(?:-[0-9]{1,8}){1,3})|[0-9]{10,14}|[0-9]{3} [0-9]{3} [0-9]{6}|[0-9]{3,4} [0-9]{4} [0-9]{4} [0-9]{2})" + END
+    START
+    + r"(?:(?P<grouped>[0-9]{2,6}(?:-[0-9]{1,8}){1,3})|[0-9]{10,14}|[0-9]{3} [0-9]{3} [0-9]{6}|[0-9]{3,4} [0-9]{4} [0-9]{4} [0-9]{2})"
+    + END
 )
 _TOUCHES_ACCOUNT = touching("[a-z]*bank|account|acct|a/c|kb|nh|ibk|sc|no|number")
 _BEFORE_ACCOUNT = re.compile(rf"(?:계좌|통장|{_BANK}|입금|송금|이체|예금주|[Aa]ccount)[^0-9]{{0,20}}\Z")
 _BANK_BEFORE = re.compile(rf"(?:{_SHORT_BANK})[ :]{{0,2}}\Z")
 _BRAND = re.compile("(?:신한|KB ?국민|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK ?기업)[ :]{0,2}\\Z")
-_AFTER_ACCOUNT = re.compile(rf"[ ,]{{0,2}}[(\[]?(?:[가-힣]{{1,6}}(?:은행|뱅크)|{_BANK}|카뱅|케뱅|토뱅|예금주)")
+_AFTER_ACCOUNT = re.compile(
+    rf"[ ,]{{0,2}}[(\[]?(?:[가-힣]{{1,6}}(?:은행|뱅크)|{_BANK}|카뱅|케뱅|토뱅|예금주)"
+)
 _DATE = re.compile(r"(?:19|20)[0-9]{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12][0-9]|3[01])")
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,2}-")
 _NOT_A_NUMBER_OF = re.compile(r" ?(?:[천만억]? ?원|점|명|개|건|주|호|달러|%)")
@@ -112,7 +116,12 @@ def _check_account(match: Match) -> Part | None:
         return None
     front = text_before(match, 28)
     digits = len(digits_of(match[0]))
-    if not any(digits_of(match[0])) or not 10 <= digits <= 14 or _DATE.match(match[0]) or _NOT_A_NUMBER_OF.match(text_after(match, 4)):
+    if (
+        not any(digits_of(match[0]))
+        or not 10 <= digits <= 14
+        or _DATE.match(match[0])
+        or _NOT_A_NUMBER_OF.match(text_after(match, 4))
+    ):
         return None
     if (
         is_number_of_thing(match)

@@ -309,7 +309,9 @@ def test_addresses_for_documentation_and_public_resolvers_stay(address):
     assert mask(f"ping {address}")[1] == {}
 
 
-@pytest.mark.parametrize("number", ["192.0.3.10", "198.51.101.7", "203.0.114.99", "198.20.4.5", "2001:db9:1::25"])
+@pytest.mark.parametrize(
+    "number", ["192.0.3.10", "198.51.101.7", "203.0.114.99", "198.20.4.5", "2001:db9:1::25"]
+)
 def test_their_neighbors_are_masked(number):
     assert mask(f"서버 주소는 {number}입니다")[1] == {"ip": 1}
 
@@ -362,7 +364,11 @@ def test_the_address_of_a_contract_is_public_and_a_private_key_is_not(name):
         ("The password is ", " for now."),
         ("DB_PASSWORD=", ""),
         ("  password: ", "\n  port: 1"),
+        ("The admin password is ", "."),
+        ("id/pw : admin / ", ""),
         ("mysql -u root -p", " shop"),
+        ("sshpass -p ", " ssh root@host"),
+        ("redis-cli -a ", " ping"),
     ],
 )
 def test_a_password_without_quotes(before, behind):
@@ -381,6 +387,7 @@ def test_a_password_without_quotes(before, behind):
         "password: string_2",
         "password=abc12345&user=kim",
         "password: kim@company1.example/1",
+        "비밀번호는 user123!처럼 쉬우면 안 된다",
         "mysql -P3306 -p",
         "if password != a1#b2c3d4:",
     ],
