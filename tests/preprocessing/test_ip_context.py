@@ -13,6 +13,7 @@ from tests.preprocessing.measure_personal_data import read_cases
 
 def evidence(text, title=""):
     found = re.search(r"[0-9]+(?:\.[0-9]+){3}", text)
+    assert found
     return ip_context.evidence(text, *found.span(), title)
 
 
