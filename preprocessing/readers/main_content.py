@@ -24,10 +24,12 @@ from preprocessing.readers.page_surroundings import (
 from preprocessing.readers.page_tree import INLINE, Element, PageTree, build_tree, sum_texts, weight_of
 from preprocessing.readers.page_words import (
     ANSWERS,
+    BEFORE_AND_AFTER,
     COMMENTS_HEADING,
     CONTENT,
     LICENSE_HEADING,
     LINKS_HEADING,
+    NAMES_NO_POST,
     POLICIES,
     TITLES,
     is_notice,
@@ -47,6 +49,8 @@ _SPACE = re.compile(r"\s+")
 CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
 NAMED_SHARE = 0.5  # the same for a child with a name of content
 CONTENT_BONUS = 3  # factor of the weight of an element with a name of content
+LEFT = 0.3  # prose beside a block, relative to it, that makes it a part of the content
+LEFT_BY_SURE = 0.6  # the same for an element that says to be the content
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
 LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its heading
 LONGEST_NOTICE = 240
@@ -166,12 +170,29 @@ def _choose_content(page: Element, around_heading: set[Element], of_links: bool)
             return content
         if not of_links and (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):
             return content
+        if not of_links and _leaves_content(heaviest, others):
+            return content
         share = NAMED_SHARE if _is_content(heaviest) else CONTENT_SHARE
         if not _is_sure(heaviest) and weigh(heaviest) < share * weigh(content):
             return content
         if heaviest not in around_heading and _is_beside_heading(others, around_heading):
             return content
         content, is_named = heaviest, is_named or _is_content(heaviest)
+
+
+def _leaves_content(heaviest: Element, others: list[Element]) -> bool:
+    """True where the blocks beside the heaviest have a good share of its prose, or prose below the only first heading."""
+    left = [other for other in others if other.prose > 0 and not _is_link_group(other)]
+    share = LEFT_BY_SURE if _is_sure(heaviest) else LEFT
+    if sum(other.prose for other in left) >= max(LEAST_PROSE, share * heaviest.prose):
+        return True
+    return any(_has_title(other) for other in left) and not _has_title(heaviest)
+
+
+def _has_title(element: Element) -> bool:
+    """True for a block with an ``<h1>`` that is no link, which is the name of the page and not of its site."""
+    parts = islice(element.descendants(), MOST_DESCENDANTS)
+    return any(part.name == "h1" and part.text > 1 and not part.links and not part.is_cut for part in parts)
 
 
 def _text_of(element: Element) -> int:
@@ -314,6 +335,8 @@ def _is_other(tree: PageTree, before: Element | None, element: Element, of_links
             return True
     if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):
         return False  # of a list the items are judged
+    if element.name not in ("td", "th") and BEFORE_AND_AFTER.fullmatch(text := tree.text_of(element)):
+        return not NAMES_NO_POST.fullmatch(text)
     is_license = (
         before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(tree.text_of(before))
     )

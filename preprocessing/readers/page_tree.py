@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from preprocessing.readers.page_words import split_names
+from preprocessing.readers.page_words import is_contact, split_names
 
 _SKIPPED = re.compile(
     r"<(?:!--|(script|style|noscript|template|svg|iframe|select|textarea|math|object|audio|video|canvas|head)(?=[\s>]))"
@@ -135,12 +135,12 @@ def build_tree(page: str) -> PageTree:
     names: list[str] = []
     for match in _TAG.finditer(page):
         start, end = match.span()
-        if start > at and (count := len(page[at:start].strip())):
+        if start > at and (count := len(text := page[at:start].strip())):
             own = parent.own
             own[0] += count
             if links:
                 own[1] += count
-            elif count >= PROSE:
+            elif count >= PROSE and not is_contact(text):
                 own[2] += count
         at = end
         closing, name, attributes = match.groups()
