@@ -10,6 +10,7 @@ number of elements.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from itertools import islice
@@ -21,7 +22,7 @@ from preprocessing.readers.page_surroundings import (
     cut_surroundings,
     is_page_of_links,
 )
-from preprocessing.readers.page_tree import INLINE, Element, PageTree, build_tree, sum_texts, weight_of
+from preprocessing.readers.page_tree import INLINE, RUN, Element, PageTree, build_tree, sum_texts, weight_of
 from preprocessing.readers.page_words import (
     ANSWERS,
     BEFORE_AND_AFTER,
@@ -44,6 +45,8 @@ _BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
 _ANNOUNCING = frozenset((*HEADINGS, *_BLOCKS))
 _TITLE_PARTS = re.compile(r"\s*(?:[|·»›>—–:]+|\s-\s|::)\s*")
 _HOME = re.compile(r"<a\b[^>]*href=\"(?:\.?/|https?://[^/\"]+/?|index\.\w+)\"")
+_BARS = " \n\t\u00a0|·ㆍ/"
+_LINE = re.compile(r"(?:(?<=<br>)|(?<=<hr>)|(?<=<br/>)|(?<=<br />))([^<>]+)(?=<br|<hr|</|\Z)")
 _SPACE = re.compile(r"\s+")
 
 CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
@@ -53,6 +56,7 @@ LEFT = 0.3  # prose beside a block, relative to it, that makes it a part of the 
 LEFT_BY_SURE = 0.6  # the same for an element that says to be the content
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
 LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its heading
+LONGEST_END = 800  # characters of HTML at the end in which copyright lines are searched
 LONGEST_NOTICE = 240
 LONGEST_HEADING = 60
 LONGEST_BOX_HEADING = 20
@@ -78,7 +82,7 @@ def find_main_content(page: str, title: str) -> str:
     )
     _cut_groups(tree, content, around_heading, of_links)
     _cut_policies(tree, content)
-    return _heading_above(tree, content, heading) + _join_uncut(tree, content)
+    return _heading_above(tree, content, heading) + _cut_last_notices(_join_uncut(tree, content))
 
 
 # --- heading ---------------------------------------------------------------------------------------------
@@ -329,6 +333,8 @@ def _begins_other(tree: PageTree, element: Element, following: Element | None) -
 
 def _is_other(tree: PageTree, before: Element | None, element: Element, of_links_page: bool) -> bool:
     """True for a group of links that no block of the content announces, and for a notice."""
+    if element.name == RUN:
+        return not (of_links_page or _is_inside_part(element) or _is_part_of_line(tree, element))
     if (not of_links_page or _is_row_of_layout(element)) and _is_link_group(element):
         is_part = element.name in _BLOCKS and before is not None and before.name in _ANNOUNCING
         if not (is_part or _is_inside_part(element)):
@@ -341,6 +347,13 @@ def _is_other(tree: PageTree, before: Element | None, element: Element, of_links
         before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(tree.text_of(before))
     )
     return not is_license and is_notice(tree.text_of(element))
+
+
+def _is_part_of_line(tree: PageTree, element: Element) -> bool:
+    """True where text precedes or follows links that bars set apart: ``출처: 가 | 나 | 다``."""
+    before = tree.html[max(0, element.start - NEAR) : element.start].rstrip(_BARS)
+    after = tree.html[element.end : element.end + NEAR].lstrip(_BARS)
+    return before[-1:] not in ("", ">") or after[:1] not in ("", "<")
 
 
 def _is_inside_part(element: Element) -> bool:
@@ -401,6 +414,16 @@ def _cut_policies(tree: PageTree, content: Element) -> None:
         if element.text > LONGEST_HEADING or not POLICIES.fullmatch(tree.text_of(element)):
             return
         element.is_cut = True
+
+
+def _cut_last_notices(content: str) -> str:
+    """Removes the copyright lines with which the content ends, where they are in no element of their own."""
+    start = max(0, len(content) - LONGEST_END)
+    lines = list(_LINE.finditer(content, start))
+    while lines and (is_notice(text := html.unescape(lines[-1][1]).strip()) or not text):
+        line = lines.pop()
+        content = content[: line.start(1)] + content[line.end(1) :] if text else content
+    return content
 
 
 def _cut_empty_headings(children: list[Element], parent: Element) -> None:

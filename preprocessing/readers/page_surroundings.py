@@ -54,14 +54,18 @@ SHORT_PAGE = 4000  # weight of a page for which this share is computed at most
 def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     """Marks what surrounds the main content; elements around the heading of the page stay.
 
-    Where names would leave too little, only tags and roles count.
+    Blocks of prose that only their names cut stay where they have more prose than the rest of the page: what has most of the
+    sentences does not surround anything. Where names would leave too little, only tags and roles count.
     """
     page = tree.elements[0]
     all_text, all_characters = weight_of(page), page.text
     named: dict[Element, int] = {}
-    comments, popups = _mark(tree, around_heading, named)
+    prose: list[Element] = []
+    comments, popups = _mark(tree, around_heading, named, prose)
     sum_texts(tree.elements)
     _keep_lists_of_content(tree, named)
+    if sum(element.prose for element in prose if element.is_cut) > page.prose:
+        _keep(tree, prose)
     if is_page_of_links(page) and page.text - page.own[0] >= LEAST_OF_LINKS * all_characters:
         return
     if weight_of(page) >= LEAST * max(all_text - popups - comments, min(all_text - popups, SHORT_PAGE)):
@@ -69,7 +73,7 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     for element in tree.elements:
         element.is_cut = False
     sum_texts(tree.elements)
-    _mark(tree, around_heading, None)
+    _mark(tree, around_heading, None, [])
     sum_texts(tree.elements)
 
 
@@ -82,16 +86,20 @@ def is_page_of_links(page: Element) -> bool:
 
 def _keep_lists_of_content(tree: PageTree, named: dict[Element, int]) -> None:
     """Keeps a list of links with the name of surroundings that is nearly all of the content, such as a table of contents."""
-    kept = False
+    kept = []
     for element, text in named.items():
         content = next((parent for parent in element.ancestors() if _is_content(parent)), None)
-        if content is None or content.is_cut or content.text > REST_OF_INDEX * text:
-            continue
+        if content is not None and not content.is_cut and content.text <= REST_OF_INDEX * text:
+            kept.append(element)
+    if kept:
+        _keep(tree, kept)
+
+
+def _keep(tree: PageTree, elements: list[Element]) -> None:
+    for element in elements:
         for inner in element.descendants():
             inner.is_cut = False
-        kept = True
-    if kept:
-        sum_texts(tree.elements)
+    sum_texts(tree.elements)
 
 
 def _is_content(element: Element) -> bool:
@@ -102,10 +110,13 @@ def _is_content(element: Element) -> bool:
     )
 
 
-def _mark(tree: PageTree, around_heading: set[Element], named: dict[Element, int] | None) -> tuple[int, int]:
+def _mark(
+    tree: PageTree, around_heading: set[Element], named: dict[Element, int] | None, prose: list[Element]
+) -> tuple[int, int]:
     """Marks elements; returns the weight of comments and that of policies in popups.
 
     ``named`` receives the lists of links that only their name cut, with their text; None where names do not count.
+    ``prose`` receives the blocks of prose that only their name cut.
     """
     page, comments, popups = tree.elements[0], 0, 0
     has_discussion = bool(_DISCUSSION.search(tree.html)) or any(
@@ -132,6 +143,10 @@ def _mark(tree: PageTree, around_heading: set[Element], named: dict[Element, int
                 popups += weight_of(element)
             elif element.is_cut and _is_comment(element):
                 comments += weight_of(element)
+            elif (
+                element.is_cut and element.prose > max(element.linked, LEAST_PROSE) and not _is_sure(element)
+            ):
+                prose.append(element)
     return comments, popups
 
 
@@ -194,11 +209,16 @@ def _is_comment(element: Element) -> bool:
     return any(not COMMENTS.isdisjoint(words) for words in element.names if names_own(words))
 
 
+def _is_sure(element: Element) -> bool:
+    words = {word for name in element.names if names_own(name) for word in name}
+    return not SURE.isdisjoint(words) and CONTENT.isdisjoint(words)
+
+
 def _is_cut_by_name(element: Element, page: Element) -> bool:
     if element.name in ("button", "label"):
         return False  # judged by its tag
     words = {word for name in element.names if names_own(name) for word in name}
-    is_sure = not SURE.isdisjoint(words) and CONTENT.isdisjoint(words)
+    is_sure = _is_sure(element)
     is_comment = not COMMENTS.isdisjoint(words)
     if _has_most(element, page, MOST_IF_SURE if is_sure or is_comment else MOST):
         return False
