@@ -60,6 +60,7 @@ LONGEST_END = 800  # characters of HTML at the end in which copyright lines are 
 LONGEST_NOTICE = 240
 LONGEST_HEADING = 60
 LONGEST_BOX_HEADING = 20
+NEAR_LINK = 300  # characters of HTML before a heading in which the link around it begins
 LARGEST_HEADER = 400
 MOST_DESCENDANTS = 200
 MOST_LEVELS = 8  # elements around the content in which its heading is searched
@@ -99,11 +100,19 @@ def _find_heading(tree: PageTree, title: str) -> Element | None:
         if element.text not in sizes:
             continue
         text = _SPACE.sub("", tree.text_of(element))
-        if text in parts and not _HOME.search(tree.html, element.start, element.close):
+        if text in parts and not _leads_home(tree, element):
             rank = (len(text), element.name in HEADINGS, element.name == "h1")
             if rank > best_rank:
                 best, best_rank = element, rank
     return best
+
+
+def _leads_home(tree: PageTree, element: Element) -> bool:
+    """True for the name of the site, which contains a link to its first page or is inside of one."""
+    around = tree.html.rfind("<a ", max(0, element.start - NEAR_LINK), element.start)
+    if around >= 0 and "</a>" not in tree.html[around : element.start] and _HOME.match(tree.html, around):
+        return True
+    return bool(_HOME.search(tree.html, element.start, element.close))
 
 
 def _heading_above(tree: PageTree, content: Element, heading: Element | None) -> str:

@@ -19,6 +19,7 @@ from preprocessing.readers.page_words import (
     ROLES,
     SURE,
     SURROUNDINGS,
+    TAGS,
     WHOLE_NAMES,
     names_own,
 )
@@ -157,7 +158,7 @@ def _is_cut_by_tag(element: Element, page: Element, is_inside: bool) -> bool:
         return name != "nav" or not _has_most(element, page, MOST)
     if name in ("button", "label"):
         return not _is_title_of_fold(element) and not _has_most(element, page, MOST)
-    is_edge = name == "footer" or (name == "header" and not is_inside)
+    is_edge = name == "footer" or (name == "header" and not is_inside and not _is_introduction(element))
     if not is_edge and not any(map(element.attributes.__contains__, _ATTRIBUTES)) and name != "aside":
         return False
     if _is_hidden(element) and not _has_most(element, page, MOST_IF_SURE):  # else a script shows it
@@ -167,6 +168,11 @@ def _is_cut_by_tag(element: Element, page: Element, is_inside: bool) -> bool:
     if name == "aside":
         return all(CALLOUTS.isdisjoint(words) for words in element.names)
     return is_edge or element.get("role") in ROLES
+
+
+def _is_introduction(element: Element) -> bool:
+    """True for a header with prose and without links, which belongs to the content below it."""
+    return element.prose > 0 and not element.links
 
 
 def _is_title_of_fold(element: Element) -> bool:
@@ -225,6 +231,8 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
     if element.name == "aside" and not CALLOUTS.isdisjoint(words):
         return False
     marks = _MARKING & words
-    if not element.links and (marks <= _BESIDE or (element.prose and marks <= _OF_LINKS)):
+    if not element.links and (
+        marks <= _BESIDE or (marks <= _OF_LINKS and (element.prose or marks.isdisjoint(TAGS)))
+    ):
         marks = frozenset()
     return is_comment or bool(marks) or not WHOLE_NAMES.isdisjoint(element.whole_names)

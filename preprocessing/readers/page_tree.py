@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from preprocessing.readers.page_words import is_contact, split_names
 
 _SKIPPED = re.compile(
-    r"<(?:!--|(script|style|noscript|template|svg|iframe|select|textarea|math|object|audio|video|canvas|head)(?=[\s>]))"
+    r"<(?:!--|(script|style|noscript|template|svg|iframe|select|textarea(?![^>]{0,400}\breadonly)|math|object|audio|video|canvas|head)(?=[\s>]))"
 )
 _SEAMLESS = frozenset(
     (None, "script", "style", "noscript", "template", "svg")

@@ -24,6 +24,10 @@ OTHER_PAGES = frozenset((
     "tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "category", "categories", "archive", "archives",
     "calendar", "jumpto",
 ))  # fmt: skip
+TAGS = frozenset(
+    ("tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "prevnext", "nextprev", "calendar")
+)
+"""Words of OTHER_PAGES that mark short texts without links, too."""
 COMMENTS = frozenset((
     "comment", "comments", "commentlist", "reply", "replies", "disqus", "livere", "utterances", "giscus", "respond",
     "guestbook", "trackback", "trackbacks", "reviews", "reviewlist",
