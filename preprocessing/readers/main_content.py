@@ -52,7 +52,7 @@ _SPACE = re.compile(r"\s+")
 CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
 NAMED_SHARE = 0.5  # the same for a child with a name of content
 CONTENT_BONUS = 3  # factor of the weight of an element with a name of content
-LEFT = 0.3  # prose beside a block, relative to it, that makes it a part of the content
+LEFT = 0.2  # prose around a block, relative to it, that makes it a part of the content
 LEFT_BY_SURE = 0.6  # the same for an element that says to be the content
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
 LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its heading
@@ -100,11 +100,17 @@ def _find_heading(tree: PageTree, title: str) -> Element | None:
         if element.text not in sizes:
             continue
         text = _SPACE.sub("", tree.text_of(element))
-        if text in parts and not _leads_home(tree, element):
+        if text in parts and not _leads_home(tree, element) and not _is_in_footer(tree, element):
             rank = (len(text), element.name in HEADINGS, element.name == "h1")
             if rank > best_rank:
                 best, best_rank = element, rank
     return best
+
+
+def _is_in_footer(tree: PageTree, element: Element) -> bool:
+    """True in a footer, unless it contains the page; menus there repeat the title."""
+    prose = MOST * tree.elements[0].prose
+    return any(above.name == "footer" and above.prose <= prose for above in element.ancestors())
 
 
 def _leads_home(tree: PageTree, element: Element) -> bool:
@@ -170,7 +176,7 @@ def _content_around(heading: Element, page: Element) -> Element:
 def _choose_content(page: Element, around_heading: set[Element], of_links: bool) -> Element:
     """The smallest container that has most of the text of each container around it, and no content beside it."""
     weigh = _text_of if of_links else weight_of
-    content, is_named = page, False
+    content, is_named, left = page, False, 0
     while True:
         children = [child for child in content.children if not child.is_cut and child.text]
         heaviest = max(children, key=lambda child: _rank(child, weigh), default=None)
@@ -183,7 +189,8 @@ def _choose_content(page: Element, around_heading: set[Element], of_links: bool)
             return content
         if not of_links and (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):
             return content
-        if not of_links and _leaves_content(heaviest, others):
+        left += sum(other.prose for other in others if not _is_link_group(other))
+        if not of_links and _leaves_content(heaviest, others, left):
             return content
         share = NAMED_SHARE if _is_content(heaviest) else CONTENT_SHARE
         if not _is_sure(heaviest) and weigh(heaviest) < share * weigh(content):
@@ -193,13 +200,12 @@ def _choose_content(page: Element, around_heading: set[Element], of_links: bool)
         content, is_named = heaviest, is_named or _is_content(heaviest)
 
 
-def _leaves_content(heaviest: Element, others: list[Element]) -> bool:
-    """True where the blocks beside the heaviest have a good share of its prose, or prose below the only first heading."""
-    left = [other for other in others if other.prose > 0 and not _is_link_group(other)]
+def _leaves_content(heaviest: Element, others: list[Element], left: int) -> bool:
+    """True where a good share of the prose is around the heaviest block, or prose below the only first heading."""
     share = LEFT_BY_SURE if _is_sure(heaviest) else LEFT
-    if sum(other.prose for other in left) >= max(LEAST_PROSE, share * heaviest.prose):
+    if left >= max(LEAST_PROSE, share * heaviest.prose):
         return True
-    return any(_has_title(other) for other in left) and not _has_title(heaviest)
+    return not _has_title(heaviest) and any(other.prose and _has_title(other) for other in others)
 
 
 def _has_title(element: Element) -> bool:

@@ -13,6 +13,7 @@ from preprocessing.readers.page_words import (
     DISCUSSION,
     HIDDEN,
     NAVIGATION,
+    OFFERS,
     OTHER_PAGES,
     POLICY_HEADING,
     POPUPS,
@@ -230,7 +231,7 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
         return False
     if element.name == "aside" and not CALLOUTS.isdisjoint(words):
         return False
-    marks = _MARKING & words
+    marks = _MARKING & words if element.links else (_MARKING & words) - OFFERS
     if not element.links and (
         marks <= _BESIDE or (marks <= _OF_LINKS and (element.prose or marks.isdisjoint(TAGS)))
     ):

@@ -24,6 +24,8 @@ OTHER_PAGES = frozenset((
     "tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "category", "categories", "archive", "archives",
     "calendar", "jumpto",
 ))  # fmt: skip
+OFFERS = frozenset(("adv", "promo", "promotion", "banner", "banners"))
+"""Words that mark links to other pages, and as often what the page itself offers."""
 TAGS = frozenset(
     ("tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "prevnext", "nextprev", "calendar")
 )
