@@ -20,8 +20,8 @@ SIDE = ("이번 주 인기 도서 모음", "우리 동네 다른 도서관", "�
 FOOT = ("사업자등록번호 123-45-67890", "Copyright © 2026 마을 도서관. All rights reserved.")
 
 _LIST = "<ul>" + "".join(f"<li>{item}</li>" for item in ITEMS) + "</ul>"
-_TABLE = (
-    "<table border='1'><tr><th>{}</th><td>{}</td></tr><tr><th>{}</th><td>{}</td></tr></table>".format(*CELLS)
+_TABLE = "<table border='1'><tr><th>{}</th><td>{}</td></tr><tr><th>{}</th><td>{}</td></tr></table>".format(
+    *CELLS
 )
 
 
@@ -168,9 +168,7 @@ NAMES = (
     "print", "share", "tags", "related", "recent", "modal", "layer", "side", "login", "quick", "toc", "breadcrumb", "hidden", "blind",
     "ad", "archive", "location", "btn", "social", "copyright", "skip", "util", "head", "ranking", "bookmark", "gnb", "lnb", "navbar",
 )  # fmt: skip
-NAMED = (
-    f"{_HEAD}<body><div class=gnb><ul>{_links(MENU)}</ul></div><div %NAME%>%ARTICLE%</div><div class=footer>{_FOOT}</div></body></html>"
-)
+NAMED = f"{_HEAD}<body><div class=gnb><ul>{_links(MENU)}</ul></div><div %NAME%>%ARTICLE%</div><div class=footer>{_FOOT}</div></body></html>"
 
 
 def page(layout: str, article: str) -> str:
@@ -186,6 +184,11 @@ def named_page(attribute: str, article: str) -> str:
 def split_page(around: str, split: str) -> str:
     """A page of AROUND with one of SPLIT."""
     return AROUND[around].replace("%ARTICLE%", SPLIT[split])
+
+
+def page_of(article: str, menu: str, side: str, foot: str) -> str:
+    """A page of an article and its surroundings, each in an element with %X%."""
+    return f"{_HEAD}<body>{menu.replace('%X%', _UL)}{article}{side.replace('%X%', _SIDE)}{foot.replace('%X%', _FOOT)}</body></html>"
 
 
 def lost(text: str) -> list[str]:
