@@ -62,12 +62,12 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     page = tree.elements[0]
     all_text, all_characters = weight_of(page), page.text
     named: dict[Element, int] = {}
-    prose: list[Element] = []
+    prose: dict[Element, int] = {}
     comments, popups = _mark(tree, around_heading, named, prose)
     sum_texts(tree.elements)
     _keep_lists_of_content(tree, named)
-    if sum(element.prose for element in prose if element.is_cut) > page.prose:
-        _keep(tree, prose)
+    if sum(count for element, count in prose.items() if element.is_cut) > page.prose:
+        _keep(tree, list(prose))
     if is_page_of_links(page) and page.text - page.own[0] >= LEAST_OF_LINKS * all_characters:
         return
     if weight_of(page) >= LEAST * max(all_text - popups - comments, min(all_text - popups, SHORT_PAGE)):
@@ -75,7 +75,7 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     for element in tree.elements:
         element.is_cut = False
     sum_texts(tree.elements)
-    _mark(tree, around_heading, None, [])
+    _mark(tree, around_heading, None, {})
     sum_texts(tree.elements)
 
 
@@ -113,12 +113,12 @@ def _is_content(element: Element) -> bool:
 
 
 def _mark(
-    tree: PageTree, around_heading: set[Element], named: dict[Element, int] | None, prose: list[Element]
+    tree: PageTree, around_heading: set[Element], named: dict[Element, int] | None, prose: dict[Element, int]
 ) -> tuple[int, int]:
     """Marks elements; returns the weight of comments and that of policies in popups.
 
     ``named`` receives the lists of links that only their name cut, with their text; None where names do not count.
-    ``prose`` receives the blocks of prose that only their name cut.
+    ``prose`` receives the blocks of prose that only their name cut, with their prose.
     """
     page, comments, popups = tree.elements[0], 0, 0
     has_discussion = bool(_DISCUSSION.search(tree.html)) or any(
@@ -148,7 +148,7 @@ def _mark(
             elif (
                 element.is_cut and element.prose > max(element.linked, LEAST_PROSE) and not _is_sure(element)
             ):
-                prose.append(element)
+                prose[element] = element.prose
     return comments, popups
 
 
