@@ -145,9 +145,7 @@ def _mark(
                 popups += weight_of(element)
             elif element.is_cut and _is_comment(element):
                 comments += weight_of(element)
-            elif (
-                element.is_cut and element.prose > max(element.linked, LEAST_PROSE) and not _is_sure(element)
-            ):
+            elif element.is_cut and _is_block_of_prose(element):
                 prose[element] = element.prose
     return comments, popups
 
@@ -214,6 +212,12 @@ def _is_hidden(element: Element) -> bool:
 
 def _is_comment(element: Element) -> bool:
     return any(not COMMENTS.isdisjoint(words) for words in element.names if names_own(words))
+
+
+def _is_block_of_prose(element: Element) -> bool:
+    """True for more prose than links, whose name may mislead; layers above the page and sure names do not."""
+    is_above = any(not POPUPS.isdisjoint(words) for words in element.names)
+    return element.prose > max(element.linked, LEAST_PROSE) and not is_above and not _is_sure(element)
 
 
 def _is_sure(element: Element) -> bool:

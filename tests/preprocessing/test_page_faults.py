@@ -124,7 +124,7 @@ def test_options_of_a_form_leave_no_empty_items_and_its_terms_stay():
 def test_blocks_of_prose_outweigh_their_names():
     blocks = "".join(
         f"<div class='{name}'><p>{SECOND} {SECOND} {n}</p></div>"
-        for n, name in enumerate(("login", "print", "popup", "toc"))
+        for n, name in enumerate(("login", "print", "search", "toc"))
     )
     lines = read_page(f"{MENU}<div><p>{FIRST}</p></div>{blocks}")
     assert lines == [FIRST, *(f"{SECOND} {SECOND} {n}" for n in range(4))]
