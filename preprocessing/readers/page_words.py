@@ -178,7 +178,7 @@ def names_own(words: list[str]) -> bool:
 
 def is_contact(text: str) -> bool:
     """True for the address and the registrations of who runs a page, which are no prose however long."""
-    return len(text) <= LONGEST_CONTACT and bool(CONTACT.search(text)) and not SENTENCE.search(text)
+    return len(text) <= LONGEST_CONTACT and not SENTENCE.search(text) and bool(CONTACT.search(text))
 
 
 def is_notice(text: str) -> bool:
