@@ -1,7 +1,7 @@
 """Reads documents of a run three times: as the reader returned them, as step ``clean`` wrote them, and after ``lines``.
 
 The run keeps no text before cleaning, so the inputs are read again. Sources whose reader changes text (main content of
-pages, files of LaTeX) are also read without that change.
+pages, files of LaTeX, notebooks) are also read without that change.
 """
 
 # pyarrow.compute creates its functions at import
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from megatron_ko.errors import DataError
-from preprocessing.config.inputs import HtmlInput, TextInput, WarcInput, WikiDumpInput
+from preprocessing.config.inputs import HtmlInput, SourceTreeInput, WarcInput, WikiDumpInput
 from preprocessing.config.pipeline import source_of
 from preprocessing.differences.attribution import (
     MAIN_CONTENT,
@@ -31,10 +30,11 @@ from preprocessing.differences.attribution import (
 )
 from preprocessing.documents import read_batches
 from preprocessing.readers.bad_records import BadRecord, RecordError
-from preprocessing.readers.input_units import Unit
+from preprocessing.readers.input_units import Unit, label_of
 from preprocessing.readers.reading import read_unit
+from preprocessing.readers.text_encodings import decode_text
 from preprocessing.readers.warc import read_warc
-from preprocessing.readers.whole_files import MARKUP_OF_SUFFIX
+from preprocessing.readers.whole_files import markup_of_file
 from preprocessing.readers.wiki_dumps import parse_page, read_pages
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
@@ -178,9 +178,7 @@ def reader_rule_of(item: Any, identity: str) -> str:
         return MAIN_CONTENT
     if isinstance(item, WikiDumpInput):
         return "mediawiki"
-    if isinstance(item, TextInput) and item.markup == "auto" and item.lang != "code":
-        return MARKUP_OF_SUFFIX.get(Path(identity).suffix.lower(), "")
-    return ""
+    return markup_of_file(identity, item)
 
 
 def _read_originals(context: Context, unit: Unit, wanted: set[str]) -> Iterator[tuple[str, str]]:
@@ -194,10 +192,20 @@ def _read_originals(context: Context, unit: Unit, wanted: set[str]) -> Iterator[
         whole: Any = SimpleNamespace(**{**vars(item), "extractor": None})
         for file, label, _ in unit.parts():
             yield from ((row[0], row[1]) for row in read_warc(file, label, whole, "", _ignore))
+    elif isinstance(item, SourceTreeInput):
+        yield from _notebooks_of_tree(unit, item, wanted)
     else:
         as_is = {"main_content": False} if isinstance(item, HtmlInput) else {"markup": "none"}
         for batch in read_unit(unit, dataclasses.replace(item, **as_is), _ignore, context.config.seed):
             yield from zip(batch["id"].to_pylist(), batch["text"].to_pylist())
+
+
+def _notebooks_of_tree(unit: Unit, item: SourceTreeInput, wanted: set[str]) -> Iterator[tuple[str, str]]:
+    """The notebooks as they are written."""
+    for index, (file, _, _) in enumerate(unit.parts()):
+        name = f"{unit.input_name}/{label_of(file)}" if index in unit.shared else label_of(file)
+        if name in wanted and reader_rule_of(item, name):
+            yield name, decode_text(file.read_bytes(), file.suffix, item.encoding)
 
 
 def _wikitexts(unit: Unit, item: WikiDumpInput) -> Iterator[tuple[str, str]]:
