@@ -21,7 +21,7 @@ SUFFIXES = frozenset((
     ".scss", ".less", ".html", ".proto", ".thrift", ".cmake", ".mk", ".f90", ".f95", ".f", ".asm", ".s", ".v",
     ".sv", ".vhd", ".vhdl", ".zig", ".nim", ".sol", ".tf", ".gradle", ".md", ".rst", ".tex",
 ))  # fmt: skip
-PROSE_SUFFIXES = frozenset((".md", ".markdown", ".mdx", ".rst", ".adoc", ".tex", ".txt", ".ipynb"))
+PROSE_SUFFIXES = frozenset((".md", ".markdown", ".mdx", ".rst", ".adoc", ".org", ".tex", ".txt", ".ipynb"))
 NAMES = frozenset(("makefile", "dockerfile", "cmakelists.txt", "rakefile", "gemfile", "jenkinsfile"))
 _LICENSE = re.compile(r"(?:licen[cs]e|copying|unlicense|notice)(?:[-_.][\w.-]*)?", re.IGNORECASE)
 _ORDER = ("license", "licence", "copying", "unlicense", "notice")

@@ -25,7 +25,7 @@ from preprocessing.readers.text_encodings import decode_text
 
 MARKUP_OF_SUFFIX = {
     ".tex": "latex", ".latex": "latex", ".rst": "rst", ".wiki": "mediawiki", ".mediawiki": "mediawiki",
-    ".adoc": "asciidoc", ".asciidoc": "asciidoc", ".asc": "asciidoc", ".ipynb": NOTEBOOK,
+    ".adoc": "asciidoc", ".asciidoc": "asciidoc", ".asc": "asciidoc", ".org": "org", ".po": "po", ".ipynb": NOTEBOOK,
 }  # fmt: skip
 MAX_NOTEBOOK_BYTES = 64 << 20
 """Of a file with its outputs; ``max_record_bytes`` limits the text."""
