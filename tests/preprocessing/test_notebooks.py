@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from megatron_ko.program.init import CODE_FILES, TEXT_FILES
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.config.inputs import SourceTreeInput, TextInput
 from preprocessing.differences.attribution import clean_in_stages
 from preprocessing.documents import DOCUMENT
 from preprocessing.markup.notebook import convert_notebook, notebook_to_markdown
+from preprocessing.readers.file_patterns import expand_braces
 from preprocessing.readers.whole_files import read_whole_file
 from preprocessing.steps.clean import clean_batch
 from tests.preprocessing.corpus import KO
@@ -228,3 +230,8 @@ def test_no_letter_of_a_cell_is_lost(cells):
 )
 def test_other_text_stays_as_it_is(text):
     assert notebook_to_markdown(text) == text
+
+
+def test_a_new_configuration_reads_notebooks_among_text_and_code():
+    for patterns in (TEXT_FILES, CODE_FILES):
+        assert "**/*.ipynb" in expand_braces(patterns)
