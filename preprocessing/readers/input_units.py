@@ -35,6 +35,7 @@ from preprocessing.readers.file_ranges import Range, group_sizes, split_bzip2, s
 from preprocessing.readers.input_hashes import InputHashes
 from preprocessing.readers.source_trees import find_license_file, find_tree_files
 from preprocessing.readers.standard_library import standard_library
+from preprocessing.readers.starting_folder import hint_about_folder
 
 log = logging.getLogger(__name__)
 __all__ = ["InputHashes", "Unit", "expand_braces", "find_files", "find_units", "standard_library"]
@@ -79,7 +80,8 @@ def find_units(loaded: Loaded[Config], hashes: InputHashes | None = None) -> lis
 
         units += _find_units_of(name, item, hashes, loaded.config.seed, report)
     if problems:
-        raise DataError(problems)
+        is_elsewhere = all(problem.rule == "no-match" for problem in problems)
+        raise DataError(problems, hint=hint_about_folder(loaded) if is_elsewhere else "")
     return _mark_shared(units)
 
 
