@@ -39,6 +39,13 @@ MOSTLY_STRUCTURE, REPEATS_BESIDE_STRUCTURE = 0.5, 0.5
 FUNCTION_WORDS_OF_REFERENCE = 12  # in lines that do not repeat
 HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
+KEYWORDS_OF_BAD_LISTS, PRICES_OF_BAD_LISTS = 0.15, 0.2  # of the words, of the lines
+MOSTLY_KEYWORDS = 0.5
+MOSTLY_ENTRIES, NAMES_OF_ROSTER = 0.5, 0.15  # of the words
+WORDS_OF_SENTENCE = 30
+REPEATS_OF_VERSE = 0.5  # what a repeated line of verse counts
+FEW_FUNCTION_WORDS_OF_VERSE, FUNCTION_WORDS_OF_VERSE, LONGEST_VERSE = 0.2, 8, 25  # share, words, characters
+WORDS_ABOUT_FILLER = 6
 
 Columns = Callable[[str], np.ndarray]
 Verdicts = Iterator[tuple[str, np.ndarray]]
@@ -110,10 +117,20 @@ def _rare_hangul(of: Columns) -> np.ndarray:
 
 
 def _repeated_lines(of: Columns) -> np.ndarray:
-    """A share of the whole document, since the lead-ins of many examples repeat by nature; three quarters in a reference."""
+    """A share of the whole document, since the lead-ins of many examples repeat by nature; three quarters in a reference, and
+    half in verse, where refrains repeat."""
     share = of("duplicate_line_characters")
     whole = share * of("visible") / np.maximum(of("all_visible"), 1)
-    return np.where(_has_own_sentences(of, share), REPEATS_OF_REFERENCE * whole, whole)
+    weight = np.where(_has_own_sentences(of, share), REPEATS_OF_REFERENCE, 1)
+    return np.where(_is_verse(of, share), REPEATS_OF_VERSE, weight) * whole
+
+
+def _is_verse(of: Columns, share: np.ndarray) -> np.ndarray:
+    """Short lines with function words, of which enough do not repeat."""
+    function_words = of("function_words")
+    is_spoken = function_words >= FEW_FUNCTION_WORDS_OF_VERSE * _spoken_words(of)
+    own = (1 - share) * function_words >= FUNCTION_WORDS_OF_VERSE
+    return is_spoken & own & (of("mean_line_length") <= LONGEST_VERSE)
 
 
 def _repeated_words(of: Columns) -> np.ndarray:
@@ -145,7 +162,14 @@ def _number_lines(of: Columns) -> np.ndarray:
     lines = np.maximum(
         of("number_lines"), np.maximum(of("series_lines"), np.where(is_spoken, 0, of("price_lines")))
     )
-    return np.where(_is_table_of_pairs(of), 0, lines / np.maximum(of("text_lines"), 1))
+    return np.where(
+        _is_table_of_pairs(of) | _is_list_of_results(of), 0, lines / np.maximum(of("text_lines"), 1)
+    )
+
+
+def _is_list_of_results(of: Columns) -> np.ndarray:
+    """Most lines have a Korean name of their own and numbers with units, as standings and records have."""
+    return _is_good_list(of) & (2 * of("result_lines") >= of("text_lines"))
 
 
 def _is_table_of_pairs(of: Columns) -> np.ndarray:
@@ -162,16 +186,37 @@ def _repeated_pair(of: Columns) -> np.ndarray:
     return np.where(stuffed, of("top_2_gram"), 0)
 
 
+def _is_good_list(of: Columns) -> np.ndarray:
+    """Whether a list has hardly any words of searches, shops and menus, and no prices or contact data: a roster, an index."""
+    words = of("entry_words")
+    return (
+        (words > 0)
+        & (of("keywords") < KEYWORDS_OF_BAD_LISTS * words)
+        & (of("price_lines") < PRICES_OF_BAD_LISTS * np.maximum(of("lines"), 1))
+    )
+
+
+def _is_list(of: Columns) -> np.ndarray:
+    """Whether most words are in entries of one or two words, between more separators than ``listed_words`` knows."""
+    return of("short_entry_words") >= MOSTLY_ENTRIES * np.maximum(of("entry_words"), 1)
+
+
 def _listed_words(of: Columns) -> np.ndarray:
-    """0 where function words show that pieces belong to sentences, as in poems of short lines, and for tables of pairs."""
+    """0 where function words show that pieces belong to sentences, as in poems of short lines, for tables of pairs, and for
+    lists without words of searches, shops and menus; 1 where most words are such."""
     few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(_spoken_words(of), 1)
-    return np.where(few & ~_is_table_of_pairs(of), of("listed_words") / np.maximum(of("list_words"), 1), 0)
+    share = of("listed_words") / np.maximum(of("list_words"), 1)
+    is_stuffed = of("keywords") >= MOSTLY_KEYWORDS * np.maximum(of("entry_words"), 1)
+    is_stuffed &= _is_list(of) | (of("list_words") < MIDDLE_LINE * of("lines"))
+    share = np.where(is_stuffed, 1, share)
+    return np.where(few & ~_is_table_of_pairs(of) & ~_is_good_list(of), share, 0)
 
 
 def _function_words(of: Columns) -> np.ndarray:
     """1 where lines are short: items, cells and turns of a chat are no sentences. In lines of middle length a few are enough.
 
-    1 also where most letters are not Korean, since their function words are not counted.
+    1 also where most letters are not Korean, since their function words are not counted, and for lists of short entries, of
+    names, and of notes that end as sentences do, if nothing in them is for sale.
     """
     share = of("function_words") / np.maximum(_spoken_words(of), 1)
     share = np.where(2 * of("hangul") >= of("letters"), share, 1)
@@ -179,6 +224,9 @@ def _function_words(of: Columns) -> np.ndarray:
     is_middle = (
         (words >= MIDDLE_LINE * lines) & (words >= MANY_WORDS) & (of("hangul") >= MOSTLY * of("visible"))
     )
+    is_roster = of("name_words") >= NAMES_OF_ROSTER * np.maximum(of("entry_words"), 1)
+    is_notes = WORDS_OF_SENTENCE * of("sentence_ends") >= of("words")
+    share = np.where(_is_good_list(of) & (_is_list(of) | is_roster | is_notes), 1, share)
     return np.where(
         words >= LONG_LINE * lines, share, np.where(is_middle, WORTH_AMONG_MIDDLE_LINES * share, 1)
     )
@@ -188,6 +236,13 @@ def _echoed_words(of: Columns) -> np.ndarray:
     """0 where function words show that words belong to sentences."""
     few = of("function_words") < FEW_BETWEEN_ECHOES * _spoken_words(of)
     return np.where(few, of("echoed_words") / np.maximum(of("list_words"), 1), 0)
+
+
+def _lorem(of: Columns) -> np.ndarray:
+    """0 where sentences of the document are about the filler text."""
+    words = of("function_words")
+    is_about = (words >= WORDS_ABOUT_FILLER) & (words >= FEW_FUNCTION_WORDS_OF_PAIRS * _spoken_words(of))
+    return np.where(is_about, 0, of("lorem"))
 
 
 def _spam(of: Columns) -> np.ndarray:
@@ -204,7 +259,7 @@ PROSE = (
     Rule("too_few_words", "min_words", _spoken_words),
     Rule("too_many_words", "max_words", _spoken_words),
     Rule("unbroken", "max_characters_per_word", _share("visible", "words")),
-    Rule("lorem", "lorem", _column("lorem")),
+    Rule("lorem", "lorem", _lorem),
     Rule("mojibake", "max_mojibake_ratio", _mojibake),
     Rule("broken_jamo", "max_jamo_ratio", _jamo),
     Rule("spam", "spam", _spam),
