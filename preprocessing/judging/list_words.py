@@ -29,7 +29,8 @@ _MENU = (
     "공지사항|자유게시판|게시판|질문답변|자주묻는질문|1:1문의|회사소개|인사말|연혁|조직도|오시는길|오시는|채용정보|제휴문의|입점문의|광고문의|기사제보|"
     "구독신청|전체메뉴|전체보기|전체기사|최신기사|최신글|인기글|더보기|이전글|다음글|목록|검색|맨위로|상단으로|즐겨찾기|뉴스레터|RSS|포토|갤러리|"
     "동영상|오피니언|연예|운세|만화|주문조회|배송조회|주문배송조회|신상품|베스트상품|인기상품|브랜드|브랜드관|이벤트|기획전|쿠폰존|적립금|관심상품|최근본상품|"
-    "매장안내|모바일|닫기|메뉴|글쓰기|답글|댓글|공유하기|스크랩|인쇄|"
+    "매장안내|모바일|닫기|메뉴|글쓰기|답글|댓글|공유하기|스크랩|인쇄|카테고리|최근글|최근댓글|방문자수|이웃추가|구독하기|아이디찾기|비밀번호찾기|지식인|쇼핑|"
+    "이전|다음|처음|마지막|제휴제안|"
     "home|about|products|services|pricing|blog|careers|contact|login|signup|cart|wishlist|help|faq|terms|privacy|cookies|sitemap|"
     "facebook|twitter|instagram|youtube|search|news|subscribe|checkout|account"
 )
@@ -45,17 +46,19 @@ _TITLE = re.compile(".*(?:실장|팀장|과장|부장|사장|대리|차장|국�
 _SEPARATORS = re.compile(r"[,/|;:>\t\n·ㆍ‧∙•→=()\[\]▲△▷▶▼▽◇◆■□●○◎★☆]|(?<=\d)\.\s|\s[-–—]\s|^[-–—*+]\s", re.MULTILINE)
 _EDGES = ".,!?\"'`*_-–—~()[]{}<>"
 _KOREAN = re.compile("[가-힣]+")
-MIN_OF_GRID = 3  # entries with the same first word, from which they are a row of a grid
-MIN_OF_COLUMN = 6  # entries with the same last word, half of all, from which they are stuffed with it
+MIN_OF_GRID = 3  # different entries with the same first word, from which they are a row of a grid
+MIN_OF_COLUMN, COLUMN_OF_ALL = 6, 0.8  # different entries with the same last word, from which they are stuffed with it
+MIN_OF_FAMILY, FAMILIES_OF_ALL = 3, 0.5  # words with the same beginning, from which they are a product and its searches
+BEGINNING = 3  # syllables
 LONGEST_ENTRY = 2  # words of an entry of a list
 
 
 def count_words(text: str) -> tuple[int, int, int, int]:
-    """``(words, entry words, keywords, names)``: words between blanks and separators, those in short entries, those of
-    searches, shops, menus and grids, and those that look like names of Koreans."""
+    """``(words, entry words, keywords, names)``: words with a letter between blanks and separators, those in short entries,
+    those of searches, shops, menus and grids, and those that look like names of Koreans."""
     entries = [entry for part in _SEPARATORS.split(text) if (entry := _words(part))]
-    heads = Counter(entry[0] for entry in entries if len(entry) > 1)
-    tails = Counter(entry[-1] for entry in entries if len(entry) > 1)
+    pairs = {(entry[0], entry[-1]) for entry in entries if len(entry) > 1}
+    tails_of, heads_of = Counter(head for head, _ in pairs), Counter(tail for _, tail in pairs)
     words = listed = keywords = names = 0
     for entry in entries:
         words += len(entry)
@@ -63,9 +66,9 @@ def count_words(text: str) -> tuple[int, int, int, int]:
         is_grid = (
             1 < len(entry) <= LONGEST_ENTRY + 1
             and (
-                heads[entry[0]] >= MIN_OF_GRID
-                and tails[entry[-1]] > 1
-                or tails[entry[-1]] >= max(MIN_OF_COLUMN, len(entries) // 2)
+                tails_of[entry[0]] >= MIN_OF_GRID
+                and heads_of[entry[-1]] > 1
+                or heads_of[entry[-1]] >= max(MIN_OF_COLUMN, COLUMN_OF_ALL * len(entries))
             )
             and _KOREAN.fullmatch(entry[0] + entry[-1])
         )
@@ -74,8 +77,19 @@ def count_words(text: str) -> tuple[int, int, int, int]:
                 keywords += 1
             elif _NAME.fullmatch(word) and not _TITLE.fullmatch(word):
                 names += 1
-    return words, listed, keywords, names
+    return words, listed, max(keywords, _count_families(entries, words)), names
+
+
+def _count_families(entries: list[list[str]], words: int) -> int:
+    """Words that begin as others do (a product with what people search for behind it), if they are half of all; else 0."""
+    beginnings = Counter(
+        entry[0][:BEGINNING]
+        for entry in entries
+        if len(entry) == 1 and len(entry[0]) > BEGINNING and _KOREAN.fullmatch(entry[0])
+    )
+    families = sum(count for count in beginnings.values() if count >= MIN_OF_FAMILY)
+    return families if families >= FAMILIES_OF_ALL * words else 0
 
 
 def _words(part: str) -> list[str]:
-    return [word for piece in part.split() if (word := piece.strip(_EDGES))]
+    return [word for piece in part.split() if (word := piece.strip(_EDGES)) and not word.isdecimal()]

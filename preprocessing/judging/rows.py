@@ -28,7 +28,7 @@ COLUMNS = pa.schema(
         ("price_lines", pa.int32()),  # rows with an amount of money, a share, a time or contact data
         ("series_lines", pa.int32()),  # rows that equal an earlier one but for their digits
         ("echoed_words", pa.int32()),  # words that occur earlier in their row
-        ("result_lines", pa.int32()),  # rows with a Korean name and two numbers with units that are no prices
+        ("result_lines", pa.int32()),  # rows with a Korean name and two numbers with units, or years, that are no prices
         ("entry_words", pa.int32()),  # words between blanks, separators and marks of lists
         ("short_entry_words", pa.int32()),  # of them, those in entries of one or two words
         ("keywords", pa.int32()),  # of them, those of searches, shops, menus and grids
@@ -44,7 +44,9 @@ _PRICE = re.compile(
 )
 _DECIMAL = re.compile(r"[+-]?[0-9,]*\.[0-9]+")
 _AMOUNT = re.compile(r"약? ?[0-9][0-9.,~–-]{0,12} ?[가-힣]{1,2}")
-_RESULT = re.compile(r"[가-힣]{2}.*?[0-9] ?[가-힣].*?[0-9] ?[가-힣]")
+_RESULT = re.compile(
+    r"[가-힣]{2}(?:.*?[0-9] ?[가-힣].*?[0-9] ?[가-힣]|[^0-9]*(?:1[0-9]|20)[0-9]{2} ?[~–-])"
+)
 _HAS_DIGIT = re.compile("[0-9]")
 _DIGITS = re.compile(r"[0-9]+(?:[.,:/-][0-9]+)*")
 _SEPARATORS = "|,/#;:>"

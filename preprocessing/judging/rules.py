@@ -21,7 +21,7 @@ from preprocessing.judging.presets.values import Thresholds, thresholds
 
 FEW_LINES = 5
 FEW_WORDS = 30
-FEW_LIST_WORDS = 20
+FEW_LIST_WORDS, FEW_WORDS_OF_SENTENCES = 12, 20
 FEW_REPEATED_WORDS = 20
 LONG_LINE = (
     12  # words of a line, on average, above which lines are sentences, not items, cells or turns of a chat
@@ -39,8 +39,8 @@ MOSTLY_STRUCTURE, REPEATS_BESIDE_STRUCTURE = 0.5, 0.5
 FUNCTION_WORDS_OF_REFERENCE = 12  # in lines that do not repeat
 HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
-KEYWORDS_OF_BAD_LISTS, PRICES_OF_BAD_LISTS = 0.15, 0.2  # of the words, of the lines
-MOSTLY_KEYWORDS = 0.5
+KEYWORDS_OF_BAD_TEXT, KEYWORDS_OF_BAD_LISTS, PRICES_OF_BAD_LISTS = 0.15, 0.22, 0.2  # of the words, of the lines
+MOSTLY_KEYWORDS, KEYWORDS_WITH_CONTACT = 0.35, 0.2  # from which a list is bad though half of it is listed
 MOSTLY_ENTRIES, NAMES_OF_ROSTER = 0.5, 0.15  # of the words
 WORDS_OF_SENTENCE = 30
 REPEATS_OF_VERSE = 0.5  # what a repeated line of verse counts
@@ -179,19 +179,20 @@ def _is_table_of_pairs(of: Columns) -> np.ndarray:
 
 
 def _repeated_pair(of: Columns) -> np.ndarray:
-    """0 for sentences, which have function words, and for chats, whose names and times have signs."""
+    """0 for sentences, which have function words, for chats, whose names and times have signs, and for lists without keywords."""
     words, symbols = of("words"), of("symbol_words")
     spoken = np.maximum(_spoken_words(of), 1)
     stuffed = (of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * spoken) & (symbols < FEW_SYMBOLS * words)
-    return np.where(stuffed, of("top_2_gram"), 0)
+    return np.where(stuffed & ~(_is_good_list(of) & _is_list(of)), of("top_2_gram"), 0)
 
 
 def _is_good_list(of: Columns) -> np.ndarray:
-    """Whether a list has hardly any words of searches, shops and menus, and no prices or contact data: a roster, an index."""
+    """Whether a searched text has hardly any words of searches, shops and menus, and no prices or contact data: a roster, an index."""
     words = of("entry_words")
+    limit = np.where(_is_list(of), KEYWORDS_OF_BAD_LISTS, KEYWORDS_OF_BAD_TEXT)
     return (
         (words > 0)
-        & (of("keywords") < KEYWORDS_OF_BAD_LISTS * words)
+        & (of("keywords") < limit * words)
         & (of("price_lines") < PRICES_OF_BAD_LISTS * np.maximum(of("lines"), 1))
     )
 
@@ -206,7 +207,8 @@ def _listed_words(of: Columns) -> np.ndarray:
     lists without words of searches, shops and menus; 1 where most words are such."""
     few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(_spoken_words(of), 1)
     share = of("listed_words") / np.maximum(of("list_words"), 1)
-    is_stuffed = of("keywords") >= MOSTLY_KEYWORDS * np.maximum(of("entry_words"), 1)
+    limit = np.where(of("spam_contact") > 0, KEYWORDS_WITH_CONTACT, MOSTLY_KEYWORDS)
+    is_stuffed = of("keywords") >= limit * np.maximum(of("entry_words"), 1)
     is_stuffed &= _is_list(of) | (of("list_words") < MIDDLE_LINE * of("lines"))
     share = np.where(is_stuffed, 1, share)
     return np.where(few & ~_is_table_of_pairs(of) & ~_is_good_list(of), share, 0)
@@ -271,7 +273,7 @@ PROSE = (
     Rule("link_lines", "max_link_lines", _share("link_lines", "text_lines")),
     Rule("number_lines", "max_number_lines", _number_lines, _TEXT_LINES),
     Rule("listed_words", "max_listed_words", _listed_words, ("list_words", FEW_LIST_WORDS)),
-    Rule("few_function_words", "min_function_words", _function_words, ("list_words", FEW_LIST_WORDS)),
+    Rule("few_function_words", "min_function_words", _function_words, ("list_words", FEW_WORDS_OF_SENTENCES)),
     Rule("bullet_lines", "max_bullet_lines", _share("bullet_lines", "text_lines"), _TEXT_LINES),
     Rule("ellipsis_lines", "max_ellipsis_lines", _share("ellipsis_lines", "lines"), _LINES),
     Rule("short_lines", "max_short_lines", _share("short_lines", "lines"), _LINES),
