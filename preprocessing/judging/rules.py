@@ -41,6 +41,7 @@ HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and thei
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
 KEYWORDS_OF_BAD_TEXT, KEYWORDS_OF_BAD_LISTS, PRICES_OF_BAD_LISTS = 0.15, 0.22, 0.2  # of the words, of the lines
 MOSTLY_KEYWORDS, KEYWORDS_WITH_CONTACT = 0.35, 0.2  # from which a list is bad though half of it is listed
+KEYWORDS_OF_ADVERTISEMENTS = 0.09  # beside a term of advertising and contact data
 MOSTLY_ENTRIES, NAMES_OF_ROSTER = 0.5, 0.15  # of the words
 WORDS_OF_SENTENCE = 30
 REPEATS_OF_VERSE = 0.5  # what a repeated line of verse counts
@@ -248,10 +249,13 @@ def _lorem(of: Columns) -> np.ndarray:
 
 
 def _spam(of: Columns) -> np.ndarray:
-    """1.0 for advertisements, otherwise 0.0."""
+    """1.0 for advertisements, otherwise 0.0: for many terms of several groups and, in lists of keywords, for one term."""
     dense = 1000 * of("spam_terms") >= MIN_PER_1000 * np.maximum(of("characters"), 1)
     many = (of("spam_groups") >= MIN_GROUPS) & (of("spam_terms") >= MIN_TERMS)
-    return (dense & many & (of("spam_contact") > 0)).astype(np.float64)
+    entries = of("entry_words")
+    is_list = (entries > 0) & (of("keywords") >= KEYWORDS_OF_ADVERTISEMENTS * entries)
+    is_list &= of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * np.maximum(_spoken_words(of), 1)
+    return (((dense & many) | is_list) & (of("spam_contact") > 0)).astype(np.float64)
 
 
 _LINES, _TEXT_LINES, _WORDS = ("lines", FEW_LINES), ("text_lines", FEW_LINES), ("words", FEW_WORDS)
