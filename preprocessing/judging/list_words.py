@@ -43,12 +43,20 @@ _NAME = re.compile(
     "[김이박최정강조윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구민진나지엄채원천방공현함변염][가-힣]{2}"
 )
 _TITLE = re.compile(".*(?:실장|팀장|과장|부장|사장|대리|차장|국장|원장|이사|기자)")
-_SEPARATORS = re.compile(r"[,/|;:>\t\n·ㆍ‧∙•→=()\[\]▲△▷▶▼▽◇◆■□●○◎★☆]|(?<=\d)\.\s|\s[-–—]\s|^[-–—*+]\s", re.MULTILINE)
+_SEPARATORS = re.compile(
+    r"[,/|;:>\t\n·ㆍ‧∙•→=()\[\]▲△▷▶▼▽◇◆■□●○◎★☆]|(?<=\d)\.\s|\s[-–—]\s|^[-–—*+]\s", re.MULTILINE
+)
 _EDGES = ".,!?\"'`*_-–—~()[]{}<>"
 _KOREAN = re.compile("[가-힣]+")
 MIN_OF_GRID = 3  # different entries with the same first word, from which they are a row of a grid
-MIN_OF_COLUMN, COLUMN_OF_ALL = 6, 0.8  # different entries with the same last word, from which they are stuffed with it
-MIN_OF_FAMILY, FAMILIES_OF_ALL = 3, 0.5  # words with the same beginning, from which they are a product and its searches
+MIN_OF_COLUMN, COLUMN_OF_ALL = (
+    6,
+    0.8,
+)  # different entries with the same last word, from which they are stuffed with it
+MIN_OF_FAMILY, FAMILIES_OF_ALL = (
+    3,
+    0.5,
+)  # words with the same beginning, from which they are a product and its searches
 BEGINNING = 3  # syllables
 LONGEST_ENTRY = 2  # words of an entry of a list
 

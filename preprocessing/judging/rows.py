@@ -28,7 +28,10 @@ COLUMNS = pa.schema(
         ("price_lines", pa.int32()),  # rows with an amount of money, a share, a time or contact data
         ("series_lines", pa.int32()),  # rows that equal an earlier one but for their digits
         ("echoed_words", pa.int32()),  # words that occur earlier in their row
-        ("result_lines", pa.int32()),  # rows with a Korean name and two numbers with units, or years, that are no prices
+        (
+            "result_lines",
+            pa.int32(),
+        ),  # rows with a Korean name and two numbers with units, or years, that are no prices
         ("entry_words", pa.int32()),  # words between blanks, separators and marks of lists
         ("short_entry_words", pa.int32()),  # of them, those in entries of one or two words
         ("keywords", pa.int32()),  # of them, those of searches, shops, menus and grids
@@ -38,18 +41,16 @@ COLUMNS = pa.schema(
 _HANGUL = re.compile("[가-힣]")
 _CODE = re.compile(r"[^\W_]")
 _PRICE = re.compile(
-    r"[0-9](?:,[0-9]{3}(?![0-9])| ?(?:[만억천]? ?원|달러|엔(?![가-힣])|%))|[₩$€£¥] ?[0-9]|(?<![0-9-])[0-9]{2,4}-[0-9]{3,4}(?:-[0-9]{4})?(?![0-9-])"
+    r"[0-9](?:,[0-9]{3}(?![0-9]| ?(?:명|개|건|회|곳|권|표|점|가구|세대|톤|km|kg))| ?(?:[만억천]? ?원|달러|엔(?![가-힣])|%))|[₩$€£¥] ?[0-9]|(?<![0-9-])[0-9]{2,4}-[0-9]{3,4}(?:-[0-9]{4})?(?![0-9-])"
     r"|<.(?:phone|email).>|[0-9]{2}:[0-9]{2}:[0-9]{2}",
     re.ASCII,
 )
 _DECIMAL = re.compile(r"[+-]?[0-9,]*\.[0-9]+")
 _AMOUNT = re.compile(r"약? ?[0-9][0-9.,~–-]{0,12} ?[가-힣]{1,2}")
-_RESULT = re.compile(
-    r"[가-힣]{2}(?:.*?[0-9] ?[가-힣].*?[0-9] ?[가-힣]|[^0-9]*(?:1[0-9]|20)[0-9]{2} ?[~–-])"
-)
+_RESULT = re.compile(r"[가-힣]{2}(?:.*?[0-9] ?[가-힣].*?[0-9] ?[가-힣]|[^0-9]*(?:1[0-9]|20)[0-9]{2} ?[~–-])")
 _HAS_DIGIT = re.compile("[0-9]")
 _DIGITS = re.compile(r"[0-9]+(?:[.,:/-][0-9]+)*")
-_SEPARATORS = "|,/#;:>"
+_SEPARATORS = "|,/#;:>·ㆍ•→"
 
 
 def count_rows(text: pa.Array, searched: np.ndarray) -> dict[str, pa.Array]:
@@ -77,7 +78,9 @@ def _count(text: str) -> tuple[int, ...]:
         prices += is_price
         pairs += not is_price and "\t" in line and _is_pair(line)
         if line.count(" ") + line.count("\t") + 1 >= MIN_WORDS_OF_ECHO:
-            words = [word.strip(_SEPARATORS) for word in line.split() if not word.isascii()]
+            words = [
+                bare for word in line.split() if not word.isascii() and (bare := word.strip(_SEPARATORS))
+            ]
             echoes += len(words) - len(set(words)) if len(words) >= MIN_WORDS_OF_ECHO else 0
     return pairs, prices, series, echoes, results, *list_words.count_words(text)
 

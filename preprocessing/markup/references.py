@@ -13,12 +13,11 @@ import re
 from preprocessing.markup.markdown import has_structure, table_lines
 
 BAR = re.compile(r"&(?:#0{0,4}124|#[xX]0{0,4}7[cC]|vert|verbar|VerticalLine);")
-_BLANK = (
-    r"&(?:#0{0,4}(?:9|160)|#[xX]0{0,4}(?:9|[aA]0)|nbsp|NonBreakingSpace|Tab|ensp|emsp|thinsp|ThinSpace);"
-)
+_BLANK = r"&(?:#0{0,4}(?:9|160)|#[xX]0{0,4}(?:9|[aA]0)|nbsp|NonBreakingSpace|Tab|ensp|emsp|thinsp|ThinSpace);"
 _LINE_END = re.compile(r"[ \t]{0,9}&(?:#0{0,4}1[03]|#[xX]0{0,4}[aAdD]|NewLine);[ \t]{0,9}")
 _FIRST_BLANKS = re.compile(
-    rf"^((?:[ \t]|>|[-*+][ \t]|[0-9]{{1,9}}[.)][ \t]|#{{1,6}}[ \t]){{0,40}})(?:{_BLANK}[ \t]{{0,9}})+", re.MULTILINE
+    rf"^((?:[ \t]|>|[-*+][ \t]|[0-9]{{1,9}}[.)][ \t]|#{{1,6}}[ \t]){{0,40}})(?:{_BLANK}[ \t]{{0,9}})+",
+    re.MULTILINE,
 )
 _FIRST_MARK = re.compile(
     r"^((?:[ \t]|>){0,40})(?:(?P<mark>&(?:#0{0,4}(?:35|42|43|45)|#[xX]0{0,4}(?:23|2[aAbBdD])|num|ast|midast|plus);)"
@@ -92,7 +91,10 @@ def _escape_emphasis(line: str, match: re.Match[str], sign: str) -> str:
     """Blanks on both sides, or letters around a low line, make no emphasis."""
     if html.unescape(match[0]) != sign:
         return match[0]
-    before, after = line[match.start() - 1 : match.start()] if match.start() else "", line[match.end() : match.end() + 1]
+    before, after = (
+        line[match.start() - 1 : match.start()] if match.start() else "",
+        line[match.end() : match.end() + 1],
+    )
     if not before.strip() and not after.strip():
         return sign
     if sign == "_" and before.isalnum() and after.isalnum():

@@ -33,9 +33,7 @@ STRUCTURE = re.compile(r"^[ \t]*(?:#{1,6} |[-*+] |\d+[.)] |> ?|\|)", re.MULTILIN
 
 def structure_of(text):
     """The marks of lines in order, and the cells of rows."""
-    rows = [
-        len(re.findall(r"(?<!\\)\|", line)) for line in text.split("\n") if line.lstrip().startswith("|")
-    ]
+    rows = [len(re.findall(r"(?<!\\)\|", line)) for line in text.split("\n") if line.lstrip().startswith("|")]
     return STRUCTURE.findall(text), rows, text.count("\n")
 
 
@@ -138,7 +136,10 @@ def test_other_markups_keep_the_sign(converter, text, expected):
             "# 예\n\n다음을 넣습니다.\n\n    <script>\n      alert(1)\n    </script>\n\n끝<br>",
             "    <script>\n      alert(1)\n    </script>",
         ),
-        ("# 예\n\n다음을 넣습니다.\n\n    <style>\n    b { color: red }\n    </style>\n\n끝<br>", "    b { color: red }"),
+        (
+            "# 예\n\n다음을 넣습니다.\n\n    <style>\n    b { color: red }\n    </style>\n\n끝<br>",
+            "    b { color: red }",
+        ),
     ],
 )
 def test_comments_and_scripts_in_indented_code_stay(text, kept):
