@@ -47,7 +47,12 @@ def resolve_structure(text: str) -> str:
     if _LINE_END.search(text):
         text = "\n".join(_join(line) if "&" in line else line for line in text.split("\n"))
     text = _FIRST_BLANKS.sub(r"\1", text)
-    if not _SIGN.search(text) or not has_structure(text):
+    return escape_marks(text) if _SIGN.search(text) and has_structure(text) else text
+
+
+def escape_marks(text: str) -> str:
+    """Writes references of signs as escaped signs where they would begin a block or pair to a span, emphasis or link."""
+    if not _SIGN.search(text):
         return text
     text = _FIRST_MARK.sub(_escape_first, text)
     text = "\n".join(_escape_pairs(line) if "&" in line else line for line in text.split("\n"))
@@ -80,23 +85,15 @@ def _escape_pairs(line: str) -> str:
     """Escapes the references of a line that could pair with a mark of the same kind in it."""
     if len(_TICK.findall(line)) + line.count("`") + line.count("\x7f") > 1:
         line = _TICK.sub(r"\\`", line)
-    for sign in "*_":
-        references = [match for match in _EMPHASIS.finditer(line) if html.unescape(match[0]) == sign]
-        if references and len(references) + line.count(sign) > 1:
-            line = _EMPHASIS.sub(lambda match: _escape_emphasis(line, match, sign), line)
-    return line
+    signs = [html.unescape(reference) for reference in _EMPHASIS.findall(line)]
+    paired = {sign for sign in set(signs) if signs.count(sign) + line.count(sign) > 1}
+    return _EMPHASIS.sub(lambda match: _escape_emphasis(match, paired), line)
 
 
-def _escape_emphasis(line: str, match: re.Match[str], sign: str) -> str:
+def _escape_emphasis(match: re.Match[str], paired: set[str]) -> str:
     """Blanks on both sides, or letters around a low line, make no emphasis."""
-    if html.unescape(match[0]) != sign:
-        return match[0]
-    before, after = (
-        line[match.start() - 1 : match.start()] if match.start() else "",
-        line[match.end() : match.end() + 1],
-    )
-    if not before.strip() and not after.strip():
-        return sign
-    if sign == "_" and before.isalnum() and after.isalnum():
-        return sign
-    return "\\" + sign
+    sign, line = html.unescape(match[0]), match.string
+    before, after = line[max(0, match.start() - 1) : match.start()], line[match.end() : match.end() + 1]
+    is_inside = sign == "_" and before.isalnum() and after.isalnum()
+    is_alone = not before.strip() and not after.strip()
+    return sign if sign not in paired or is_inside or is_alone else "\\" + sign

@@ -23,11 +23,49 @@ PLACES = {
     "quotation": "> 앞{}뒤\n> 둘째",
     "emphasis": "**앞{}뒤** 끝",
 }
-REFERENCES = (
-    "&#124; &vert; &VerticalLine; &#x7C; &lt; &#60; &gt; &#62; &#96; &grave; &ast; &#42; &#x2a; &#91; &#x5b; &lsqb; &#93; &rsqb; "
-    "&#35; &num; &#95; &lowbar; &#126; &#45; &plus; &excl; &colon; &#92; &amp;"
-).split()
-BLANKS = "&nbsp; &#160; &#xa0; &Tab; &#9; &ensp; &#10; &#xA; &NewLine; &#13;&#10;".split()
+REFERENCES = [
+    "&#124;",
+    "&vert;",
+    "&VerticalLine;",
+    "&#x7C;",
+    "&lt;",
+    "&#60;",
+    "&gt;",
+    "&#62;",
+    "&#96;",
+    "&grave;",
+    "&ast;",
+    "&#42;",
+    "&#x2a;",
+    "&#91;",
+    "&#x5b;",
+    "&lsqb;",
+    "&#93;",
+    "&rsqb;",
+    "&#35;",
+    "&num;",
+    "&#95;",
+    "&lowbar;",
+    "&#126;",
+    "&#45;",
+    "&plus;",
+    "&excl;",
+    "&colon;",
+    "&#92;",
+    "&amp;",
+]
+BLANKS = [
+    "&nbsp;",
+    "&#160;",
+    "&#xa0;",
+    "&Tab;",
+    "&#9;",
+    "&ensp;",
+    "&#10;",
+    "&#xA;",
+    "&NewLine;",
+    "&#13;&#10;",
+]
 STRUCTURE = re.compile(r"^[ \t]*(?:#{1,6} |[-*+] |\d+[.)] |> ?|\|)", re.MULTILINE)
 
 
@@ -118,6 +156,10 @@ def test_breaks_cut_neither_headings_nor_cells_nor_labels(place, tag):
         (mediawiki_to_markdown, "* 앞&nbsp;뒤\n* 둘째", r"- 앞[ \u00a0]뒤\n- 둘째"),
         (mediawiki_to_markdown, "앞&#91;1&#93;뒤는 &lt;글&gt;이다.", r"앞\[1\]뒤는 <글>이다\."),
         (rst_to_markdown, "앞 &#124; 뒤\n\n- 항목 &lt;글&gt;", r"앞 (?:&#124;|\|) 뒤\n\n- 항목 (?:&lt;글&gt;|<글>)"),
+        (asciidoc_to_markdown, "== 제목 &#42; 앞\n\n* 앞&#10;뒤 &lt;글&gt;\n* 둘째", r"## 제목 \* 앞\n\n- 앞 뒤 <글>\n- 둘째"),
+        (asciidoc_to_markdown, "글\n\n&nbsp;&nbsp;&nbsp;&nbsp;앞 &ast;&ast;뒤&ast;&ast;", r"글\n\n앞 \\\*\\\*뒤\\\*\\\*"),
+        (asciidoc_to_markdown, "|===\n|앞&#124;뒤 |값&#10;둘\n|===", r"\| 앞\\\|뒤 \| 값 둘 \|"),
+        (asciidoc_to_markdown, "----\na &lt; b\n----", r"a &lt; b"),
         (asciidoc_to_markdown, "|===\n|앞{vbar}뒤 |값\n|===", r"앞\\?\|뒤"),
     ],
 )  # fmt: skip
