@@ -191,3 +191,17 @@ def test_comments_and_scripts_in_indented_code_stay(text, kept):
 def test_comments_between_blocks_of_lists_and_html_are_removed():
     assert "숨김" not in html_to_text("- 항목\n\n    <!-- 숨김 -->\n    이어지는 글\n\n끝<br>")
     assert "숨김" not in html_to_text("글\n\n<div>\n\n    <!-- 숨김 -->\n    <p>글</p>\n\n</div>")
+
+
+def test_items_of_restructured_text_that_count_by_themselves_have_numbers():
+    text = "글\n\n#. 하나\n#. 둘\n\n   이어짐\n\n   #) 안 하나\n   #) 안 둘\n\n#. 셋\n\n사이\n\n#. 하나\n\n::\n\n    #. 코드\n"
+    converted = rst_to_markdown(text)
+    assert re.findall(r"^ *\d+[.)] .+", converted, re.MULTILINE) == [
+        "1. 하나",
+        "2. 둘",
+        "   1) 안 하나",
+        "   2) 안 둘",
+        "3. 셋",
+        "1. 하나",
+    ]
+    assert "\n#. 코드\n" in converted
