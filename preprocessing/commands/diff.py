@@ -109,9 +109,8 @@ def _check_inputs(context: Context) -> None:
             raise
         count = format_count(len(missing), "path")
         raise DataError(
-            f"{context.folder}: {count} of its inputs {'matches' if len(missing) == 1 else 'match'} nothing, such as "
-            f"{missing[0].message.split(' matches')[0]} from {Path.cwd()}; run the command in the folder in which the run was "
-            "started, or restore the files",
+            f"{context.folder}: {count} of its inputs {'is' if len(missing) == 1 else 'are'} not found from {Path.cwd()}: "
+            f"{missing[0].message}; run the command in the folder in which the run was started, or restore the files",
             rule="inputs-not-found",
         ) from None
 

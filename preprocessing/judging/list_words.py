@@ -49,14 +49,10 @@ _SEPARATORS = re.compile(
 _EDGES = ".,!?\"'`*_-–—~()[]{}<>"
 _KOREAN = re.compile("[가-힣]+")
 MIN_OF_GRID = 3  # different entries with the same first word, from which they are a row of a grid
-MIN_OF_COLUMN, COLUMN_OF_ALL = (
-    6,
-    0.8,
-)  # different entries with the same last word, from which they are stuffed with it
-MIN_OF_FAMILY, FAMILIES_OF_ALL = (
-    3,
-    0.5,
-)  # words with the same beginning, from which they are a product and its searches
+# different entries with the same last word, from which they are stuffed with it
+MIN_OF_COLUMN, COLUMN_OF_ALL = 6, 0.8
+# words with the same beginning, from which they are a product and its searches
+MIN_OF_FAMILY, FAMILIES_OF_ALL = 3, 0.5
 BEGINNING = 3  # syllables
 LONGEST_ENTRY = 2  # words of an entry of a list
 

@@ -28,10 +28,8 @@ COLUMNS = pa.schema(
         ("price_lines", pa.int32()),  # rows with an amount of money, a share, a time or contact data
         ("series_lines", pa.int32()),  # rows that equal an earlier one but for their digits
         ("echoed_words", pa.int32()),  # words that occur earlier in their row
-        (
-            "result_lines",
-            pa.int32(),
-        ),  # rows with a Korean name and two numbers with units, or years, that are no prices
+        # rows with a Korean name and two numbers with units, or years, that are no prices
+        ("result_lines", pa.int32()),
         ("entry_words", pa.int32()),  # words between blanks, separators and marks of lists
         ("short_entry_words", pa.int32()),  # of them, those in entries of one or two words
         ("keywords", pa.int32()),  # of them, those of searches, shops, menus and grids

@@ -12,9 +12,8 @@ import numpy as np
 
 from preprocessing.judging.advertising import MIN_GROUPS, MIN_PER_1000, MIN_TERMS
 
-LONG_LINE = (
-    12  # words of a line, on average, above which lines are sentences, not items, cells or turns of a chat
-)
+# words of a line, on average, above which lines are sentences, not items, cells or turns of a chat
+LONG_LINE = 12
 FEW_AMONG_PRICES, FEW_BETWEEN_ECHOES = 0.1, 0.25
 MIDDLE_LINE = 4  # words of a line, from which a document of keywords without any particle is no list of items
 MANY_WORDS, MOSTLY = 60, 0.8
@@ -28,11 +27,8 @@ MOSTLY_STRUCTURE, REPEATS_BESIDE_STRUCTURE = 0.5, 0.5
 FUNCTION_WORDS_OF_REFERENCE = 12  # in lines that do not repeat
 HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
-KEYWORDS_OF_BAD_TEXT, KEYWORDS_OF_BAD_LISTS, PRICES_OF_BAD_LISTS = (
-    0.15,
-    0.22,
-    0.2,
-)  # of the words, of the lines
+# shares of the words, and of the lines
+KEYWORDS_OF_BAD_TEXT, KEYWORDS_OF_BAD_LISTS, PRICES_OF_BAD_LISTS = 0.15, 0.22, 0.2
 MOSTLY_KEYWORDS, KEYWORDS_WITH_CONTACT = 0.35, 0.2  # from which a list is bad though half of it is listed
 KEYWORDS_OF_ADVERTISEMENTS = 0.09  # beside a term of advertising and contact data
 MOSTLY_ENTRIES, NAMES_OF_ROSTER = 0.5, 0.15  # of the words
@@ -94,10 +90,8 @@ def repeated_lines(of: Columns) -> np.ndarray:
 
 def _is_verse(of: Columns, share: np.ndarray) -> np.ndarray:
     """Short lines with function words, of which enough do not repeat."""
-    function_words = of("function_words")
-    is_spoken = function_words >= FEW_FUNCTION_WORDS_OF_VERSE * spoken_words(of)
-    own = (1 - share) * function_words >= FUNCTION_WORDS_OF_VERSE
-    return is_spoken & own & (of("mean_line_length") <= LONGEST_VERSE)
+    is_own = _has_own_sentences(of, share, FEW_FUNCTION_WORDS_OF_VERSE, FUNCTION_WORDS_OF_VERSE)
+    return is_own & (of("mean_line_length") <= LONGEST_VERSE)
 
 
 def repeated_words(of: Columns) -> np.ndarray:
@@ -113,11 +107,13 @@ def repeated_words(of: Columns) -> np.ndarray:
     return np.where(is_structured & is_varied, weight * share, share)
 
 
-def _has_own_sentences(of: Columns, share: np.ndarray) -> np.ndarray:
-    """Whether what does not repeat, all but ``share: [rows]``, has function words, as sentences about each part have."""
+def _has_own_sentences(
+    of: Columns, share: np.ndarray, few: float = FEW_FUNCTION_WORDS, own: int = FUNCTION_WORDS_OF_REFERENCE
+) -> np.ndarray:
+    """Whether the share ``few`` of the words and ``own`` words of what does not repeat, all but ``share: [rows]``, are function
+    words, as in sentences about each part."""
     function_words = of("function_words")
-    is_spoken = function_words >= FEW_FUNCTION_WORDS * spoken_words(of)
-    return is_spoken & ((1 - share) * function_words >= FUNCTION_WORDS_OF_REFERENCE)
+    return (function_words >= few * spoken_words(of)) & ((1 - share) * function_words >= own)
 
 
 def number_lines(of: Columns) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from preprocessing.kernels.characters import decode
 from preprocessing.kernels.compiled import inner
-from preprocessing.kernels.fences import is_blank
+from preprocessing.kernels.line_marks import is_blank
 
 _TAB, _FEED, _SPACE = np.uint8(9), np.uint8(10), np.uint8(32)
 MAX_COLUMNS = 32

@@ -5,15 +5,11 @@ code spans.
 from __future__ import annotations
 
 from preprocessing.kernels.compiled import inner
+from preprocessing.kernels.line_marks import is_blank
+from preprocessing.kernels.skipped_markup import BACKTICK
 
-_TAB, _FEED, _SPACE = 9, 10, 32
+_FEED = 10
 _LONGEST_SPAN = 1000  # characters
-_TICK = 96
-
-
-@inner()
-def is_blank(c):
-    return c in (_SPACE, _TAB)
 
 
 @inner()
@@ -24,7 +20,7 @@ def fence_end(data, i, end):
     if marks < 3:
         return i, True
     while j < end and data[j] != _FEED:
-        if data[j] == _TICK:
+        if data[j] == BACKTICK:
             return i, True
         j += 1
     while 0 <= j < end:
@@ -49,14 +45,14 @@ def fence_end(data, i, end):
 def span_end(data, i, end, before):
     """The end of the code span that the backticks at ``i`` open, else of these backticks; ``before``: the byte before."""
     opened = i
-    while opened < end and data[opened] == _TICK:
+    while opened < end and data[opened] == BACKTICK:
         opened += 1
     if before == ord("\\"):
         return opened
     j, characters = opened, 0
     while 0 <= j < end and data[j] != _FEED and characters <= _LONGEST_SPAN:
         start = j
-        while j < end and data[j] == _TICK:
+        while j < end and data[j] == BACKTICK:
             j += 1
         if j - start == opened - i:
             return j
@@ -100,6 +96,6 @@ def _after_backticks(data, i, end):
     while i < end and is_blank(data[i]):
         i += 1
     start = i
-    while i < end and data[i] == _TICK:
+    while i < end and data[i] == BACKTICK:
         i += 1
     return i, i - start

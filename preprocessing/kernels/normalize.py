@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.characters import decode, encode
+from preprocessing.kernels.characters import copy, decode, encode
 from preprocessing.kernels.columns import MAX_COLUMNS
 from preprocessing.kernels.compiled import inner, njit
-from preprocessing.kernels.normalize_blanks import copy, put_code, put_collapsed
+from preprocessing.kernels.normalize_blanks import put_code, put_collapsed
 from preprocessing.kernels.normalize_characters import (
+    classes_of,
     compose_hangul,
     is_plain_vowel,
     join_typed_jamo,
@@ -136,7 +137,7 @@ def _classify(data, start, end, table, limits, runs):
 @inner()
 def _classes_of(c, table):
     if c < SIZE:
-        return np.int64(table[np.uint32(c)])
+        return classes_of(c, table)
     return COMPOSES if 0x2F800 <= c <= 0x2FA1F or 0xE0000 <= c < 0xE0080 else 0
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.characters import decode
+from preprocessing.kernels.characters import copy, decode
 from preprocessing.kernels.columns import is_aligned
 from preprocessing.kernels.compiled import inner
-from preprocessing.kernels.fences import fence_end, is_blank, span_end
+from preprocessing.kernels.fences import fence_end, span_end
+from preprocessing.kernels.line_marks import is_blank
 
 _TAB, _FEED, _SPACE = np.uint8(9), np.uint8(10), np.uint8(32)
 _PIPE, _PLUS, _DOT, _GREATER, _DRAWING = (
@@ -24,14 +25,6 @@ _PIPE, _PLUS, _DOT, _GREATER, _DRAWING = (
 )
 _TICK, _NONE = np.uint8(96), np.uint8(0)
 _STRETCH = 64  # bytes that are checked together
-
-
-@inner()
-def copy(data, start, end, out, at):
-    """Copies ``data[start:end]`` to ``out[at]``; returns its end."""
-    for i in range(np.uint64(end - start)):
-        out[np.uint64(at) + i] = data[np.uint64(start) + i]
-    return at + end - start
 
 
 @inner()

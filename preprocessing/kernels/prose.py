@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from preprocessing.kernels.characters import copy
 from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.line_marks import (
     BULLET,
@@ -23,7 +24,7 @@ from preprocessing.kernels.structure import BLANK, HEADING, LINK, NUMBER, OUTWAR
 
 _TAB, _FEED, _SPACE = np.uint8(9), np.uint8(10), np.uint8(32)
 _STAR, _OPEN, _PIPE, _HASH, _BANG = 42, 91, 124, 35, 33
-_GREATER, _DASH, _PLUS, _BULLET_BYTE, _BULLET_END = 62, 45, 43, 0xE2, 0xA2
+_SLASH, _GREATER, _DASH, _PLUS, _BULLET_BYTE, _BULLET_END = 47, 62, 45, 43, 0xE2, 0xA2
 _TICK, _TAG, _BRACKET, _ASTERISK, _COLON, _SLASH, _EXCLAMATION = np.array(
     [96, 60, 91, 42, 58, 47, 33], np.uint8
 )
@@ -95,12 +96,12 @@ def _copy_line(data, i, end, out, size):
 def _may_be_left_out(b, following):
     """Whether a byte may begin what ``_copy_line`` leaves out; an expression without branches, so that it vectorizes."""
     return (
-        (b == _TICK)
-        | (b == _TAG)
-        | (b == _BRACKET)
-        | ((b == _ASTERISK) & (following == _ASTERISK))
-        | ((b == _COLON) & (following == _SLASH))
-        | ((b == _EXCLAMATION) & (following == _BRACKET))
+        (b == BACKTICK)
+        | (b == LESS)
+        | (b == _OPEN)
+        | ((b == _STAR) & (following == _STAR))
+        | ((b == COLON) & (following == _SLASH))
+        | ((b == _BANG) & (following == _OPEN))
     )
 
 
@@ -132,7 +133,7 @@ def _copy_plain_lines(data, start, end, out, size):
     while 0 <= i < end:
         stop = min(i + step, end)
         if stop < end and _is_plain(data[i:stop], data[i + 1 : stop + 1]):
-            size = _copy(data, i, stop, out, size)
+            size = copy(data, i, stop, out, size)
             i = stop
             continue
         while 0 <= i < stop and not _may_be_left_out(data[i], data[i + 1] if i + 1 < end else _FEED):
@@ -149,13 +150,6 @@ def _copy_plain_lines(data, start, end, out, size):
         size = _copy_line(data, begin, line_end, out, size - (i - begin))
         i = line_end
     return size
-
-
-@inner()
-def _copy(data, start, end, out, size):
-    for k in range(np.uint64(end - start)):
-        out[np.uint64(size) + k] = data[np.uint64(start) + k]
-    return size + end - start
 
 
 @njit()

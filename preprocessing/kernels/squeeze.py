@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.characters import decode
+from preprocessing.kernels.characters import copy, decode
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.fences import fence_end, span_end
-from preprocessing.kernels.normalize_blanks import copy
 from preprocessing.kernels.normalize_characters import classes_of
 from preprocessing.kernels.normalize_classes import (
     BACKTICK,

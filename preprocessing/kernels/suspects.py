@@ -19,7 +19,6 @@ _TAB, _LINE_FEED, _SPACE = 9, 10, 32
 _STRETCH = 256  # bytes that are checked together
 _SHORT_STRETCH, _LONG_STRETCH = 64, 4096
 _COLON, _A, _T, _COMMA, _4, _6 = np.frombuffer(b":at,46", np.uint8)
-_FEED = np.uint8(_LINE_FEED)
 _OPEN, _CLOSE = np.frombuffer(b"(]", np.uint8)
 _SCHEME, _MARKER = np.frombuffer(b"data:", np.uint8), np.frombuffer(b";base64,", np.uint8)
 _AMPERSAND, _LESS, _C2, _E4, _EA, _EF, _FE = np.array([0x26, 0x3C, 0xC2, 0xE4, 0xEA, 0xEF, 0xFE], np.uint8)
@@ -286,7 +285,7 @@ def _last_lines(data, start, end, lines, reach, line_bytes, out, at):
 def _has_feed(stretch):
     result = False
     for i in range(len(stretch)):
-        result |= stretch[i] == _FEED
+        result |= stretch[i] == _LINE_FEED
     return result
 
 

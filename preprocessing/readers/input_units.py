@@ -40,7 +40,7 @@ from preprocessing.readers.starting_folder import hint_about_folder
 log = logging.getLogger(__name__)
 __all__ = ["InputHashes", "Unit", "expand_braces", "find_files", "find_units", "standard_library"]
 UNCUT_SUFFIXES = (".gz", ".bz2", ".xz")  # files of lines whose starts cannot be located without reading all
-Report = Callable[[str, str, str], None]  # field, message, rule
+Report = Callable[..., None]  # field, message, rule, and the remedy where the message does not end with it
 RECORD_SUFFIXES = tuple(f".jsonl{packed}" for packed in ("", ".gz", ".zst", ".bz2", ".xz"))
 
 
@@ -75,8 +75,8 @@ def find_units(loaded: Loaded[Config], hashes: InputHashes | None = None) -> lis
     problems: list[Problem] = []
     for name, item in loaded.config.inputs.items():
 
-        def report(field: str, message: str, rule: str, name: str = name) -> None:
-            problems.append(loaded.problem(f"inputs.{name}.{field}", message, rule))
+        def report(field: str, message: str, rule: str, remedy: str = "", name: str = name) -> None:
+            problems.append(loaded.problem(f"inputs.{name}.{field}", message, rule, remedy))
 
         units += _find_units_of(name, item, hashes, loaded.config.seed, report)
     if problems:
@@ -117,7 +117,7 @@ def _find_units_of(name: str, item: Any, hashes: InputHashes, seed: int, report:
     if isinstance(item, SourceTreeInput):
         roots, missing = find_files(item.roots, Path.is_dir)
         for pattern in missing:
-            report("roots", f"{pattern!r} matches no folder; check the path", "no-match")
+            report("roots", f"{pattern!r} matches no folder", "no-match", "check the path")
         return [unit for number, root in enumerate(roots) for unit in _split_tree(name, number, root, item)]
     files, missing = find_files(item.paths)
     for pattern in missing:
@@ -125,7 +125,7 @@ def _find_units_of(name: str, item: Any, hashes: InputHashes, seed: int, report:
             remedy = f"is a folder; write {pattern.rstrip('/')}/**/* for the files in it, or end the pattern with a suffix"
             report("paths", f"{pattern!r} {remedy}", "is-folder")
         else:
-            report("paths", f"{pattern!r} matches no file; check the path", "no-match")
+            report("paths", f"{pattern!r} matches no file", "no-match", "check the path")
     return _split_files(name, item, files, hashes)
 
 

@@ -183,7 +183,7 @@ def _is_title_of_fold(element: Element) -> bool:
 
 def _is_policy_popup(tree: PageTree, element: Element) -> bool:
     """True for a policy that the page shows above itself, which has often more text than the page."""
-    if not any(not POPUPS.isdisjoint(words) for words in element.names):
+    if not _is_above_page(element):
         return False
     page = tree.elements[0]
     if page.text - page.own[0] - page.linked <= element.text - element.linked + LEAST_BESIDE_POPUP:
@@ -211,25 +211,33 @@ def _is_hidden(element: Element) -> bool:
 
 
 def _is_comment(element: Element) -> bool:
-    return any(not COMMENTS.isdisjoint(words) for words in element.names if names_own(words))
+    return not COMMENTS.isdisjoint(_own_words(element))
 
 
 def _is_block_of_prose(element: Element) -> bool:
     """True for more prose than links, whose name may mislead; layers above the page and sure names do not."""
-    is_above = any(not POPUPS.isdisjoint(words) for words in element.names)
-    return element.prose > max(element.linked, LEAST_PROSE) and not is_above and not _is_sure(element)
+    is_misleading = not _is_above_page(element) and not _is_sure(_own_words(element))
+    return element.prose > max(element.linked, LEAST_PROSE) and is_misleading
 
 
-def _is_sure(element: Element) -> bool:
-    words = {word for name in element.names if names_own(name) for word in name}
+def _is_above_page(element: Element) -> bool:
+    """True for a layer with the name of a popup."""
+    return any(not POPUPS.isdisjoint(words) for words in element.names)
+
+
+def _own_words(element: Element) -> set[str]:
+    return {word for name in element.names if names_own(name) for word in name}
+
+
+def _is_sure(words: set[str]) -> bool:
     return not SURE.isdisjoint(words) and CONTENT.isdisjoint(words)
 
 
 def _is_cut_by_name(element: Element, page: Element) -> bool:
     if element.name in ("button", "label"):
         return False  # judged by its tag
-    words = {word for name in element.names if names_own(name) for word in name}
-    is_sure = _is_sure(element)
+    words = _own_words(element)
+    is_sure = _is_sure(words)
     is_comment = not COMMENTS.isdisjoint(words)
     if _has_most(element, page, MOST_IF_SURE if is_sure or is_comment else MOST):
         return False
