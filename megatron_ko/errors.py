@@ -27,16 +27,23 @@ EXIT_BAD_NODE = 77
 class Problem:
     """One mistake: ``where`` is a file, ``file:line`` or ``command line``; ``path`` the dotted key; ``rule`` the broken rule.
 
-    Tests and programs distinguish problems by these fields; ``message`` is for people and may change.
+    Tests and programs distinguish problems by these fields; ``message`` is for people and may change. It ends with what to do,
+    unless that is ``remedy``: for problems whose cause is also reported without it.
     """
 
     where: str
     path: str
     message: str
     rule: str = ""
+    remedy: str = ""
+
+    @property
+    def cause(self) -> str:
+        """The problem without ``remedy``."""
+        return ": ".join(part for part in (self.where, self.path, self.message) if part)
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.where, self.path, self.message) if part)
+        return f"{self.cause}; {self.remedy}" if self.remedy else self.cause
 
 
 class UserError(Exception):
@@ -45,9 +52,13 @@ class UserError(Exception):
     label = "error"
     exit_code = EXIT_USER_ERROR
 
-    def __init__(self, problems: Sequence[Problem] | str, *, rule: str = "", hint: str = ""):
-        """``hint`` is a line below the problems: what else would solve all of them."""
-        self.problems = [Problem("", "", problems, rule)] if isinstance(problems, str) else list(problems)
+    def __init__(
+        self, problems: Sequence[Problem] | str, *, rule: str = "", hint: str = "", remedy: str = ""
+    ):
+        """``rule`` and ``remedy`` are those of a text. ``hint`` is a line below the problems: what else would solve all of them."""
+        self.problems = (
+            [Problem("", "", problems, rule, remedy)] if isinstance(problems, str) else list(problems)
+        )
         if len(self.problems) == 1:
             text = str(self.problems[0])
         else:

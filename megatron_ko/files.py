@@ -81,10 +81,11 @@ def read_json(
     try:
         return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=object_pairs_hook)
     except OSError as cause:
-        message = f"{path}: cannot be read ({cause.strerror}); check the path"
-        raise error(message, rule="unreadable-file") from None
+        message = f"{path}: cannot be read ({cause.strerror})"
+        raise error(message, rule="unreadable-file", remedy="check the path") from None
     except (ValueError, RecursionError) as cause:
-        raise error(f"{path}: is not valid JSON ({cause}); write it again", rule="invalid-json") from None
+        message = f"{path}: is not valid JSON ({cause})"
+        raise error(message, rule="invalid-json", remedy="write it again") from None
 
 
 @contextlib.contextmanager

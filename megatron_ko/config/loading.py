@@ -52,8 +52,8 @@ class Loaded(Generic[C]):
     borrowed: dict[Keys, str] = dataclasses.field(default_factory=dict)
     """Keys that no configuration contains, with the file that their values come from."""
 
-    def problem(self, path: str, message: str, rule: str = "") -> Problem:
-        return Problem(_place(self.places, tuple(path.split("."))), path, message, rule)
+    def problem(self, path: str, message: str, rule: str = "", remedy: str = "") -> Problem:
+        return Problem(_place(self.places, tuple(path.split("."))), path, message, rule, remedy)
 
 
 def load(

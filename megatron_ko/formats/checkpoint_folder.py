@@ -274,7 +274,7 @@ def damage_error(checkpoint: Checkpoint, names: Sequence[str]) -> CheckpointErro
 
 
 def _damage(folder: Path, what: str, rule: str) -> CheckpointError:
-    return CheckpointError(f"{folder}: is damaged ({what}); use another checkpoint", rule=rule)
+    return CheckpointError(f"{folder}: is damaged ({what})", rule=rule, remedy="use another checkpoint")
 
 
 class Weights(Protocol):

@@ -237,18 +237,14 @@ def newest_undamaged(
                 raise
             errors.append(error)
             if warns and folder != folders[0]:
-                log.warning("%s; trying an older checkpoint", _without_remedy(error))
+                log.warning("%s; trying an older checkpoint", error.problems[0].cause)
     others = (
         "so is every older checkpoint of the run" if len(folders) > 1 else "the run has no other checkpoint"
     )
     raise CheckpointError(
-        f"{_without_remedy(errors[0])}, and {others}; restore one from a copy, or begin again in a new run.folder",
+        f"{errors[0].problems[0].cause}, and {others}; restore one from a copy, or begin again in a new run.folder",
         rule=errors[0].rule,
     )
-
-
-def _without_remedy(error: CheckpointError) -> str:
-    return str(error).rpartition("; ")[0]
 
 
 def _warn_about_incomplete(folder: Path, complete: list[Path]) -> None:

@@ -14,7 +14,7 @@ from megatron_ko.files import write_text
 from megatron_ko.program.schema import SCHEMAS, json_schema
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-TEXT_FILES = "**/*.{txt,md,jsonl,jsonl.gz,jsonl.zst}"
+TEXT_FILES = "**/*.{txt,md,ipynb,jsonl,jsonl.gz,jsonl.zst}"
 CODE_FILES = "**/*.{py,pyi,ipynb,js,ts,java,c,h,cc,cpp,hpp,cs,go,rs,rb,php,kt,swift,scala,sql,sh,r,lua}"
 _PATTERN_CHARACTERS = "*?[]{}"
 

@@ -10,14 +10,20 @@ import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from megatron_ko.config.cli import positive
 from megatron_ko.config.loading import load
 from megatron_ko.config.suggestions import nearest_name
 from megatron_ko.errors import DataError, UsageError
 from megatron_ko.files import write_text
+from megatron_ko.wording import format_count
 from preprocessing.config.pipeline import RULES, Config, source_of
+from preprocessing.readers.starting_folder import starting_folder, working_directory
 from preprocessing.running.context import Context
+
+if TYPE_CHECKING:
+    from preprocessing.differences.selection import Selection
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +57,28 @@ def _natural(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    folder = Path(arguments.run).expanduser()
+    path = Path(arguments.out).expanduser() if arguments.out else folder / "diff.html"
+    loaded = load(Config, [str(_configuration(folder))], [], RULES)
+    start = starting_folder(folder, loaded.config.output.folder) or Path.cwd()
+    shown = folder if start == Path.cwd() else folder.resolve()
+    override = f"output.folder={json.dumps(str(shown), ensure_ascii=False)}"
+    with working_directory(start):
+        html, selection = _compare(
+            Context(load(Config, [str(_configuration(shown))], [override], RULES)), arguments
+        )
+    write_text(path, html)
+    print(f"wrote {path}: {len(selection.documents):,} of {selection.matching:,} documents that match")
+    return 0
+
+
+def _compare(context: Context, arguments: argparse.Namespace) -> tuple[str, Selection]:
+    """The page, and the documents on it. Relative paths of inputs begin in the working directory."""
     from preprocessing.differences.page import page
     from preprocessing.differences.selection import Query, select
     from preprocessing.steps.order import StepKeys
 
-    context = Context(load(Config, *_configuration(Path(arguments.run).expanduser()), RULES))
+    _check_inputs(context)
     _check_source(context, arguments.source)
     reasons = _check_rule(context, arguments.rule)
     query = Query(
@@ -73,14 +96,27 @@ def run(arguments: argparse.Namespace) -> int:
             "%s: step 'clean' is not finished for this configuration, version and inputs; the page describes the existing "
             "files", context.folder,
         )  # fmt: skip
-    path = Path(arguments.out).expanduser() if arguments.out else context.folder / "diff.html"
-    write_text(path, page(context, query, selection, is_outdated))
-    print(f"wrote {path}: {len(selection.documents):,} of {selection.matching:,} documents that match")
-    return 0
+    return page(context, query, selection, is_outdated), selection
 
 
-def _configuration(folder: Path) -> tuple[list[str], list[str]]:
-    """The configuration file that a run left in its folder, and the override that names the folder."""
+def _check_inputs(context: Context) -> None:
+    """Reports once that the inputs are elsewhere, instead of once for each pattern."""
+    try:
+        _ = context.units
+    except DataError as error:
+        missing = [problem for problem in error.problems if problem.rule == "no-match"]
+        if len(missing) < len(error.problems):
+            raise
+        count = format_count(len(missing), "path")
+        raise DataError(
+            f"{context.folder}: {count} of its inputs {'is' if len(missing) == 1 else 'are'} not found from {Path.cwd()}: "
+            f"{missing[0].message}; run the command in the folder in which the run was started, or restore the files",
+            rule="inputs-not-found",
+        ) from None
+
+
+def _configuration(folder: Path) -> Path:
+    """The configuration file that a run left in its folder."""
     from preprocessing.steps.pipeline import configuration_path
 
     path = configuration_path(folder)
@@ -92,7 +128,7 @@ def _configuration(folder: Path) -> tuple[list[str], list[str]]:
             "'mko data run ...' first",
             rule="not-a-run",
         )
-    return [str(path)], [f"output.folder={json.dumps(str(folder), ensure_ascii=False)}"]
+    return path
 
 
 def _check_source(context: Context, source: str | None) -> None:

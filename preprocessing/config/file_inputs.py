@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field
 
 from megatron_ko.config.fields import FilePath, Flag, NonNegativeInt, PositiveInt, section
 
-Markup = Literal["auto", "none", "html", "mediawiki", "latex", "rst", "asciidoc"]
+Markup = Literal["auto", "none", "html", "mediawiki", "latex", "rst", "asciidoc", "notebook", "org", "po"]
+NotebookOutputs = Literal["none", "text"]
 LanguageOfInput = Literal["ko", "en", "code", "mixed", "other", "detect"]
 Extractor = Literal["blocks", "resiliparse", "trafilatura"]
 
@@ -76,8 +77,11 @@ class TextInput(FilesInput):
     """Encoding of files without a byte order mark, such as cp949; Python files may declare their own. auto: UTF-8, or CP949
     for a file that is Korean text in that encoding."""
     markup: Markup = "auto"
-    """Markup that is converted to Markdown. auto: by the file suffix (.tex, .rst, .adoc, .wiki, .html), else mediawiki for a
-    source named wiki, else HTML outside of code, in documents that contain tags; none: tags are text."""
+    """Markup that is converted to Markdown. auto: by the file suffix (.tex, .rst, .adoc, .org, .po, .wiki, .html, .ipynb), else
+    mediawiki for a source named wiki, else HTML outside of code, in documents that contain tags; none: tags are text."""
+    notebook_outputs: NotebookOutputs = "none"
+    """What is kept of the outputs of notebook cells (.ipynb). text: what the cells print and return as text; never pictures,
+    errors, or what is written to stderr."""
 
 
 @section
@@ -87,8 +91,8 @@ class SourceTreeInput(CutInput):
     roots: list[FilePath] = Field(min_length=1)
     """Folders, each one repository, or patterns (**, *, {a,b}) of such folders; each must match at least one folder."""
     lang: LanguageOfInput = "code"
-    """Language of every file; it selects the rules. code: of all files but prose (.md, .rst, .tex, .txt), whose language is
-    detected."""
+    """Language of every file; it selects the rules. code: of all files but prose (.md, .rst, .tex, .txt) and notebooks
+    (.ipynb), whose language is detected."""
     suffixes: list[str] = Field(default_factory=list)
     """File name endings to read; empty: those of the common programming languages."""
     encoding: Encoding = "utf-8"
@@ -97,10 +101,12 @@ class SourceTreeInput(CutInput):
         default_factory=lambda: ["node_modules", "site-packages", "__pycache__", "vendor"]
     )
     """Names of folders to skip, besides hidden folders (names that start with a dot) and links."""
+    notebook_outputs: NotebookOutputs = "none"
+    """What is kept of the outputs of notebook cells (.ipynb), as in a text input."""
     split_bytes: PositiveInt = 256 * MIB
     """Maximum bytes of the files in a task."""
     max_record_bytes: PositiveInt = Field(default=MIB, ge=1024, le=1024 * MIB)
-    """Maximum bytes of a file; larger files go to quarantine.jsonl."""
+    """Maximum bytes of a file, of a notebook without its outputs; larger files go to quarantine.jsonl."""
 
 
 @section

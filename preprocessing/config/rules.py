@@ -71,13 +71,14 @@ class ProseRules:
     max_words: Count = None
     """Maximum words (runs of Hangul, letters or digits)."""
     lorem: Switch = None
-    """Drops filler text (lorem ipsum)."""
+    """Drops filler text (lorem ipsum), except in documents whose sentences are about it."""
     max_mojibake_ratio: Share = None
     """Maximum ratio of signs of a wrong decoding (replacement characters, runs of Latin-1 letters) to visible characters."""
     max_jamo_ratio: Share = None
     """Maximum ratio of single jamo other than laughter and tears to Hangul."""
     spam: Switch = None
-    """Drops advertisements: at least two distinct spam terms, a contact or link, and a high density of terms."""
+    """Drops advertisements: at least two distinct spam terms, a contact or link, and a high density of terms; in lists with words
+    of searches and shops, one term and a contact."""
     max_symbol_ratio: Share = None
     """Maximum ratio of symbols (neither letters, digits nor plain punctuation) to visible characters."""
     min_letter_ratio: Share = None
@@ -93,13 +94,15 @@ class ProseRules:
     max_number_lines: Share = None
     """Maximum share of lines with at least as many digits as letters, or with a time and hardly any Hangul, outside of code
     (five or more lines). Lines that equal an earlier one but for their digits count, too, and prices where function words are
-    hardly any; tables of names and their codes do not."""
+    hardly any; tables of names and their codes, and results with units, do not."""
     max_listed_words: Share = None
     """Maximum share of words in pieces of one or two words between commas, bars and line ends, where function words are few
-    (twenty or more words): lists of keywords, menus; tables of names and their codes do not count."""
+    (twelve or more words): lists of keywords, menus. Tables of names and their codes do not count, nor do lists with hardly any
+    words of searches, shops and menus, prices or contact data, such as rosters and indexes."""
     min_function_words: Share = None
     """Minimum share of words that equal or end in a stop word, in Korean texts of long lines (twelve words a line on average, twenty
-    words): words without grammar, such as keywords in a row. From four words a line on, a fifth of it, from sixty words on."""
+    words): words without grammar, such as keywords in a row. From four words a line on, a fifth of it, from sixty words on. Lists,
+    names and notes that end as sentences do are exempt if hardly any of their words are of searches, shops and menus."""
     max_bullet_lines: Share = None
     """Maximum share of lines that start with a bullet, outside of code (five or more lines)."""
     max_ellipsis_lines: Share = None
@@ -112,7 +115,7 @@ class ProseRules:
     """Maximum ratio of line ends to words (thirty or more words)."""
     max_repeated_lines: Share = None
     """Maximum share of the visible characters of a document in lines of prose that repeat an earlier line (five or more lines).
-    Three quarters of the share count where the other lines have sentences of their own, as in references."""
+    Three quarters of the share count where the other lines have sentences of their own, as in references, half of it in verse."""
     max_duplicate_lines: Share = None
     """Maximum share of lines that repeat an earlier line (five or more lines)."""
     max_duplicate_paragraphs: Share = None

@@ -1,7 +1,7 @@
 """Reads documents of a run three times: as the reader returned them, as step ``clean`` wrote them, and after ``lines``.
 
 The run keeps no text before cleaning, so the inputs are read again. Sources whose reader changes text (main content of
-pages, files of LaTeX) are also read without that change.
+pages, files of LaTeX) are also read without that change, notebooks with their outputs.
 """
 
 # pyarrow.compute creates its functions at import
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,11 +29,13 @@ from preprocessing.differences.attribution import (
     stage_between,
 )
 from preprocessing.documents import read_batches
+from preprocessing.markup.notebook import NOTEBOOK, convert_notebook
 from preprocessing.readers.bad_records import BadRecord, RecordError
-from preprocessing.readers.input_units import Unit
+from preprocessing.readers.input_units import Unit, has_records, label_of
 from preprocessing.readers.reading import read_unit
+from preprocessing.readers.text_encodings import decode_text
 from preprocessing.readers.warc import read_warc
-from preprocessing.readers.whole_files import MARKUP_OF_SUFFIX
+from preprocessing.readers.whole_files import markup_of_file
 from preprocessing.readers.wiki_dumps import parse_page, read_pages
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
@@ -178,9 +179,7 @@ def reader_rule_of(item: Any, identity: str) -> str:
         return MAIN_CONTENT
     if isinstance(item, WikiDumpInput):
         return "mediawiki"
-    if isinstance(item, TextInput) and item.markup == "auto" and item.lang != "code":
-        return MARKUP_OF_SUFFIX.get(Path(identity).suffix.lower(), "")
-    return ""
+    return markup_of_file(identity, item)
 
 
 def _read_originals(context: Context, unit: Unit, wanted: set[str]) -> Iterator[tuple[str, str]]:
@@ -194,10 +193,28 @@ def _read_originals(context: Context, unit: Unit, wanted: set[str]) -> Iterator[
         whole: Any = SimpleNamespace(**{**vars(item), "extractor": None})
         for file, label, _ in unit.parts():
             yield from ((row[0], row[1]) for row in read_warc(file, label, whole, "", _ignore))
+    elif isinstance(item, HtmlInput):
+        yield from _read_as(unit, dataclasses.replace(item, main_content=False), context)
     else:
-        as_is = {"main_content": False} if isinstance(item, HtmlInput) else {"markup": "none"}
-        for batch in read_unit(unit, dataclasses.replace(item, **as_is), _ignore, context.config.seed):
-            yield from zip(batch["id"].to_pylist(), batch["text"].to_pylist())
+        rules = {identity: reader_rule_of(item, identity) for identity in wanted}
+        if isinstance(item, TextInput) and {*rules.values()} - {"", NOTEBOOK}:
+            yield from _read_as(unit, dataclasses.replace(item, markup="none"), context)
+        yield from _notebooks_with_outputs(unit, item, {name for name in wanted if rules[name] == NOTEBOOK})
+
+
+def _read_as(unit: Unit, item: Any, context: Context) -> Iterator[tuple[str, str]]:
+    for batch in read_unit(unit, item, _ignore, context.config.seed):
+        yield from zip(batch["id"].to_pylist(), batch["text"].to_pylist())
+
+
+def _notebooks_with_outputs(unit: Unit, item: Any, wanted: set[str]) -> Iterator[tuple[str, str]]:
+    """Notebooks with their outputs that are text: a person reads these, not the JSON."""
+    for index, (file, label, _) in enumerate(unit.parts()):
+        identity = label_of(file) if unit.root else label
+        identity = f"{unit.input_name}/{identity}" if index in unit.shared else identity
+        if identity in wanted and not has_records(file, item):
+            text = decode_text(file.read_bytes(), file.suffix, item.encoding)
+            yield identity, convert_notebook(text, with_text_outputs=True)[0]
 
 
 def _wikitexts(unit: Unit, item: WikiDumpInput) -> Iterator[tuple[str, str]]:

@@ -89,19 +89,21 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
 
 
 def _may_be_list(columns: dict[str, pa.Array]) -> np.ndarray:
-    """``[rows] bool``: Korean documents of short cells or numbers, and those with long rows or numbers and few function words."""
+    """``[rows] bool``: documents of short entries with few function words; Korean ones of short cells or numbers, and those
+    with long rows or numbers and few function words."""
 
     def of(name: str) -> np.ndarray:
         return columns[name].to_numpy(zero_copy_only=False)
 
     few = of("function_words") < rows.FEW_FUNCTION_WORDS * (of("words") - of("symbol_words"))
     listed = 2 * of("listed_words") >= np.maximum(of("list_words"), 1)
+    entries = 4 * of("listed_words") >= np.maximum(of("list_words"), 1)
     numbers = 4 * of("number_lines") >= np.maximum(of("text_lines"), 1)
     repeats = of("repeated_words") >= rows.MANY_REPEATS
     series = (few | repeats) & (of("digits") >= rows.MANY_DIGITS * of("visible"))
     echoes = few & (of("list_words") >= (rows.MIN_WORDS_OF_ECHO - 1) * of("lines"))
     cells = (of("measured") == "text") & (listed | numbers)
-    return (of("hangul") >= rows.FEW_SYLLABLES) & (series | echoes | cells)
+    return (of("hangul") >= rows.FEW_SYLLABLES) & (series | echoes | cells) | (entries & few)
 
 
 def find_prose(column: pa.Array) -> Prose:

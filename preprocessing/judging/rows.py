@@ -1,7 +1,7 @@
-"""Counts what tells a reference from lists of prices and keywords: pairs, prices, series and echoes.
+"""Counts what tells a reference from lists of prices and keywords: pairs, results, prices, series, echoes and keywords.
 
-Owns the patterns and the limits of the search. Only documents of short cells or numbers, or with few function words in long
-rows, can be such lists; all others have zeros. A row is a row of a table, an item or a line.
+Owns the patterns and the limits of the search. Only documents of short cells, entries or numbers, or with few function words
+in long rows, can be such lists; all others have zeros. A row is a row of a table, an item or a line.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import re
 
 import numpy as np
 import pyarrow as pa
+
+from preprocessing.judging import list_words
 
 FEW_FUNCTION_WORDS = 0.25  # of the words with a letter or digit, below which a document is searched
 # shares of repeated three-word sequences and of digits, from which it is searched, too
@@ -26,20 +28,27 @@ COLUMNS = pa.schema(
         ("price_lines", pa.int32()),  # rows with an amount of money, a share, a time or contact data
         ("series_lines", pa.int32()),  # rows that equal an earlier one but for their digits
         ("echoed_words", pa.int32()),  # words that occur earlier in their row
+        # rows with a Korean name and two numbers with units, or years, that are no prices
+        ("result_lines", pa.int32()),
+        ("entry_words", pa.int32()),  # words between blanks, separators and marks of lists
+        ("short_entry_words", pa.int32()),  # of them, those in entries of one or two words
+        ("keywords", pa.int32()),  # of them, those of searches, shops, menus and grids
+        ("name_words", pa.int32()),  # of them, those that look like names of Koreans
     ]
 )
 _HANGUL = re.compile("[가-힣]")
 _CODE = re.compile(r"[^\W_]")
 _PRICE = re.compile(
-    r"[0-9](?:,[0-9]{3}(?![0-9])| ?(?:[만억천]? ?원|달러|엔(?![가-힣])|%))|[₩$€£¥] ?[0-9]|(?<![0-9-])[0-9]{2,4}-[0-9]{3,4}(?:-[0-9]{4})?(?![0-9-])"
+    r"[0-9](?:,[0-9]{3}(?![0-9]| ?(?:명|개|건|회|곳|권|표|점|가구|세대|톤|km|kg))| ?(?:[만억천]? ?원|달러|엔(?![가-힣])|%))|[₩$€£¥] ?[0-9]|(?<![0-9-])[0-9]{2,4}-[0-9]{3,4}(?:-[0-9]{4})?(?![0-9-])"
     r"|<.(?:phone|email).>|[0-9]{2}:[0-9]{2}:[0-9]{2}",
     re.ASCII,
 )
 _DECIMAL = re.compile(r"[+-]?[0-9,]*\.[0-9]+")
 _AMOUNT = re.compile(r"약? ?[0-9][0-9.,~–-]{0,12} ?[가-힣]{1,2}")
+_RESULT = re.compile(r"[가-힣]{2}(?:.*?[0-9] ?[가-힣].*?[0-9] ?[가-힣]|[^0-9]*(?:1[0-9]|20)[0-9]{2} ?[~–-])")
 _HAS_DIGIT = re.compile("[0-9]")
 _DIGITS = re.compile(r"[0-9]+(?:[.,:/-][0-9]+)*")
-_SEPARATORS = "|,/#;:>"
+_SEPARATORS = "|,/#;:>·ㆍ•→"
 
 
 def count_rows(text: pa.Array, searched: np.ndarray) -> dict[str, pa.Array]:
@@ -50,8 +59,8 @@ def count_rows(text: pa.Array, searched: np.ndarray) -> dict[str, pa.Array]:
     return {field.name: pa.array(counts[:, i], field.type) for i, field in enumerate(COLUMNS)}
 
 
-def _count(text: str) -> tuple[int, int, int, int]:
-    pairs = prices = series = echoes = 0
+def _count(text: str) -> tuple[int, ...]:
+    pairs = prices = series = echoes = results = 0
     shapes: set[str] = set()
     for line in text.split("\n"):
         if line.isascii() or not _HANGUL.search(line):
@@ -60,15 +69,18 @@ def _count(text: str) -> tuple[int, int, int, int]:
             is_price = _PRICE.search(line) is not None
             shape = _DIGITS.sub("0", line)
             series += shape in shapes
+            results += not is_price and shape not in shapes and _RESULT.search(line) is not None
             shapes.add(shape)
         else:
             is_price = "<" in line and _PRICE.search(line) is not None
         prices += is_price
         pairs += not is_price and "\t" in line and _is_pair(line)
         if line.count(" ") + line.count("\t") + 1 >= MIN_WORDS_OF_ECHO:
-            words = [word.strip(_SEPARATORS) for word in line.split() if not word.isascii()]
+            words = [
+                bare for word in line.split() if not word.isascii() and (bare := word.strip(_SEPARATORS))
+            ]
             echoes += len(words) - len(set(words)) if len(words) >= MIN_WORDS_OF_ECHO else 0
-    return pairs, prices, series, echoes
+    return pairs, prices, series, echoes, results, *list_words.count_words(text)
 
 
 def _is_pair(line: str) -> bool:

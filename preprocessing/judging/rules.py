@@ -1,7 +1,7 @@
 """Decides from columns, never from text, which documents are dropped and why.
 
-Owns the table of rules: the value of each, its columns, and the documents that it does not apply to. Thresholds come
-from the configuration and its presets (``presets.values``). The first failed rule of the table is the reason.
+Owns the table of rules: the value of each (``rule_values``) and its columns. Thresholds come from the configuration and its
+presets (``presets.values``). The first failed rule of the table is the reason.
 """
 
 from __future__ import annotations
@@ -16,31 +16,15 @@ import pyarrow as pa
 
 from megatron_ko.errors import DataError
 from preprocessing.config.rules import FilterConfig
-from preprocessing.judging.advertising import MIN_GROUPS, MIN_PER_1000, MIN_TERMS
+from preprocessing.judging import rule_values
 from preprocessing.judging.presets.values import Thresholds, thresholds
+from preprocessing.judging.rule_values import Columns
 
 FEW_LINES = 5
 FEW_WORDS = 30
-FEW_LIST_WORDS = 20
+FEW_LIST_WORDS, FEW_WORDS_OF_SENTENCES = 12, 20
 FEW_REPEATED_WORDS = 20
-LONG_LINE = (
-    12  # words of a line, on average, above which lines are sentences, not items, cells or turns of a chat
-)
-FEW_AMONG_PRICES, FEW_BETWEEN_ECHOES = 0.1, 0.25
-MIDDLE_LINE = 4  # words of a line, from which a document of keywords without any particle is no list of items
-MANY_WORDS, MOSTLY = 60, 0.8
-WORTH_AMONG_MIDDLE_LINES = 5  # what a function word counts there
-FEW_FUNCTION_WORDS = 0.3  # of the words with a letter or digit
-SYLLABLE_AMONG_CELLS = 2  # letters that a syllable is worth in documents without sentences
-STRUCTURE_OF_REFERENCE = 0.05  # of the visible characters: headings, code, tags and tables
-VARIETY_OF_REFERENCE = 200  # words that do not repeat
-REPEATS_OF_REFERENCE = 0.75  # what a repeated sequence of a reference counts
-MOSTLY_STRUCTURE, REPEATS_BESIDE_STRUCTURE = 0.5, 0.5
-FUNCTION_WORDS_OF_REFERENCE = 12  # in lines that do not repeat
-HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
-FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
 
-Columns = Callable[[str], np.ndarray]
 Verdicts = Iterator[tuple[str, np.ndarray]]
 
 
@@ -70,202 +54,87 @@ class Rule:
         return failed if self.few is None else failed & (columns(self.few[0]) >= self.few[1])
 
 
-def _column(name: str) -> Callable[[Columns], np.ndarray]:
-    return lambda of: of(name)
-
-
-def _share(above: str, below: str) -> Callable[[Columns], np.ndarray]:
-    return lambda of: of(above) / np.maximum(of(below), 1)
-
-
-def _mojibake(of: Columns) -> np.ndarray:
-    return (of("latin1") + of("replacement") + of("misread")) / np.maximum(of("visible"), 1)
-
-
-def _jamo(of: Columns) -> np.ndarray:
-    return of("jamo") / np.maximum(of("hangul") + of("jamo"), 1)
-
-
-def _symbols(of: Columns) -> np.ndarray:
-    return (of("visible") - of("letters") - of("digits") - of("plain")) / np.maximum(of("visible"), 1)
-
-
-def _hangul(of: Columns) -> np.ndarray:
-    """A syllable counts twice in tables and lists of titles, since a glossary has each word in both languages."""
-    hangul, others = of("hangul"), of("letters") + of("digits") - of("hangul")
-    weighted = hangul * np.where(of("measured") == "text", SYLLABLE_AMONG_CELLS, 1)
-    return weighted / np.maximum(weighted + others, 1)
-
-
-def _alphanumeric(of: Columns) -> np.ndarray:
-    return (of("letters") + of("digits")) / np.maximum(of("characters"), 1)
-
-
-def _spoken_words(of: Columns) -> np.ndarray:
-    return of("words") - of("symbol_words")
-
-
-def _rare_hangul(of: Columns) -> np.ndarray:
-    return of("rare_hangul") / np.maximum(of("hangul"), 1)
-
-
-def _repeated_lines(of: Columns) -> np.ndarray:
-    """A share of the whole document, since the lead-ins of many examples repeat by nature; three quarters in a reference."""
-    share = of("duplicate_line_characters")
-    whole = share * of("visible") / np.maximum(of("all_visible"), 1)
-    return np.where(_has_own_sentences(of, share), REPEATS_OF_REFERENCE * whole, whole)
-
-
-def _repeated_words(of: Columns) -> np.ndarray:
-    """Three quarters of the share in a reference with headings or code, whose sections repeat lists of parameters; half where
-    nearly all of it is code and tables."""
-    share = of("repeated_words")
-    is_structured = of("visible") <= (1 - STRUCTURE_OF_REFERENCE) * of("all_visible")
-    part = np.minimum(
-        1, 2 * of("visible") / np.maximum(of("all_visible"), 1)
-    )  # less variety among code and tables
-    is_varied = ((1 - share) * of("words") >= VARIETY_OF_REFERENCE * part) | _has_own_sentences(of, share)
-    weight = np.where(part < MOSTLY_STRUCTURE, REPEATS_BESIDE_STRUCTURE, REPEATS_OF_REFERENCE)
-    return np.where(is_structured & is_varied, weight * share, share)
-
-
-def _has_own_sentences(of: Columns, share: np.ndarray) -> np.ndarray:
-    """Whether what does not repeat, all but ``share: [rows]``, has function words, as sentences about each part have."""
-    function_words = of("function_words")
-    is_spoken = function_words >= FEW_FUNCTION_WORDS * _spoken_words(of)
-    return is_spoken & ((1 - share) * function_words >= FUNCTION_WORDS_OF_REFERENCE)
-
-
-def _number_lines(of: Columns) -> np.ndarray:
-    """0 for tables of Korean names and their codes.
-
-    Lines that equal others but for their digits are numbers, too, and prices where there are hardly any function words.
-    """
-    is_spoken = of("function_words") >= FEW_AMONG_PRICES * _spoken_words(of)
-    lines = np.maximum(
-        of("number_lines"), np.maximum(of("series_lines"), np.where(is_spoken, 0, of("price_lines")))
-    )
-    return np.where(_is_table_of_pairs(of), 0, lines / np.maximum(of("text_lines"), 1))
-
-
-def _is_table_of_pairs(of: Columns) -> np.ndarray:
-    """Most rows have a Korean name and a code, a number or a word of another language; prices are no codes."""
-    is_table = (of("measured") == "text") & (_hangul(of) >= HANGUL_OF_PAIRS)
-    return is_table & (2 * of("pair_lines") >= of("text_lines")) & (2 * of("series_lines") < of("pair_lines"))
-
-
-def _repeated_pair(of: Columns) -> np.ndarray:
-    """0 for sentences, which have function words, and for chats, whose names and times have signs."""
-    words, symbols = of("words"), of("symbol_words")
-    spoken = np.maximum(_spoken_words(of), 1)
-    stuffed = (of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * spoken) & (symbols < FEW_SYMBOLS * words)
-    return np.where(stuffed, of("top_2_gram"), 0)
-
-
-def _listed_words(of: Columns) -> np.ndarray:
-    """0 where function words show that pieces belong to sentences, as in poems of short lines, and for tables of pairs."""
-    few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(_spoken_words(of), 1)
-    return np.where(few & ~_is_table_of_pairs(of), of("listed_words") / np.maximum(of("list_words"), 1), 0)
-
-
-def _function_words(of: Columns) -> np.ndarray:
-    """1 where lines are short: items, cells and turns of a chat are no sentences. In lines of middle length a few are enough.
-
-    1 also where most letters are not Korean, since their function words are not counted.
-    """
-    share = of("function_words") / np.maximum(_spoken_words(of), 1)
-    share = np.where(2 * of("hangul") >= of("letters"), share, 1)
-    words, lines = of("list_words"), of("lines")
-    is_middle = (
-        (words >= MIDDLE_LINE * lines) & (words >= MANY_WORDS) & (of("hangul") >= MOSTLY * of("visible"))
-    )
-    return np.where(
-        words >= LONG_LINE * lines, share, np.where(is_middle, WORTH_AMONG_MIDDLE_LINES * share, 1)
-    )
-
-
-def _echoed_words(of: Columns) -> np.ndarray:
-    """0 where function words show that words belong to sentences."""
-    few = of("function_words") < FEW_BETWEEN_ECHOES * _spoken_words(of)
-    return np.where(few, of("echoed_words") / np.maximum(of("list_words"), 1), 0)
-
-
-def _spam(of: Columns) -> np.ndarray:
-    """1.0 for advertisements, otherwise 0.0."""
-    dense = 1000 * of("spam_terms") >= MIN_PER_1000 * np.maximum(of("characters"), 1)
-    many = (of("spam_groups") >= MIN_GROUPS) & (of("spam_terms") >= MIN_TERMS)
-    return (dense & many & (of("spam_contact") > 0)).astype(np.float64)
-
-
 _LINES, _TEXT_LINES, _WORDS = ("lines", FEW_LINES), ("text_lines", FEW_LINES), ("words", FEW_WORDS)
 PROSE = (
-    Rule("too_short", "min_characters", _column("characters")),
-    Rule("too_long", "max_characters", _column("characters")),
-    Rule("too_few_words", "min_words", _spoken_words),
-    Rule("too_many_words", "max_words", _spoken_words),
-    Rule("unbroken", "max_characters_per_word", _share("visible", "words")),
-    Rule("lorem", "lorem", _column("lorem")),
-    Rule("mojibake", "max_mojibake_ratio", _mojibake),
-    Rule("broken_jamo", "max_jamo_ratio", _jamo),
-    Rule("spam", "spam", _spam),
-    Rule("symbol_ratio", "max_symbol_ratio", _symbols),
-    Rule("letter_ratio", "min_letter_ratio", _share("letters", "visible"), _WORDS),
-    Rule("hangul_ratio", "min_hangul_ratio", _hangul),
-    Rule("language", "languages", _column("language")),
-    Rule("rare_hangul", "max_rare_hangul", _rare_hangul, ("hangul", FEW_WORDS)),
-    Rule("link_lines", "max_link_lines", _share("link_lines", "text_lines")),
-    Rule("number_lines", "max_number_lines", _number_lines, _TEXT_LINES),
-    Rule("listed_words", "max_listed_words", _listed_words, ("list_words", FEW_LIST_WORDS)),
-    Rule("few_function_words", "min_function_words", _function_words, ("list_words", FEW_LIST_WORDS)),
-    Rule("bullet_lines", "max_bullet_lines", _share("bullet_lines", "text_lines"), _TEXT_LINES),
-    Rule("ellipsis_lines", "max_ellipsis_lines", _share("ellipsis_lines", "lines"), _LINES),
-    Rule("short_lines", "max_short_lines", _share("short_lines", "lines"), _LINES),
-    Rule("ended_lines", "min_ended_lines", _share("ended_lines", "lines"), _LINES),
-    Rule("newline_ratio", "max_newline_ratio", _share("newlines", "words"), _WORDS),
-    Rule("repeated_lines", "max_repeated_lines", _repeated_lines, _LINES),
-    Rule("duplicate_lines", "max_duplicate_lines", _column("duplicate_lines"), _LINES),
-    Rule("duplicate_paragraphs", "max_duplicate_paragraphs", _column("duplicate_paragraphs"), _LINES),
+    Rule("too_short", "min_characters", rule_values.column("characters")),
+    Rule("too_long", "max_characters", rule_values.column("characters")),
+    Rule("too_few_words", "min_words", rule_values.spoken_words),
+    Rule("too_many_words", "max_words", rule_values.spoken_words),
+    Rule("unbroken", "max_characters_per_word", rule_values.share_of("visible", "words")),
+    Rule("lorem", "lorem", rule_values.lorem),
+    Rule("mojibake", "max_mojibake_ratio", rule_values.mojibake),
+    Rule("broken_jamo", "max_jamo_ratio", rule_values.jamo),
+    Rule("spam", "spam", rule_values.spam),
+    Rule("symbol_ratio", "max_symbol_ratio", rule_values.symbols),
+    Rule("letter_ratio", "min_letter_ratio", rule_values.share_of("letters", "visible"), _WORDS),
+    Rule("hangul_ratio", "min_hangul_ratio", rule_values.hangul),
+    Rule("language", "languages", rule_values.column("language")),
+    Rule("rare_hangul", "max_rare_hangul", rule_values.rare_hangul, ("hangul", FEW_WORDS)),
+    Rule("link_lines", "max_link_lines", rule_values.share_of("link_lines", "text_lines")),
+    Rule("number_lines", "max_number_lines", rule_values.number_lines, _TEXT_LINES),
+    Rule("listed_words", "max_listed_words", rule_values.listed_words, ("list_words", FEW_LIST_WORDS)),
+    Rule(
+        "few_function_words",
+        "min_function_words",
+        rule_values.function_words,
+        ("list_words", FEW_WORDS_OF_SENTENCES),
+    ),
+    Rule("bullet_lines", "max_bullet_lines", rule_values.share_of("bullet_lines", "text_lines"), _TEXT_LINES),
+    Rule("ellipsis_lines", "max_ellipsis_lines", rule_values.share_of("ellipsis_lines", "lines"), _LINES),
+    Rule("short_lines", "max_short_lines", rule_values.share_of("short_lines", "lines"), _LINES),
+    Rule("ended_lines", "min_ended_lines", rule_values.share_of("ended_lines", "lines"), _LINES),
+    Rule("newline_ratio", "max_newline_ratio", rule_values.share_of("newlines", "words"), _WORDS),
+    Rule("repeated_lines", "max_repeated_lines", rule_values.repeated_lines, _LINES),
+    Rule("duplicate_lines", "max_duplicate_lines", rule_values.column("duplicate_lines"), _LINES),
+    Rule(
+        "duplicate_paragraphs", "max_duplicate_paragraphs", rule_values.column("duplicate_paragraphs"), _LINES
+    ),
     Rule(
         "duplicate_paragraph_characters",
         "max_duplicate_paragraph_characters",
-        _column("duplicate_paragraph_characters"),
+        rule_values.column("duplicate_paragraph_characters"),
         _LINES,
     ),
-    Rule("repeated_pair", "max_repeated_pair", _repeated_pair, _WORDS),
-    Rule("echoed_words", "max_echoed_words", _echoed_words, ("list_words", FEW_WORDS)),
-    Rule("repeated_words", "max_repeated_words", _repeated_words, ("words", FEW_REPEATED_WORDS)),
+    Rule("repeated_pair", "max_repeated_pair", rule_values.repeated_pair, _WORDS),
+    Rule("echoed_words", "max_echoed_words", rule_values.echoed_words, ("list_words", FEW_WORDS)),
+    Rule("repeated_words", "max_repeated_words", rule_values.repeated_words, ("words", FEW_REPEATED_WORDS)),
     *(
-        Rule(name, f"max_{name}", _column(name), _WORDS)
+        Rule(name, f"max_{name}", rule_values.column(name), _WORDS)
         for name in ("top_2_gram", "top_3_gram", "top_4_gram")
     ),
     *(
-        Rule(name, f"max_{name}", _column(name), _WORDS)
+        Rule(name, f"max_{name}", rule_values.column(name), _WORDS)
         for name in (f"duplicate_{n}_gram" for n in range(5, 11))
     ),
-    Rule("no_sentence_end", "min_sentence_ends", _column("sentence_ends"), _WORDS),
-    Rule("word_length", "min_word_length", _column("mean_word_length"), _WORDS),
-    Rule("word_length", "max_word_length", _column("mean_word_length"), _WORDS),
-    Rule("alphabetic_words", "min_alphabetic_words", _share("alphabetic_words", "blank_words"), _WORDS),
-    Rule("stop_words", "min_stop_words", _column("stop_words"), _WORDS),
+    Rule("no_sentence_end", "min_sentence_ends", rule_values.column("sentence_ends"), _WORDS),
+    Rule("word_length", "min_word_length", rule_values.column("mean_word_length"), _WORDS),
+    Rule("word_length", "max_word_length", rule_values.column("mean_word_length"), _WORDS),
+    Rule(
+        "alphabetic_words",
+        "min_alphabetic_words",
+        rule_values.share_of("alphabetic_words", "blank_words"),
+        _WORDS,
+    ),
+    Rule("stop_words", "min_stop_words", rule_values.column("stop_words"), _WORDS),
 )
 CODE = (
-    Rule("too_short", "min_characters", _column("characters")),
-    Rule("too_long", "max_characters", _column("characters")),
-    Rule("too_many_lines", "max_lines", _column("lines")),
-    Rule("generated", "generated", _column("generated")),
-    Rule("minified", "minified", _column("minified")),
-    Rule("long_lines", "max_line_characters", _column("longest_line")),
-    Rule("mean_line_length", "max_mean_line_characters", _column("mean_line_length")),
-    Rule("data_file", "data_file", _column("data_file")),
-    Rule("alphabetic_ratio", "min_alphabetic_ratio", _share("letters", "characters")),
-    Rule("alphanumeric_ratio", "min_alphanumeric_ratio", _alphanumeric),
-    Rule("encoded_data", "max_encoded_share", _column("encoded_data_share")),
-    Rule("encoded_data", "max_encoded_run", _column("encoded_data_longest")),
-    Rule("few_comments", "min_comment_share", _column("comment_share")),
-    Rule("many_comments", "max_comment_share", _column("comment_share")),
-    Rule("secrets", "max_secrets", _column("secrets")),
-    Rule("license", "licenses", _column("license_kind")),
-    Rule("language", "languages", _column("language")),
+    Rule("too_short", "min_characters", rule_values.column("characters")),
+    Rule("too_long", "max_characters", rule_values.column("characters")),
+    Rule("too_many_lines", "max_lines", rule_values.column("lines")),
+    Rule("generated", "generated", rule_values.column("generated")),
+    Rule("minified", "minified", rule_values.column("minified")),
+    Rule("long_lines", "max_line_characters", rule_values.column("longest_line")),
+    Rule("mean_line_length", "max_mean_line_characters", rule_values.column("mean_line_length")),
+    Rule("data_file", "data_file", rule_values.column("data_file")),
+    Rule("alphabetic_ratio", "min_alphabetic_ratio", rule_values.share_of("letters", "characters")),
+    Rule("alphanumeric_ratio", "min_alphanumeric_ratio", rule_values.alphanumeric),
+    Rule("encoded_data", "max_encoded_share", rule_values.column("encoded_data_share")),
+    Rule("encoded_data", "max_encoded_run", rule_values.column("encoded_data_longest")),
+    Rule("few_comments", "min_comment_share", rule_values.column("comment_share")),
+    Rule("many_comments", "max_comment_share", rule_values.column("comment_share")),
+    Rule("secrets", "max_secrets", rule_values.column("secrets")),
+    Rule("license", "licenses", rule_values.column("license_kind")),
+    Rule("language", "languages", rule_values.column("language")),
 )
 
 

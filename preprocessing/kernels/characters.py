@@ -1,4 +1,4 @@
-"""Characters in UTF-8 bytes: decoding, encoding, letters, scripts, and hashing."""
+"""Characters in UTF-8 bytes: decoding, encoding, copying, letters, scripts, and hashing."""
 
 from __future__ import annotations
 
@@ -46,6 +46,14 @@ def encode(c, out, at):
     out[at + 2] = 0x80 | ((c >> 6) & 0x3F)
     out[at + 3] = 0x80 | (c & 0x3F)
     return at + 4
+
+
+@inner()
+def copy(data, start, end, out, at):
+    """Copies the bytes ``data[start:end]`` to ``out[at]``; returns their end."""
+    for i in range(np.uint64(end - start)):
+        out[np.uint64(at) + i] = data[np.uint64(start) + i]
+    return at + end - start
 
 
 @inner()

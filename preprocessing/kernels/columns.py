@@ -1,37 +1,47 @@
-"""Finds lines with aligned columns in a text of code points (``text: uint32``), like ``preprocessing.text.columns``."""
+"""Finds lines with aligned columns in a row of UTF-8, like ``preprocessing.text.columns``."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from preprocessing.kernels.characters import decode
 from preprocessing.kernels.compiled import inner
-from preprocessing.kernels.fences import is_blank
+from preprocessing.kernels.line_marks import is_blank
 
-_TAB, _FEED = 9, 10
+_TAB, _FEED, _SPACE = np.uint8(9), np.uint8(10), np.uint8(32)
 MAX_COLUMNS = 32
 _MARK_CHARACTERS = 4
 
 
 @inner()
-def is_aligned(text, line, start, end, places):
-    """Whether the line at ``line`` is aligned with the line above or below; the text reaches from ``start`` to ``end``.
+def is_aligned(data, line, start, end, places):
+    """Whether the line at ``line`` is aligned with the line above or below; the row is ``data[start:end]``.
 
     ``places: [6, MAX_COLUMNS] int64`` is overwritten.
     """
     own, other = places[:3], places[3:]
-    count, tabs, after = _columns_of(text, line, end, own)
-    if count + tabs == 0:
-        return False
+    line_end, _ = _look_for_gaps(data, line, end)
+    above = below = line
+    has_above = has_below = False
     if line > start:
         above = line - 1
-        while above > start and text[above - 1] != _FEED:
+        while above > start and data[above - 1] != _FEED:
             above -= 1
-        others, their_tabs, _ = _columns_of(text, above, end, other)
+        _, has_above = _look_for_gaps(data, above, line - 1)
+    if line_end < end:
+        below, has_below = _look_for_gaps(data, line_end + 1, end)
+    if not (has_above or has_below):
+        return False
+    count, tabs = _columns_of(data, line, line_end, own)
+    if count + tabs == 0:
+        return False
+    if has_above:
+        others, their_tabs = _columns_of(data, above, line - 1, other)
         if _are_aligned(own, count, tabs, other, others, their_tabs):
             return True
-    if after >= end:
+    if not has_below:
         return False
-    others, their_tabs, _ = _columns_of(text, after + 1, end, other)
+    others, their_tabs = _columns_of(data, line_end + 1, below, other)
     return _are_aligned(own, count, tabs, other, others, their_tabs)
 
 
@@ -57,14 +67,14 @@ def _occurs(one, i, other, others):
 
 
 @inner()
-def _columns_of(text, i, end, columns):
-    """``(count, tabs, end of the line)``; ``columns`` takes where columns begin and end, and whether with a number."""
+def _columns_of(data, i, end, columns):
+    """``(count, tabs)`` of the line ``data[i:end]``; ``columns`` takes where columns begin and end, and whether with a number."""
     count = place = last = blanks = tabs = all_tabs = visible = ticks = 0
-    before = np.uint32(0)
+    before = np.int64(0)
     inside = excluded = False
-    while i < end and text[i] != _FEED:
-        c = text[i]
-        i += 1
+    while 0 <= i < end:
+        c, step = decode(data, i)
+        i += step
         if is_blank(c):
             blanks += 1
             tabs += c == _TAB
@@ -91,7 +101,19 @@ def _columns_of(text, i, end, columns):
         last = place
     if inside:
         columns[1, count - 1] = last
-    return (0, 0, i) if excluded else (count, all_tabs, i)
+    return (0, 0) if excluded else (count, all_tabs)
+
+
+@inner()
+def _look_for_gaps(data, i, end):
+    """``(end of the line, has_gaps)``: whether the line has a tab or two blanks in a row."""
+    gaps, before = False, _FEED
+    while 0 <= i < end and data[i] != _FEED:
+        b = data[i]
+        gaps |= (b == _TAB) | ((b == _SPACE) & (before == _SPACE))
+        before = b
+        i += 1
+    return i, gaps
 
 
 @inner()

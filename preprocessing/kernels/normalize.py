@@ -1,7 +1,7 @@
 """Normalizes whole columns of UTF-8, with the same result as the plain functions of ``preprocessing.text.normalize``.
 
-Owns one pass over a column: each row is decoded once into a scratch array of code points, changed in place by the
-operations that its classes of characters require, and encoded again. Rows with characters that may compose (other than
+Owns one pass over a column: the classes of characters that occur in a row say which operations it requires. Those on characters
+work on code points; runs and blanks are found and copied as bytes. Rows with characters that may compose (other than
 Hangul) are returned unchanged, because Unicode composition is not implemented here; so are those with tag characters.
 
 The table of characters comes from ``preprocessing.text.character_table``.
@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.characters import decode
+from preprocessing.kernels.characters import copy, decode, encode
 from preprocessing.kernels.columns import MAX_COLUMNS
 from preprocessing.kernels.compiled import inner, njit
-from preprocessing.kernels.normalize_blanks import end_code, put, put_collapsed
+from preprocessing.kernels.normalize_blanks import put_code, put_collapsed
 from preprocessing.kernels.normalize_characters import (
+    classes_of,
     compose_hangul,
     is_plain_vowel,
     join_typed_jamo,
@@ -38,12 +39,11 @@ from preprocessing.kernels.normalize_classes import (
     TAB,
     WIDTH,
 )
-from preprocessing.kernels.squeeze import squeeze
+from preprocessing.kernels.squeeze import set_limits, squeeze
 
 # Operations that changed a row, in order; UNDONE: the row was left unchanged, because it may need composition.
 OPERATIONS = ("control", "full_width", "nfc", "stray_jamo", "typed_jamo", "squeeze", "whitespace")
 _CONTROL, _FULL_WIDTH, _NFC, _STRAY, _TYPED, _SQUEEZE, _WHITESPACE, UNDONE = (1 << i for i in range(8))
-_COLLAPSE = 1 << 8  # blanks are collapsed while the row is written
 # Classes of a whole row, above those of a character: a run of emotion, blanks to collapse, separately typed jamo
 _RUN, _BLANKS, _APART = 1 << 16, 1 << 17, 1 << 18
 
@@ -59,86 +59,109 @@ def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typ
     size = 0
     for r in range(rows):
         size = max(size, offsets[r + 1] - offsets[r])
-    text = np.empty(size + 2, np.uint32)  # operations look one or two characters ahead
-    spare = np.empty(size + 1, np.uint32)
-    places = np.empty((6, MAX_COLUMNS), np.int64)
+    text, spare = np.empty(size + 2, np.uint32), np.empty(size + 1, np.uint32)  # operations look ahead
+    recoded, squeezed = np.empty(size + 1, np.uint8), np.empty(size + 1, np.uint8)
+    runs = np.empty(size // 2 + 1, np.int64)
+    limits = np.empty(FAMILY + 1, np.int64)
+    set_limits(limits, longest, laughs_from)
+    columns = np.empty((6, MAX_COLUMNS), np.int64)
     out = np.empty(offsets[rows] - offsets[0] + rows, np.uint8)
     ends = np.zeros(rows + 1, np.int64)
     changes = np.zeros(rows, np.uint8)
     at = 0
     for r in range(rows):
-        start, end = offsets[r], offsets[r + 1]
-        length, seen = _read(data, start, end, text, table)
-        if prose:
-            length, changed = _prose(
-                text, length, seen, spare, table, usual, longest, laughs_from, join_typed, keep_old
-            )
+        row, start, end = data, offsets[r], offsets[r + 1]
+        seen, found = _classify(row, start, end, table, limits, runs)
+        changed = 0
+        if seen & COMPOSES or (prose and keep_old and seen & JAMO):
+            changed = UNDONE
+        elif seen & (CONTROL | SINGLE | JAMO) or (prose and seen & (WIDTH | (_APART if join_typed else 0))):
+            length = _decode_row(row, start, end, text)
+            length, changed = _change_characters(text, length, seen, spare, table, usual, prose, join_typed)
+            if changed and not changed & UNDONE:
+                row, start, end = recoded, 0, _encode_row(text, length, recoded)
+                seen, found = _classify(row, start, end, table, limits, runs)
+        if changed & UNDONE:
+            at = copy(data, offsets[r], offsets[r + 1], out, at)
+        elif not prose:
+            at, ended = put_code(row, start, end, out, at)
+            changed |= _WHITESPACE if ended else 0
         else:
-            length, changed = _code(text, length, seen, table, usual)
-        if changed & _COLLAPSE:
-            at, blanks = put_collapsed(text, length, seen & BACKTICK != 0, places, out, at)
-            changed = changed & ~_COLLAPSE | (_WHITESPACE if blanks else 0)
-        elif changed & ~UNDONE:
-            at = put(text, 0, length, out, at)
-        else:
-            out[at : at + end - start] = data[start:end]
-            at += end - start
+            fenced = seen & BACKTICK != 0
+            if seen & _RUN:
+                length = squeeze(
+                    row, start, end, table, runs[:found], (longest, laughs_from), fenced, squeezed, 0
+                )
+                changed |= _SQUEEZE if length < end - start else 0
+                row, start, end = squeezed, 0, length
+            if seen & (_BLANKS | TAB):
+                at, collapsed = put_collapsed(row, start, end, fenced, columns, out, at)
+                changed |= _WHITESPACE if collapsed else 0
+            else:
+                at = copy(row, start, end, out, at)
         changes[r] = changed
         ends[r + 1] = at
     return out[:at], ends, changes
 
 
 @inner()
-def _read(data, start, end, text, table):
-    """Decodes a row into ``text``; returns the number of code points and the classes that occur."""
-    length, seen, previous, before = 0, 0, 0, 0
+def _classify(data, start, end, table, limits, runs):
+    """``(classes, found)``: the classes that occur in a row; how many runs may be shortened.
+
+    Writes a byte inside of each such run to ``runs``; ``limits``: see ``squeeze.set_limits``.
+    """
+    seen, previous, before = 0, 0, 0
+    found, run, run_end = 0, np.int64(0), np.int64(-1)
     i = start
     while 0 <= i < end:
         c, step = decode(data, i)
-        i += step
-        text[length] = c
-        length += 1
-        if c < SIZE:
-            classes = np.int64(table[np.uint32(c)])
-        else:
-            classes = COMPOSES if 0x2F800 <= c <= 0x2FA1F or 0xE0000 <= c < 0xE0080 else 0
+        classes = _classes_of(c, table)
         seen |= classes
         if classes & previous:
+            family = classes & FAMILY
+            if family and family == previous & FAMILY:
+                run = run + 1 if run_end == i else 2
+                run_end = i + step
+                if run == limits[family]:
+                    seen |= _RUN
+                    runs[found] = i
+                    found += 1
             seen |= _pair(c, classes, previous, before)
         before, previous = previous, classes
-    if length and (text[0] <= 32 or text[length - 1] <= 32):
+        i += step
+    if start < end and (data[start] <= 32 or data[end - 1] <= 32):
         seen |= _BLANKS
-    return length, seen
+    return seen, found
+
+
+@inner()
+def _classes_of(c, table):
+    if c < SIZE:
+        return classes_of(c, table)
+    return COMPOSES if 0x2F800 <= c <= 0x2FA1F or 0xE0000 <= c < 0xE0080 else 0
 
 
 @inner()
 def _pair(c, classes, previous, before):
     """Classes of the row that a character adds together with the one or two before it."""
-    row_classes = 0
-    family = classes & FAMILY
-    if family and family == previous & FAMILY:
-        row_classes |= _RUN
     if classes & previous & BLANK:
         feed, after_feed = classes & LINE_FEED != 0, previous & LINE_FEED != 0
         if (not feed and not after_feed) or (feed and (not after_feed or before & LINE_FEED)):
-            row_classes |= _BLANKS
+            return _BLANKS
     elif classes & previous & COMPATIBILITY and is_plain_vowel(c):
-        row_classes |= _APART
-    return row_classes
+        return _APART
+    return 0
 
 
 @inner()
-def _prose(text, length, seen, spare, table, usual, longest, laughs_from, join_typed, keep_old):
-    """Applies the operations of prose except the last; returns the new length and the changes, with _COLLAPSE if needed."""
-    if seen & COMPOSES or (keep_old and seen & JAMO):
-        return length, UNDONE
+def _change_characters(text, length, seen, spare, table, usual, prose, join_typed):
+    """Applies the operations on characters to a text; returns the new length and the changes."""
     changes = 0
-    fenced = seen & BACKTICK != 0
     if seen & CONTROL:
-        length, changed = remove_invisible(text, length, table, True)
+        length, changed = remove_invisible(text, length, table, prose)
         if changed:
             changes |= _CONTROL
-    if seen & WIDTH:
+    if prose and seen & WIDTH:
         changes |= _FULL_WIDTH if to_usual_width(text, length, table, WIDTH, usual) else 0
     if seen & SINGLE:
         replace_class(text, length, table, SINGLE, usual)
@@ -146,42 +169,35 @@ def _prose(text, length, seen, spare, table, usual, longest, laughs_from, join_t
     if seen & JAMO:
         composed = compose_hangul(text, length)
         changes |= _NFC if composed < length else 0
-        length, spelled = spell_stray_jamo(text, composed, table, usual)
-        if length < 0:
-            return composed, UNDONE
-        changes |= _STRAY if spelled else 0
-    closer = changes != 0
-    if join_typed and seen & (COMPATIBILITY | JAMO) and (closer or seen & _APART):
+        length = composed
+        if prose:
+            length, spelled = spell_stray_jamo(text, composed, table, usual)
+            if length < 0:
+                return composed, UNDONE
+            changes |= _STRAY if spelled else 0
+    if prose and join_typed and seen & (COMPATIBILITY | JAMO) and (changes or seen & _APART):
         joined = join_typed_jamo(text, length, spare)
         changes |= _TYPED if joined < length else 0
         length = joined
-    if closer or seen & _RUN:
-        squeezed = squeeze(text, length, table, longest, laughs_from, fenced)
-        changes |= _SQUEEZE if squeezed < length else 0
-        length = squeezed
-    if closer or seen & (_BLANKS | TAB):
-        changes |= _COLLAPSE
     return length, changes
 
 
 @inner()
-def _code(text, length, seen, table, usual):
-    """Applies the operations of source code; returns the new length and the changes."""
-    if seen & COMPOSES:
-        return length, UNDONE
-    changes = 0
-    if seen & CONTROL:
-        length, changed = remove_invisible(text, length, table, False)
-        if changed:
-            changes |= _CONTROL
-    if seen & SINGLE:
-        replace_class(text, length, table, SINGLE, usual)
-        changes |= _NFC
-    if seen & JAMO:
-        composed = compose_hangul(text, length)
-        changes |= _NFC if composed < length else 0
-        length = composed
-    length, changed = end_code(text, length)
-    if changed:
-        changes |= _WHITESPACE
-    return length, changes
+def _decode_row(data, start, end, text):
+    """Writes the code points of a row; returns their number."""
+    length = 0
+    i = start
+    while 0 <= i < end:
+        text[length], step = decode(data, i)
+        length += 1
+        i += step
+    return length
+
+
+@inner()
+def _encode_row(text, length, out):
+    """Writes a text of code points as UTF-8; returns its length in bytes."""
+    at = 0
+    for i in range(length):
+        at = encode(text[i], out, at)
+    return at

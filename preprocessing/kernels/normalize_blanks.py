@@ -1,197 +1,223 @@
-"""Normalizes blanks and line ends of a text of code points (``text: uint32``) and encodes it as UTF-8.
+"""Normalizes blanks and line ends of a row of UTF-8, the bytes ``data[start:end]``, on the way to ``out``.
 
-``put_collapsed`` has the same result as ``collapse_blanks`` of ``preprocessing.text.normalize``, ``end_code`` as its namesake.
+``put_collapsed`` has the same result as ``collapse_blanks`` of ``preprocessing.text.normalize``, ``put_code`` as ``end_code``.
+Blanks, line feeds and most marks are ASCII, so characters are decoded only where Hangul or drawings count. Indices are
+compared with 0, so that the compiler removes the handling of negative ones.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.characters import encode
+from preprocessing.kernels.characters import copy, decode
 from preprocessing.kernels.columns import is_aligned
 from preprocessing.kernels.compiled import inner
-from preprocessing.kernels.fences import fence_end, is_blank, span_end
+from preprocessing.kernels.fences import fence_end, span_end
+from preprocessing.kernels.line_marks import is_blank
 
-_TAB, _FEED, _SPACE = 9, 10, 32
-_ONE, _TWO, _THREE = np.uint64(1), np.uint64(2), np.uint64(3)
-
-
-@inner()
-def _put_one(c, out, at):
-    """Writes a character as UTF-8 at byte ``at: uint64`` (unsigned: indices never count from the end); returns its end."""
-    if c < 0x80:
-        out[at] = c
-        return at + _ONE
-    if 0x800 <= c < 0x10000:
-        out[at] = 0xE0 | (c >> 12)
-        out[at + _ONE] = 0x80 | ((c >> 6) & 0x3F)
-        out[at + _TWO] = 0x80 | (c & 0x3F)
-        return at + _THREE
-    return np.uint64(encode(c, out, np.int64(at)))
+_TAB, _FEED, _SPACE = np.uint8(9), np.uint8(10), np.uint8(32)
+_PIPE, _PLUS, _DOT, _GREATER, _DRAWING = (
+    np.uint8(124),
+    np.uint8(43),
+    np.uint8(46),
+    np.uint8(62),
+    np.uint8(0xE2),
+)
+_TICK, _NONE = np.uint8(96), np.uint8(0)
+_STRETCH = 64  # bytes that are checked together
 
 
 @inner()
-def put(text, start, end, out, at):
-    """Writes ``text[start:end]`` as UTF-8 at byte ``at``; returns its end."""
-    place = np.uint64(at)
-    for i in range(np.uint64(start), np.uint64(end)):
-        place = _put_one(text[i], out, place)
-    return np.int64(place)
+def _is_ordinary(b, following, stop):
+    """Whether a byte stays: visible and not ``stop``, a single blank, or the end of a line before one that begins with text.
+
+    An expression without branches, so that it vectorizes.
+    """
+    begins_text = (
+        (following > _SPACE)
+        & (following != _PIPE)
+        & (following != _PLUS)
+        & (following != _DOT)
+        & (following != _GREATER)
+        & (following != _DRAWING)
+    )
+    return (
+        ((b > _SPACE) & (b != stop))
+        | ((b == _SPACE) & (following > _SPACE))
+        | ((b == _FEED) & begins_text & (stop == _NONE))
+    )
 
 
 @inner()
-def _put_words(text, start, end, out, at, stop):
-    """Same as ``put`` for visible characters except ``stop``, and single blanks; also returns where these end in ``text``."""
-    place, i = np.uint64(at), np.uint64(start)
-    c = text[i]
-    while (i < np.uint64(end)) & (c != stop) & ((c > _SPACE) | ((c == _SPACE) & (text[i + _ONE] > _SPACE))):
-        place = _put_one(c, out, place)
-        i += _ONE
-        c = text[i]
-    return np.int64(place), np.int64(i)
+def _are_ordinary(bytes_, following, stop):
+    """``_is_ordinary`` of all bytes; ``following``: the bytes one place later."""
+    other = False
+    for i in range(len(bytes_)):
+        other |= not _is_ordinary(bytes_[i], following[i], stop)
+    return not other
 
 
 @inner()
-def put_collapsed(text, length, fenced, places, out, at):
-    """Writes the text like ``put`` with its blanks collapsed (``collapse_blanks``); also returns whether anything changed."""
-    start, end = _strip(text, length)
-    i, feeds, blanks = start, 0, 0
-    line, closes, changed = True, fenced, end - start < length
-    row, drawn, checked = (
-        start,
-        False,
-        False,
-    )  # where the line begins; in a drawn table; whether it is not aligned
-    stop = np.uint32(ord("`") if fenced else 0)
-    while 0 <= i < end:
-        if not line and feeds + blanks == 0:
-            at, i = _put_words(text, i, end, out, at, stop)
-            if i == end:
+def _after_ordinary(data, i, end, stop):
+    """The first byte from ``i`` that is not ordinary; ``end`` without one. The last byte before ``end`` is visible."""
+    step = np.int64(_STRETCH)
+    while 0 <= i < end - step and _are_ordinary(data[i : i + step], data[i + 1 : i + step + 1], stop):
+        i += step
+    while 0 <= i < end - 1 and _is_ordinary(data[i], data[i + 1], stop):
+        i += 1
+    return i + 1 if i == end - 1 and data[i] != stop else i
+
+
+@inner()
+def put_collapsed(data, start, end, fenced, places, out, at):
+    """Writes the row at ``out[at]`` with its blanks collapsed; returns its end and whether anything changed.
+
+    ``fenced``: whether it may contain fenced code or code spans; ``places``: scratch of ``is_aligned``.
+    """
+    first, last = _strip(data, start, end)
+    i, feeds, blanks = first, 0, 0
+    line, closes, changed = True, fenced, last - first < end - start
+    drawn = False  # in a drawn table
+    row, known, checked = first, first, np.int64(-1)  # the line of ``known``; the line that is not aligned
+    stop = _TICK if fenced else _NONE
+    while 0 <= i < last:
+        if not line and feeds + blanks == 0 and not drawn:
+            following = _after_ordinary(data, i, last, stop)
+            at = copy(data, i, following, out, at)
+            i = following
+            if i == last:
                 break
         if line and closes:
-            fence, closes = fence_end(text, i, end)
+            fence, closes = fence_end(data, i, last)
             if fence > i:
                 changed |= feeds > 2
-                at, trimmed = _put_fence(text, i, fence, out, _put_feeds(feeds, out, at))
+                at, trimmed = _put_fence(data, i, fence, out, _put_feeds(feeds, out, at))
                 changed |= trimmed
-                i, feeds, blanks, line = fence, 0, 0, False
-                drawn, checked = False, True
+                i, feeds, blanks, line, drawn = fence, 0, 0, False, False
                 continue
-        c = text[i]
+        c = data[i]
         line = c == _FEED
         if line:
             changed |= blanks > 0
             feeds += 1
             blanks = 0
-        elif is_blank(c):
+            i += 1
+            continue
+        if is_blank(c):
             blanks += 1
-        else:
-            if feeds or i == start:
-                row, checked = i - blanks, False
-                drawn = _is_drawn(text, i, feeds, drawn)
-            if feeds:
-                changed |= feeds > 2
-                at = put(text, i - blanks, i, out, _put_feeds(feeds, out, at))
-            elif blanks and not checked and (blanks > 1 or text[i - 1] == _TAB):
-                checked = True
-                if is_aligned(text, row, start, end, places):
-                    following = _line_end(text, i, end)
-                    at = put(text, i - blanks, following, out, at)
+            i += 1
+            continue
+        begins = feeds > 0 or i == first
+        if begins:
+            drawn = _is_drawn(data, i, last, feeds, drawn)
+        following = i + 1
+        if feeds:
+            changed |= feeds > 2
+            at = copy(data, i - blanks, i, out, _put_feeds(feeds, out, at))
+        elif blanks:
+            if blanks > 1 or data[i - 1] == _TAB:
+                row = _line_begin(data, known, i, row)
+                known = i
+                if row != checked and is_aligned(data, row, first, last, places):
+                    following = _line_end(data, i, last)
+                    at = copy(data, i - blanks, following, out, at)
                     i, blanks = following, 0
                     continue
+                checked = row
                 changed = True
-                out[at] = _SPACE
-                at += 1
-            elif blanks:
-                changed |= blanks > 1 or text[i - 1] == _TAB
-                out[at] = _SPACE
-                at += 1
-            following = i + 1
-            if (feeds or i == start) and (
-                (drawn and c == ord("|"))
-                or _is_code(text, i - blanks, i, end)
-                or _is_preformatted(text, i, end)
-            ):
-                following = _line_end(text, i, end)
-            elif c == stop:
-                following = span_end(text, i, end, text[i - 1] if i else np.uint32(0))
-            feeds = blanks = 0
-            at = put(text, i, following, out, at)
-            i = following
-            continue
-        i += 1
+            out[at] = _SPACE
+            at += 1
+        if begins and (
+            (drawn and c == _PIPE) or _is_code(data, i - blanks, i, last) or _is_preformatted(data, i, last)
+        ):
+            following = _line_end(data, i, last)
+        elif c == stop:
+            following = span_end(data, i, last, data[i - 1] if i > first else _NONE)
+        feeds = blanks = 0
+        at = copy(data, i, following, out, at)
+        i = following
     return at, changed
 
 
 @inner()
-def _is_drawn(text, i, feeds, drawn):
-    """Whether a line that begins at ``i`` belongs to a table that began with a rule such as +---+."""
-    if text[i] == ord("+"):
-        return text[i + 1] == ord("-") or text[i + 1] == ord("=") or (drawn and feeds == 1)
-    return drawn and feeds == 1 and text[i] == ord("|")
+def _line_begin(data, known, i, row):
+    """Where the line of ``i`` begins; ``row``: where that of ``known``, an earlier place, begins."""
+    j = i
+    while j > known and data[j - 1] != _FEED:
+        j -= 1
+    return j if j > known else row
 
 
 @inner()
-def _is_code(text, start, i, end):
+def _is_drawn(data, i, end, feeds, drawn):
+    """Whether a line that begins at ``i`` belongs to a table that began with a rule such as +---+."""
+    if data[i] == _PLUS:
+        following = data[i + 1] if i + 1 < end else _NONE
+        return following == ord("-") or following == ord("=") or (drawn and feeds == 1)
+    return drawn and feeds == 1 and data[i] == _PIPE
+
+
+@inner()
+def _is_code(data, start, i, end):
     """Whether a line with the indentation ``start:i`` is indented code: four columns, and not mostly Hangul."""
     if i == start or (
-        i - start < 4 and text[i - 1] != _TAB and text[start] != _TAB and text[start + 1] != _TAB
+        i - start < 4 and data[i - 1] != _TAB and data[start] != _TAB and data[start + 1] != _TAB
     ):
         return False
     hangul, visible = 0, 0
-    while i < end and text[i] != _FEED:
-        hangul += 0xAC00 <= text[i] <= 0xD7A3
-        visible += not is_blank(text[i])
-        i += 1
+    while 0 <= i < end and data[i] != _FEED:
+        c, step = decode(data, i)
+        hangul += 0xAC00 <= c <= 0xD7A3
+        visible += not is_blank(c)
+        i += step
     return 2 * hangul <= visible
 
 
 @inner()
-def _is_preformatted(text, i, end):
+def _is_preformatted(data, i, end):
     """Whether a line that begins at ``i`` is of a Python session, of a drawing, or indented code in a quotation."""
-    c = text[i]
-    if c == ord("."):
+    c = data[i]
+    if c == _DOT:
         return i + 5 < end and (
-            (text[i + 1] == c)
-            & (text[i + 2] == c)
-            & (text[i + 3] == _SPACE)
-            & (text[i + 4] == _SPACE)
-            & (text[i + 5] == _SPACE)
+            (data[i + 1] == c)
+            & (data[i + 2] == c)
+            & (data[i + 3] == _SPACE)
+            & (data[i + 4] == _SPACE)
+            & (data[i + 5] == _SPACE)
         )
-    if c != ord(">"):
-        return 0x2500 <= c <= 0x257F
-    if i + 3 < end and (text[i + 1] == c) & (text[i + 2] == c) & (text[i + 3] == _SPACE):
+    if c != _GREATER:
+        return 0x2500 <= decode(data, i)[0] <= 0x257F
+    if i + 3 < end and (data[i + 1] == c) & (data[i + 2] == c) & (data[i + 3] == _SPACE):
         return True
     j = i + 1
-    while j < end and (text[j] == c or (text[j] == _SPACE and j + 1 < end and text[j + 1] == c)):
+    while j < end and (data[j] == c or (data[j] == _SPACE and j + 1 < end and data[j + 1] == c)):
         j += 1
-    if j >= end or text[j] != _SPACE:
+    if j >= end or data[j] != _SPACE:
         return False
     j += 1
     code = j
-    while code < end and is_blank(text[code]):
+    while code < end and is_blank(data[code]):
         code += 1
-    return code < end and text[code] != _FEED and _is_code(text, j, code, end)
+    return code < end and data[code] != _FEED and _is_code(data, j, code, end)
 
 
 @inner()
-def _line_end(text, i, end):
+def _line_end(data, i, end):
     """The end of a line without its trailing blanks."""
     j = last = i
-    while j < end and text[j] != _FEED:
+    while 0 <= j < end and data[j] != _FEED:
         j += 1
-        if not is_blank(text[j - 1]):
+        if not is_blank(data[j - 1]):
             last = j
     return last
 
 
 @inner()
-def _strip(text, length):
-    """``(start, end)`` of the text without leading and trailing blanks and line feeds."""
-    start, end = 0, length
-    while end and (is_blank(text[end - 1]) or text[end - 1] == _FEED):
+def _strip(data, start, end):
+    """``(start, end)`` of the row without leading and trailing blanks and line feeds."""
+    while end > start and (is_blank(data[end - 1]) or data[end - 1] == _FEED):
         end -= 1
-    while start < end and (is_blank(text[start]) or text[start] == _FEED):
+    while start < end and (is_blank(data[start]) or data[start] == _FEED):
         start += 1
     return start, end
 
@@ -205,34 +231,30 @@ def _put_feeds(feeds, out, at):
 
 
 @inner()
-def _put_fence(text, start, end, out, at):
+def _put_fence(data, start, end, out, at):
     """Writes fenced code without trailing blanks; also returns whether it had any."""
     blanks, changed = 0, False
     for i in range(start, end):
-        c = text[i]
-        if is_blank(c):
+        b = data[i]
+        if is_blank(b):
             blanks += 1
-        elif c == _FEED:
-            changed |= blanks > 0
-            at = put(text, i, i + 1, out, at)
-            blanks = 0
-        else:
-            at = put(text, i - blanks, i + 1, out, at)
-            blanks = 0
+            continue
+        changed |= b == _FEED and blanks > 0
+        at = copy(data, i if b == _FEED else i - blanks, i + 1, out, at)
+        blanks = 0
     return at, changed or blanks > 0
 
 
 @inner()
-def end_code(text, length):
-    """Removes empty lines around the text and ends it with one line feed; returns its length and whether anything changed."""
-    start, end = 0, length
-    while end and text[end - 1] == _FEED:
-        end -= 1
-    while start < end and text[start] == _FEED:
-        start += 1
-    if start == end:
-        return 0, length > 0
-    for i in range(start, end):
-        text[i - start] = text[i]
-    text[end - start] = _FEED
-    return end - start + 1, start > 0 or end != length - 1
+def put_code(data, start, end, out, at):
+    """Writes the row without empty lines around it and with one line feed at its end; also returns whether anything changed."""
+    first, last = start, end
+    while last > first and data[last - 1] == _FEED:
+        last -= 1
+    while first < last and data[first] == _FEED:
+        first += 1
+    if first == last:
+        return at, start < end
+    at = copy(data, first, last, out, at)
+    out[at] = _FEED
+    return at + 1, first > start or last != end - 1

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from preprocessing.kernels.characters import copy
 from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.line_marks import (
     BULLET,
     COLON,
     address_end,
     after_marks,
+    is_digit,
     is_letter,
     link_at,
     scheme_before,
@@ -22,6 +24,11 @@ from preprocessing.kernels.structure import BLANK, HEADING, LINK, NUMBER, OUTWAR
 
 _TAB, _FEED, _SPACE = np.uint8(9), np.uint8(10), np.uint8(32)
 _STAR, _OPEN, _PIPE, _HASH, _BANG = 42, 91, 124, 35, 33
+_SLASH, _GREATER, _DASH, _PLUS, _BULLET_BYTE, _BULLET_END = 47, 62, 45, 43, 0xE2, 0xA2
+_TICK, _TAG, _BRACKET, _ASTERISK, _COLON, _SLASH, _EXCLAMATION = np.array(
+    [96, 60, 91, 42, 58, 47, 33], np.uint8
+)
+_STRETCH = 64  # bytes that are checked together
 _ORDINARY = np.ones(256, np.bool_)  # bytes that begin nothing that is left out
 _ORDINARY[[BACKTICK, LESS, _STAR, _OPEN, _BANG, COLON]] = False
 
@@ -85,6 +92,66 @@ def _copy_line(data, i, end, out, size):
     return size
 
 
+@inner()
+def _may_be_left_out(b, following):
+    """Whether a byte may begin what ``_copy_line`` leaves out; an expression without branches, so that it vectorizes."""
+    return (
+        (b == BACKTICK)
+        | (b == LESS)
+        | (b == _OPEN)
+        | ((b == _STAR) & (following == _STAR))
+        | ((b == COLON) & (following == _SLASH))
+        | ((b == _BANG) & (following == _OPEN))
+    )
+
+
+@inner()
+def _is_plain(bytes_, following):
+    """Whether nothing is left out of the bytes; ``following``: the bytes one place later."""
+    other = False
+    for i in range(len(bytes_)):
+        other |= _may_be_left_out(bytes_[i], following[i])
+    return not other
+
+
+@inner()
+def _begins_text(data, i, end):
+    """Whether a line is empty, or begins neither with a blank nor with a mark of a list or a quotation."""
+    if i >= end:
+        return True
+    b = data[i]
+    if b == _BULLET_BYTE:
+        return i + 2 < end and data[i + 2] != _BULLET_END
+    return b > _SPACE and b not in (_GREATER, _DASH, _STAR, _PLUS) and not is_digit(b)
+
+
+@inner()
+def _copy_plain_lines(data, start, end, out, size):
+    """Appends lines of prose without marks, ``data[start:end]``, like ``_copy_line``; returns the new size."""
+    step = np.int64(_STRETCH)
+    i = start
+    while 0 <= i < end:
+        stop = min(i + step, end)
+        if stop < end and _is_plain(data[i:stop], data[i + 1 : stop + 1]):
+            size = copy(data, i, stop, out, size)
+            i = stop
+            continue
+        while 0 <= i < stop and not _may_be_left_out(data[i], data[i + 1] if i + 1 < end else _FEED):
+            out[np.uint64(size)] = data[i]
+            size += 1
+            i += 1
+        if i == stop:
+            continue
+        begin = line_end = i
+        while begin > start and data[begin - 1] != _FEED:
+            begin -= 1
+        while line_end < end and data[line_end] != _FEED:
+            line_end += 1
+        size = _copy_line(data, begin, line_end, out, size - (i - begin))
+        i = line_end
+    return size
+
+
 @njit()
 def count_lines(first, kinds, flags):
     """``[rows, 3] int32``: lines of text (``PROSE`` to ``LINK``), of links to other sites, and of numbers."""
@@ -117,8 +184,17 @@ def copy_lines(data, offsets, lines, chosen, counted, stripped):
     for n in range(rows):
         r = chosen[n]
         start, left_out = offsets[r], False
+        waiting = start  # from here to start, there are lines without marks that were not copied yet
         for line in range(first[r], first[r + 1]):
             kind, end = kinds[line], ends[line]
+            if (kind == BLANK and not left_out) or (
+                kind == PROSE and stripped[n] and _begins_text(data, start, end)
+            ):
+                left_out = False
+                start = end + 1
+                continue
+            size = _copy_plain_lines(data, waiting, start, out, size)
+            waiting = end + 1
             if not counted[n, kind] or (kind == BLANK and left_out):
                 left_out = True
                 start = end + 1
@@ -146,5 +222,6 @@ def copy_lines(data, offsets, lines, chosen, counted, stripped):
                 out[size] = _FEED
                 size += 1
             start = end + 1
+        size = _copy_plain_lines(data, waiting, min(start, offsets[r + 1]), out, size)
         starts[n + 1] = size
     return out[:size], starts, bullets

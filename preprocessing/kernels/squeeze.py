@@ -1,12 +1,14 @@
-"""Shortens runs of emotion in a text of code points in place, like ``squeeze`` of ``preprocessing.text.normalize``.
+"""Shortens runs of emotion in a row of UTF-8, like ``squeeze`` of ``preprocessing.text.normalize``.
 
-``text`` is uint32 with ``length`` code points.
+Only the words with a run that may be too long are read again; the bytes between them are copied. Indices are compared with 0,
+so that the compiler removes the handling of negative ones.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from preprocessing.kernels.characters import copy, decode
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.fences import fence_end, span_end
 from preprocessing.kernels.normalize_characters import classes_of
@@ -26,99 +28,123 @@ from preprocessing.kernels.normalize_classes import (
 )
 
 _WWW, _HTTP, _HTTPS = (np.frombuffer(word, np.uint8) for word in (b"www", b"http", b"https"))
+_SPACE = 32
 
 
 @inner()
-def squeeze(text, length, table, longest, laughs_from, fenced):
-    """Returns the new length; ``fenced``: whether the text may contain fenced code."""
-    w, i, closes = 0, 0, fenced
-    searched = FAMILY | COLON | LINE_FEED | (BACKTICK if fenced else 0)
+def set_limits(limits, longest, laughs_from):
+    """Writes the shortest run of each family that may be shortened to ``limits: [FAMILY + 1] int64``."""
+    for family in range(len(limits)):
+        limits[family] = longest + 1
+    limits[DOTS] = 4
+    limits[ELLIPSIS] = 2
+    limits[SYLLABLE] = max(longest + 1, laughs_from)
+
+
+@inner()
+def squeeze(data, start, end, table, places, options, fenced, out, at):
+    """Writes ``data[start:end]`` at ``out[at]`` with its runs shortened; returns its end.
+
+    ``places``: bytes inside of the runs that may be shortened, in order; ``options``: ``(longest, laughs_from)``;
+    ``fenced``: whether the row may contain fenced code or code spans.
+    """
+    if fenced:
+        return _squeeze_part(data, start, end, table, options, True, out, at)
+    i = start
+    for place in places:
+        if place < i:
+            continue
+        begin = place
+        while begin > i and data[begin - 1] > _SPACE:
+            begin -= 1
+        word_end = place
+        while 0 <= word_end < end and data[word_end] > _SPACE:
+            word_end += 1
+        at = copy(data, i, begin, out, at)
+        at = _squeeze_part(data, begin, word_end, table, options, False, out, at)
+        i = word_end
+    return copy(data, i, end, out, at)
+
+
+@inner()
+def _squeeze_part(data, i, end, table, options, fenced, out, at):
+    """Same as ``squeeze`` for a whole row, or for a word of a row without code."""
+    first, closes = at, fenced
+    longest, laughs_from = options
+    searched = FAMILY | COLON | ((LINE_FEED | BACKTICK) if fenced else 0)
     if closes:
-        i, closes = fence_end(text, 0, length)
-        w = i
-    while 0 <= i < length:
-        classes = classes_of(text[np.uint64(i)], table) & searched
-        while classes == 0 or _stays(text, w, i, length, table, classes, closes):
-            text[np.uint64(w)] = text[np.uint64(i)]
-            w += 1
-            i += 1
-            if i >= length:
-                return w
-            classes = classes_of(text[np.uint64(i)], table) & searched
-        end, keep = i + 1, 1
-        if classes & COLON or (classes & FAMILY == DOTS and _follows(text, w, _WWW)):
-            end = _url_end(text, w, i, length)
-            keep = end - i
-        if STARS <= classes & FAMILY <= MARKS:
-            end = _group_end(text, i, length, table, classes & FAMILY)
-            w = _shorten_group(text, w, i, end, classes & FAMILY, longest)
-            keep = 0
-        elif classes & FAMILY and end == i + 1:
-            end = _run_end(text, i, length, table, classes & FAMILY)
-            keep = _squeezed_length(classes & FAMILY, end - i, longest, laughs_from)
+        fence, closes = fence_end(data, i, end)
+        at = copy(data, i, fence, out, at)
+        i = fence
+    while 0 <= i < end:
+        c, step = decode(data, i)
+        classes = classes_of(c, table) & searched
+        family = classes & FAMILY
+        before = out[at - 1] if at > first else np.uint8(0)
+        following = i
         if classes & BACKTICK:
-            end = span_end(text, i, length, text[w - 1] if w else np.uint32(0))
-            keep = end - i
+            following = span_end(data, i, end, before)
         elif classes & LINE_FEED and closes:
-            end, closes = fence_end(text, i + 1, length)
-            keep = end - i
-        for k in range(i, i + keep):
-            text[w] = text[k]
-            w += 1
-        i = end
-    return w
+            following, closes = fence_end(data, i + 1, end)
+        elif classes & COLON or (family == DOTS and before == ord("w") and _follows(out, first, at, _WWW)):
+            following = _url_end(data, i, end, out, first, at)
+        if following == i and family:
+            run, count = _run_end(data, i, end, table, family, c)
+            if STARS <= family <= MARKS:
+                at = _shorten_group(data, i, run, count, family, longest, out, at)
+                i = run
+                continue
+            kept = _after_characters(data, i, _squeezed_length(family, count, longest, laughs_from))
+            at = copy(data, i, kept, out, at)
+            i = run
+            continue
+        following = max(following, i + step)
+        at = copy(data, i, following, out, at)
+        i = following
+    return at
 
 
 @inner()
-def _stays(text, w, i, length, table, classes, closes):
-    """Whether a quick check rules out that a character begins a run, a URL or fenced code."""
-    if classes & LINE_FEED:
-        return not closes
-    if classes & BACKTICK:
-        return False
-    before = text[np.uint64(w - 1)] if w else np.uint32(0)
-    if classes & COLON:
-        return before != ord("p") and before != ord("s")
-    if classes == DOTS and before == ord("w"):
-        return False
-    return i + 1 == length or classes_of(text[np.uint64(i + 1)], table) & FAMILY != classes
+def _run_end(data, i, end, table, family, c):
+    """``(end, characters)`` of the run at ``i``, of ``c`` alone where the family repeats one character."""
+    count = 0
+    while 0 <= i < end:
+        following, step = decode(data, i)
+        if following != c and (family >= SAME or classes_of(following, table) & FAMILY != family):
+            break
+        count += 1
+        i += step
+    return i, count
 
 
 @inner()
-def _run_end(text, i, length, table, family):
-    c, end = text[i], i + 1
-    if family < SAME:
-        return _group_end(text, i, length, table, family)
-    while end < length and text[end] == c:
-        end += 1
-    return end
+def _after_characters(data, i, count):
+    for _ in range(count):
+        i += decode(data, i)[1]
+    return i
 
 
 @inner()
-def _group_end(text, i, length, table, family):
-    end = i + 1
-    while end < length and classes_of(text[end], table) & FAMILY == family:
-        end += 1
-    return end
-
-
-@inner()
-def _shorten_group(text, w, i, end, family, longest):
-    """Writes a run of stars, hearts or marks at ``w`` with each run of one sign shortened; returns its end."""
+def _shorten_group(data, i, end, characters, family, longest, out, at):
+    """Writes a run of stars, hearts or marks with each run of one sign shortened; returns its end."""
+    sign, _ = decode(data, i)
     mixed = False
-    for k in range(i + 1, end):
-        mixed |= text[k] != text[i]
-    is_rating = end - i <= MAX_RATING and (family == STARS or (family == HEARTS and mixed))
-    runs, count, last = 0, 0, np.uint32(0)
-    for k in range(i, end):
-        c = text[k]
+    j = i
+    while j < end:
+        c, step = decode(data, j)
+        mixed |= c != sign
+        j += step
+    is_rating = characters <= MAX_RATING and (family == STARS or (family == HEARTS and mixed))
+    runs, count, last = 0, 0, np.int64(0)
+    while i < end:
+        c, step = decode(data, i)
         count = count + 1 if c == last else 1
         runs += c != last
         last = c
         if is_rating or (count <= longest and (family != MARKS or runs <= max(2, longest))):
-            text[w] = c
-            w += 1
-    return w
+            at = copy(data, i, i + step, out, at)
+        i += step
+    return at
 
 
 @inner()
@@ -134,25 +160,25 @@ def _squeezed_length(family, count, longest, laughs_from):
 
 
 @inner()
-def _url_end(text, w, i, length):
-    """The end of the URL with its colon, or its dot after www, at ``i``; ``i + 1`` without a URL."""
+def _url_end(data, i, end, out, first, at):
+    """The end of the URL with its colon, or its dot after www, at ``i``; ``i`` without a URL. ``out[first:at]`` is before it."""
     j = i + 1
-    if text[i] == ord(":"):
-        if not (_follows(text, w, _HTTP) or _follows(text, w, _HTTPS)):
-            return i + 1
-        if i + 2 >= length or text[i + 1] != ord("/") or text[i + 2] != ord("/"):
-            return i + 1
+    if data[i] == ord(":"):
+        if not (_follows(out, first, at, _HTTP) or _follows(out, first, at, _HTTPS)):
+            return i
+        if i + 2 >= end or data[i + 1] != ord("/") or data[i + 2] != ord("/"):
+            return i
         j = i + 3
-    end = j
-    while 0 <= end < length and text[end] > 32:
-        end += 1
-    return end if end > j else i + 1
+    last = j
+    while 0 <= last < end and data[last] > _SPACE:
+        last += 1
+    return last if last > j else i
 
 
 @inner()
-def _follows(text, w, word):
-    """Whether the text written so far ends with ``word``."""
+def _follows(out, first, at, word):
+    """Whether what was written so far, ``out[first:at]``, ends with ``word``."""
     same = 0
-    for k in range(min(w, len(word))):
-        same += text[w - 1 - k] == word[len(word) - 1 - k]
+    for k in range(min(at - first, len(word))):
+        same += out[at - 1 - k] == word[len(word) - 1 - k]
     return same == len(word)

@@ -17,7 +17,7 @@ _LATIN, _HAN, _TAG, _REFERENCE = 1, 2, 4, 8
 _LONGEST_REFERENCE = 40
 _TAB, _LINE_FEED, _SPACE = 9, 10, 32
 _STRETCH = 256  # bytes that are checked together
-_LONG_STRETCH = 4096
+_SHORT_STRETCH, _LONG_STRETCH = 64, 4096
 _COLON, _A, _T, _COMMA, _4, _6 = np.frombuffer(b":at,46", np.uint8)
 _OPEN, _CLOSE = np.frombuffer(b"(]", np.uint8)
 _SCHEME, _MARKER = np.frombuffer(b"data:", np.uint8), np.frombuffer(b";base64,", np.uint8)
@@ -251,13 +251,14 @@ def lines_at_ends(data, offsets, head_lines, head_bytes, tail_lines, tail_bytes,
 @inner()
 def _first_lines(data, start, end, lines, reach, line_bytes, out, at):
     """Writes the first lines; returns the start of the next line and the end of the output."""
-    i = start
+    i, step = start, np.int64(_SHORT_STRETCH)
     while lines and i < end and i < start + reach:
-        j, visible = i, False
-        while j < end and data[j] != _LINE_FEED:
-            visible |= data[j] > _SPACE
+        j = i
+        while 0 <= j < end - step and not _has_feed(data[j : j + step]):
+            j += step
+        while 0 <= j < end and data[j] != _LINE_FEED:
             j += 1
-        if visible:
+        if _is_visible(data, i, j):
             at = _put_line(data, i, j, line_bytes, out, at)
             lines -= 1
         i = j + 1
@@ -266,17 +267,33 @@ def _first_lines(data, start, end, lines, reach, line_bytes, out, at):
 
 @inner()
 def _last_lines(data, start, end, lines, reach, line_bytes, out, at):
-    j = end
+    j, step = end, np.int64(_SHORT_STRETCH)
     while lines and j > start and j > end - reach:
-        i, visible = j, False
+        i = j
+        while i - step > start and not _has_feed(data[i - step : i]):
+            i -= step
         while i > start and data[i - 1] != _LINE_FEED:
-            visible |= data[i - 1] > _SPACE
             i -= 1
-        if visible:
+        if _is_visible(data, i, j):
             at = _put_line(data, i, j, line_bytes, out, at)
             lines -= 1
         j = i - 1
     return at
+
+
+@inner()
+def _has_feed(stretch):
+    result = False
+    for i in range(len(stretch)):
+        result |= stretch[i] == _LINE_FEED
+    return result
+
+
+@inner()
+def _is_visible(data, i, end):
+    while 0 <= i < end and data[i] <= _SPACE:
+        i += 1
+    return i < end
 
 
 @inner()

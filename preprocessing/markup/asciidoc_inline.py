@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from preprocessing.markup.html_elements import unescape
+from preprocessing.markup.references import escape_marks, resolve_blanks
 from preprocessing.markup.small_text import convert_small_text
 
 _SPAN = re.compile(r"(?<!`)(`{1,2})(?!`)((?:[^`\n]|\n(?!\s*\n)){1,1000}?)\1(?!`)")
@@ -79,6 +81,7 @@ def convert_inline(text: str, attributes: Mapping[str, str], titles: Mapping[str
         text = convert_small_text(
             _SMALL.sub(lambda match: f"<sup>{match[1]}</sup>" if match[1] else f"<sub>{match[2]}</sub>", text)
         )
+    text = unescape(escape_marks(resolve_blanks(text)))
     while "\x7f" in text and kept:
         text, count = _MARK.subn(lambda match: kept[int(match[1])] if int(match[1]) < len(kept) else "", text)
         if not count:

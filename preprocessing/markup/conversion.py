@@ -11,6 +11,9 @@ from preprocessing.markup.asciidoc import asciidoc_to_markdown
 from preprocessing.markup.html_elements import unescape
 from preprocessing.markup.html_text import HTML_HINT, has_html, html_to_text
 from preprocessing.markup.latex import latex_to_markdown
+from preprocessing.markup.message_catalog import po_to_text
+from preprocessing.markup.notebook import notebook_to_markdown
+from preprocessing.markup.org_mode import org_to_markdown
 from preprocessing.markup.restructured_text import rst_to_markdown
 from preprocessing.markup.wikitext import mediawiki_to_markdown
 
@@ -22,6 +25,9 @@ __all__ = [
     "html_to_text",
     "latex_to_markdown",
     "mediawiki_to_markdown",
+    "notebook_to_markdown",
+    "org_to_markdown",
+    "po_to_text",
     "rst_to_markdown",
     "unescape",
 ]
@@ -32,4 +38,7 @@ CONVERTERS: dict[str, Callable[[str], str]] = {
     "latex": latex_to_markdown,
     "rst": rst_to_markdown,
     "asciidoc": asciidoc_to_markdown,
+    "notebook": notebook_to_markdown,
+    "org": org_to_markdown,
+    "po": po_to_text,
 }

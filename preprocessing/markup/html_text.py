@@ -34,6 +34,7 @@ from preprocessing.markup.html_tags import (
     separate_spans,
 )
 from preprocessing.markup.markdown import Protected, has_structure, protect_code, table_lines
+from preprocessing.markup.references import resolve_structure
 
 _PRESENT = re.compile(
     rf"</(?:{BLOCK}|{INLINE})\s{{0,20}}>|<(?:br|hr|p|img|li|td)\s{{0,20}}/?>|<!--|<!DOCTYPE|<script\b|<style\b"
@@ -63,9 +64,8 @@ _UNCLOSED = re.compile(r"<(?:script|style)\b[^>]{0,4000}>.*\Z|<!--.*\Z", re.IGNO
 _CLOSING_NAME = re.compile(r"</([A-Za-z][A-Za-z0-9:]{0,20})\s{0,20}>")
 _BLOCK_TAG = re.compile(rf"[ \t]*</?(?:{BLOCK}|td|th)(?=[\s/>])", re.IGNORECASE)
 _LIST_OR_QUOTATION = re.compile(r"[ \t]*(?:[-*+>|][ \t]|[0-9]{1,9}[.)][ \t])")
-_BAR = re.compile(r"&(?:#0{0,4}124|#[xX]0{0,4}7[cC]|vert|verbar|VerticalLine);")
 _BREAK_OF_LABEL = re.compile(
-    r"(\[[^\[\]\n<]{1,200})<br\s{0,20}/?>[ \t]{0,20}(?=[^\[\]\n]{1,200}\]\()", re.IGNORECASE
+    r"(\[[^\[\]\n<]{1,200})(?:<br\s{0,20}/?>[ \t]{0,20}){1,9}(?=[^\[\]\n]{1,200}\]\()", re.IGNORECASE
 )  # of a link, which a line end would cut
 _LINE_OF_HEADING = re.compile(
     r"^ {0,3}#{1,6}[ \t][^\n]{0,2000}<br[^\n]{0,2000}", re.IGNORECASE | re.MULTILINE
@@ -93,7 +93,7 @@ def html_to_text(text: str) -> str:
         return page_to_text(text)
     protected = Protected()
     marked = _EMBEDDED_DATA.sub('""', protect_code(text, protected))  # as long as a picture
-    marked = _escape_bars_of_cells(marked)
+    marked = resolve_structure(marked)
     if not with_tags or not _PRESENT.search(marked):
         return protected.restore(unescape(marked))
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
@@ -109,16 +109,6 @@ def html_to_text(text: str) -> str:
     marked = end_cut_lines(TAG.sub(lambda match: replace_known_tag(match, closed, tags), marked))
     marked = indent_lists(unescape(marked))
     return protected.restore(re.sub(r"\n{3,}", "\n\n", marked)).strip("\n")
-
-
-def _escape_bars_of_cells(text: str) -> str:
-    """Writes the character references of bars in rows of Markdown as escaped bars, which do not end a cell."""
-    if not _BAR.search(text):
-        return text
-    lines = text.split("\n")
-    for n in table_lines(lines):
-        lines[n] = _BAR.sub(r"\\|", lines[n])
-    return "\n".join(lines)
 
 
 def page_to_text(text: str) -> str:

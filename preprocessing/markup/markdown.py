@@ -149,11 +149,11 @@ def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
         fence = _FENCE.match(line) if "```" in line or "~~~" in line else None
         if fence and (after := _end_of_fence(lines, n, fence, unclosed)):
             yield starts[n] + _code_start(fence), starts[after] - 1, True
+        elif indented and (after := indented.end_of_code(lines, n, starts)):
+            yield starts[n], starts[after] - 1, True
         elif "<" in line and (end := _end_of_raw(text, starts[n], line, unclosed)):
             after = n + text.count("\n", starts[n], end) + 1
             yield starts[n], starts[after] - 1, False
-        elif indented and (after := indented.end_of_code(lines, n, starts)):
-            yield starts[n], starts[after] - 1, True
         elif starts[n] in literals or line.lstrip(" \t").startswith(">>> "):
             after = _end_of_session(lines, n) if starts[n] not in literals else n + 1
             yield starts[n], starts[after] - 1, True

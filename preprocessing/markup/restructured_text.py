@@ -38,6 +38,7 @@ KOREAN_NAMES = {
     "사이드바": "sidebar", "주제": "topic",
 }  # fmt: skip
 """Names of directives in Korean documents (docutils, Korean language)."""
+_NUMBERED = re.compile(r"[ \t]*#[.)][ \t]")
 VERSIONS = {
     "versionadded": "Added in version",
     "versionchanged": "Changed in version",
@@ -112,9 +113,23 @@ def _convert_blocks(lines: list[str]) -> Iterator[str]:
 def _flush_prose(pending: list[str]) -> Iterator[str]:
     """Converts the pending lines and clears the list."""
     if pending:
-        text = _convert_inline("\n".join(pending))
+        text = _convert_inline("\n".join(_number_items(pending)))
         pending.clear()
         yield text
+
+
+def _number_items(lines: list[str]) -> Iterator[str]:
+    """Writes the numbers of items that begin with ``#.``, which counts by itself; other lines stay."""
+    numbers: dict[int, int] = {}  # of the last item, by indentation
+    for line in lines:
+        item = _NUMBERED.match(line)
+        indent = _indent(line)
+        if line.strip():
+            numbers = {column: n for column, n in numbers.items() if column < indent + bool(item)}
+        if item:
+            numbers[indent] = numbers.get(indent, 0) + 1
+            line = f"{line[:indent]}{numbers[indent]}{line[indent + 1 :]}"
+        yield line
 
 
 # --- headings --------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from preprocessing.markup.references import BAR
+
 # The bar also stays behind a template that wrote only the style.
 _CELL_STYLE = re.compile(r"[^|\[\]]{0,500}=[^|\[\]]{0,500}\|(?!\|)|[ \t]{0,20}\|(?!\|)")
 # A template that writes the bar may follow: | rowspan="2" {{yes}}
@@ -169,11 +171,12 @@ def _read_cell(cell: str) -> _Cell:
 def _format_cell(pieces: list[str]) -> str:
     content = ""
     for before, piece in itertools.pairwise(["", *filter(None, pieces)]):
-        item = _ITEM.sub("", piece)
+        mark = _ITEM.match(piece)
+        item = piece[mark.end() :] if mark else piece
         between = "" if not content else ", " if item != piece and item and _ITEM.match(before) else " "
         content += between + item
     content = BREAK.sub(" ", content)
-    return " ".join(content.split()).replace("|", "\\|")
+    return BAR.sub(r"\\|", " ".join(content.split()).replace("|", "\\|"))
 
 
 def _format_table(rows: list[list[str]]) -> list[str]:

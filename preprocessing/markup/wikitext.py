@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from preprocessing.markup.html_elements import replace_comments, replace_elements, unescape
 from preprocessing.markup.html_text import remove_tags
 from preprocessing.markup.markdown import fence_around
+from preprocessing.markup.references import resolve_blanks
 from preprocessing.markup.small_text import convert_small_text
 from preprocessing.markup.wiki_lines import lines_to_markdown, remove_sections
 from preprocessing.markup.wiki_media import (
@@ -123,7 +124,7 @@ def mediawiki_to_markdown(
     text = convert_small_text(_convert_brackets(_PARAMETER.sub(r"\1", text), page))
     text = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"] or ";", text)
     text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1] or "", _MAGIC.sub("", text)))
-    text = lines_to_markdown(place_captions(text))
+    text = lines_to_markdown(place_captions(resolve_blanks(text)))
     text = remove_tags(text) if _TAGGED.search(text) else unescape(text)
     text = remove_sections(text, left_out_sections)
     text = _strip_line_ends(text)

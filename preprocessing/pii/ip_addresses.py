@@ -2,8 +2,9 @@
 
 Owns the forms of both versions, which addresses are nobody's, and the decision for version 4: the evidence of the context
 (``ip_context``) and of the numbers themselves is added, and a sum above 0 is an address. Facts: private, local and multicast
-ranges (RFC 1918, 3927, 5735) belong to nobody, as do addresses for documentation (RFC 5737, 3849) and benchmarks (RFC 2544),
-and public resolvers are the same for everyone: none of them is masked. Version 6: global unicast addresses (RFC 4291).
+ranges (RFC 1918, 3927, 5735) belong to nobody, and public resolvers are the same for everyone: neither is masked. Addresses for
+documentation (RFC 5737, 3849) are masked, because they often replace a real one and a model should write neither. Version 6:
+global unicast addresses (RFC 4291).
 """
 
 from __future__ import annotations
@@ -49,8 +50,6 @@ _OPERATED_FOR_ALL = (
 _RESOLVERS = frozenset(_OPERATED_FOR_ALL.split())
 """Resolvers for everyone, as their operators publish them: Cloudflare, Google, Quad9, OpenDNS, Level 3, AdGuard, 114DNS, AliDNS,
 Yandex, and of Korea KT, SK Broadband and LG U+."""
-_DOCUMENTATION_V6 = (ipaddress.IPv6Network("2001:db8::/32"), ipaddress.IPv6Network("3fff::/20"))
-"""RFC 3849, 9637."""
 _MASK = re.compile(
     r" (?:netmask |mask )?(?:255|254|252|248|240|224|192|128)\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9])"
 )
@@ -77,16 +76,14 @@ def is_excluded(match: Match) -> bool:
     )
 
 
-def _is_nobodys(a: int, b: int, c: int, _: int) -> bool:
-    """True for private, local, shared (RFC 6598), multicast and reserved addresses, and those for documentation and benchmarks."""
+def _is_nobodys(a: int, b: int, *_: int) -> bool:
+    """True for private, local, shared (RFC 6598), multicast and reserved addresses."""
     return (
         a in (0, 10, 127)
         or a >= 224
         or (a, b) in ((192, 168), (169, 254))
         or (a == 172 and 16 <= b < 32)
         or (a == 100 and 64 <= b < 128)
-        or (a, b, c) in ((192, 0, 2), (198, 51, 100), (203, 0, 113))
-        or (a == 198 and b in (18, 19))
     )
 
 
@@ -116,7 +113,7 @@ def _check_ipv6(match: Match) -> Part | None:
         return None
     text = _without_port(match)
     address = _parse(text)
-    if address is None or str(address) in _RESOLVERS or any(address in some for some in _DOCUMENTATION_V6):
+    if address is None or str(address) in _RESOLVERS:
         return None
     prefix = _PREFIX.match(text_after(match, 5))
     if prefix and int(prefix[1]) < 128 and int(address) % (1 << (128 - int(prefix[1]))) == 0:

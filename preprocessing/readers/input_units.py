@@ -35,11 +35,12 @@ from preprocessing.readers.file_ranges import Range, group_sizes, split_bzip2, s
 from preprocessing.readers.input_hashes import InputHashes
 from preprocessing.readers.source_trees import find_license_file, find_tree_files
 from preprocessing.readers.standard_library import standard_library
+from preprocessing.readers.starting_folder import hint_about_folder
 
 log = logging.getLogger(__name__)
 __all__ = ["InputHashes", "Unit", "expand_braces", "find_files", "find_units", "standard_library"]
 UNCUT_SUFFIXES = (".gz", ".bz2", ".xz")  # files of lines whose starts cannot be located without reading all
-Report = Callable[[str, str, str], None]  # field, message, rule
+Report = Callable[..., None]  # field, message, rule, and the remedy where the message does not end with it
 RECORD_SUFFIXES = tuple(f".jsonl{packed}" for packed in ("", ".gz", ".zst", ".bz2", ".xz"))
 
 
@@ -74,12 +75,13 @@ def find_units(loaded: Loaded[Config], hashes: InputHashes | None = None) -> lis
     problems: list[Problem] = []
     for name, item in loaded.config.inputs.items():
 
-        def report(field: str, message: str, rule: str, name: str = name) -> None:
-            problems.append(loaded.problem(f"inputs.{name}.{field}", message, rule))
+        def report(field: str, message: str, rule: str, remedy: str = "", name: str = name) -> None:
+            problems.append(loaded.problem(f"inputs.{name}.{field}", message, rule, remedy))
 
         units += _find_units_of(name, item, hashes, loaded.config.seed, report)
     if problems:
-        raise DataError(problems)
+        is_elsewhere = all(problem.rule == "no-match" for problem in problems)
+        raise DataError(problems, hint=hint_about_folder(loaded) if is_elsewhere else "")
     return _mark_shared(units)
 
 
@@ -115,7 +117,7 @@ def _find_units_of(name: str, item: Any, hashes: InputHashes, seed: int, report:
     if isinstance(item, SourceTreeInput):
         roots, missing = find_files(item.roots, Path.is_dir)
         for pattern in missing:
-            report("roots", f"{pattern!r} matches no folder; check the path", "no-match")
+            report("roots", f"{pattern!r} matches no folder", "no-match", "check the path")
         return [unit for number, root in enumerate(roots) for unit in _split_tree(name, number, root, item)]
     files, missing = find_files(item.paths)
     for pattern in missing:
@@ -123,7 +125,7 @@ def _find_units_of(name: str, item: Any, hashes: InputHashes, seed: int, report:
             remedy = f"is a folder; write {pattern.rstrip('/')}/**/* for the files in it, or end the pattern with a suffix"
             report("paths", f"{pattern!r} {remedy}", "is-folder")
         else:
-            report("paths", f"{pattern!r} matches no file; check the path", "no-match")
+            report("paths", f"{pattern!r} matches no file", "no-match", "check the path")
     return _split_files(name, item, files, hashes)
 
 

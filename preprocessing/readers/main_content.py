@@ -14,6 +14,17 @@ import re
 from collections.abc import Callable
 from itertools import islice
 
+from preprocessing.readers.page_groups import (
+    BLOCKS,
+    CONTENT_SHARE,
+    LEAST_OF_INDEX,
+    LONGEST_HEADING,
+    cut_groups,
+    cut_last_notices,
+    cut_policies,
+    is_data_table,
+    is_link_group,
+)
 from preprocessing.readers.page_surroundings import (
     HEADINGS,
     LEAST_PROSE,
@@ -22,40 +33,24 @@ from preprocessing.readers.page_surroundings import (
     is_page_of_links,
 )
 from preprocessing.readers.page_tree import INLINE, Element, PageTree, build_tree, sum_texts, weight_of
-from preprocessing.readers.page_words import (
-    ANSWERS,
-    COMMENTS_HEADING,
-    CONTENT,
-    LICENSE_HEADING,
-    LINKS_HEADING,
-    POLICIES,
-    TITLES,
-    is_notice,
-    names_own,
-)
+from preprocessing.readers.page_words import ANSWERS, CONTENT, TITLES, names_own
 
 _CONTAINERS = frozenset((
     "", "html", "body", "div", "section", "main", "article", "form", "center", "table", "tbody", "tr", "td", "fieldset",
 ))  # fmt: skip
-_PARTS = frozenset((*HEADINGS, "td", "th", "dt", "dd", "li", "tbody", "thead", "caption"))
-_BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
-_ANNOUNCING = frozenset((*HEADINGS, *_BLOCKS))
 _TITLE_PARTS = re.compile(r"\s*(?:[|·»›>—–:]+|\s-\s|::)\s*")
 _HOME = re.compile(r"<a\b[^>]*href=\"(?:\.?/|https?://[^/\"]+/?|index\.\w+)\"")
 _SPACE = re.compile(r"\s+")
 
-CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
 NAMED_SHARE = 0.5  # the same for a child with a name of content
 CONTENT_BONUS = 3  # factor of the weight of an element with a name of content
-LINK_SHARE = 0.7  # share of linked characters that makes a group of links
-LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its heading
-LONGEST_NOTICE = 240
-LONGEST_HEADING = 60
-LONGEST_BOX_HEADING = 20
+LEFT = 0.2  # prose around a block, relative to it, that makes it a part of the content
+LEFT_BY_SURE = 0.4  # the same for an element that says to be the content
+NEAR_LINK = 300  # characters of HTML before a heading in which the link around it begins
 LARGEST_HEADER = 400
 MOST_DESCENDANTS = 200
-MOST_LEVELS = 8  # elements around the content in which its heading is searched
 NEAR = 20  # elements before the content in which its heading is searched
+MOST_LEVELS = 8  # elements around the content in which its heading is searched
 
 
 def find_main_content(page: str, title: str) -> str:
@@ -72,9 +67,9 @@ def find_main_content(page: str, title: str) -> str:
         if of_links and heading
         else _choose_content(root, around_heading, of_links)
     )
-    _cut_groups(tree, content, around_heading, of_links)
-    _cut_policies(tree, content)
-    return _heading_above(tree, content, heading) + _join_uncut(tree, content)
+    cut_groups(tree, content, around_heading, of_links)
+    cut_policies(tree, content)
+    return _heading_above(tree, content, heading) + cut_last_notices(_join_uncut(tree, content))
 
 
 # --- heading ---------------------------------------------------------------------------------------------
@@ -91,11 +86,25 @@ def _find_heading(tree: PageTree, title: str) -> Element | None:
         if element.text not in sizes:
             continue
         text = _SPACE.sub("", tree.text_of(element))
-        if text in parts and not _HOME.search(tree.html, element.start, element.close):
+        if text in parts and not _leads_home(tree, element) and not _is_in_footer(tree, element):
             rank = (len(text), element.name in HEADINGS, element.name == "h1")
             if rank > best_rank:
                 best, best_rank = element, rank
     return best
+
+
+def _is_in_footer(tree: PageTree, element: Element) -> bool:
+    """True in a footer, unless it contains the page; menus there repeat the title."""
+    prose = MOST * tree.elements[0].prose
+    return any(above.name == "footer" and above.prose <= prose for above in (element, *element.ancestors()))
+
+
+def _leads_home(tree: PageTree, element: Element) -> bool:
+    """True for the name of the site, which contains a link to its first page or is inside of one."""
+    around = tree.html.rfind("<a ", max(0, element.start - NEAR_LINK), element.start)
+    if around >= 0 and "</a>" not in tree.html[around : element.start] and _HOME.match(tree.html, around):
+        return True
+    return bool(_HOME.search(tree.html, element.start, element.close))
 
 
 def _heading_above(tree: PageTree, content: Element, heading: Element | None) -> str:
@@ -153,11 +162,11 @@ def _content_around(heading: Element, page: Element) -> Element:
 def _choose_content(page: Element, around_heading: set[Element], of_links: bool) -> Element:
     """The smallest container that has most of the text of each container around it, and no content beside it."""
     weigh = _text_of if of_links else weight_of
-    content, is_named = page, False
+    content, is_named, left = page, False, 0
     while True:
         children = [child for child in content.children if not child.is_cut and child.text]
         heaviest = max(children, key=lambda child: _rank(child, weigh), default=None)
-        if heaviest is None or heaviest.name not in _CONTAINERS or _is_data_table(heaviest):
+        if heaviest is None or heaviest.name not in _CONTAINERS or is_data_table(heaviest):
             return content
         others = [child for child in children if child is not heaviest]
         if any(_is_like(child, heaviest) or _is_answer(child) for child in others):
@@ -166,12 +175,29 @@ def _choose_content(page: Element, around_heading: set[Element], of_links: bool)
             return content
         if not of_links and (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):
             return content
+        left += sum(other.prose for other in others if not is_link_group(other))
+        if not of_links and _leaves_content(heaviest, others, left):
+            return content
         share = NAMED_SHARE if _is_content(heaviest) else CONTENT_SHARE
         if not _is_sure(heaviest) and weigh(heaviest) < share * weigh(content):
             return content
         if heaviest not in around_heading and _is_beside_heading(others, around_heading):
             return content
         content, is_named = heaviest, is_named or _is_content(heaviest)
+
+
+def _leaves_content(heaviest: Element, others: list[Element], left: int) -> bool:
+    """True where a good share of the prose is around the heaviest block, or prose below the only first heading."""
+    share = LEFT_BY_SURE if _is_sure(heaviest) else LEFT
+    if left >= max(LEAST_PROSE, share * heaviest.prose):
+        return True
+    return not _has_title(heaviest) and any(other.prose and _has_title(other) for other in others)
+
+
+def _has_title(element: Element) -> bool:
+    """True for a block with an ``<h1>`` that is no link, which is the name of the page and not of its site."""
+    parts = islice(element.descendants(), MOST_DESCENDANTS)
+    return any(part.name == "h1" and part.text > 1 and not part.links and not part.is_cut for part in parts)
 
 
 def _text_of(element: Element) -> int:
@@ -224,172 +250,11 @@ def _is_leaf(element: Element) -> bool:
 def _has_content(element: Element) -> bool:
     """True for blocks of text, lists and tables that are more than links."""
     if element.prose > 0:
-        return not _is_link_group(element)
+        return not is_link_group(element)
     return any(
-        part.name in _BLOCKS and part.text and not part.is_cut and not _is_link_group(part)
+        part.name in BLOCKS and part.text and not part.is_cut and not is_link_group(part)
         for part in islice(element.descendants(), MOST_DESCENDANTS)
     )
-
-
-def _is_data_table(element: Element) -> bool:
-    """True for a table of data; a table that arranges the page has no headings and most of its text in one cell."""
-    if element.name != "table":
-        return False
-    if any(child.name == "caption" for child in element.children):
-        return True
-    rows = [row for body in element.children for row in ([body] if body.name == "tr" else body.children)]
-    if any(cell.name == "th" and cell.text for row in rows for cell in row.children):
-        return True
-    heaviest = max((weight_of(cell) for row in rows for cell in row.children if not cell.is_cut), default=0)
-    return heaviest < CONTENT_SHARE * weight_of(element)
-
-
-# --- groups ----------------------------------------------------------------------------------------------
-
-
-def _cut_groups(tree: PageTree, content: Element, around_heading: set[Element], of_links: bool) -> None:
-    """Marks groups of links, notices, and what follows headings of other pages and comments; of a page of links not the groups."""
-    pending = [content]
-    while pending:
-        parent = pending.pop()
-        if not parent.is_cut and parent.name not in ("pre", "p", *HEADINGS):
-            _cut_children(tree, parent, content, around_heading, of_links)
-            if not parent.is_cut:
-                pending += parent.children
-
-
-def _cut_children(
-    tree: PageTree, parent: Element, content: Element, around_heading: set[Element], of_links_page: bool
-) -> None:
-    children = [child for child in parent.children if not child.is_cut and child.text]
-    before, until = None, ""  # the block above; the heading that ends comments or links, h7 for any
-    of_links = False
-    for n, child in enumerate(children):
-        if child in around_heading:
-            before, until = child, ""
-            continue
-        is_heading = child.name in HEADINGS
-        if until and ((is_heading and child.name <= until) or (of_links and 2 * child.linked < child.text)):
-            until = ""
-        following = children[n + 1] if n + 1 < len(children) else None
-        begins = _begins_other(tree, child, following)
-        if (
-            begins == "links"
-            and of_links_page
-            and following
-            and following.text >= LEAST_OF_INDEX * content.text
-        ):
-            begins = ""
-        if begins:
-            is_whole = n == 0 and parent is not content and parent not in around_heading
-            if is_whole and parent.prose <= MOST * content.prose:
-                parent.is_cut = True
-                return
-            until, of_links = child.name if is_heading else "h7", begins == "links"
-        in_other = bool(until) and child.prose <= MOST * content.prose
-        is_small = 2 * child.text < content.text
-        if begins or in_other or (is_small and _is_other(tree, before, child, of_links_page)):
-            child.is_cut, before = True, None
-        else:
-            before = child
-    _cut_empty_headings(children, parent)
-
-
-def _begins_other(tree: PageTree, element: Element, following: Element | None) -> str:
-    """``comments`` or ``links`` for a heading of such that they follow, else the empty text."""
-    if element.text > LONGEST_HEADING or element.name in ("td", "th", "li", "dd"):
-        return ""
-    text = tree.text_of(element)
-    if COMMENTS_HEADING.fullmatch(text):
-        return "comments"
-    links = following is not None and 2 * following.linked > following.text
-    return "links" if links and LINKS_HEADING.fullmatch(text) else ""
-
-
-def _is_other(tree: PageTree, before: Element | None, element: Element, of_links_page: bool) -> bool:
-    """True for a group of links that no block of the content announces, and for a notice."""
-    if (not of_links_page or _is_row_of_layout(element)) and _is_link_group(element):
-        is_part = element.name in _BLOCKS and before is not None and before.name in _ANNOUNCING
-        if not (is_part or _is_inside_part(element)):
-            return True
-    if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):
-        return False  # of a list the items are judged
-    is_license = (
-        before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(tree.text_of(before))
-    )
-    return not is_license and is_notice(tree.text_of(element))
-
-
-def _is_inside_part(element: Element) -> bool:
-    """True for what an item, a definition or a cell of a table of data contains, which is judged as a whole; and for the
-    chapters that Sphinx lists in the content."""
-    if any("toctree" in words for words in element.names):
-        return True
-    parent = element.parent
-    while parent is not None and parent.name in ("p", "div") and len(parent.children) == 1:
-        if any("toctree" in words for words in parent.names):
-            return True
-        parent = parent.parent
-    if parent is None or parent.name in ("li", "dd"):
-        return parent is not None
-    table = next((above for above in parent.ancestors() if above.name == "table"), None)
-    return parent.name in ("td", "th") and table is not None and _is_data_table(table)
-
-
-def _is_row_of_layout(element: Element) -> bool:
-    """True for a row of a table without a class, which arranged old pages."""
-    tables = (parent for parent in element.ancestors() if parent.name == "table")
-    return element.name == "tr" and all("class=" not in table.attributes for table in tables)
-
-
-def _is_link_group(element: Element) -> bool:
-    if _is_box_of_links(element):
-        return True
-    if not element.links or element.linked < LINK_SHARE * element.text:
-        return False
-    if element.name == "tr":  # of a table that arranges the page
-        return len(element.children) == 1 and element.links > 1
-    return element.name not in _PARTS
-
-
-def _is_box_of_links(element: Element) -> bool:
-    """True for a box of links and a short text above them, whatever its element."""
-    if element.links < 2 or element.name not in ("div", "section"):
-        return False
-    first = next((child for child in element.children if child.text), None)
-    if first is None or first.links or first.name not in ("p", "div", "strong", "span", "b"):
-        return False
-    return first.text <= LONGEST_BOX_HEADING and first.text + element.linked == element.text
-
-
-def _cut_policies(tree: PageTree, content: Element) -> None:
-    """Marks the names of policies with which the content ends."""
-    pending = [content]
-    while pending:
-        element = pending.pop()
-        blocks = [
-            child
-            for child in element.children
-            if child.text and not child.is_cut and child.name not in INLINE
-        ]
-        pending += blocks  # the last one is next
-        if blocks:
-            continue
-        if element.text > LONGEST_HEADING or not POLICIES.fullmatch(tree.text_of(element)):
-            return
-        element.is_cut = True
-
-
-def _cut_empty_headings(children: list[Element], parent: Element) -> None:
-    """Marks headings below which everything was cut up to the end of the parent."""
-    has_cut = False
-    for child in reversed(children):
-        if child.is_cut:
-            has_cut = True
-        elif child.name in HEADINGS and has_cut:
-            child.is_cut = True
-        else:
-            return
 
 
 def _join_uncut(tree: PageTree, content: Element) -> str:

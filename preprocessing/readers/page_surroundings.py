@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from preprocessing.readers.page_tree import Element, PageTree, sum_texts, weight_of
 from preprocessing.readers.page_words import (
@@ -12,10 +13,14 @@ from preprocessing.readers.page_words import (
     DISCUSSION,
     HIDDEN,
     NAVIGATION,
+    OFFERS,
     OTHER_PAGES,
+    POLICY_HEADING,
+    POPUPS,
     ROLES,
     SURE,
     SURROUNDINGS,
+    TAGS,
     WHOLE_NAMES,
     names_own,
 )
@@ -25,6 +30,8 @@ _CUT_TAGS = frozenset(("nav", "dialog", "menu", "datalist", "map"))
 _ATTRIBUTES = ("class=", "id=", "role=", "style=", "hidden")
 _DISCUSSION = re.compile(r"schema\.org/(?:QAPage|DiscussionForumPosting|Question|Answer)\b")
 _NO_DISPLAY = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
+_TEXT = re.compile(r">([^<>]+)")
+_ANSWERED = re.compile(r"accord|faq|question|collaps", re.IGNORECASE)
 _FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|more", re.IGNORECASE)
 _MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
 _OF_LINKS = OTHER_PAGES  # mark lists of links
@@ -41,28 +48,34 @@ REST_OF_INDEX = (
 )
 LEAST = 0.15  # share of the page's text that remains without its surroundings
 LEAST_OF_LINKS = 0.05  # the same for a page of links, whose menus are long
+LEAST_BESIDE_POPUP = 20  # characters outside of links that a page has beside a policy above it
+FIRST_OF_POPUP = 30  # texts between tags in which the heading of a popup is searched
 SHORT_PAGE = 4000  # weight of a page for which this share is computed at most
 
 
 def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     """Marks what surrounds the main content; elements around the heading of the page stay.
 
-    Where names would leave too little, only tags and roles count.
+    Blocks of prose that only their names cut stay where they have more prose than the rest of the page: what has most of the
+    sentences does not surround anything. Where names would leave too little, only tags and roles count.
     """
     page = tree.elements[0]
     all_text, all_characters = weight_of(page), page.text
     named: dict[Element, int] = {}
-    comments = _mark(tree, around_heading, named)
+    prose: dict[Element, int] = {}
+    comments, popups = _mark(tree, around_heading, named, prose)
     sum_texts(tree.elements)
     _keep_lists_of_content(tree, named)
+    if sum(count for element, count in prose.items() if element.is_cut) > page.prose:
+        _keep(tree, list(prose))
     if is_page_of_links(page) and page.text - page.own[0] >= LEAST_OF_LINKS * all_characters:
         return
-    if weight_of(page) >= LEAST * max(all_text - comments, min(all_text, SHORT_PAGE)):
+    if weight_of(page) >= LEAST * max(all_text - popups - comments, min(all_text - popups, SHORT_PAGE)):
         return
     for element in tree.elements:
         element.is_cut = False
     sum_texts(tree.elements)
-    _mark(tree, around_heading, None)
+    _mark(tree, around_heading, None, {})
     sum_texts(tree.elements)
 
 
@@ -75,16 +88,20 @@ def is_page_of_links(page: Element) -> bool:
 
 def _keep_lists_of_content(tree: PageTree, named: dict[Element, int]) -> None:
     """Keeps a list of links with the name of surroundings that is nearly all of the content, such as a table of contents."""
-    kept = False
+    kept = []
     for element, text in named.items():
         content = next((parent for parent in element.ancestors() if _is_content(parent)), None)
-        if content is None or content.is_cut or content.text > REST_OF_INDEX * text:
-            continue
+        if content is not None and not content.is_cut and content.text <= REST_OF_INDEX * text:
+            kept.append(element)
+    if kept:
+        _keep(tree, kept)
+
+
+def _keep(tree: PageTree, elements: list[Element]) -> None:
+    for element in elements:
         for inner in element.descendants():
             inner.is_cut = False
-        kept = True
-    if kept:
-        sum_texts(tree.elements)
+    sum_texts(tree.elements)
 
 
 def _is_content(element: Element) -> bool:
@@ -95,12 +112,15 @@ def _is_content(element: Element) -> bool:
     )
 
 
-def _mark(tree: PageTree, around_heading: set[Element], named: dict[Element, int] | None) -> int:
-    """Marks elements; returns the weight of those that are comments.
+def _mark(
+    tree: PageTree, around_heading: set[Element], named: dict[Element, int] | None, prose: dict[Element, int]
+) -> tuple[int, int]:
+    """Marks elements; returns the weight of comments and that of policies in popups.
 
     ``named`` receives the lists of links that only their name cut, with their text; None where names do not count.
+    ``prose`` receives the blocks of prose that only their name cut, with their prose.
     """
-    page, comments = tree.elements[0], 0
+    page, comments, popups = tree.elements[0], 0, 0
     has_discussion = bool(_DISCUSSION.search(tree.html)) or any(
         not DISCUSSION.isdisjoint(words) for element in tree.elements[:4] for words in element.names
     )
@@ -117,12 +137,17 @@ def _mark(tree: PageTree, around_heading: set[Element], named: dict[Element, int
         if _is_cut_by_tag(element, page, parent in inside):
             element.is_cut = True
         elif named is not None and element.names and not (has_discussion and _is_comment(element)):
-            element.is_cut = _is_cut_by_name(element, page)
+            is_popup = _is_policy_popup(tree, element)
+            element.is_cut = is_popup or _is_cut_by_name(element, page)
             if element.is_cut and element.links > 1 and 2 * element.linked > element.text:
                 named[element] = element.text
-            if element.is_cut and _is_comment(element):
+            if is_popup:
+                popups += weight_of(element)
+            elif element.is_cut and _is_comment(element):
                 comments += weight_of(element)
-    return comments
+            elif element.is_cut and _is_block_of_prose(element):
+                prose[element] = element.prose
+    return comments, popups
 
 
 def _is_cut_by_tag(element: Element, page: Element, is_inside: bool) -> bool:
@@ -131,17 +156,41 @@ def _is_cut_by_tag(element: Element, page: Element, is_inside: bool) -> bool:
     if name in _CUT_TAGS:  # nav that is never closed contains the page
         return name != "nav" or not _has_most(element, page, MOST)
     if name in ("button", "label"):
-        return element.parent is None or element.parent.name not in (*HEADINGS, "summary", "dt")
-    is_edge = name == "footer" or (name == "header" and not is_inside)
+        return not _is_title_of_fold(element) and not _has_most(element, page, MOST)
+    is_edge = name == "footer" or (name == "header" and not is_inside and not _is_introduction(element))
     if not is_edge and not any(map(element.attributes.__contains__, _ATTRIBUTES)) and name != "aside":
         return False
-    if _is_hidden(element):
+    if _is_hidden(element) and not _has_most(element, page, MOST_IF_SURE):  # else a script shows it
         return True
     if _has_most(element, page, MOST_IF_SURE if is_edge else MOST):
         return False
     if name == "aside":
         return all(CALLOUTS.isdisjoint(words) for words in element.names)
     return is_edge or element.get("role") in ROLES
+
+
+def _is_introduction(element: Element) -> bool:
+    """True for a header with prose and without links, which belongs to the content below it."""
+    return element.prose > 0 and not element.links
+
+
+def _is_title_of_fold(element: Element) -> bool:
+    """True for a button or label that is a heading, a question or a term, which folds what follows."""
+    if element.parent is not None and element.parent.name in (*HEADINGS, "summary", "dt"):
+        return True
+    return "class=" in element.attributes and bool(_ANSWERED.search(element.attributes))
+
+
+def _is_policy_popup(tree: PageTree, element: Element) -> bool:
+    """True for a policy that the page shows above itself, which has often more text than the page."""
+    if not _is_above_page(element):
+        return False
+    page = tree.elements[0]
+    if page.text - page.own[0] - page.linked <= element.text - element.linked + LEAST_BESIDE_POPUP:
+        return False
+    texts = (text[1].strip() for text in _TEXT.finditer(tree.html, element.inside - 1, element.close))
+    first = next((text for text in islice(texts, FIRST_OF_POPUP) if len(text) > 1), "")
+    return bool(POLICY_HEADING.fullmatch(first))
 
 
 def _has_most(element: Element, page: Element, share: float) -> bool:
@@ -162,18 +211,41 @@ def _is_hidden(element: Element) -> bool:
 
 
 def _is_comment(element: Element) -> bool:
-    return any(not COMMENTS.isdisjoint(words) for words in element.names if names_own(words))
+    return not COMMENTS.isdisjoint(_own_words(element))
+
+
+def _is_block_of_prose(element: Element) -> bool:
+    """True for more prose than links, whose name may mislead; layers above the page and sure names do not."""
+    is_misleading = not _is_above_page(element) and not _is_sure(_own_words(element))
+    return element.prose > max(element.linked, LEAST_PROSE) and is_misleading
+
+
+def _is_above_page(element: Element) -> bool:
+    """True for a layer with the name of a popup."""
+    return any(not POPUPS.isdisjoint(words) for words in element.names)
+
+
+def _own_words(element: Element) -> set[str]:
+    return {word for name in element.names if names_own(name) for word in name}
+
+
+def _is_sure(words: set[str]) -> bool:
+    return not SURE.isdisjoint(words) and CONTENT.isdisjoint(words)
 
 
 def _is_cut_by_name(element: Element, page: Element) -> bool:
-    words = {word for name in element.names if names_own(name) for word in name}
-    is_sure = not SURE.isdisjoint(words) and CONTENT.isdisjoint(words)
+    if element.name in ("button", "label"):
+        return False  # judged by its tag
+    words = _own_words(element)
+    is_sure = _is_sure(words)
     is_comment = not COMMENTS.isdisjoint(words)
     if _has_most(element, page, MOST_IF_SURE if is_sure or is_comment else MOST):
         return False
     if element.name == "aside" and not CALLOUTS.isdisjoint(words):
         return False
-    marks = _MARKING & words
-    if not element.links and (marks <= _BESIDE or (element.prose and marks <= _OF_LINKS)):
+    marks = _MARKING & words if element.links else (_MARKING & words) - OFFERS
+    if not element.links and (
+        marks <= _BESIDE or (marks <= _OF_LINKS and (element.prose or marks.isdisjoint(TAGS)))
+    ):
         marks = frozenset()
     return is_comment or bool(marks) or not WHOLE_NAMES.isdisjoint(element.whole_names)

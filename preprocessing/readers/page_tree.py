@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from preprocessing.readers.page_words import split_names
+from preprocessing.readers.page_words import is_contact, split_names
 
 _SKIPPED = re.compile(
-    r"<(?:!--|(script|style|noscript|template|svg|iframe|select|textarea|math|object|audio|video|canvas|head)(?=[\s>]))"
+    r"<(?:!--|(script|style|noscript|template|svg|iframe|select|textarea(?![^>]{0,400}\breadonly)|math|object|audio|video|canvas|head)(?=[\s>]))"
 )
 _SEAMLESS = frozenset(
     (None, "script", "style", "noscript", "template", "svg")
@@ -33,6 +33,11 @@ _VOID = frozenset((
 _ATTRIBUTE = re.compile(r"([a-z:_-]+)(?:=\"([^\"]*)\")?", re.IGNORECASE)
 _SEEN = re.compile(r"blind|screen|sr-only|hidden|headerlink|anchor|edit|skip|permalink", re.IGNORECASE)
 _TARGETS = frozenset(("a", "code", "dd", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "p", "pre", "span"))
+RUN = "x-links"
+"""Name of the element around links that bars set apart, which old pages have in no element of their own."""
+_RUN_OF_LINKS = re.compile(
+    r"(?:<a\b[^<>]{0,400}>[^<]{1,40}</a>(?:\s|&nbsp;|<br>){0,20}[|·ㆍ/](?:\s|&nbsp;|<br>){0,20}){2,}<a\b[^<>]{0,400}>[^<]{1,40}</a>"
+)
 NEAR_TARGET = 400  # characters of HTML in which a section links itself at its heading
 PROSE = 20  # characters of a text between two tags from which on it counts as prose
 
@@ -127,7 +132,7 @@ class PageTree:
 
 def build_tree(page: str) -> PageTree:
     """Builds the tree of a page that resiliparse has serialized."""
-    page = _remove_skipped(page)
+    page = _RUN_OF_LINKS.sub(rf"<{RUN}>\g<0></{RUN}>", _remove_skipped(page))
     root = Element("", "", None, 0, 0, len(page), len(page))
     elements = [root]
     at, parent, links = 0, root, 0
@@ -135,12 +140,12 @@ def build_tree(page: str) -> PageTree:
     names: list[str] = []
     for match in _TAG.finditer(page):
         start, end = match.span()
-        if start > at and (count := len(page[at:start].strip())):
+        if start > at and (count := len(text := page[at:start].strip())):
             own = parent.own
             own[0] += count
             if links:
                 own[1] += count
-            elif count >= PROSE:
+            elif count >= PROSE and not is_contact(text):
                 own[2] += count
         at = end
         closing, name, attributes = match.groups()

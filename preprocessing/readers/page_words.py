@@ -19,11 +19,17 @@ SURROUNDINGS = frozenset((
     "btns", "postbtn", "signin", "charge", "manager", "damdang",
 ))  # fmt: skip
 OTHER_PAGES = frozenset((
-    "related", "relation", "relations", "relate", "relative", "relatedposts", "relevant", "recommend", "recommended",
+    "related", "relation", "relations", "relate", "relatedposts", "relevant", "recommend", "recommended",
     "recommendation", "recommendations", "popular", "ranking", "rank", "recent", "latest", "trending", "prevnext", "nextprev",
     "tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "category", "categories", "archive", "archives",
     "calendar", "jumpto",
 ))  # fmt: skip
+OFFERS = frozenset(("adv", "promo", "promotion", "banner", "banners"))
+"""Words that mark links to other pages, and as often what the page itself offers."""
+TAGS = frozenset(
+    ("tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "prevnext", "nextprev", "calendar")
+)
+"""Words of OTHER_PAGES that mark short texts without links, too."""
 COMMENTS = frozenset((
     "comment", "comments", "commentlist", "reply", "replies", "disqus", "livere", "utterances", "giscus", "respond",
     "guestbook", "trackback", "trackbacks", "reviews", "reviewlist",
@@ -49,6 +55,8 @@ SURE = frozenset((
     "cookie", "cookies", "cookiebar", "consent", "gdpr",
 ))  # fmt: skip
 """Words that mark even the largest element, where its name has no word of CONTENT."""
+POPUPS = frozenset(("popup", "pop", "modal", "layer", "dialog", "overlay"))
+"""Words that mark what a page shows above itself on request, such as its policies."""
 CALLOUTS = frozenset((
     "callout", "note", "tip", "warning", "admonition", "info", "hint", "important", "caution", "example", "box", "pullquote",
     "quote", "danger",
@@ -66,6 +74,7 @@ DISCUSSION = frozenset(
 )
 """Words in the names of pages whose replies are main content."""
 ANSWERS = frozenset(("answer", "answers"))
+LONGEST_CONTACT = 400
 _NOT_OWN = frozenset(
     ("has", "with", "without", "no", "is", "not", "hide", "show", "for", "above", "before", "embed", "wp")
 )
@@ -114,6 +123,28 @@ LICENSE_HEADING = re.compile(
 """Matches headings below which a copyright line is content, whole."""
 
 
+POLICY_HEADING = re.compile(
+    r".{0,30}(?:이용\s*약관|개인\s*정보\s*(?:처리|취급|보호|수집)|이메일\s*(?:주소\s*)?무단\s*수집|청소년\s*보호|영상\s*정보\s*처리|쿠키|"
+    r"terms\s+of|privacy).{0,30}",
+    re.IGNORECASE,
+)
+"""Matches headings of policies, whole."""
+BEFORE_AND_AFTER = re.compile(
+    r"[\W_]*(?:이전|다음)\s?(?:글|게시글|게시물|기사|페이지|문서|포스트)(?:[\s:：|▲▼△▽∧∨<>«»←→()\[\]-]+\S.{0,160}|[이가]\s*없습니다\W*)"
+)
+"""Matches the rows of a board that name the post before or after this one, whole."""
+NAMES_NO_POST = re.compile(
+    r"[\W_]*(?:이전|다음)\s?\S{1,4}(?:[이가은는을를의에과와도])?\s[^:：|]*(?:다|요|오|까)[.?!]\W*"
+)
+CONTACT = re.compile(
+    r"사업자\s*(?:등록)?\s*번호|통신\s*판매|\b(?:tel|fax|e-?mail|phone)\b|팩스|(?:대표(?:이사|자|전화|번호)?|주소|상호|전화|이메일)\s*[:：|]|대표\s*전화|"
+    r"copyright|[©ⓒ]|all\s+rights|(?:특별시|광역시|특별자치[시도]|[가-힣]{2}도|[가-힣]{2}시|서울|부산|대구|인천|광주|대전|울산)\s+(?:[가-힣]{1,5}[시군구]\s+){1,2}"
+    r"[가-힣0-9]{1,9}[로길동읍면가]\s",
+    re.IGNORECASE,
+)
+SENTENCE = re.compile(r"[다요오까죠음][.!?]")
+
+
 POLICIES = re.compile(
     r"(?:[\s|·ㆍ/>-]*(?:(?:서비스|홈페이지|회원)?\s*이용\s*약관|개인\s*정보\s*(?:처리|취급|보호)\s*(?:방침|정책)|이메일\s*(?:주소\s*)?무단\s*수집\s*거부|"
     r"청소년\s*보호\s*정책|저작권\s*(?:보호\s*)?정책|영상\s*정보\s*처리\s*기기\s*\S{0,12}\s*방침|운영\s*정책|찾아\s*오시는\s*길|사이트\s*맵|"
@@ -135,6 +166,7 @@ def split_names(attribute: str) -> list[list[str]]:
     names = (
         [word.lower() for word in _SEPARATORS.split(_CAMEL.sub("-", name)) if word]
         for name in attribute.split()
+        if ":" not in name  # of Tailwind, for some width or state: print:block
     )
     return [words for words in names if words]
 
@@ -142,6 +174,11 @@ def split_names(attribute: str) -> list[list[str]]:
 def names_own(words: list[str]) -> bool:
     """False for names that describe a page with or without something: ``has-sidebar``."""
     return not _NOT_OWN.intersection(words[:-1]) and words[-1:] != ["embed"]
+
+
+def is_contact(text: str) -> bool:
+    """True for the address and the registrations of who runs a page, which are no prose however long."""
+    return len(text) <= LONGEST_CONTACT and not SENTENCE.search(text) and bool(CONTACT.search(text))
 
 
 def is_notice(text: str) -> bool:

@@ -21,7 +21,7 @@ SUFFIXES = frozenset((
     ".scss", ".less", ".html", ".proto", ".thrift", ".cmake", ".mk", ".f90", ".f95", ".f", ".asm", ".s", ".v",
     ".sv", ".vhd", ".vhdl", ".zig", ".nim", ".sol", ".tf", ".gradle", ".md", ".rst", ".tex",
 ))  # fmt: skip
-PROSE_SUFFIXES = frozenset((".md", ".markdown", ".mdx", ".rst", ".adoc", ".tex", ".txt"))
+PROSE_SUFFIXES = frozenset((".md", ".markdown", ".mdx", ".rst", ".adoc", ".org", ".tex", ".txt", ".ipynb"))
 NAMES = frozenset(("makefile", "dockerfile", "cmakelists.txt", "rakefile", "gemfile", "jenkinsfile"))
 _LICENSE = re.compile(r"(?:licen[cs]e|copying|unlicense|notice)(?:[-_.][\w.-]*)?", re.IGNORECASE)
 _ORDER = ("license", "licence", "copying", "unlicense", "notice")
@@ -57,7 +57,7 @@ def _has_suffix(name: str, suffixes: frozenset[str]) -> bool:
 
 
 def language_of_tree_file(name: str, lang: str) -> str:
-    """The configured language; empty, to be detected, for ``detect`` and for files of prose among source code."""
+    """The configured language; empty, to be detected, for ``detect`` and for files of prose and notebooks among source code."""
     is_prose = lang == "code" and PurePosixPath(name).suffix.lower() in PROSE_SUFFIXES
     return "" if is_prose or lang == "detect" else lang
 

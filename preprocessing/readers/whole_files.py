@@ -10,6 +10,7 @@ import orjson
 
 from preprocessing.config.inputs import HtmlInput, SourceTreeInput, StdlibInput, TextInput
 from preprocessing.markup.conversion import CONVERTERS
+from preprocessing.markup.notebook import NOTEBOOK, NotebookError, convert_notebook
 from preprocessing.readers.bad_records import (
     MAX_RAW_BYTES,
     BadRecord,
@@ -24,8 +25,24 @@ from preprocessing.readers.text_encodings import decode_text
 
 MARKUP_OF_SUFFIX = {
     ".tex": "latex", ".latex": "latex", ".rst": "rst", ".wiki": "mediawiki", ".mediawiki": "mediawiki",
-    ".adoc": "asciidoc", ".asciidoc": "asciidoc", ".asc": "asciidoc",
+    ".adoc": "asciidoc", ".asciidoc": "asciidoc", ".asc": "asciidoc", ".org": "org", ".po": "po", ".ipynb": NOTEBOOK,
 }  # fmt: skip
+MAX_NOTEBOOK_BYTES = 64 << 20
+"""Of a file with its outputs; ``max_record_bytes`` limits the text."""
+
+
+def markup_of_file(name: str, item: Any) -> str:
+    """The markup of a file that its reader converts; empty for others, which step ``clean`` may convert.
+
+    Notebooks are converted in text and source trees of every language, other markup outside of code.
+    """
+    by_suffix = MARKUP_OF_SUFFIX.get(Path(name).suffix.lower(), "")
+    setting = getattr(item, "markup", "auto")
+    if isinstance(item, SourceTreeInput) or (isinstance(item, TextInput) and item.lang == "code"):
+        by_suffix = by_suffix if by_suffix == NOTEBOOK else ""
+    elif not isinstance(item, TextInput):
+        return ""
+    return by_suffix if setting == "auto" else setting if setting == NOTEBOOK else ""
 
 
 def read_whole_file(
@@ -33,7 +50,8 @@ def read_whole_file(
 ) -> list[Row]:
     """The document of a file; empty when the file goes to ``quarantine``. A file without bytes is left out on purpose."""
     name = label_of(file) if root else label
-    limit = getattr(item, "max_record_bytes", 1 << 62)
+    longest = getattr(item, "max_record_bytes", 1 << 62)
+    limit = max(longest, MAX_NOTEBOOK_BYTES) if markup_of_file(file.name, item) == NOTEBOOK else longest
     size = file.stat().st_size
     if not size:
         report_left_out(name, Counter({"empty file": 1}), quarantine)
@@ -47,10 +65,11 @@ def read_whole_file(
     raw = file.read_bytes()
     meta: dict[str, Any] = {"file": name}
     try:
-        text = _text_of(raw, file, item, meta)
+        text, left_out = _text_of(raw, file, item, meta)
     except RecordError as error:
         quarantine(error.record(name, 1, raw))
         return []
+    report_left_out(name, left_out, quarantine)
     identity = label
     if isinstance(item, StdlibInput):
         identity = f"{source}/{label}"
@@ -72,16 +91,29 @@ def _language_of(file: Path, item: Any) -> str:
     return "" if item.lang == "detect" else item.lang
 
 
-def _text_of(raw: bytes, file: Path, item: Any, meta: dict[str, Any]) -> str:
-    """The text of a file; adds the title of a page to ``meta``. Raises RecordError."""
+def _text_of(raw: bytes, file: Path, item: Any, meta: dict[str, Any]) -> tuple[str, Counter[str]]:
+    """The text of a file, and what is left out of it; adds the title of a page to ``meta``. Raises RecordError."""
     if isinstance(item, HtmlInput):
         from preprocessing.readers.web_pages import convert_page
 
         text, title = convert_page(raw, None, item.extractor if item.main_content else None)
         meta |= {"title": title} if title else {}
-        return text
+        return text, Counter()
     text = decode_text(raw, file.suffix, getattr(item, "encoding", "utf-8"))
-    if isinstance(item, TextInput) and item.markup == "auto" and item.lang != "code":
-        convert = CONVERTERS.get(MARKUP_OF_SUFFIX.get(file.suffix.lower(), ""))
-        return convert(text) if convert else text
-    return text
+    markup = markup_of_file(file.name, item)
+    if markup == NOTEBOOK:
+        return _text_of_notebook(text, item)
+    return CONVERTERS[markup](text) if markup else text, Counter()
+
+
+def _text_of_notebook(text: str, item: TextInput | SourceTreeInput) -> tuple[str, Counter[str]]:
+    try:
+        converted, outputs = convert_notebook(text, with_text_outputs=item.notebook_outputs == "text")
+    except NotebookError as error:
+        raise RecordError(str(error), error.rule) from None
+    size = len(converted.encode())
+    if size > item.max_record_bytes:
+        cause = f"notebook of {size:,} bytes without its outputs is longer than max_record_bytes = "
+        raise RecordError(f"{cause}{item.max_record_bytes:,}", "too-long")
+    left_out = {"output of a notebook cell" if outputs == 1 else "outputs of notebook cells": outputs}
+    return converted, +Counter(left_out)

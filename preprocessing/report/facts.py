@@ -12,6 +12,7 @@ from typing import Any
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import read_json
+from preprocessing.readers.starting_folder import hint_about_folder
 from preprocessing.report.columns import Columns, read_columns
 from preprocessing.report.groups import Groups, read_groups
 from preprocessing.report.quarantine import BadRecords, read_bad_records
@@ -44,7 +45,8 @@ def read_facts(context: Context) -> Facts:
     """Raises DataError if a step is not finished or files belong to different runs."""
     path = context.folder / "funnel.json"
     if not path.is_file():
-        raise DataError(f"{path}: not found, so there is nothing to report yet; {AGAIN}", rule="missing-file")
+        message = f"{path}: not found, so there is nothing to report yet; {AGAIN}"
+        raise DataError(message, rule="missing-file", hint=hint_about_folder(context.loaded))
     funnel = read_json(path)
     steps = _summaries(context, funnel)
     columns = read_columns(context, steps)

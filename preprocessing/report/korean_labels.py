@@ -11,7 +11,7 @@ KOREAN = {
     # changes
     "control": "보이지 않는 문자", "full_width": "전각 문자", "nfc": "유니코드 정규화", "stray_jamo": "홀로 남은 자모",
     "typed_jamo": "풀어 쓴 자모", "squeeze": "반복 문자", "whitespace": "공백", "html": "HTML", "mediawiki": "위키 문법",
-    "latex": "LaTeX", "rst": "reStructuredText", "asciidoc": "AsciiDoc", "mojibake": "깨진 글자", "embedded_data": "내장 데이터", "boilerplate": "정형 문구",
+    "latex": "LaTeX", "rst": "reStructuredText", "asciidoc": "AsciiDoc", "notebook": "주피터 노트북", "org": "Org 모드", "po": "번역 카탈로그(PO)", "mojibake": "깨진 글자", "embedded_data": "내장 데이터", "boilerplate": "정형 문구",
     "frequent_lines": "여러 문서에 반복되는 줄", "main_content": "본문 추출", "unexplained": "원인을 알 수 없는 변경",
     # reasons
     "too_short": "너무 짧음", "too_long": "너무 김", "too_few_words": "단어 부족", "too_many_words": "단어 과다",

@@ -27,6 +27,7 @@ from preprocessing.kernels.suspects import (
     with_data,
 )
 from preprocessing.markup import conversion as markup
+from preprocessing.markup.notebook import NOTEBOOK
 from preprocessing.pii.masking import anonymize_all
 from preprocessing.text import boilerplate, embedded_data, mojibake, normalize
 from preprocessing.text.character_table import code_table, prose_table, usual_table
@@ -50,6 +51,9 @@ class Operation:
 def operations_for(lang: str, markup_format: str, config: CleanConfig) -> list[Operation]:
     """Changes to documents of one language, in order. Personal data is masked afterwards, see ``pii.masking``."""
     data = _data_operations(lang, config)
+    if markup_format == NOTEBOOK:  # before its strings are read as text
+        data = [*_markup_operations(NOTEBOOK), *data]
+        markup_format = "none"
     if lang == "code":
         return [*data, *character_operations(lang, config)]
     return [
@@ -112,6 +116,9 @@ def normalize_column(
 ) -> pa.Array:
     """Returns the normalized column; adds changed rows and examples per operation to ``counts``, in order of the changes."""
     changes = _Changes(column, ids, counts)
+    if markup_format == NOTEBOOK:
+        column = changes.apply(column, _markup_operations(NOTEBOOK), np.arange(len(column)))
+        markup_format = "none"
     if config.cut_embedded_data:
         column = changes.apply(column, _data_operations(lang, config), rows_with_data(column))
     if lang == "code":

@@ -71,6 +71,12 @@ def test_problems_are_listed_with_origin_path_and_message():
     assert str(ConfigError([one, two])) == "2 problems\n  a.yaml:3: x.y: is wrong\n  also"
 
 
+def test_a_remedy_is_part_of_the_message_but_not_of_the_cause():
+    error = ConfigError("a: is damaged (x; y)", rule="r", remedy="use another")
+    assert str(error) == "a: is damaged (x; y); use another"
+    assert (error.rule, error.problems[0].cause) == ("r", "a: is damaged (x; y)")
+
+
 PRINTS_FOREVER = """
 import sys
 from megatron_ko.errors import exit_code_of

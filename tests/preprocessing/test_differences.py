@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -447,3 +448,29 @@ def test_the_help_fits_a_terminal(monkeypatch, capsys):
         cli._main(["diff", "--help"])
     assert ended.value.code == 0
     assert max(map(width_of, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_the_inputs_of_a_run_are_found_from_every_folder(tmp_path, monkeypatch):
+    """Relative paths begin in the folder in which the run was started."""
+    config = write_run(tmp_path)
+    config.write_text(config.read_text(encoding="utf-8").replace(f"{tmp_path}/", ""), encoding="utf-8")
+    cells = [{"cell_type": "code", "source": "x", "outputs": [{"output_type": "stream", "text": "결과"}]}]
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    config.write_text(
+        config.read_text(encoding="utf-8").replace('"*.md"', '"*.md", "*.ipynb"'), encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["clean", "data.yaml", "--workers", "1"]) == 0
+    pages = [page_of(tmp_path / "out")]
+    (tmp_path / "other").mkdir()
+    for folder, run in (("other", "../out"), ("out", ".")):
+        monkeypatch.chdir(tmp_path / folder)
+        assert cli.main(["diff", run, "--out", "x.html"]) == 0
+        pages.append((tmp_path / folder / "x.html").read_text(encoding="utf-8"))
+    assert len({re.sub(r"[\w./-]*/out\b|\bout\b", "", page) for page in pages}) == 1
+    assert "결과" in pages[0]  # what the reader left out of the notebook
+    monkeypatch.chdir(tmp_path / "other")
+    for step, rule in (("run", "no-match"), ("report", "missing-file")):
+        refuses_command([step, "../data.yaml"], rule, f"these begin in {tmp_path}:")
+    shutil.move(tmp_path / "out", tmp_path / "other" / "moved")
+    refuses_command(["diff", "moved"], "inputs-not-found")

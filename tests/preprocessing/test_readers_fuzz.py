@@ -73,6 +73,9 @@ FORMATS = {
     "html": (".html", HTML, HtmlInput(type="html", paths=["x"]), 1),
     "text": (".txt", "글\n".encode() * 20, TextInput(type="text", paths=["x"], lang="ko"), 1),
     "asciidoc": (".adoc", "= 가\n\n----\nb\n----\n\n|===\n|c\n|===\n".encode(), TextInput(type="text", paths=["x"], lang="ko"), 1),
+    "notebook": (".ipynb", b'{"cells":[{"cell_type":"code","source":["a"],"outputs":[{}]},{"source":"b"}],"metadata":{}}', TextInput(type="text", paths=["x"], lang="ko"), 1),
+    "org": (".org", "* 가\n#+begin_src c\nb\n#+end_src\n| c |\n:A:\n:END:\n".encode(), TextInput(type="text", paths=["x"], lang="ko"), 1),
+    "po": (".po", 'msgid "a"\nmsgstr "가\\n"\n"나"\n'.encode(), TextInput(type="text", paths=["x"], lang="ko"), 1),
     "rst": (".rst", "가\n==\n\n.. note:: a\n\n::\n\n  b\n".encode(), TextInput(type="text", paths=["x"], lang="ko"), 1),
     "tex": (".tex", "\\section{가} $x$ \\begin{align}a\\end{align}".encode(), TextInput(type="text", paths=["x"], lang="ko"), 1),
 }  # fmt: skip

@@ -112,3 +112,62 @@ def test_a_reference_whose_sections_repeat_their_parameters_is_kept():
     assert reason_of("\n\n".join(sections)) is None
     copies = [f"## {name}\n\n{parameters}" for name in NAMES]
     assert reason_of("\n\n".join(copies)) == "repeated_lines"
+
+
+@pytest.mark.parametrize(
+    ("text", "keywords"),
+    [
+        ("가야금, 거문고, 해금, 대금", 0),
+        ("천안 꽃집, 천안 화환, 아산 꽃집, 아산 화환, 천안 난, 아산 난", 12),
+        ("무릎배나무, 무릎배나무값, 무릎배나무밭, 해금", 3),
+        ("침대가격\n침대추천\n침대 순위", 3),
+        ("홈 | 로그인 | 회원가입 | 가야금", 3),
+        ("#바다 #들", 2),
+        ("표지 1\n표지 2\n표지 3\n표지 4", 0),
+        ("home, about, cart, violin", 3),
+    ],
+)
+def test_keywords_are_words_of_shops_and_menus_and_all_combinations_of_a_few_words(text, keywords):
+    assert counts(text)["keywords"] == keywords
+
+
+def test_names_and_entries_are_counted():
+    found = counts("◇과장 △운영과장 김가온 △홍보과장 이나래 △실장 박실장")
+    assert (found["entry_words"], found["short_entry_words"], found["name_words"]) == (7, 7, 2)
+
+
+def test_results_have_a_name_and_two_numbers_with_units():
+    lines = (
+        "김가온 1시간 3분\n이나래 2승 1패\n세종 이도 1418~1450\n장미 3,000원 2개\n3승 1패\n김가온 2시간 4분"
+    )
+    assert counts(lines)["result_lines"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("# 악기\n\n" + ", ".join(NAMES + ["가야금", "거문고", "해금", "대금"]), None),
+        ("# 악기\n\n" + ", ".join(f"{name} 가격" for name in NAMES), "listed_words"),
+        ("# 당선\n\n" + "\n".join(f"{n}. {name} {n}승 {n + 2}패" for n, name in enumerate(NAMES, 1)), None),
+        ("인사 " + " ".join(f"△{name}과장 김{name[0]}온" for name in NAMES), None),
+        ("상담 " + " ".join(f"{name}대출 {name[0]}실장" for name in NAMES) + " 24시간 상담 카톡 a1", "spam"),
+    ],
+)
+def test_lists_are_dropped_for_words_of_shops_only(text, reason):
+    assert reason_of(text) == reason
+
+
+def test_verse_may_repeat_its_refrain_and_boilerplate_may_not():
+    refrain = "강물은 바다로 흘러가고\n우리는 노래를 부르네\n"
+    verses = [f"{name}에 해가 뜨면\n{name}을 따라 걷자\n" for name in NAMES[:4]]
+    assert reason_of("\n".join(refrain + verse for verse in verses)) is None
+    assert reason_of(refrain * 6) == "repeated_lines"
+
+
+def test_a_page_about_filler_text_is_kept_and_a_template_with_it_is_dropped():
+    about = "채움 글은 자리를 채우려고 넣는 글이다. 널리 쓰이는 것은 이렇게 시작한다.\n\n> Lorem ipsum dolor sit amet.\n\n뜻은 없지만 글의 모양을 볼 때 쓴다."
+    assert reason_of(about) is None
+    assert (
+        reason_of("# 회사\n\nLorem ipsum dolor sit amet.\n\n## 소개 문의\n\nLorem ipsum dolor sit amet.")
+        == "lorem"
+    )

@@ -1,0 +1,108 @@
+"""Tells lists of keywords and menus from lists of names: words of searches, shops and menus, grids, and personal names.
+
+Owns the words and the shapes; ``rows`` counts them, ``rules`` judges. A list is good unless something in it is typical of a
+bad one: a glossary, a roster or an index has no words of shops, and its entries are not all combinations of a few words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+# What people search for behind a place or a product; the end of a word.
+_MODIFIERS = (
+    "가격|가격표|비용|추천|후기|업체|잘하는곳|잘하는|유명한곳|유명한|저렴한곳|저렴한|싼곳|순위|비교|견적|최저가|특가|할인|할인코드|쿠폰|"
+    "쿠폰코드|추천인코드|가입코드|프로모션|무료체험|무료배송|당일발송|이벤트|기획전|구매|구매처|판매|매입|대행|렌탈|대여|리스|예약|문의|"
+    "상담|전문|베스트|맛집|가볼만한곳|핫플|성지|시세|시세표|늘리기|부작용|효과|구독|연관|키워드|검색어"
+)
+# What is sold by keywords, anywhere in a word.
+_GOODS = (
+    "대출|월변|일수|급전|카지노|바카라|토토|슬롯|홀덤|파워볼|놀이터|먹튀|첫충|매충|롤링|꽁머니|다이어트|임플란트|라미네이트|성형|필러|보톡스|"
+    "치아교정|치아미백|출장|마사지|안마|홈타이|스웨디시|오피|가라오케|룸싸롱|노래방도우미|레깅스룸|셔츠룸|누수|하수구|변기막힘|싱크대막힘|용달|"
+    "이삿짐|포장이사|원룸이사|보관이사|사무실이사|폐차|렌터카|비트코인|급등주|테마주|세력주|추천주|리딩방|명품|레플|이미테이션|"
+    "전세|월세|부동산|분양|보험|적금|대출금리|항공권|펜션|호텔|풀빌라|홍삼|토익|영어회화|자격증|유럽여행|재택|부업|알바|"
+    "홈트|바디프로필|데이트|맞팔|선팔|팔로우|인스타|인친"
+)
+# Entries of menus, whole.
+_MENU = (
+    "홈|로그인|로그아웃|회원가입|고객센터|고객지원|장바구니|위시리스트|찜하기|구매하기|마이페이지|사이트맵|이용약관|개인정보처리방침|청소년보호정책|"
+    "공지사항|자유게시판|게시판|질문답변|자주묻는질문|1:1문의|회사소개|인사말|연혁|조직도|오시는길|오시는|채용정보|제휴문의|입점문의|광고문의|기사제보|"
+    "구독신청|전체메뉴|전체보기|전체기사|최신기사|최신글|인기글|더보기|이전글|다음글|목록|검색|맨위로|상단으로|즐겨찾기|뉴스레터|RSS|포토|갤러리|"
+    "동영상|오피니언|연예|운세|만화|주문조회|배송조회|주문배송조회|신상품|베스트상품|인기상품|브랜드|브랜드관|이벤트|기획전|쿠폰존|적립금|관심상품|최근본상품|"
+    "매장안내|모바일|닫기|메뉴|글쓰기|답글|댓글|공유하기|스크랩|인쇄|카테고리|최근글|최근댓글|방문자수|이웃추가|구독하기|아이디찾기|비밀번호찾기|지식인|쇼핑|"
+    "이전|다음|처음|마지막|제휴제안|"
+    "home|about|products|services|pricing|blog|careers|contact|login|signup|cart|wishlist|help|faq|terms|privacy|cookies|sitemap|"
+    "facebook|twitter|instagram|youtube|search|news|subscribe|checkout|account"
+)
+_ENGLISH = "cheap|discount|replica|fake|wholesale|buy|sale|price|best|casino|bonus|loan|loans|free|deals|deal|shipping|coupon"
+_MODIFIER_ENDS = frozenset(modifier[-1] for modifier in _MODIFIERS.split("|"))
+_HAS_GOODS = re.compile(_GOODS)
+_KOREAN_KEYWORD = re.compile(f"[가-힣A-Za-z0-9]*(?:{_MODIFIERS}|(?:{_GOODS})[가-힣]*)")
+_WHOLE_WORDS = frozenset(f"{_MENU}|{_ENGLISH}".lower().split("|"))
+_HASHTAG = re.compile("#[^#]+")
+_NAME = re.compile(
+    "[김이박최정강조윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구민진나지엄채원천방공현함변염][가-힣]{2}"
+)
+_TITLE = re.compile(".*(?:실장|팀장|과장|부장|사장|대리|차장|국장|원장|이사|기자)")
+_SEPARATORS = re.compile(
+    r"[,/|;:>\t\n·ㆍ‧∙•→=()\[\]▲△▷▶▼▽◇◆■□●○◎★☆]|(?<=\d)\.\s|\s[-–—]\s|^[-–—*+]\s", re.MULTILINE
+)
+_EDGES = ".,!?\"'`*_-–—~()[]{}<>"
+_KOREAN = re.compile("[가-힣]+")
+MIN_OF_GRID = 3  # different entries with the same first word, from which they are a row of a grid
+# different entries with the same last word, from which they are stuffed with it
+MIN_OF_COLUMN, COLUMN_OF_ALL = 6, 0.8
+# words with the same beginning, from which they are a product and its searches
+MIN_OF_FAMILY, FAMILIES_OF_ALL = 3, 0.5
+BEGINNING = 3  # syllables
+LONGEST_ENTRY = 2  # words of an entry of a list
+
+
+def count_words(text: str) -> tuple[int, int, int, int]:
+    """``(words, entry words, keywords, names)``: words with a letter between blanks and separators, those in short entries,
+    those of searches, shops, menus and grids, and those that look like names of Koreans."""
+    entries = [entry for part in _SEPARATORS.split(text) if (entry := _words(part))]
+    pairs = {(entry[0], entry[-1]) for entry in entries if len(entry) > 1}
+    tails_of, heads_of = Counter(head for head, _ in pairs), Counter(tail for _, tail in pairs)
+    has_goods = _HAS_GOODS.search(text) is not None  # hardly any text has
+    words = listed = keywords = names = 0
+    for entry in entries:
+        words += len(entry)
+        listed += len(entry) if len(entry) <= LONGEST_ENTRY else 0
+        is_grid = (
+            1 < len(entry) <= LONGEST_ENTRY + 1
+            and (
+                tails_of[entry[0]] >= MIN_OF_GRID
+                and heads_of[entry[-1]] > 1
+                or heads_of[entry[-1]] >= max(MIN_OF_COLUMN, COLUMN_OF_ALL * len(entries))
+            )
+            and _KOREAN.fullmatch(entry[0] + entry[-1])
+        )
+        for word in entry:
+            if is_grid or _is_keyword(word, has_goods):
+                keywords += 1
+            elif _NAME.fullmatch(word) and not _TITLE.fullmatch(word):
+                names += 1
+    return words, listed, max(keywords, _count_families(entries, words)), names
+
+
+def _is_keyword(word: str, may_be_goods: bool) -> bool:
+    if word.lower() in _WHOLE_WORDS or word[0] == "#" and _HASHTAG.fullmatch(word):
+        return True
+    may_be = word[-1] in _MODIFIER_ENDS or may_be_goods and _HAS_GOODS.search(word)
+    return bool(may_be and _KOREAN_KEYWORD.fullmatch(word))
+
+
+def _count_families(entries: list[list[str]], words: int) -> int:
+    """Words that begin as others do (a product with what people search for behind it), if they are half of all; else 0."""
+    beginnings = Counter(
+        entry[0][:BEGINNING]
+        for entry in entries
+        if len(entry) == 1 and len(entry[0]) > BEGINNING and _KOREAN.fullmatch(entry[0])
+    )
+    families = sum(count for count in beginnings.values() if count >= MIN_OF_FAMILY)
+    return families if families >= FAMILIES_OF_ALL * words else 0
+
+
+def _words(part: str) -> list[str]:
+    return [word for piece in part.split() if (word := piece.strip(_EDGES)) and not word.isdecimal()]

@@ -1,0 +1,220 @@
+"""The values that rules compare with thresholds, from the columns of a document.
+
+Owns what a rule measures where that is more than a column: shares, and the documents that a rule does not apply to, such as
+references, tables of pairs, lists of names, results and verse. ``rules`` has the table of rules and decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from preprocessing.judging.advertising import MIN_GROUPS, MIN_PER_1000, MIN_TERMS
+
+# words of a line, on average, above which lines are sentences, not items, cells or turns of a chat
+LONG_LINE = 12
+FEW_AMONG_PRICES, FEW_BETWEEN_ECHOES = 0.1, 0.25
+MIDDLE_LINE = 4  # words of a line, from which a document of keywords without any particle is no list of items
+MANY_WORDS, MOSTLY = 60, 0.8
+WORTH_AMONG_MIDDLE_LINES = 5  # what a function word counts there
+FEW_FUNCTION_WORDS = 0.3  # of the words with a letter or digit
+SYLLABLE_AMONG_CELLS = 2  # letters that a syllable is worth in documents without sentences
+STRUCTURE_OF_REFERENCE = 0.05  # of the visible characters: headings, code, tags and tables
+VARIETY_OF_REFERENCE = 200  # words that do not repeat
+REPEATS_OF_REFERENCE = 0.75  # what a repeated sequence of a reference counts
+MOSTLY_STRUCTURE, REPEATS_BESIDE_STRUCTURE = 0.5, 0.5
+FUNCTION_WORDS_OF_REFERENCE = 12  # in lines that do not repeat
+HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
+FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
+# shares of the words, and of the lines
+KEYWORDS_OF_BAD_TEXT, KEYWORDS_OF_BAD_LISTS, PRICES_OF_BAD_LISTS = 0.15, 0.22, 0.2
+MOSTLY_KEYWORDS, KEYWORDS_WITH_CONTACT = 0.35, 0.2  # from which a list is bad though half of it is listed
+KEYWORDS_OF_ADVERTISEMENTS = 0.09  # beside a term of advertising and contact data
+MOSTLY_ENTRIES, NAMES_OF_ROSTER = 0.5, 0.15  # of the words
+WORDS_OF_SENTENCE = 30
+REPEATS_OF_VERSE = 0.5  # what a repeated line of verse counts
+FEW_FUNCTION_WORDS_OF_VERSE, FUNCTION_WORDS_OF_VERSE, LONGEST_VERSE = 0.2, 8, 25  # share, words, characters
+WORDS_ABOUT_FILLER = 6
+
+Columns = Callable[[str], np.ndarray]
+
+
+def column(name: str) -> Callable[[Columns], np.ndarray]:
+    return lambda of: of(name)
+
+
+def share_of(above: str, below: str) -> Callable[[Columns], np.ndarray]:
+    return lambda of: of(above) / np.maximum(of(below), 1)
+
+
+def mojibake(of: Columns) -> np.ndarray:
+    return (of("latin1") + of("replacement") + of("misread")) / np.maximum(of("visible"), 1)
+
+
+def jamo(of: Columns) -> np.ndarray:
+    return of("jamo") / np.maximum(of("hangul") + of("jamo"), 1)
+
+
+def symbols(of: Columns) -> np.ndarray:
+    return (of("visible") - of("letters") - of("digits") - of("plain")) / np.maximum(of("visible"), 1)
+
+
+def hangul(of: Columns) -> np.ndarray:
+    """A syllable counts twice in tables and lists of titles, since a glossary has each word in both languages."""
+    hangul, others = of("hangul"), of("letters") + of("digits") - of("hangul")
+    weighted = hangul * np.where(of("measured") == "text", SYLLABLE_AMONG_CELLS, 1)
+    return weighted / np.maximum(weighted + others, 1)
+
+
+def alphanumeric(of: Columns) -> np.ndarray:
+    return (of("letters") + of("digits")) / np.maximum(of("characters"), 1)
+
+
+def spoken_words(of: Columns) -> np.ndarray:
+    return of("words") - of("symbol_words")
+
+
+def rare_hangul(of: Columns) -> np.ndarray:
+    return of("rare_hangul") / np.maximum(of("hangul"), 1)
+
+
+def repeated_lines(of: Columns) -> np.ndarray:
+    """A share of the whole document, since the lead-ins of many examples repeat by nature; three quarters in a reference, and
+    half in verse, where refrains repeat."""
+    share = of("duplicate_line_characters")
+    whole = share * of("visible") / np.maximum(of("all_visible"), 1)
+    weight = np.where(_has_own_sentences(of, share), REPEATS_OF_REFERENCE, 1)
+    return np.where(_is_verse(of, share), REPEATS_OF_VERSE, weight) * whole
+
+
+def _is_verse(of: Columns, share: np.ndarray) -> np.ndarray:
+    """Short lines with function words, of which enough do not repeat."""
+    is_own = _has_own_sentences(of, share, FEW_FUNCTION_WORDS_OF_VERSE, FUNCTION_WORDS_OF_VERSE)
+    return is_own & (of("mean_line_length") <= LONGEST_VERSE)
+
+
+def repeated_words(of: Columns) -> np.ndarray:
+    """Three quarters of the share in a reference with headings or code, whose sections repeat lists of parameters; half where
+    nearly all of it is code and tables."""
+    share = of("repeated_words")
+    is_structured = of("visible") <= (1 - STRUCTURE_OF_REFERENCE) * of("all_visible")
+    part = np.minimum(
+        1, 2 * of("visible") / np.maximum(of("all_visible"), 1)
+    )  # less variety among code and tables
+    is_varied = ((1 - share) * of("words") >= VARIETY_OF_REFERENCE * part) | _has_own_sentences(of, share)
+    weight = np.where(part < MOSTLY_STRUCTURE, REPEATS_BESIDE_STRUCTURE, REPEATS_OF_REFERENCE)
+    return np.where(is_structured & is_varied, weight * share, share)
+
+
+def _has_own_sentences(
+    of: Columns, share: np.ndarray, few: float = FEW_FUNCTION_WORDS, own: int = FUNCTION_WORDS_OF_REFERENCE
+) -> np.ndarray:
+    """Whether the share ``few`` of the words and ``own`` words of what does not repeat, all but ``share: [rows]``, are function
+    words, as in sentences about each part."""
+    function_words = of("function_words")
+    return (function_words >= few * spoken_words(of)) & ((1 - share) * function_words >= own)
+
+
+def number_lines(of: Columns) -> np.ndarray:
+    """0 for tables of Korean names and their codes.
+
+    Lines that equal others but for their digits are numbers, too, and prices where there are hardly any function words.
+    """
+    is_spoken = of("function_words") >= FEW_AMONG_PRICES * spoken_words(of)
+    lines = np.maximum(
+        of("number_lines"), np.maximum(of("series_lines"), np.where(is_spoken, 0, of("price_lines")))
+    )
+    return np.where(
+        _is_table_of_pairs(of) | _is_list_of_results(of), 0, lines / np.maximum(of("text_lines"), 1)
+    )
+
+
+def _is_list_of_results(of: Columns) -> np.ndarray:
+    """Most lines have a Korean name of their own and numbers with units, as standings and records have."""
+    return _is_good_list(of) & (2 * of("result_lines") >= of("text_lines"))
+
+
+def _is_table_of_pairs(of: Columns) -> np.ndarray:
+    """Most rows have a Korean name and a code, a number or a word of another language; prices are no codes."""
+    is_table = (of("measured") == "text") & (hangul(of) >= HANGUL_OF_PAIRS)
+    return is_table & (2 * of("pair_lines") >= of("text_lines")) & (2 * of("series_lines") < of("pair_lines"))
+
+
+def repeated_pair(of: Columns) -> np.ndarray:
+    """0 for sentences, which have function words, for chats, whose names and times have signs, and for lists without keywords."""
+    words, symbols = of("words"), of("symbol_words")
+    spoken = np.maximum(spoken_words(of), 1)
+    stuffed = (of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * spoken) & (symbols < FEW_SYMBOLS * words)
+    return np.where(stuffed & ~(_is_good_list(of) & _is_list(of)), of("top_2_gram"), 0)
+
+
+def _is_good_list(of: Columns) -> np.ndarray:
+    """Whether a searched text has hardly any words of searches, shops and menus, and no prices or contact data: a roster, an index."""
+    words = of("entry_words")
+    limit = np.where(_is_list(of), KEYWORDS_OF_BAD_LISTS, KEYWORDS_OF_BAD_TEXT)
+    return (
+        (words > 0)
+        & (of("keywords") < limit * words)
+        & (of("price_lines") < PRICES_OF_BAD_LISTS * np.maximum(of("lines"), 1))
+    )
+
+
+def _is_list(of: Columns) -> np.ndarray:
+    """Whether most words are in entries of one or two words, between more separators than ``listed_words`` knows."""
+    return of("short_entry_words") >= MOSTLY_ENTRIES * np.maximum(of("entry_words"), 1)
+
+
+def listed_words(of: Columns) -> np.ndarray:
+    """0 where function words show that pieces belong to sentences, as in poems of short lines, for tables of pairs, and for
+    lists without words of searches, shops and menus; 1 where most words are such."""
+    few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(spoken_words(of), 1)
+    share = of("listed_words") / np.maximum(of("list_words"), 1)
+    limit = np.where(of("spam_contact") > 0, KEYWORDS_WITH_CONTACT, MOSTLY_KEYWORDS)
+    is_stuffed = of("keywords") >= limit * np.maximum(of("entry_words"), 1)
+    is_stuffed &= _is_list(of) | (of("list_words") < MIDDLE_LINE * of("lines"))
+    share = np.where(is_stuffed, 1, share)
+    return np.where(few & ~_is_table_of_pairs(of) & ~_is_good_list(of), share, 0)
+
+
+def function_words(of: Columns) -> np.ndarray:
+    """1 where lines are short: items, cells and turns of a chat are no sentences. In lines of middle length a few are enough.
+
+    1 also where most letters are not Korean, since their function words are not counted, and for lists of short entries, of
+    names, and of notes that end as sentences do, if nothing in them is for sale.
+    """
+    share = of("function_words") / np.maximum(spoken_words(of), 1)
+    share = np.where(2 * of("hangul") >= of("letters"), share, 1)
+    words, lines = of("list_words"), of("lines")
+    is_middle = (
+        (words >= MIDDLE_LINE * lines) & (words >= MANY_WORDS) & (of("hangul") >= MOSTLY * of("visible"))
+    )
+    is_roster = of("name_words") >= NAMES_OF_ROSTER * np.maximum(of("entry_words"), 1)
+    is_notes = WORDS_OF_SENTENCE * of("sentence_ends") >= of("words")
+    share = np.where(_is_good_list(of) & (_is_list(of) | is_roster | is_notes), 1, share)
+    return np.where(
+        words >= LONG_LINE * lines, share, np.where(is_middle, WORTH_AMONG_MIDDLE_LINES * share, 1)
+    )
+
+
+def echoed_words(of: Columns) -> np.ndarray:
+    """0 where function words show that words belong to sentences."""
+    few = of("function_words") < FEW_BETWEEN_ECHOES * spoken_words(of)
+    return np.where(few, of("echoed_words") / np.maximum(of("list_words"), 1), 0)
+
+
+def lorem(of: Columns) -> np.ndarray:
+    """0 where sentences of the document are about the filler text."""
+    words = of("function_words")
+    is_about = (words >= WORDS_ABOUT_FILLER) & (words >= FEW_FUNCTION_WORDS_OF_PAIRS * spoken_words(of))
+    return np.where(is_about, 0, of("lorem"))
+
+
+def spam(of: Columns) -> np.ndarray:
+    """1.0 for advertisements, otherwise 0.0: for many terms of several groups and, in lists of keywords, for one term."""
+    dense = 1000 * of("spam_terms") >= MIN_PER_1000 * np.maximum(of("characters"), 1)
+    many = (of("spam_groups") >= MIN_GROUPS) & (of("spam_terms") >= MIN_TERMS)
+    entries = of("entry_words")
+    is_list = (entries > 0) & (of("keywords") >= KEYWORDS_OF_ADVERTISEMENTS * entries)
+    is_list &= of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * np.maximum(spoken_words(of), 1)
+    return (((dense & many) | is_list) & (of("spam_contact") > 0)).astype(np.float64)

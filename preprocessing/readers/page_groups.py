@@ -1,0 +1,223 @@
+"""Cuts groups in the content of a page: links to other pages, notices, comments, policies, the posts before and after."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from preprocessing.readers.page_surroundings import HEADINGS, MOST
+from preprocessing.readers.page_tree import INLINE, RUN, Element, PageTree, weight_of
+from preprocessing.readers.page_words import (
+    BEFORE_AND_AFTER,
+    COMMENTS_HEADING,
+    LICENSE_HEADING,
+    LINKS_HEADING,
+    NAMES_NO_POST,
+    POLICIES,
+    is_notice,
+)
+
+_PARTS = frozenset((*HEADINGS, "td", "th", "dt", "dd", "li", "tbody", "thead", "caption"))
+BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
+_ANNOUNCING = frozenset((*HEADINGS, *BLOCKS))
+_BARS = " \n\t\u00a0|·ㆍ/"
+_NONE = re.compile(r"없습니다\W*\Z")
+_DATE = re.compile(r"(?:19|20)[0-9]{2}\s?[.\-/년]\s?[0-9]{1,2}")
+_LINE = re.compile(r"(?:(?<=<br>)|(?<=<hr>)|(?<=<br/>)|(?<=<br />))([^<>]+)(?=<br|<hr|</|\Z)")
+
+LINK_SHARE = 0.7  # share of linked characters that makes a group of links
+LONGEST_END = 800  # characters of HTML at the end in which copyright lines are searched
+LONGEST_NOTICE = 240
+LONGEST_BOX_HEADING = 20
+CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
+LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its heading
+LONGEST_HEADING = 60
+NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
+
+
+def cut_groups(tree: PageTree, content: Element, around_heading: set[Element], of_links: bool) -> None:
+    """Marks groups of links, notices, and what follows headings of other pages and comments; of a page of links not the groups."""
+    pending = [content]
+    while pending:
+        parent = pending.pop()
+        if not parent.is_cut and parent.name not in ("pre", "p", *HEADINGS):
+            _cut_children(tree, parent, content, around_heading, of_links)
+            if not parent.is_cut:
+                pending += parent.children
+
+
+def _cut_children(
+    tree: PageTree, parent: Element, content: Element, around_heading: set[Element], of_links_page: bool
+) -> None:
+    children = [child for child in parent.children if not child.is_cut and child.text]
+    before, until = None, ""  # the block above; the heading that ends comments or links, h7 for any
+    of_links = False
+    for n, child in enumerate(children):
+        if child in around_heading:
+            before, until = child, ""
+            continue
+        is_heading = child.name in HEADINGS
+        if until and ((is_heading and child.name <= until) or (of_links and 2 * child.linked < child.text)):
+            until = ""
+        following = children[n + 1] if n + 1 < len(children) else None
+        begins = _begins_other(tree, child, following)
+        if (
+            begins == "links"
+            and of_links_page
+            and following
+            and following.text >= LEAST_OF_INDEX * content.text
+        ):
+            begins = ""
+        if begins:
+            is_whole = n == 0 and parent is not content and parent not in around_heading
+            if is_whole and parent.prose <= MOST * content.prose:
+                parent.is_cut = True
+                return
+            until, of_links = child.name if is_heading else "h7", begins == "links"
+        in_other = bool(until) and child.prose <= MOST * content.prose
+        is_small = 2 * child.text < content.text
+        if begins or in_other or (is_small and _is_other(tree, before, child, of_links_page)):
+            child.is_cut, before = True, None
+        else:
+            before = child
+    _cut_empty_headings(children, parent)
+
+
+def _begins_other(tree: PageTree, element: Element, following: Element | None) -> str:
+    """``comments`` or ``links`` for a heading of such that they follow, else the empty text."""
+    if element.text > LONGEST_HEADING or element.name in ("td", "th", "li", "dd"):
+        return ""
+    text = tree.text_of(element)
+    if COMMENTS_HEADING.fullmatch(text):
+        return "comments"
+    links = following is not None and 2 * following.linked > following.text
+    return "links" if links and LINKS_HEADING.fullmatch(text) else ""
+
+
+def _is_other(tree: PageTree, before: Element | None, element: Element, of_links_page: bool) -> bool:
+    """True for a group of links that no block of the content announces, and for a notice."""
+    if element.name == RUN:
+        return not (of_links_page or _is_inside_part(element) or _is_part_of_line(tree, element))
+    if (not of_links_page or _is_row_of_layout(element)) and is_link_group(element):
+        is_part = element.name in BLOCKS and before is not None and before.name in _ANNOUNCING
+        if not (is_part or _is_inside_part(element)):
+            return True
+    if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):
+        return False  # of a list the items are judged
+    if _is_before_or_after(element, tree.text_of(element)):
+        return True
+    is_license = (
+        before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(tree.text_of(before))
+    )
+    return not is_license and is_notice(tree.text_of(element))
+
+
+def _is_before_or_after(element: Element, text: str) -> bool:
+    """True for a row that names the post before or after: with a link, a date, or the remark that there is none."""
+    if element.name in ("td", "th") or not BEFORE_AND_AFTER.fullmatch(text):
+        return False
+    if _NONE.search(text):
+        return True
+    return not NAMES_NO_POST.fullmatch(text) and (element.links > 0 or _DATE.search(text) is not None)
+
+
+def _is_part_of_line(tree: PageTree, element: Element) -> bool:
+    """True where text precedes or follows links that bars set apart: ``출처: 가 | 나 | 다``."""
+    before = tree.html[max(0, element.start - NEAR_RUN) : element.start].rstrip(_BARS)
+    after = tree.html[element.end : element.end + NEAR_RUN].lstrip(_BARS)
+    return before[-1:] not in ("", ">") or after[:1] not in ("", "<")
+
+
+def _is_inside_part(element: Element) -> bool:
+    """True for what an item, a definition or a cell of a table of data contains, which is judged as a whole; and for the
+    chapters that Sphinx lists in the content."""
+    if any("toctree" in words for words in element.names):
+        return True
+    parent = element.parent
+    while parent is not None and parent.name in ("p", "div") and len(parent.children) == 1:
+        if any("toctree" in words for words in parent.names):
+            return True
+        parent = parent.parent
+    if parent is None or parent.name in ("li", "dd"):
+        return parent is not None
+    table = next((above for above in parent.ancestors() if above.name == "table"), None)
+    return parent.name in ("td", "th") and table is not None and is_data_table(table)
+
+
+def _is_row_of_layout(element: Element) -> bool:
+    """True for a row of a table without a class, which arranged old pages."""
+    tables = (parent for parent in element.ancestors() if parent.name == "table")
+    return element.name == "tr" and all("class=" not in table.attributes for table in tables)
+
+
+def is_link_group(element: Element) -> bool:
+    if _is_box_of_links(element):
+        return True
+    if not element.links or element.linked < LINK_SHARE * element.text:
+        return False
+    if element.name == "tr":  # of a table that arranges the page
+        return len(element.children) == 1 and element.links > 1
+    return element.name not in _PARTS
+
+
+def _is_box_of_links(element: Element) -> bool:
+    """True for a box of links and a short text above them, whatever its element."""
+    if element.links < 2 or element.name not in ("div", "section"):
+        return False
+    first = next((child for child in element.children if child.text), None)
+    if first is None or first.links or first.name not in ("p", "div", "strong", "span", "b"):
+        return False
+    return first.text <= LONGEST_BOX_HEADING and first.text + element.linked == element.text
+
+
+def cut_policies(tree: PageTree, content: Element) -> None:
+    """Marks the names of policies with which the content ends."""
+    pending = [content]
+    while pending:
+        element = pending.pop()
+        blocks = [
+            child
+            for child in element.children
+            if child.text and not child.is_cut and child.name not in INLINE
+        ]
+        pending += blocks  # the last one is next
+        if blocks:
+            continue
+        if element.text > LONGEST_HEADING or not POLICIES.fullmatch(tree.text_of(element)):
+            return
+        element.is_cut = True
+
+
+def cut_last_notices(content: str) -> str:
+    """Removes the copyright lines with which the content ends, where they are in no element of their own."""
+    start = max(0, len(content) - LONGEST_END)
+    lines = list(_LINE.finditer(content, start))
+    while lines and (is_notice(text := html.unescape(lines[-1][1]).strip()) or not text):
+        line = lines.pop()
+        content = content[: line.start(1)] + content[line.end(1) :] if text else content
+    return content
+
+
+def _cut_empty_headings(children: list[Element], parent: Element) -> None:
+    """Marks headings below which everything was cut up to the end of the parent."""
+    has_cut = False
+    for child in reversed(children):
+        if child.is_cut:
+            has_cut = True
+        elif child.name in HEADINGS and has_cut:
+            child.is_cut = True
+        else:
+            return
+
+
+def is_data_table(element: Element) -> bool:
+    """True for a table of data; a table that arranges the page has no headings and most of its text in one cell."""
+    if element.name != "table":
+        return False
+    if any(child.name == "caption" for child in element.children):
+        return True
+    rows = [row for body in element.children for row in ([body] if body.name == "tr" else body.children)]
+    if any(cell.name == "th" and cell.text for row in rows for cell in row.children):
+        return True
+    heaviest = max((weight_of(cell) for row in rows for cell in row.children if not cell.is_cut), default=0)
+    return heaviest < CONTENT_SHARE * weight_of(element)
