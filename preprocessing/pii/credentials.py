@@ -45,6 +45,11 @@ _PASSWORD = re.compile(
     r"(?![A-Za-z0-9!@#$^~*_+/\\({\[<:\"'-]|\.[A-Za-z0-9]| ?(?:처럼|같은|[과와] 같))"
 )
 """A password without quotes in a sentence or in settings."""
+_QUOTED_PASSWORD = re.compile(
+    rf"(?:(?<![A-Za-z])|(?<=_))(?:{_PASSWORD_NAMES})[\"']?[ \t]*(?:[:=]|=>)[ \t]*(?P<quote>[\"'])(?P<part>[^\"'\s<>]{{8,64}})(?P=quote)"
+)
+_BEARER = re.compile(r"(?<![A-Za-z])(?i:bearer) +(?P<part>[A-Za-z0-9._~+/-]{20,512}=*)(?![A-Za-z0-9._~+/-])")
+"""RFC 6750."""
 _COMMAND = re.compile(
     r"(?<![A-Za-z])(?:mysql(?:dump|admin)?(?: [^\n]{0,80})? -p|sshpass -p ?|redis-cli(?: [^\n]{0,80})? -a )"
     r"(?P<part>[^\s\"'<>|;$-][^\s\"'<>|;]{5,63})(?!\S)"
@@ -126,6 +131,14 @@ def _check_password(match: Match) -> Part | None:
     return match.span("part")
 
 
+def _check_bearer(match: Match) -> Part | None:
+    """Requires letters, digits and high entropy; rejects placeholders."""
+    value = match["part"]
+    mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
+    random = mixed and bits_per_character(value) >= ASSIGNED_BITS
+    return match.span("part") if random and not _PLACEHOLDER.search(value) else None
+
+
 def _check_command(match: Match) -> Part | None:
     value = match["part"]
     mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
@@ -148,6 +161,8 @@ PATTERNS = (
     Pattern("secret", r"://[^ \n\t\r/:@\"'<>]{0,64}:[^ \n\t\r/@\"'<>]{3,128}@", _URL, _check_url, as_is=True),
     Pattern("secret", rf"(?:{_NAMES})[\"']?[ \t]*[:=]>?[ \t]*[\"'A-Za-z0-9/+_-]", _ASSIGNED, _check_assigned, as_is=True),
     Pattern("secret", rf"(?:{_PASSWORD_NAMES})(?:(?:는|은|가)? ?[:=] ?|(?:는|은)? | is )[A-Za-z0-9!@#]", _PASSWORD, _check_password, as_is=True),
+    Pattern("secret", rf"(?:{_PASSWORD_NAMES})[\"']?[ \t]*[:=]>?[ \t]*[\"'][^\"' \t\n<>]{{8}}", _QUOTED_PASSWORD, _check_password, as_is=True),
+    Pattern("secret", r"(?i:bearer) +[A-Za-z0-9._~+/-]{20}", _BEARER, _check_bearer, as_is=True),
     Pattern("secret", rf"/ ?(?:{_PASSWORD_NAMES}) ?[:=]", _PASSWORD, _check_password, as_is=True),
     Pattern("secret", r"mysql[^\n]{0,90} -p[^ \n]|sshpass -p|redis-cli[^\n]{0,90} -a ", _COMMAND, _check_command, as_is=True),
 )  # fmt: skip

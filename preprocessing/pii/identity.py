@@ -55,7 +55,8 @@ _DRIVER = re.compile(
     + END
 )  # fmt: skip
 _TOUCHES_DRIVER = touching("driver|licen[cs]e|no|number")
-_DRIVER_NAMED = re.compile(r"면허(?!세)|(?i:driver|licen[cs]e)")
+_DRIVER_NAMED = re.compile(r"면허(?!세)|(?i:driver(?![ _-]?(?:id|version|build|date|code))|licen[cs]e)")
+_DATED = re.compile("(?:날짜|일자|일시|기간)[^0-9A-Za-z가-힣]{0,4}\\Z")
 _ACCOUNT_NAMED = re.compile(r"계좌|통장|은행|뱅크|농협|입금|송금")
 
 
@@ -121,7 +122,8 @@ def _check_driver(match: Match) -> Part | None:
     near = (text_before(match, 16), text_after(match, 8), title_of_column(match))
     if any(map(_DRIVER_NAMED.search, near)):
         return None if text_after(match, 1) == "원" else match.span()
-    if is_number_of_thing(match) or _ACCOUNT_NAMED.search(text_before(match, 24)):
+    front = text_before(match, 24)
+    if is_number_of_thing(match) or _ACCOUNT_NAMED.search(front) or _DATED.search(front):
         return None
     return match.span() if match["region"] or match["s"] == "-" else None
 

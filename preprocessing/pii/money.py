@@ -30,11 +30,13 @@ _FOUR = r"(?:[4569][0-9]{3}|2[2-7][0-9]{2}|35[0-9]{2})"
 _GAP = r"(?: ?[-·ㅡ] ?| {1,2})?"  # blanks and hyphens may differ within a number; points may not
 _CARD = re.compile(
     START + r"(?<![0-9]{4} )(?:"
-    rf"{_FOUR}(?:(?:{_GAP}[0-9]{{4}}){{3}}|(?:\.[0-9]{{4}}){{3}})"
+    rf"{_FOUR}(?:(?:{_GAP}[0-9]{{4}}){{3}}|(?:[./][0-9]{{4}}){{3}})"
     rf"|3[47][0-9]{{2}}{_GAP}(?:[0-9]{{6}}{_GAP}[0-9]{{5}}|[0-9]{{4}}{_GAP}[0-9]{{4}}{_GAP}[0-9]{{3}})"
     rf"|3(?:0[0-5]|[68][0-9])[0-9]{_GAP}[0-9]{{6}}{_GAP}[0-9]{{4}}|(?P<short>4[0-9]{{12}})"
     r")" + END + r"(?! [0-9]{4}(?![0-9]|[-/.](?:0[1-9]|1[0-2])(?![0-9])))"
 )
+_ROUND = re.compile("(?:[1-9][0-9]00[^0-9]{0,2}){4}")
+"""A row of round figures."""
 _DIGIT = "(?:[ -]?[0-9])"
 _CARD_IN_ANY_GROUPS = re.compile(
     START
@@ -72,6 +74,9 @@ _TOUCHES_ACCOUNT = touching("[a-z]*bank|account|acct|a/c|kb|nh|ibk|sc|no|number"
 _BEFORE_ACCOUNT = re.compile(rf"(?:계좌|통장|{_BANK}|입금|송금|이체|예금주|[Aa]ccount)[^0-9]{{0,20}}\Z")
 _BANK_BEFORE = re.compile(rf"(?:{_SHORT_BANK})[ :]{{0,2}}\Z")
 _BRAND = re.compile("(?:신한|KB ?국민|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK ?기업)[ :]{0,2}\\Z")
+_FORM_OF_BANK = re.compile("우리[ :]{0,2}1[0-9]{3}-[0-9]{3}-[0-9]{6}|하나[ :]{0,2}[0-9]{3}-[0-9]{6}-[0-9]{5}")
+"""Names of banks that are words, too, count before the form of their accounts."""
+_TRANSFER_BEHIND = re.compile(r" ?(?:으?로 ?)?(?:입금|송금|이체)")
 _AFTER_ACCOUNT = re.compile(
     rf"[ ,]{{0,2}}[(\[]?(?:[가-힣]{{1,6}}(?:은행|뱅크)|{_BANK}|카뱅|케뱅|토뱅|예금주)"
 )
@@ -103,7 +108,9 @@ def _check_card(match: Match) -> Part | None:
     card_behind = _CARD_NAMED.search(text_after(match, 12)) is not None
     if is_in_code(match, _TOUCHES_CARD) or not has_luhn(digits) or _is_number_of_another(match, named):
         return None
-    if (match["short"] and not named) or (match[0].isdigit() and not (named or card_behind)):
+    if not named and (match["short"] or _ROUND.fullmatch(match[0])):
+        return None
+    if match[0].isdigit() and not (named or card_behind):
         return None
     published = "".join(map(str, digits)) in _PUBLISHED_FOR_TESTS
     around = f"{text_before(match, 40)} {text_after(match, 12)}"
@@ -132,16 +139,18 @@ def _check_account(match: Match) -> Part | None:
     bank = _BANK_BEFORE.search(front)
     bank_before = (bank if match["grouped"] else bank and _BRAND.search(front)) and not _YEAR.match(match[0])
     named = _BEFORE_ACCOUNT.search(front) or bank_before or _AFTER_ACCOUNT.match(text_after(match, 12))
+    named = named or _FORM_OF_BANK.fullmatch(match.string, max(0, match.start() - 3), match.end())
+    named = named or (bank and _TRANSFER_BEHIND.match(text_after(match, 8)))
     named = named or _BEFORE_ACCOUNT.search(title_of_column(match))
     return match.span() if named else None
 
 
-_HINT_GAP = rf"[-{DASHES[1:]}·ㅡ. ]{{0,3}}"
+_HINT_GAP = rf"[-{DASHES[1:]}·ㅡ. /]{{0,3}}"
 CARDS = (
     Pattern("card", rf"[2-69][0-9]{{3}}(?:{_HINT_GAP}[0-9]{{4}}){{2}}{_HINT_GAP}[0-9]|3[0-9]{{3}}{_HINT_GAP}[0-9]{{4}}{_HINT_GAP}[0-9]{{2}}{_HINT_GAP}[0-9]{{2}}", _CARD, _check_card),
     Pattern("card", rf"[2-69](?:[-{DASHES[1:]} ]?[0-9]){{12}}", _CARD_IN_ANY_GROUPS, _check_card, f"{_CARD_WORDS}|cc|pan)"),
 )  # fmt: skip
 ACCOUNTS = (
     Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{10}}|[0-9]{{3}} (?:[0-9]{{3}} [0-9]{{6}}|[0-9]{{4}} [0-9]{{4}} [0-9]{{2}})", _ACCOUNT, _check_account,
-            f"계좌|통장|{_BANK}|입금|송금|이체|예금주|카뱅|케뱅|토뱅|[Aa]ccount|(?:{_SHORT_BANK})[ :]{{0,2}}[0-9]"),
+            f"계좌|통장|{_BANK}|입금|송금|이체|예금주|카뱅|케뱅|토뱅|[Aa]ccount|(?:{_SHORT_BANK}|우리|하나)[ :]{{0,2}}[0-9]"),
 )  # fmt: skip
