@@ -34,7 +34,7 @@ _URL = re.compile(
 )
 _NAMES = "(?i:secret|token|(?:api|access|secret|private)[_-]?key|passwd|password)|비밀번호|암호"
 _ASSIGNED = re.compile(
-    rf"(?<![Nn][Oo])(?:{_NAMES})[\"']?[ \t]*(?:[:=]|=>)[ \t]*"
+    rf"(?<![Nn][Oo])(?<![Pp]ublic[Kk]ey)(?<![Pp]ublic[_-])(?:{_NAMES})[\"']?[ \t]*(?:[:=]|=>)[ \t]*"
     r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\s<>]{12,128})(?P=quote)|(?P<plain>[A-Za-z0-9/+_-]{12,128}=?)(?![A-Za-z0-9/+_(.-]))"
 )
 _PASSWORD_NAMES = "비밀번호|암호|비번|패스워드|(?i:password|passwd|pwd|pw)"

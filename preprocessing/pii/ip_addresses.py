@@ -41,6 +41,9 @@ _NAMED = re.compile(
 )
 _SOCKETS = re.compile(r"(?:\A|\n)(?:tcp|udp)6? [^\n]*\Z")
 """Before an address in a list of sockets, where a port follows."""
+_NETWORK_BEFORE = re.compile(
+    "(?:(?<![A-Za-z])(?i:network|subnet)|네트워크|서브넷|대역)(?: ?(?:주소|address))?(?:은|는|이|가)? ?[:=]? ?\\Z"
+)
 _PREFIX = re.compile("/([0-9]{1,3})(?![0-9.])")
 _OPERATED_FOR_ALL = (
     "1.1.1.1 1.0.0.1 8.8.8.8 8.8.4.4 9.9.9.9 149.112.112.112 208.67.222.222 208.67.220.220 4.2.2.1 4.2.2.2 94.140.14.14 94.140.15.15 "
@@ -50,6 +53,8 @@ _OPERATED_FOR_ALL = (
 _RESOLVERS = frozenset(_OPERATED_FOR_ALL.split())
 """Resolvers for everyone, as their operators publish them: Cloudflare, Google, Quad9, OpenDNS, Level 3, AdGuard, 114DNS, AliDNS,
 Yandex, and of Korea KT, SK Broadband and LG U+."""
+_DRAWN = re.compile(r"[-, A-Za-z]\.[0-9]|(?<=[0-9])-[0-9]+\.[0-9]+(?![.0-9])")
+"""Numbers of a drawn path (SVG 1.1, section 8.3.9), which need no blank between them: "1.4-.09 1.48.22.78"."""
 _MASK = re.compile(
     r" (?:netmask |mask )?(?:255|254|252|248|240|224|192|128)\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9])"
 )
@@ -72,6 +77,7 @@ def is_excluded(match: Match) -> bool:
         is_in_code(match, _TOUCHES)
         or match[0] in _RESOLVERS
         or _is_nobodys(*map(int, match[0].split(".")))
+        or _is_drawn(match)
         or _is_network(match[0], text_before(match, ip_context.BEFORE), text_after(match, ip_context.BEHIND))
     )
 
@@ -87,12 +93,18 @@ def _is_nobodys(a: int, b: int, *_: int) -> bool:
     )
 
 
+def _is_drawn(match: Match) -> bool:
+    """True among numbers of a drawn path: two of them nearby begin with a point or with a minus."""
+    around = f"{text_before(match, ip_context.BEFORE)}\t{text_after(match, ip_context.BEHIND)}"
+    return len(_DRAWN.findall(around)) > 1
+
+
 def _is_network(address: str, front: str, rest: str) -> bool:
     """True for "/24" or a mask behind an address whose other bits are 0, for "/8" and the like that are no prefix of a
     host, and for two zeros at the end."""
     if address.endswith(".0.0"):
         return True
-    if address.endswith(".0") and _MASK.match(rest):
+    if address.endswith(".0") and (_MASK.match(rest) or _NETWORK_BEFORE.search(front)):
         return True
     if not rest.startswith("/") or front.endswith(
         ("side:", "dmz:", "/dev/tcp/", "/dev/udp/")

@@ -71,7 +71,9 @@ _ACCOUNT = re.compile(
     + END
 )
 _TOUCHES_ACCOUNT = touching("[a-z]*bank|account|acct|a/c|kb|nh|ibk|sc|no|number")
-_BEFORE_ACCOUNT = re.compile(rf"(?:계좌|통장|{_BANK}|입금|송금|이체|예금주|[Aa]ccount)[^0-9]{{0,20}}\Z")
+_BEFORE_ACCOUNT = re.compile(
+    rf"(?:계좌|통장|{_BANK}|입금|송금|이체|예금주|[Aa]ccount(?!(?i:_?id)(?![A-Za-z])))[^0-9]{{0,20}}\Z"
+)
 _BANK_BEFORE = re.compile(rf"(?:{_SHORT_BANK})[ :]{{0,2}}\Z")
 _BRAND = re.compile("(?:신한|KB ?국민|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK ?기업)[ :]{0,2}\\Z")
 _FORM_OF_BANK = re.compile("우리[ :]{0,2}1[0-9]{3}-[0-9]{3}-[0-9]{6}|하나[ :]{0,2}[0-9]{3}-[0-9]{6}-[0-9]{5}")
