@@ -325,6 +325,12 @@ https://repo.foo.com/foo/{v}/foo-{v}.jar
 /usr/lib/foo/{v}/bin
 /opt/foo-{v}/lib
 C:\Program Files\Foo\{v}\foo.exe
+D:\Foo\{v}\bin\foo.dll
+conan install foo/{v}@
+vcpkg install foo/{v}
+펌웨어를 {v}에서 {v}로 올렸습니다
+드라이버를 {v}에서 {v}로 바꿨어요
+앱이 {v}에서 {v}로 업데이트됐다
 foo-{v}.tar.gz
 foo_{v}_amd64.deb
 libfoo.so.{v}
@@ -649,6 +655,11 @@ FBAV/{v};
 2024-01-02 {v}
 """
 SECTION_FRAMES = r"""
+// {s} Object.toString ( )
+// {s} Array.prototype.map
+ * {s} Foo bar
+# {s} of the standard
+/* {s} */
 {s}
 {s} 일반사항
 {s} 시험 방법
@@ -750,6 +761,10 @@ score {s}
 ratio {s}
 """
 ADDRESS_FRAMES = r"""
+댓글 {4} 님: 동의합니다
+{4} 님: 그건 아니죠
+{4}님이 입장했습니다
+ips = ["{4}", "{4}"]
 {4}가 게시판을 도배하고 있어요
 {4} 이 사람이 계속 욕을 합니다
 {4} 욕설 도배
