@@ -143,6 +143,7 @@ _IN_A_CODE = re.compile(
 )
 
 
+_EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}(?![A-Za-z0-9])")
 _VERSION_BEFORE = re.compile(r"(?<![0-9A-Za-z])(?i:v|ver|version)[. ]{0,2}\Z|버전 ?\Z")
 
 
@@ -157,10 +158,12 @@ def _is_in_row(match: Match) -> bool:
 
 
 def _is_no_telephone(match: Match) -> bool:
-    """True for a version, and for the number of a document, "제010-1234-5678호"."""
-    front = text_before(match, 12)
-    return _VERSION_BEFORE.search(front) is not None or (
-        front.endswith("제") and text_after(match, 1) == "호"
+    """True for a version, for the number of a document, "제010-1234-5678호", and for the name of a file, "010_1234_5678.png"."""
+    front, rest = text_before(match, 12), text_after(match, 8)
+    return (
+        _VERSION_BEFORE.search(front) is not None
+        or (front.endswith("제") and rest.startswith("호"))
+        or ("_" in match[0] and _EXTENSION.match(rest) is not None)
     )
 
 

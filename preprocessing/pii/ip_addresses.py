@@ -1,7 +1,7 @@
 """IP addresses, told apart from versions and sections by the text around them.
 
 Owns the forms of both versions, which addresses are nobody's, and the decision for version 4: the evidence of the context
-(``ip_context``) and of the numbers themselves is added, and a sum above 0 is an address. Facts: private, local and multicast
+(``ip_context``) and of the numbers themselves (``ip_numbers``) is added, and a sum above 0 is an address. Facts: private, local and multicast
 ranges (RFC 1918, 3927, 5735) belong to nobody, and public resolvers are the same for everyone: neither is masked. Addresses for
 documentation (RFC 5737, 3849) are masked, because they often replace a real one and a model should write neither. Version 6:
 global unicast addresses (RFC 4291).

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from preprocessing.pii import ip_addresses, ip_context, masking
+from preprocessing.pii import ip_addresses, ip_context, ip_numbers, masking
 from preprocessing.pii.pattern import Match, Part
 from preprocessing.pii.table_columns import title_of_column
 from tests.preprocessing.ip_frames import crossed_cases
@@ -57,7 +57,7 @@ def read_examples(cases: Iterable[Case]) -> list[Example]:
         if (match.string, start) not in seen:
             seen.add((match.string, start))
             found = ip_context.features(match.string, start, end, title_of_column(match))
-            examples.append(Example(frozenset(found), ip_context.weight_of_numbers(match[0]), is_address))
+            examples.append(Example(frozenset(found), ip_numbers.weight_of_numbers(match[0]), is_address))
         return match.span() if is_address else None
 
     labeled = dataclasses.replace(ip_addresses.IPS[0], check=check)

@@ -329,6 +329,9 @@ D:\Foo\{v}\bin\foo.dll
 conan install foo/{v}@
 vcpkg install foo/{v}
 펌웨어를 {v}에서 {v}로 올렸습니다
+업데이트 서버에서 {v}를 받고 있어요
+{v} 설치 후 로그인 서버에 접속이 안 돼요
+{v} 이후 서버 연결이 끊겨요
 드라이버를 {v}에서 {v}로 바꿨어요
 앱이 {v}에서 {v}로 업데이트됐다
 foo-{v}.tar.gz

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from preprocessing.pii import ip_context
+from preprocessing.pii import ip_context, ip_numbers
 from preprocessing.pii.masking import mask
 from tests.preprocessing.fit_ip_weights import TABLE, fit, read_examples
 from tests.preprocessing.ip_frames import crossed_cases
@@ -74,8 +74,8 @@ def test_words_beyond_other_numbers_are_far():
 
 
 def test_the_ratios_of_the_numbers_follow_from_their_classes():
-    assert ip_context.weight_of_numbers("14.140.7.118") == 2 + 14 + round(0.15 * (-4 + 37 - 27 + 29))
-    assert ip_context.weight_of_numbers("3.1.9.12") == -20 - 55 + round(0.15 * (-30 - 29 - 27 + 2))
+    assert ip_numbers.weight_of_numbers("14.140.7.118") == 2 + 14 + round(0.15 * (-4 + 37 - 27 + 29))
+    assert ip_numbers.weight_of_numbers("3.1.9.12") == -20 - 55 + round(0.15 * (-30 - 29 - 27 + 2))
 
 
 @pytest.mark.parametrize("front", ["foo==", "foo/bar:", "setup_", "C:\\Program Files\\Foo\\"])
