@@ -308,7 +308,7 @@ def test_public_resolvers_stay(address):
 @pytest.mark.parametrize(
     "address",
     ["192.0.2.10", "198.51.100.7", "203.0.113.99", "198.18.4.5", "2001:db8:1::25", "3fff::1:2"]
-    + ["192.0.3.10", "198.51.101.7", "203.0.114.99", "8.8.8.9", "1.0.0.2", "2001:4860:4860::8845"],
+    + ["192.0.3.10", "198.51.101.7", "203.0.114.99", "168.126.63.9", "208.67.222.21", "2001:4860:4860::8845"],
 )
 def test_addresses_for_documentation_and_neighbors_of_resolvers_are_masked(address):
     assert mask(f"서버 주소는 {address}입니다")[1] == {"ip": 1}
