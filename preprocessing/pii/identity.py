@@ -123,7 +123,9 @@ def _check_driver(match: Match) -> Part | None:
     if any(map(_DRIVER_NAMED.search, near)):
         return None if text_after(match, 1) == "원" else match.span()
     front = text_before(match, 24)
-    if is_number_of_thing(match) or _ACCOUNT_NAMED.search(front) or _DATED.search(front):
+    if is_number_of_thing(match) or any(
+        words.search(front) for words in (_ACCOUNT_NAMED, _DATED, _OTHER_NUMBER)
+    ):
         return None
     return match.span() if match["region"] or match["s"] == "-" else None
 

@@ -59,6 +59,8 @@ _MASK = re.compile(
     r" (?:netmask |mask )?(?:255|254|252|248|240|224|192|128)\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9])"
 )
 
+_MASK_V6 = re.compile("/[Ff]{4}:")
+
 
 def _check_ipv4(match: Match) -> Part | None:
     """Rejects networks, private and local addresses, and what the evidence calls a version."""
@@ -125,7 +127,7 @@ def _check_ipv6(match: Match) -> Part | None:
         return None
     text = _without_port(match)
     address = _parse(text)
-    if address is None or str(address) in _RESOLVERS:
+    if address is None or str(address) in _RESOLVERS or _MASK_V6.match(text_after(match, 8)):
         return None
     prefix = _PREFIX.match(text_after(match, 5))
     if prefix and int(prefix[1]) < 128 and int(address) % (1 << (128 - int(prefix[1]))) == 0:

@@ -64,6 +64,7 @@ _TEST_NUMBERS = (
 _PUBLISHED_FOR_TESTS = frozenset(_TEST_NUMBERS.split())
 
 _BANK = "은행|뱅크|농협|수협|신협|새마을금고|우체국"
+_BANK_NOT_TREE = _BANK.replace("은행", "은행(?!잎|나무|알(?!림))")
 _SHORT_BANK = "신한|국민|기업|부산|대구|광주|전북|경남|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK|KB|NH"
 _ACCOUNT = re.compile(
     START
@@ -72,7 +73,7 @@ _ACCOUNT = re.compile(
 )
 _TOUCHES_ACCOUNT = touching("[a-z]*bank|account|acct|a/c|kb|nh|ibk|sc|no|number")
 _BEFORE_ACCOUNT = re.compile(
-    rf"(?:계좌|통장|{_BANK}|입금|송금|이체|예금주|[Aa]ccount(?!(?i:_?id)(?![A-Za-z])))[^0-9]{{0,20}}\Z"
+    rf"(?:계좌|통장|{_BANK_NOT_TREE}|입금|송금|이체|예금주|[Aa]ccount(?!(?i:_?id)(?![A-Za-z])))[^0-9]{{0,20}}\Z"
 )
 _BANK_BEFORE = re.compile(rf"(?:{_SHORT_BANK})[ :]{{0,2}}\Z")
 _BRAND = re.compile("(?:신한|KB ?국민|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK ?기업)[ :]{0,2}\\Z")
@@ -84,7 +85,7 @@ _AFTER_ACCOUNT = re.compile(
 )
 _DATE = re.compile(r"(?:19|20)[0-9]{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12][0-9]|3[01])")
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,2}-")
-_NOT_A_NUMBER_OF = re.compile(r" ?(?:[천만억]? ?원|점|명|개|건|주|호|달러|%)")
+_NOT_A_NUMBER_OF = re.compile(r" ?(?:[천만억]? ?원|점|명|개|건|장(?![가-힣])|주|호|달러|%)")
 _COMPANY = re.compile(r"사업자|등록 ?번호|고객센터|대표번호|전화")
 _COMPANY_BEHIND = re.compile(r" ?\(?사업자")
 

@@ -326,6 +326,13 @@ https://repo.foo.com/foo/{v}/foo-{v}.jar
 /opt/foo-{v}/lib
 C:\Program Files\Foo\{v}\foo.exe
 D:\Foo\{v}\bin\foo.dll
+docs/{v}/guide.md
+site/{v}/intro.html
+FROM registry.foo.kr/bar:{v}
+FROM foo.bar.com/baz/qux:{v}
+{v}이 나온 지 한 달
+예전 {v}이 더 빨랐어요
+구버전 {v}이 낫네요
 conan install foo/{v}@
 vcpkg install foo/{v}
 펌웨어를 {v}에서 {v}로 올렸습니다
