@@ -59,6 +59,8 @@ _MASK = re.compile(
     r" (?:netmask |mask )?(?:255|254|252|248|240|224|192|128)\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9])"
 )
 
+_DOCUMENTATION = re.compile(r"192\.0\.2\.|198\.51\.100\.|203\.0\.113\.")
+"""RFC 5737; no product has such a version."""
 _MASK_V6 = re.compile("/[Ff]{4}:")
 
 
@@ -67,7 +69,7 @@ def _check_ipv4(match: Match) -> Part | None:
     if is_excluded(match):
         return None
     front = text_before(match, ip_context.BEFORE)
-    if _PREFIX.match(text_after(match, 5)) or _MAPPED.search(front):
+    if _DOCUMENTATION.match(match[0]) or _PREFIX.match(text_after(match, 5)) or _MAPPED.search(front):
         return match.span()
     start, end = match.span()
     return (start, end) if ip_context.evidence(match.string, start, end, title_of_column(match)) > 0 else None

@@ -1,0 +1,138 @@
+"""Addresses, logins, passwords and identifiers that the words, the form or the frame around them decide."""
+
+import pytest
+
+from preprocessing.pii.masking import mask
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "1.0.0.1", "168.126.63.1", "2001:4860:4860::8844"])
+def test_public_resolvers_stay(address):
+    assert mask(f"서버 주소는 {address}입니다")[1] == {}
+    assert mask(f"ping {address}")[1] == {}
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["192.0.2.10", "198.51.100.7", "203.0.113.99", "198.18.4.5", "2001:db8:1::25", "3fff::1:2"]
+    + ["192.0.3.10", "198.51.101.7", "203.0.114.99", "168.126.63.9", "208.67.222.21", "2001:4860:4860::8845"],
+)
+def test_addresses_for_documentation_and_neighbors_of_resolvers_are_masked(address):
+    assert mask(f"서버 주소는 {address}입니다")[1] == {"ip": 1}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ssh -i key.pem ubuntu@ec2-3-35-10-20.ap-northeast-2.compute.amazonaws.com",
+        "$ ssh -L 8080:localhost:80 root@ssh.server.io",
+        "scp a.txt deploy@build.company.kr:/srv",
+        "rsync -av dist/ www@web01.company.co.kr:/srv/www",
+        "git clone org-12@github.com:team/repo.git",
+        "sftp backup@files.company.kr",
+    ],
+)
+def test_the_login_of_a_command_is_no_mailbox(line):
+    assert mask(line)[1] == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ssh 문의는 kim@company.kr 로",
+        "For ssh access mail kim@company.kr please",
+        "메일: kim@company.kr:홍길동",
+        "kim@company.kr 계정으로 ssh 접속",
+    ],
+)
+def test_a_mailbox_beside_the_name_of_a_command_is_masked(line):
+    assert mask(line)[1] == {"email": 1}
+
+
+@pytest.mark.parametrize("name", ["token", "address", "contract", "apiKey"])
+def test_the_address_of_a_contract_is_public_and_a_private_key_is_not(name):
+    digits = "8368f7e732d2e433ec56f24b1c71b106e934d263"
+    assert mask(f'{name}: "0x{digits}"')[1] == {}
+    assert mask(f"{name}: 0x{digits}")[1] == {}
+    key = f"0x{digits}{digits[:24]}"
+    assert mask(f'privateKey: "{key}"')[0] == 'privateKey: "<|secret|>"'
+    assert mask(f"client_secret: {key}")[1] == {"secret": 1}
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        ("비밀번호: ", ""),
+        ("비밀번호는 ", " 입니다"),
+        ("비밀번호는 ", "입니다"),
+        ("접속 계정 admin / 비번 ", ""),
+        ("The password is ", " for now."),
+        ("DB_PASSWORD=", ""),
+        ("  password: ", "\n  port: 1"),
+        ("The admin password is ", "."),
+        ("id/pw : admin / ", ""),
+        ("mysql -u root -p", " shop"),
+        ("sshpass -p ", " ssh root@host"),
+        ("redis-cli -a ", " ping"),
+    ],
+)
+def test_a_password_without_quotes(before, behind):
+    value = "Tiger#12" + "57x"
+    assert mask(f"{before}{value}{behind}")[0] == f"{before}<|secret|>{behind}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "비밀번호: 영문+숫자 8자 이상",
+        "비밀번호는 8자 이상이어야 합니다",
+        "password: changeme",
+        "password: ${DB_PASSWORD_1}",
+        "password = get_password2()",
+        "password: string_2",
+        "password=abc12345&user=kim",
+        "password: kim@company1.example/1",
+        "비밀번호는 user123!처럼 쉬우면 안 된다",
+        "mysql -P3306 -p",
+        "if password != a1#b2c3d4:",
+    ],
+)
+def test_what_is_no_password(line):
+    assert mask(line)[1].get("secret", 0) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'd="M9 2.5a.75.75 0 100 1.5.75.75 0 000-1.5z"',  # numbers of a drawn path need no blank
+        "c1.2-.4 1.9-.62 1.48.22.78 1.4-41.2 71.3",
+        "network 5.5.224.0 is up",
+        '"accountId": "16737760170"',
+        'name="Gaon.Core" publicKeyToken="3a13f649e28eb09a"',
+        "driver_id=119011223344",
+        "공사번호 13-25-331244-56",
+        "010_3312_4456.png",
+        "값 4000 3000 2000 1000",
+        "은행잎 331-1244-561장",
+        "2001:db00::0/ffff:ff00::",
+        'password = "Reset#{code}2024"',
+    ],
+)
+def test_numbers_of_drawings_files_networks_and_identifiers_stay(text):
+    assert mask(text) == (text, {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("account", "우리 1002-354-853996"),
+        ("account", "하나 620-910123-45607"),
+        ("account", "국민 48270683131158 입금"),
+        ("card", "카드 4111/1111/1111/1111"),
+        ("secret", 'pass\u0077ord = "Ga\u006fn!2025pw"'),
+        ("secret", "Authorization: Bea\u0072er q7XlBt4VrZ8wNyC3hDj6SpGa"),
+        ("ip", "192.0.2.1"),
+        ("ip", "Rev 203.0.113.4"),
+    ],
+)
+def test_a_form_or_a_frame_is_enough(kind, text):
+    assert mask(text)[1] == {kind: 1}
