@@ -125,6 +125,7 @@ _COUNTRY_TLDS = (
     "vg vi vn vu wf ws ye yt za zm zw "
 )  # fmt: skip
 _TLDS = frozenset(_COMMON_TLDS.split() + _COUNTRY_TLDS.split())
+_STRING_OF_CODE = re.compile("[BFRUbfru]'")
 _CHAT_GROUP = "g.us"  # of an identifier of a group of WhatsApp
 _CLOUD_HOST = re.compile(r"(?:compute(?:-1)?\.amazonaws\.com|cloudapp\.azure\.com)\Z")
 _LOGIN_BEFORE = re.compile(
@@ -238,7 +239,8 @@ def _check_email(match: Match) -> Part | None:
         or _is_login(match)
     ):
         return None
-    return match.start(), end
+    quoted = _STRING_OF_CODE.match(match[0]) and match.string.startswith("'", end)
+    return match.start() + (2 if quoted else 0), end
 
 
 def _is_login(match: Match) -> bool:

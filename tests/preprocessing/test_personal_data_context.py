@@ -130,9 +130,15 @@ def test_numbers_of_drawings_files_networks_and_identifiers_stay(text):
         ("card", "카드 4111/1111/1111/1111"),
         ("secret", 'pass\u0077ord = "Ga\u006fn!2025pw"'),
         ("secret", "Authorization: Bea\u0072er q7XlBt4VrZ8wNyC3hDj6SpGa"),
+        ("email", "{u'owner': u'gaon@site.kr'}"),
         ("ip", "192.0.2.1"),
         ("ip", "Rev 203.0.113.4"),
     ],
 )
 def test_a_form_or_a_frame_is_enough(kind, text):
     assert mask(text)[1] == {kind: 1}
+
+
+def test_the_mark_of_a_string_in_code_stays():
+    assert mask("'email': u'gaon@site.kr',")[0] == "'email': u'<|email|>',"
+    assert mask("to u'gaon@site.kr or o'neil@site.kr")[0] == "to <|email|> or <|email|>"
