@@ -41,7 +41,14 @@ _CODE_INVISIBLE = re.compile(f"[{CODE_INVISIBLE}]")
 LOWER_BLOCK = "\u2581"
 
 JAMO = "\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb"
-_JAMO_OR_CHANCE = re.compile(f"(?<=[\u1100-\u1112])(?P<syllable>[가-힣])(?=[\u1161-\u1175])|[{JAMO}]")
+# U+318D, which Korean keyboards type for a middle dot, between words and numbers or as the mark of an item
+DOT_LETTER = "\u318d"
+BEFORE_DOT = ")\\]}0-9A-Za-z가-힣\u4e00-\u9fff’”〉》」』"
+AFTER_DOT = "(\\[{0-9A-Za-z가-힣\u4e00-\u9fff‘“〈《「『"
+_DOT = f"(?<=[{BEFORE_DOT}]){DOT_LETTER}(?=[{AFTER_DOT}])|(?m:^(?P<indent>[ \t]*){DOT_LETTER}(?=[ \t]))"
+_STRAY_JAMO = f"(?<=[\u1100-\u1112])(?P<syllable>[가-힣])(?=[\u1161-\u1175])|[{JAMO}]"
+_JAMO_OR_CHANCE = re.compile(_STRAY_JAMO)
+_JAMO_CHANCE_OR_DOT = re.compile(f"{_STRAY_JAMO}|(?P<dot>{_DOT})")
 _OPEN_SYLLABLES = "".join(map(chr, range(0xAC00, 0xD7A4, 28)))
 _OLD_SYLLABLE = re.compile(
     "[\u1100-\u115e\ua960-\ua97c][\u1161-\u11a7\ud7b0-\ud7c6][\u11a8-\u11ff\ud7cb-\ud7fb]?"
@@ -152,18 +159,23 @@ def spell_stray_jamo(text: str) -> str:
     """Converts conjoining jamo that NFC does not compose to the letters that people type: ㅋㅋ, ㅠㅠ, 5·18.
 
     NFKC leaves them where jamo were typed alone. It also composes ㅋㅋㅠㅠ in the middle, so a syllable between its own
-    consonant and its own vowel becomes two letters. Jamo of Middle Korean without such a letter stay.
+    consonant and its own vowel becomes two letters. Jamo of Middle Korean without such a letter stay. So does U+318D
+    where it may be the letter: alone, in quotation marks, beside letters of its kind.
     """
-    return _JAMO_OR_CHANCE.sub(_spell_jamo, text)
+    return _JAMO_CHANCE_OR_DOT.sub(_spell_jamo_or_dot, text)
 
 
 def spell_stray_jamo_keep_old(text: str) -> str:
-    """Like ``spell_stray_jamo``, but complete syllables of Middle Korean stay."""
+    """Like ``spell_stray_jamo``, but complete syllables of Middle Korean and U+318D stay."""
     parts, done = [], 0
     for match in _OLD_SYLLABLE.finditer(text):
-        parts += [spell_stray_jamo(text[done : match.start()]), match[0]]
+        parts += [_JAMO_OR_CHANCE.sub(_spell_jamo, text[done : match.start()]), match[0]]
         done = match.end()
-    return "".join(parts) + spell_stray_jamo(text[done:])
+    return "".join(parts) + _JAMO_OR_CHANCE.sub(_spell_jamo, text[done:])
+
+
+def _spell_jamo_or_dot(match: re.Match[str]) -> str:
+    return (match["indent"] or "") + "·" if match["dot"] else _spell_jamo(match)
 
 
 def _spell_jamo(match: re.Match[str]) -> str:
