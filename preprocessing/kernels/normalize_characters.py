@@ -169,9 +169,11 @@ def spell_stray_jamo(text, length, table, usual):
             ):
                 return -1, True
             letter = usual[c]
-            if c == _ARAEA and not (_L <= previous < 0x115F or 0xA960 <= previous <= 0xA97C):
-                letter = np.uint32(ord("·"))
-            elif c == _DOT_LETTER and i + 1 < length and _is_dot(text, w, previous, text[i + 1]):
+            if c == _ARAEA:
+                is_dot = not (_L <= previous < 0x115F or 0xA960 <= previous <= 0xA97C)
+            else:
+                is_dot = c == _DOT_LETTER and i + 1 < length and _is_dot(text, w, previous, text[i + 1])
+            if is_dot:
                 letter = np.uint32(ord("·"))
             changed |= letter != c
         before, previous = previous, c

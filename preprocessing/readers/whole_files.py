@@ -19,6 +19,7 @@ from preprocessing.readers.bad_records import (
     report_left_out,
 )
 from preprocessing.readers.fields import Row
+from preprocessing.readers.file_formats import LONGEST_BEGINNING, find_other_format
 from preprocessing.readers.input_units import label_of
 from preprocessing.readers.source_trees import find_license_file, language_of_tree_file
 from preprocessing.readers.text_encodings import decode_text
@@ -93,6 +94,8 @@ def _language_of(file: Path, item: Any) -> str:
 
 def _text_of(raw: bytes, file: Path, item: Any, meta: dict[str, Any]) -> tuple[str, Counter[str]]:
     """The text of a file, and what is left out of it; adds the title of a page to ``meta``. Raises RecordError."""
+    if other := find_other_format(raw[:LONGEST_BEGINNING]):
+        raise other
     if isinstance(item, HtmlInput):
         from preprocessing.readers.web_pages import convert_page
 
