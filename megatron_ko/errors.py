@@ -112,6 +112,14 @@ def shell_exit_code(returned: int) -> int:
     return returned if returned >= 0 else 128 - returned
 
 
+def _describe(error: OSError) -> str:
+    """What the system refused, where, and what to do."""
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "free some space" if is_full else "change the permissions, or choose another folder"
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or first_line(error)}; {remedy}"
+
+
 def report_message(text: str) -> None:
     """Prints a message to stderr; at a terminal its lines end between words, and continue indented."""
     if sys.stderr.isatty():
@@ -149,5 +157,5 @@ def exit_code_of(
         if error.errno not in _SYSTEM_REFUSALS:
             raise
         if not quiet:
-            report(f"system error: {error}; free some space or choose a writable folder")
+            report(f"system error: {_describe(error)}")
         return EXIT_USER_ERROR

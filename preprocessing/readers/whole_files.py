@@ -71,16 +71,21 @@ def read_whole_file(
         quarantine(error.record(name, 1, raw))
         return []
     report_left_out(name, left_out, quarantine)
-    identity = label
     if isinstance(item, StdlibInput):
-        identity = f"{source}/{label}"
         meta["path"] = label
     elif root is not None:
-        identity = name  # several roots may contain the same path
         meta |= {"path": label, "root": label_of(root)}
         license = find_license_file(root, str(file.relative_to(root)))
         meta |= {"license_file": label_of(Path(license))} if license else {}
+    identity = identity_of_file(file, label, root, item, source)
     return [(identity, text, source, _language_of(file, item), orjson.dumps(meta).decode())]
+
+
+def identity_of_file(file: Path, label: str, root: Path | None, item: Any, source: str) -> str:
+    """The id of the document of a file, without the name of an input that shares it."""
+    if isinstance(item, StdlibInput):
+        return f"{source}/{label}"
+    return label_of(file) if root else label  # several roots may contain the same path
 
 
 def _language_of(file: Path, item: Any) -> str:
