@@ -14,6 +14,8 @@ import re
 
 import numpy as np
 
+from preprocessing.text.normalize import change_outside_code
+
 # Bytes 0x80-0x9F as characters of CP1252, or as the C1 controls of Latin-1
 _CP1252 = {0x80 + i: bytes([0x80 + i]).decode("cp1252", "replace") for i in range(32)}
 _TO_BYTE = {chr(i): i for i in range(256)} | {
@@ -76,14 +78,19 @@ _HAN_BEFORE_HANGUL = re.compile("[\u4e00-\u9fff\uf900-\ufaff]([가-힣])")
 _HANGUL = re.compile("[가-힣]")
 _EAST_ASIAN = re.compile("[\u2010-\u203b\u3000-\u30ff\u3400-\u9fff가-힣\uff00-\uffef]+")
 # ÂÂ and ÃÂ read as CP949: what remains of UTF-8 that was misread twice and lost its controls
-_REMAINS = re.compile("[쩟횂]")
+_REMAINS = re.compile("[쩟횂쳇]")
 _RICH, _RICH_WITH_SIGNS = 0.8, 0.5
 _MOST_IN_WORDS = 0.25
 MIN_SYLLABLES = 2
 
 
 def repair_mojibake(text: str) -> str:
-    """Repairs the wrongly decoded Korean spans of a text; any other text stays unchanged."""
+    """Repairs the wrongly decoded spans of a text; any other text stays unchanged.
+
+    Code is repaired only where text around it is, too: alone it may be an example of the mistake.
+    """
+    if "`" in text and change_outside_code(text, _repair_once) == text:
+        return text
     while (repaired := _repair_once(text)) != text:
         text = repaired
     return text

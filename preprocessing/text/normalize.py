@@ -107,6 +107,7 @@ STARS, HEARTS, MARKS = "★☆", "♥♡", "!?"
 
 # A code span of one line; a backslash before it makes it text.
 _SPAN = r"(?<![`\\])(?P<ticks>`+)(?!`)[^\n]{1,1000}?(?<!`)(?P=ticks)(?!`)"
+_CODE_SPAN = re.compile(_SPAN)
 _INNER_BLANKS = re.compile(
     rf"(?P<code>{_SPAN})|^[ \t]*(?P<kept>(?:>>>[ ]|\.\.\.[ ]{{3}}|[\u2500-\u257f])[^\n]*)|^(?: {{4}}| {{0,3}}\t)[ \t]*(?P<line>[^ \t\n][^\n]*)"
     r"|^[ \t]*>(?:[ ]?>)*[ ](?:[ ]{4}|[ ]{0,3}\t)[ \t]*(?P<quoted>[^ \t\n][^\n]*)|(?<=[^ \t\n])[ \t]+(?=[^ \t\n])",
@@ -150,9 +151,13 @@ def remove_invisible_in_code(text: str) -> str:
 def to_usual_width(text: str) -> str:
     """Converts full-width ASCII and blanks of any width to ASCII, half-width jamo to full width; not half-width katakana.
 
-    Full-width marks between Chinese or Japanese characters, or between one and the end of its line, stay.
+    Full-width marks between Chinese or Japanese characters, or between one and the end of its line, stay; so does code.
     """
-    return _OTHER_WIDTHS.sub(lambda match: match["kept"] or match[0].translate(OTHER_WIDTHS), text)
+    text = text.replace("｀", "`")  # full-width backticks are those of spans, too
+    return change_outside_code(
+        text,
+        lambda part: _OTHER_WIDTHS.sub(lambda match: match["kept"] or match[0].translate(OTHER_WIDTHS), part),
+    )
 
 
 def spell_stray_jamo(text: str) -> str:
@@ -160,13 +165,17 @@ def spell_stray_jamo(text: str) -> str:
 
     NFKC leaves them where jamo were typed alone. It also composes ㅋㅋㅠㅠ in the middle, so a syllable between its own
     consonant and its own vowel becomes two letters. Jamo of Middle Korean without such a letter stay. So does U+318D
-    where it may be the letter: alone, in quotation marks, beside letters of its kind.
+    where it may be the letter: alone, in quotation marks, beside letters of its kind. Code stays, too.
     """
-    return _JAMO_CHANCE_OR_DOT.sub(_spell_jamo_or_dot, text)
+    return change_outside_code(text, lambda part: _JAMO_CHANCE_OR_DOT.sub(_spell_jamo_or_dot, part))
 
 
 def spell_stray_jamo_keep_old(text: str) -> str:
     """Like ``spell_stray_jamo``, but complete syllables of Middle Korean and U+318D stay."""
+    return change_outside_code(text, _spell_modern_jamo)
+
+
+def _spell_modern_jamo(text: str) -> str:
     parts, done = [], 0
     for match in _OLD_SYLLABLE.finditer(text):
         parts += [_JAMO_OR_CHANCE.sub(_spell_jamo, text[done : match.start()]), match[0]]
@@ -194,8 +203,9 @@ def join_typed_jamo(text: str) -> str:
 
     The run must not follow a syllable, must consist of two or more syllables that are not all equal, and must contain
     a vowel that does not express emotion: ㅋㅋㅋ, ㅎㅏㅎㅏ, ㅋㅠㅋㅠ and ㅇㅡㅇ stay. A consonant before a vowel starts a syllable.
+    Code stays.
     """
-    return _TYPED_APART.sub(_join_jamo, text)
+    return change_outside_code(text, lambda part: _TYPED_APART.sub(_join_jamo, part))
 
 
 def _join_jamo(match: re.Match[str]) -> str:
@@ -302,6 +312,21 @@ def change_outside_fences(text: str, change: Callable[[str], str]) -> str:
         parts += [change(text[done:start]), text[start:end]]
         done = end
     return "".join(parts) + change(text[done:])
+
+
+def change_outside_code(text: str, change: Callable[[str], str]) -> str:
+    """Applies ``change`` outside of fenced code and of code spans, piece by piece."""
+    if "`" not in text:
+        return change(text)
+
+    def change_outside_spans(part: str) -> str:
+        parts, done = [], 0
+        for span in _CODE_SPAN.finditer(part):
+            parts += [change(part[done : span.start()]), span[0]]
+            done = span.end()
+        return "".join(parts) + change(part[done:])
+
+    return change_outside_fences(text, change_outside_spans)
 
 
 def find_fences(text: str) -> list[tuple[int, int]]:
