@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 
 import numpy as np
 
@@ -65,6 +66,7 @@ _OTHER_SCRIPTS = (
     "\u0370-\u03ff", "\u0400-\u052f", "\u0530-\u058f", "\u0590-\u05ff", "\u0600-\u06ff", "\u0900-\u0dff",
     "\u0e00-\u0e7f", "\u10a0-\u10ff", "\u3001-\u30ff\u4e00-\u9fff\uff01-\uff9f", "\u2600-\u27bf\ufe0f\U0001f000-\U0001faff",
 )  # fmt: skip
+_WIDE_FORMS = re.compile("[\u3001-\u3003\u3008-\u3011\uff01-\uff9f]")  # in Korean text, too
 _OF_ONE_SCRIPT = re.compile("|".join(f"(?P<s{i}>[{one}]+)" for i, one in enumerate(_OTHER_SCRIPTS)))
 _HIGH = "[\u00a1-\u00fe]{2,}"
 _CP949_SPAN = re.compile(rf"{_HIGH}(?:[\t -~]*{_HIGH})*")
@@ -79,6 +81,7 @@ _HANGUL = re.compile("[가-힣]")
 _EAST_ASIAN = re.compile("[\u2010-\u203b\u3000-\u30ff\u3400-\u9fff가-힣\uff00-\uffef]+")
 # ÂÂ and ÃÂ read as CP949: what remains of UTF-8 that was misread twice and lost its controls
 _REMAINS = re.compile("[쩟횂쳇]")
+_LINE = re.compile("[^\n\r\v\f\u2028\u2029]+")
 _RICH, _RICH_WITH_SIGNS = 0.8, 0.5
 _MOST_IN_WORDS = 0.25
 MIN_SYLLABLES = 2
@@ -98,17 +101,22 @@ def repair_mojibake(text: str) -> str:
 
 def _repair_once(text: str) -> str:
     if _TWICE.search(text):
-        text = "\n".join(map(_repair_line_from_latin1_twice, text.split("\n")))
+        text = _change_lines(text, _repair_line_from_latin1_twice)
     if _WIDE.search(text):
-        text = "\n".join(map(_repair_line_from_latin1, text.split("\n")))
+        text = _change_lines(text, _repair_line_from_latin1)
     if _OTHER_SURE.search(text):
-        text = "\n".join(map(_repair_line_of_other_script, text.split("\n")))
+        text = _change_lines(text, _repair_line_of_other_script)
     if _WESTERN_IN_WORD.search(text):
-        text = "\n".join(map(_repair_western_line, text.split("\n")))
+        text = _change_lines(text, _repair_western_line)
     text = _CP949_SPAN.sub(_decode_from_cp949, text)
     if _looks_read_as_cp949(text):
-        text = "\n".join(map(_repair_line_read_as_cp949, text.split("\n")))
+        text = _change_lines(text, _repair_line_read_as_cp949)
     return text
+
+
+def _change_lines(text: str, change: Callable[[str], str]) -> str:
+    """Applies ``change`` to each line; U+0085, which may be a byte of a letter, ends none."""
+    return _LINE.sub(lambda line: change(line[0]), text)
 
 
 def _repair_line_from_latin1(line: str) -> str:
@@ -142,7 +150,7 @@ def _decode_from_latin1(match: re.Match[str]) -> str:
 
 
 def _repair_line_of_other_script(line: str) -> str:
-    """Repairs Greek, Cyrillic, Chinese and other letters, unless the line has such letters unharmed.
+    """Repairs Greek, Cyrillic, Chinese and other letters, except those of a script that the line has unharmed.
 
     A span is repaired where all of it is of one script, and one span of the line is sure to be misread.
     """
@@ -154,8 +162,7 @@ def _repair_line_of_other_script(line: str) -> str:
         for span, read in spans
         if _OTHER_SURE.search(span[0]) and (script := _OF_ONE_SCRIPT.fullmatch(read))
     }
-    if not scripts or scripts & {script.lastgroup for script in _OF_ONE_SCRIPT.finditer(line)}:
-        return line
+    scripts -= {script.lastgroup for script in _OF_ONE_SCRIPT.finditer(_WIDE_FORMS.sub("", line))}
     reads = {span.start(): read for span, read in spans if _script_of(read) in scripts}
     return _OTHER_SPAN.sub(lambda span: reads.get(span.start(), span[0]), line)
 

@@ -135,6 +135,11 @@ def test_repairs_other_scripts_and_signs(text, encoding):
     assert repair_mojibake(misread) == text
 
 
+def test_lines_end_as_in_the_cleaned_text_and_scripts_count_apart():
+    assert repair_mojibake("é\u2028cafÃ©\vè\rÃ©t") == "é\u2028café\vè\rét"
+    assert repair_mojibake("漢字 ＡＢ Ð¿Ñ€Ð¸ æ—¥æœ¬") == "漢字 ＡＢ при æ—¥æœ¬"
+
+
 @settings(max_examples=300, deadline=None)
 @given(words=WORDS)
 def test_western_text_never_becomes_korean(words):
