@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from megatron_ko.tables import wrap
+
 EXIT_DONE = 0
 EXIT_BUG = 1
 EXIT_USER_ERROR = 2
@@ -110,6 +112,29 @@ def shell_exit_code(returned: int) -> int:
     return returned if returned >= 0 else 128 - returned
 
 
+def _describe(error: OSError) -> str:
+    """What the system refused, where, and what to do."""
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "free some space" if is_full else "change the permissions, or choose another folder"
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or first_line(error)}; {remedy}"
+
+
+def report_message(text: str) -> None:
+    """Prints a message to stderr; at a terminal its lines end between words, and continue indented."""
+    if sys.stderr.isatty():
+        text = "\n".join(part for line in text.split("\n") for part in _hang_line(line))
+    print(text, file=sys.stderr, flush=True)
+
+
+def _hang_line(line: str) -> list[str]:
+    """The line at the width of the terminal; what continues it is indented by two more than its beginning."""
+    text = line.lstrip(" ")
+    indent = " " * (len(line) - len(text) + 2)
+    first, *rest = wrap(text, indent, cuts_words=False)
+    return [first[2:], *rest]
+
+
 def exit_code_of(
     main: Callable[[], int | None], *, quiet: bool = False, report: Callable[[str], None] | None = None
 ) -> int:
@@ -118,7 +143,7 @@ def exit_code_of(
     ``report`` receives the message; by default it goes to stderr. ``quiet`` drops the message: for ranks other than 0 in
     checks that every rank makes alike.
     """
-    report = report or (lambda text: print(text, file=sys.stderr, flush=True))
+    report = report or report_message
     try:
         return main() or EXIT_DONE
     except UserError as error:
@@ -132,5 +157,5 @@ def exit_code_of(
         if error.errno not in _SYSTEM_REFUSALS:
             raise
         if not quiet:
-            report(f"system error: {error}; free some space or choose a writable folder")
+            report(f"system error: {_describe(error)}")
         return EXIT_USER_ERROR

@@ -26,7 +26,7 @@ from megatron_ko.config.cli import (
 )
 from megatron_ko.config.loading import Loaded, load, to_yaml
 from megatron_ko.config.manual import manual
-from megatron_ko.errors import EXIT_BAD_RECORDS, EXIT_STOPPED, exit_code_of
+from megatron_ko.errors import EXIT_BAD_RECORDS, EXIT_STOPPED, exit_code_of, report_message
 from megatron_ko.wording import format_count
 from preprocessing.config import descriptions
 from preprocessing.config.pipeline import RULES, Config
@@ -250,11 +250,9 @@ def _run_step(step: str, arguments: list[str]) -> int:
         runner.close()
     if not bad or loaded.config.output.allow_bad_records:
         return 0
-    print(
+    report_message(
         f"{format_count(bad, 'record')} could not be read, see quarantine.jsonl; everything else is done "
-        f"(exit code {EXIT_BAD_RECORDS}; "
-        "0 with output.allow_bad_records=true)",
-        file=sys.stderr,
+        f"(exit code {EXIT_BAD_RECORDS}; 0 with output.allow_bad_records=true)"
     )
     return EXIT_BAD_RECORDS
 

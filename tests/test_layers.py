@@ -21,13 +21,12 @@ PACKAGES = ("megatron_ko", "preprocessing", "checkpoint_tools")
 # All layers, lowest first. A part is a folder, or a module beside the folders; a module imports from the parts of lower
 # layers and from its own part, without circles. A new part must be added here.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("megatron_ko.wording",),
+    ("megatron_ko.tables", "megatron_ko.wording"),
     (
         "megatron_ko.errors",
         "megatron_ko.logs",
         "megatron_ko.processes",
         "megatron_ko.progress",
-        "megatron_ko.tables",
     ),
     ("megatron_ko.files",),
     ("megatron_ko.config",),

@@ -75,7 +75,7 @@ def starting_files(folder: str, runs: str, text: str, code: str | None) -> dict[
         "folder": folder,
         "runs": runs,
         "text": _quote(f"{text}/{TEXT_FILES}"),
-        "code": _quote(f"{code or 'my_code'}/{CODE_FILES}"),
+        "code": _quote(f"{code or 'my_code'}/{_code_files(text, code)}"),
         "text_share": "0.7" if code else "1.0",
         "schema": "$schema",
     }
@@ -88,6 +88,13 @@ def starting_files(folder: str, runs: str, text: str, code: str | None) -> dict[
     for name in SCHEMAS:
         files[f".schema/{name}.json"] = json.dumps(json_schema(name), indent=1, ensure_ascii=False) + "\n"
     return files
+
+
+def _code_files(text: str, code: str | None) -> str:
+    """The pattern of source code; without notebooks where the folder of text, which reads them too, is in it or around it."""
+    here, there = Path(text).resolve(), Path(code or "my_code").resolve()
+    is_shared = here == there or here in there.parents or there in here.parents
+    return CODE_FILES.replace("ipynb,", "") if is_shared else CODE_FILES
 
 
 def _quote(text: str) -> str:

@@ -31,11 +31,11 @@ from preprocessing.differences.attribution import (
 from preprocessing.documents import read_batches
 from preprocessing.markup.notebook import NOTEBOOK, convert_notebook
 from preprocessing.readers.bad_records import BadRecord, RecordError
-from preprocessing.readers.input_units import Unit, has_records, label_of
-from preprocessing.readers.reading import read_unit
+from preprocessing.readers.input_units import Unit, has_records
+from preprocessing.readers.reading import prefix_id, read_unit
 from preprocessing.readers.text_encodings import decode_text
 from preprocessing.readers.warc import read_warc
-from preprocessing.readers.whole_files import markup_of_file
+from preprocessing.readers.whole_files import identity_of_file, markup_of_file
 from preprocessing.readers.wiki_dumps import parse_page, read_pages
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
@@ -210,8 +210,8 @@ def _read_as(unit: Unit, item: Any, context: Context) -> Iterator[tuple[str, str
 def _notebooks_with_outputs(unit: Unit, item: Any, wanted: set[str]) -> Iterator[tuple[str, str]]:
     """Notebooks with their outputs that are text: a person reads these, not the JSON."""
     for index, (file, label, _) in enumerate(unit.parts()):
-        identity = label_of(file) if unit.root else label
-        identity = f"{unit.input_name}/{identity}" if index in unit.shared else identity
+        identity = identity_of_file(file, label, unit.root, item, source_of(unit.input_name, item))
+        identity = prefix_id(identity, unit.input_name) if index in unit.shared else identity
         if identity in wanted and not has_records(file, item):
             text = decode_text(file.read_bytes(), file.suffix, item.encoding)
             yield identity, convert_notebook(text, with_text_outputs=True)[0]

@@ -73,7 +73,10 @@ def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typ
         row, start, end = data, offsets[r], offsets[r + 1]
         seen, found = _classify(row, start, end, table, limits, runs)
         changed = 0
-        if seen & COMPOSES or (prose and keep_old and seen & JAMO):
+        is_undone = seen & COMPOSES != 0 or (prose and keep_old and seen & JAMO != 0)
+        if prose and seen & BACKTICK and not is_undone:
+            is_undone = _may_change_code(row, start, end, table, seen, join_typed)
+        if is_undone:
             changed = UNDONE
         elif seen & (CONTROL | SINGLE | JAMO) or (prose and seen & (WIDTH | (_APART if join_typed else 0))):
             length = _decode_row(row, start, end, text)
@@ -132,6 +135,35 @@ def _classify(data, start, end, table, limits, runs):
     if start < end and (data[start] <= 32 or data[end - 1] <= 32):
         seen |= _BLANKS
     return seen, found
+
+
+@inner()
+def _may_change_code(data, start, end, table, seen, join_typed):
+    """Whether a character that only code keeps is in a line with a backtick, or after a fence; ``seen``: classes of the row."""
+    searched = seen & (WIDTH | JAMO)
+    if join_typed and seen & (_APART | CONTROL | SINGLE | WIDTH | JAMO):
+        searched |= seen & COMPATIBILITY
+    if not searched:
+        return False
+    fenced, beside = False, False
+    ticks, together = 0, 0  # backticks of the line, and those without a character between them
+    i = start
+    while 0 <= i < end:
+        c, step = decode(data, i)
+        classes = _classes_of(c, table)
+        if classes & BACKTICK:
+            ticks += 1
+            together += 1
+            fenced |= together == 3 or (ticks == 3 and seen & CONTROL != 0)
+        else:
+            together = 0
+        beside |= classes & searched != 0
+        if beside and (ticks or fenced):
+            return True
+        if c == ord("\n"):
+            ticks, beside = 0, False
+        i += step
+    return False
 
 
 @inner()

@@ -16,7 +16,7 @@ _FEED, _VERTICAL_TAB, _PAGE_BREAK, _RETURN, _ESCAPE = 10, 11, 12, 13, 27
 _JOINER, _LOWER_BLOCK = 0x200D, 0x2581
 # First letters of the conjoining jamo (leading, vowel, one before the trailing) and of the syllables
 _L, _V, _T, _S = 0x1100, 0x1161, 0x11A7, 0xAC00
-_ARAEA = 0x119E
+_ARAEA, _DOT_LETTER = 0x119E, 0x318D
 # Number of the initial and of the final of a compatibility consonant (from U+3131); -1: none
 _INITIAL = np.array([0, 1, -1, 2, -1, -1, 3, 4, 5, -1, -1, -1, -1, -1, -1, -1, 6, 7, 8, -1, 9, 10, 11, 12, 13, 14, 15,
                      16, 17, 18], np.int64)  # fmt: skip
@@ -169,7 +169,11 @@ def spell_stray_jamo(text, length, table, usual):
             ):
                 return -1, True
             letter = usual[c]
-            if c == _ARAEA and not (_L <= previous < 0x115F or 0xA960 <= previous <= 0xA97C):
+            if c == _ARAEA:
+                is_dot = not (_L <= previous < 0x115F or 0xA960 <= previous <= 0xA97C)
+            else:
+                is_dot = c == _DOT_LETTER and i + 1 < length and _is_dot(text, w, previous, text[i + 1])
+            if is_dot:
                 letter = np.uint32(ord("·"))
             changed |= letter != c
         before, previous = previous, c
@@ -177,6 +181,26 @@ def spell_stray_jamo(text, length, table, usual):
             text[w] = letter
             w += 1
     return w, changed
+
+
+@inner()
+def _is_dot(text, w, previous, following):
+    """Whether U+318D after ``text[:w]`` is a middle dot; ``previous`` and ``following``: the characters beside it."""
+    if _is_word(previous) or previous in (0x29, 0x5D, 0x7D, 0x2019, 0x201D, 0x3009, 0x300B, 0x300D, 0x300F):
+        return _is_word(following) or following in (
+            0x28, 0x5B, 0x7B, 0x2018, 0x201C, 0x3008, 0x300A, 0x300C, 0x300E
+        )  # fmt: skip
+    if following != 32 and following != 9:
+        return False
+    while w > 0 and (text[w - 1] == 32 or text[w - 1] == 9):
+        w -= 1
+    return w == 0 or text[w - 1] == 10
+
+
+@inner()
+def _is_word(c):
+    latin = 48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122
+    return latin or _S <= c < _S + 11172 or 0x4E00 <= c <= 0x9FFF
 
 
 @inner()

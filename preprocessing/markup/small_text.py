@@ -53,6 +53,7 @@ _LONG_WORD = re.compile(
 _PRODUCT = re.compile(rf"[0-9]{{0,3}}[{_LETTERS}]{{2,4}}")
 _GREEK = re.compile("[\u0370-\u03ff]")
 _NOTES = re.compile(r"[0-9]{1,3}(?:\s?[,–-]\s?[0-9]{1,3}){1,5}")
+_NOTE = re.compile(r"[0-9]{1,3}\)")
 _ORDINAL = re.compile(r"st|nd|rd|th|er|re|e|ème|o|a|os|as", re.IGNORECASE)
 _SIGNS = {"tm": "™", "sm": "℠", "(tm)": "™", "(r)": "®", "(c)": "©"}
 _ELEMENT_SYMBOL = re.compile(r"(?:[A-Z][a-z]?|[)\]])\Z")
@@ -127,6 +128,8 @@ def _raised(before: str, content: str, plain: str, is_link: bool) -> str:
         return content
     if (is_link and plain.isdigit()) or _NOTES.fullmatch(plain):
         return f"[{content}]"
+    if _NOTE.fullmatch(plain):
+        return f"^{content}"
     if _NUMBER.fullmatch(plain):
         return f"^{content}" if _can_be_raised(base) else f"[{content}]"
     if _can_be_raised(base):

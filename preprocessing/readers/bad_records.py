@@ -62,6 +62,10 @@ class DamagedStream(Exception):
     """A stream cannot be read further; its readable bytes were returned before."""
 
 
+class NotCompressed(DamagedStream):
+    """A file whose name ends as those of a codec do, but whose content is something else."""
+
+
 class DamagedMember(DamagedStream):
     """A member (gzip) or frame (zstd), which starts at byte ``start`` of the file, cannot be read further."""
 

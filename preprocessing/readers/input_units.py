@@ -121,7 +121,14 @@ def _find_units_of(name: str, item: Any, hashes: InputHashes, seed: int, report:
         return [unit for number, root in enumerate(roots) for unit in _split_tree(name, number, root, item)]
     files, missing = find_files(item.paths)
     for pattern in missing:
-        if Path(pattern).expanduser().is_dir():
+        path = Path(pattern).expanduser()
+        if path.is_symlink() and not path.exists():
+            message = f"{pattern!r} is a link to {os.readlink(path)!r}, which does not exist"
+            report("paths", message, "broken-link", "repair the link, or check whether a disk is mounted")
+        elif path.exists() and not path.is_dir():
+            message = f"{pattern!r} is a pipe, a socket or a device, not a file"
+            report("paths", message, "no-file", "write its content to a file")
+        elif path.is_dir():
             remedy = f"is a folder; write {pattern.rstrip('/')}/**/* for the files in it, or end the pattern with a suffix"
             report("paths", f"{pattern!r} {remedy}", "is-folder")
         else:

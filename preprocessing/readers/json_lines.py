@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ import pyarrow as pa
 from preprocessing.config.inputs import RecordsInput
 from preprocessing.readers.bad_records import MAX_RAW_BYTES, Quarantine, RecordError
 from preprocessing.readers.fields import Fields, Row
+from preprocessing.readers.file_formats import LONGEST_BEGINNING, find_other_format
 from preprocessing.readers.file_ranges import Range
 from preprocessing.readers.json_columns import Block, JsonColumns, has_simple_fields
 from preprocessing.readers.lines import read_line_blocks, too_long
 from preprocessing.readers.streams import read_blocks
-from preprocessing.readers.text_encodings import is_korean_cp949
+from preprocessing.readers.text_encodings import is_korean_cp949, utf16_without_mark
 
 _ARRAY = (
     "this is a JSON array, not JSON lines; write each of its objects on a line of its own, for example with: "
@@ -53,10 +55,10 @@ def read_json_lines(
         return _row(raw, number, label, fields, keys, quarantine)
 
     is_first = part is None or not part.start
-    if not is_first and _find_other_json(next(read_blocks(file), b"")):
+    if not is_first and _find_other_content(next(read_blocks(file), b"")):
         return  # reported with the first part
     for number, lines in read_line_blocks(file, label, part, max_bytes, quarantine):
-        if is_first and number == 1 and (other := _find_other_json(lines)):
+        if is_first and number == 1 and (other := _find_other_content(lines)):
             quarantine(other.record(label, 0, lines[:MAX_RAW_BYTES]))
             return
         block = columns.read(lines, number) if columns else None
@@ -65,6 +67,19 @@ def read_json_lines(
             yield from (row for row in rows if row is not None)
         else:
             yield from _in_order(block, lines, number, read_line)
+
+
+def _find_other_content(lines: bytes) -> RecordError | None:
+    """The error of a file that begins with ``lines`` and whose lines would all be bad records, else None."""
+    name = (
+        "utf-16"
+        if lines.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+        else utf16_without_mark(lines[: len(lines) & ~1])
+    )
+    if name:
+        cause = f"this is text in UTF-16, not UTF-8; convert the file: iconv -f {name} -t utf-8 IN > OUT"
+        return RecordError(cause, "is-utf-16")
+    return find_other_format(lines[:LONGEST_BEGINNING]) or _find_other_json(lines)
 
 
 def _find_other_json(lines: bytes) -> RecordError | None:

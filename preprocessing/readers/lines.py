@@ -7,7 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from preprocessing.readers.bad_records import MAX_RAW_BYTES, BadRecord, DamagedStream, Quarantine
+from preprocessing.readers.bad_records import (
+    MAX_RAW_BYTES,
+    BadRecord,
+    DamagedStream,
+    NotCompressed,
+    Quarantine,
+)
 from preprocessing.readers.file_ranges import Range
 from preprocessing.readers.streams import read_owned_blocks
 
@@ -85,6 +91,8 @@ def read_line_blocks(
             open_line.add(block[max(first, end) :])
         if open_line.size:
             yield from end_line()
+    except NotCompressed as mistake:
+        quarantine(BadRecord(label, 0, str(mistake), b"", rule="other-format"))
     except DamagedStream as damage:
         cause = f"compressed stream is damaged or ends early ({damage}); nothing after this line was read"
         quarantine(BadRecord(label, number, cause, open_line.take(), rule="damaged-file"))

@@ -57,11 +57,18 @@ def _read_rows(unit: Unit, item: Any, quarantine: Quarantine, seed: int) -> Iter
         yield from (_prefix_ids(row, unit.input_name) for row in rows) if index in unit.shared else rows
 
 
+def prefix_id(identity: str, input_name: str) -> str:
+    """The id of a document of a file that an earlier input reads, too."""
+    return f"{input_name}/{identity}"
+
+
 def _prefix_ids(rows: Row | pa.RecordBatch, name: str) -> Row | pa.RecordBatch:
     """Ids of documents of a file that another input reads, too, with the name of this input before them."""
     if isinstance(rows, tuple):
-        return f"{name}/{rows[0]}", *rows[1:]
-    return with_column(rows, "id", pa.array([f"{name}/{one}" for one in rows["id"].to_pylist()], pa.string()))
+        return prefix_id(rows[0], name), *rows[1:]
+    return with_column(
+        rows, "id", pa.array([prefix_id(one, name) for one in rows["id"].to_pylist()], pa.string())
+    )
 
 
 def _read_rows_of_file(

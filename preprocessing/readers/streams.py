@@ -19,7 +19,8 @@ from typing import Any
 import pyarrow as pa
 
 from megatron_ko.errors import DataError, first_line
-from preprocessing.readers.bad_records import DamagedMember, DamagedStream, TruncatedMember
+from preprocessing.readers.bad_records import DamagedMember, DamagedStream, NotCompressed, TruncatedMember
+from preprocessing.readers.file_formats import LONGEST_BEGINNING, find_wrong_suffix
 from preprocessing.readers.file_ranges import Range
 
 BLOCK_BYTES = 1 << 20
@@ -48,6 +49,12 @@ class Section(io.RawIOBase):
         data = self._file.read(max(0, min(size, self._end - self.position))) or b""
         self.position += len(data)
         return data
+
+    def peek(self) -> bytes:
+        """The next bytes, at most LONGEST_BEGINNING, which the next read returns again."""
+        beginning = self._file.read(LONGEST_BEGINNING) or b""
+        self._file.seek(self.position)
+        return beginning
 
     def close(self) -> None:
         self._file.close()
@@ -94,6 +101,8 @@ def _read_plain_or_decode(file: Path, start: int, end: int | None) -> Iterator[b
         return
     position = 0
     with Section(file, start, end) as section:
+        if not start and (wrong := find_wrong_suffix(file.suffix, section.peek())):
+            raise NotCompressed(wrong)
         try:
             for block in decode(section, sys.maxsize):
                 position += len(block)

@@ -19,12 +19,14 @@ from preprocessing.config.inputs import RecordsInput
 from preprocessing.documents import BATCH_BYTES
 from preprocessing.readers.bad_records import BadRecord, Quarantine, RecordError
 from preprocessing.readers.fields import Fields, Row
+from preprocessing.readers.file_formats import LONGEST_BEGINNING, find_other_format
 from preprocessing.readers.file_ranges import Range
 
 ROWS_AT_ONCE = 1024
 ColumnsOf = Callable[[pa.Schema], list[str]]
 ARROW_END = b"\xff\xff\xff\xff\0\0\0\0"
 ARROW_FILE_MAGIC = b"ARROW1"
+PARQUET_MAGIC = b"PAR1"
 DAMAGE = (pa.ArrowException, ValueError, OSError, MemoryError, OverflowError)
 
 
@@ -65,8 +67,24 @@ def _read_batches(
             quarantine(error.record(label, 0, b""))
     except DAMAGE as error:
         _raise_system_errors(error)
-        cause = f"the file cannot be read to its end: {first_line(error)}"
-        quarantine(BadRecord(label, first, cause, b"", rule="damaged-file"))
+        quarantine(_not_a_table(file, error).record(label, first, b""))
+
+
+def _not_a_table(file: Path, error: BaseException) -> RecordError:
+    """The error of a file that Arrow cannot open: another format, or a damaged file."""
+    with open(file, "rb") as opened:
+        beginning = opened.read(LONGEST_BEGINNING)
+    if beginning.lstrip()[:1] in (b"{", b"["):
+        return RecordError("this is JSON, not a table; set type: jsonl for it", "other-format")
+    other = find_other_format(beginning)
+    is_named = ARROW_FILE_MAGIC if file.suffix == ".arrow" else PARQUET_MAGIC
+    if other and not beginning.startswith(is_named):
+        return other
+    if "magic bytes not found" in str(error) and beginning.startswith(PARQUET_MAGIC):
+        return RecordError(
+            "the file ends early, as after a download that was cut off; fetch it again", "damaged-file"
+        )
+    return RecordError(f"the file cannot be read to its end: {first_line(error)}", "damaged-file")
 
 
 def _raise_system_errors(error: BaseException) -> None:

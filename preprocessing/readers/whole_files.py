@@ -19,6 +19,7 @@ from preprocessing.readers.bad_records import (
     report_left_out,
 )
 from preprocessing.readers.fields import Row
+from preprocessing.readers.file_formats import LONGEST_BEGINNING, find_other_format
 from preprocessing.readers.input_units import label_of
 from preprocessing.readers.source_trees import find_license_file, language_of_tree_file
 from preprocessing.readers.text_encodings import decode_text
@@ -70,16 +71,21 @@ def read_whole_file(
         quarantine(error.record(name, 1, raw))
         return []
     report_left_out(name, left_out, quarantine)
-    identity = label
     if isinstance(item, StdlibInput):
-        identity = f"{source}/{label}"
         meta["path"] = label
     elif root is not None:
-        identity = name  # several roots may contain the same path
         meta |= {"path": label, "root": label_of(root)}
         license = find_license_file(root, str(file.relative_to(root)))
         meta |= {"license_file": label_of(Path(license))} if license else {}
+    identity = identity_of_file(file, label, root, item, source)
     return [(identity, text, source, _language_of(file, item), orjson.dumps(meta).decode())]
+
+
+def identity_of_file(file: Path, label: str, root: Path | None, item: Any, source: str) -> str:
+    """The id of the document of a file, without the name of an input that shares it."""
+    if isinstance(item, StdlibInput):
+        return f"{source}/{label}"
+    return label_of(file) if root else label  # several roots may contain the same path
 
 
 def _language_of(file: Path, item: Any) -> str:
@@ -93,6 +99,8 @@ def _language_of(file: Path, item: Any) -> str:
 
 def _text_of(raw: bytes, file: Path, item: Any, meta: dict[str, Any]) -> tuple[str, Counter[str]]:
     """The text of a file, and what is left out of it; adds the title of a page to ``meta``. Raises RecordError."""
+    if other := find_other_format(raw[:LONGEST_BEGINNING]):
+        raise other
     if isinstance(item, HtmlInput):
         from preprocessing.readers.web_pages import convert_page
 

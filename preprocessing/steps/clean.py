@@ -35,6 +35,7 @@ from preprocessing.documents import (
 )
 from preprocessing.markup.conversion import CONVERTERS
 from preprocessing.pii.masking import mask_column
+from preprocessing.readers.bad_records import LEFT_OUT
 from preprocessing.readers.input_units import Unit
 from preprocessing.readers.reading import BadRecord, read_unit
 from preprocessing.running.context import Context, Outcome, Task
@@ -125,25 +126,27 @@ def run(context: Context) -> Outcome:
     bad = sum(entry["counts"].bad_records for entry in sources.values())
     quarantine = context.folder / "quarantine.jsonl"
     if not total:
-        raise DataError(
-            f"no document could be read; {quarantine} lists {format_count(bad, 'bad record')}"
-            + _first_cause(quarantine),
-            rule="no-documents",
-        )
+        raise DataError(_why_nothing_was_read(quarantine, bad), rule="no-documents")
     if bad:
         log.warning("set aside in %s: %s", quarantine, format_count(bad, "bad record"))
     counted = {name: {**entry, "counts": entry["counts"].to_json()} for name, entry in sources.items()}
     return Outcome([quarantine], {"sources": counted})
 
 
-def _first_cause(quarantine: Path) -> str:
-    """The first bad record, for a message; line 0 stands for the whole file."""
+def _why_nothing_was_read(quarantine: Path, bad: int) -> str:
+    """The message of inputs without any document, with the first bad record; line 0 stands for the whole file."""
+    if not bad:
+        return (
+            "no document could be read: the inputs are empty, or contain only what is left out on purpose (see "
+            f"{quarantine}); check inputs"
+        )
     with open(quarantine, encoding="utf-8") as file:
-        first = json.loads(next(file, "null"))
-    if not first:
-        return ""
+        first = next(one for one in map(json.loads, file) if not one["cause"].startswith(LEFT_OUT))
     line = f":{first['line']}" if first["line"] else ""
-    return f", such as {first['file']}{line}: {first['cause']}"
+    return (
+        f"no document could be read; {quarantine} lists {format_count(bad, 'bad record')}, such as "
+        f"{first['file']}{line}: {first['cause']}"
+    )
 
 
 def _item(context: Context, unit: Unit) -> Any:

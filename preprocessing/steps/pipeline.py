@@ -82,6 +82,12 @@ def _report_full_disk(context: Context) -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
+        if error.errno == errno.EFBIG:
+            raise DataError(
+                f"{context.folder}: a file would be larger than the file system or 'ulimit -f' allows; finished work is "
+                "kept: raise the limit and run the same command again",
+                rule="file-too-large",
+            ) from None
         free = shutil.disk_usage(context.folder).free
         raise DataError(
             f"{context.folder}: no space left ({error.strerror}, {free / 1e6:,.0f} MB free); finished work is kept: free "

@@ -58,6 +58,7 @@ def prose_table() -> np.ndarray:
     _set_family(table, ".", DOTS)
     _set_family(table, "…", ELLIPSIS)
     _mark(table, "[ㄱ-ㅣ]", COMPATIBILITY)
+    _mark(table, normalize.DOT_LETTER, JAMO)
     table[ord("`")] |= BACKTICK
     for character, classes in ((" ", BLANK), ("\t", BLANK | TAB), ("\n", BLANK | LINE_FEED), (":", COLON)):
         table[ord(character)] |= classes

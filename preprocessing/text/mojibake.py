@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 
 import numpy as np
+
+from preprocessing.text.normalize import change_outside_code
 
 # Bytes 0x80-0x9F as characters of CP1252, or as the C1 controls of Latin-1
 _CP1252 = {0x80 + i: bytes([0x80 + i]).decode("cp1252", "replace") for i in range(32)}
@@ -31,21 +34,40 @@ _KOREAN_LEFT = re.compile(f"[\u00ea-\u00ed]{_NEXT}")
 _PUNCTUATION = re.compile("[\u2010-\u2027\u2030-\u203b\u20ac\u2122]+")
 # Bytes that UTF-8 reads as a sign or letter of U+00A0-U+017F, or as ơ, ư and letters of U+1E00-U+1EFF (Vietnamese)
 _VIETNAMESE = f"\u00c6[\u00a0\u00a1\u00af\u00b0]|\u00e1[\u00b8-\u00bb]{_NEXT}"
-_WESTERN = f"[\u00c3-\u00c5]{_NEXT}|\u00c2[\u00a0-\u00bf]|{_VIETNAMESE}"
+# Romanian ș and ț, pinyin with the third tone, the apostrophe of Hawaiian: only beside small letters, since CAFFÈ™ is Italian
+_RARE = "\u00c8[\u0098-\u009b˜™š›]|\u00c7[\u008e\u0090\u0092\u0094\u009a\u017d‘’”š]"
+_RARE = f"(?:{_RARE})(?=[a-z])|(?<=[a-z])(?:{_RARE})|(?<=[a-z])\u00ca[»¼](?=[a-z])"
+_WESTERN = f"[\u00c3-\u00c5]{_NEXT}|\u00c2[\u00a0-\u00bf]|{_VIETNAMESE}|{_RARE}"
 # "«está»…" is Spanish, "má»™t" is not
 _QUOTED_A = re.compile("\u00e1\u00bb[‘’“”„‚‹›»«…–—•\u00a0](?![a-z])")
 _VIETNAMESE_ONLY = re.compile(f"\u00c6[\u00a1\u00b0]|\u00e1[\u00b8-\u00ba]{_NEXT}|\u00e1\u00bb{_NEXT}[a-z]")
 _WESTERN_SPAN = re.compile(f"(?:{_WESTERN})+")
-_SIGN_BEFORE_WORD = "(?<!\\S)\u00c2[©®·»«§±](?= [A-Za-z0-9가-힣])"
+_SIGN_BEFORE_WORD = "(?<!\\S)\u00c2[©®·»«§±¢£¥¼½¾](?= [A-Za-z0-9가-힣])"
+_TIMES = "(?<=[0-9] )\u00c3[\u0097—\u00b7](?= [0-9])"
+_IN_HANGUL = "(?<=[가-힣])\u00c2[\u00a0·](?=[가-힣])|(?<![A-Za-z\u00c0-\u024f])\u00c2\u00a0(?![»:;?!])"
 _WESTERN_IN_WORD = re.compile(
-    f"(?<=[A-Za-z0-9])(?:{_WESTERN})|(?:{_WESTERN})(?=[A-Za-z0-9])|{_SIGN_BEFORE_WORD}"
+    f"(?<=[A-Za-z0-9])(?:{_WESTERN})|(?:{_WESTERN})(?=[A-Za-z0-9])|{_SIGN_BEFORE_WORD}|{_TIMES}|{_IN_HANGUL}"
 )
 _SIGNS_BEFORE_WORDS = re.compile(_SIGN_BEFORE_WORD)
-# After a capital these may be what they are, OCKSÅ” or MANHÃ», but not in 3Ã—4
+# After a capital these may be what they are, OCKSÅ”, MANHÃ» or 10 Å±2, but not in 3Ã—4
 _CAPITAL_BEFORE_QUOTE = re.compile(
-    "[\u00c2-\u00c5][‘’“”„‚‹›«»…–—](?![a-z\u00c2])(?<![a-z]..)(?<![0-9]Ã—)", re.DOTALL
+    "[\u00c2-\u00c5][‘’“”„‚‹›«»…–—](?![a-z\u00c2])(?<![a-z]..)(?<![0-9]Ã—)(?<![0-9] Ã—(?= [0-9]))|[0-9] ?Å±",
+    re.DOTALL,
 )
 _LATIN_LETTER = re.compile("[\u00c0-\u017f]")
+# Letters of other scripts and pictures: a run that decodes and is too long, or has controls, to be anything else
+_OTHER = f"[\u00cd-\u00df]{_NEXT}|[\u00e0-\u00ef]{_NEXT}{{2}}|\u00f0{_NEXT}{{3}}"
+_OTHER_SPAN = re.compile(f"(?:{_OTHER})+")
+_OTHER_SURE = re.compile(
+    f"(?:[\u00cd-\u00df]{_NEXT}){{3}}|(?:[\u00e0\u00e1\u00e3-\u00e9\u00ef]{_NEXT}{{2}}){{2}}|\u00f0[\u009fŸ]{_NEXT}{{2}}"
+    f"|[\u00e0-\u00ef](?:{_NEXT}[\u0080-\u009f]|[\u0080-\u009f]{_NEXT})"
+)
+_OTHER_SCRIPTS = (
+    "\u0370-\u03ff", "\u0400-\u052f", "\u0530-\u058f", "\u0590-\u05ff", "\u0600-\u06ff", "\u0900-\u0dff",
+    "\u0e00-\u0e7f", "\u10a0-\u10ff", "\u3001-\u30ff\u4e00-\u9fff\uff01-\uff9f", "\u2600-\u27bf\ufe0f\U0001f000-\U0001faff",
+)  # fmt: skip
+_WIDE_FORMS = re.compile("[\u3001-\u3003\u3008-\u3011\uff01-\uff9f]")  # in Korean text, too
+_OF_ONE_SCRIPT = re.compile("|".join(f"(?P<s{i}>[{one}]+)" for i, one in enumerate(_OTHER_SCRIPTS)))
 _HIGH = "[\u00a1-\u00fe]{2,}"
 _CP949_SPAN = re.compile(rf"{_HIGH}(?:[\t -~]*{_HIGH})*")
 _HIGH_RUN = re.compile("[\u00a1-\u00fe]+")
@@ -58,14 +80,20 @@ _HAN_BEFORE_HANGUL = re.compile("[\u4e00-\u9fff\uf900-\ufaff]([가-힣])")
 _HANGUL = re.compile("[가-힣]")
 _EAST_ASIAN = re.compile("[\u2010-\u203b\u3000-\u30ff\u3400-\u9fff가-힣\uff00-\uffef]+")
 # ÂÂ and ÃÂ read as CP949: what remains of UTF-8 that was misread twice and lost its controls
-_REMAINS = re.compile("[쩟횂]")
+_REMAINS = re.compile("[쩟횂쳇]")
+_LINE = re.compile("[^\n\r\v\f\u2028\u2029]+")
 _RICH, _RICH_WITH_SIGNS = 0.8, 0.5
 _MOST_IN_WORDS = 0.25
 MIN_SYLLABLES = 2
 
 
 def repair_mojibake(text: str) -> str:
-    """Repairs the wrongly decoded Korean spans of a text; any other text stays unchanged."""
+    """Repairs the wrongly decoded spans of a text; any other text stays unchanged.
+
+    Code is repaired only where text around it is, too: alone it may be an example of the mistake.
+    """
+    if "`" in text and change_outside_code(text, _repair_once) == text:
+        return text
     while (repaired := _repair_once(text)) != text:
         text = repaired
     return text
@@ -73,15 +101,22 @@ def repair_mojibake(text: str) -> str:
 
 def _repair_once(text: str) -> str:
     if _TWICE.search(text):
-        text = "\n".join(map(_repair_line_from_latin1_twice, text.split("\n")))
+        text = _change_lines(text, _repair_line_from_latin1_twice)
     if _WIDE.search(text):
-        text = "\n".join(map(_repair_line_from_latin1, text.split("\n")))
+        text = _change_lines(text, _repair_line_from_latin1)
+    if _OTHER_SURE.search(text):
+        text = _change_lines(text, _repair_line_of_other_script)
     if _WESTERN_IN_WORD.search(text):
-        text = "\n".join(map(_repair_western_line, text.split("\n")))
+        text = _change_lines(text, _repair_western_line)
     text = _CP949_SPAN.sub(_decode_from_cp949, text)
     if _looks_read_as_cp949(text):
-        text = "\n".join(map(_repair_line_read_as_cp949, text.split("\n")))
+        text = _change_lines(text, _repair_line_read_as_cp949)
     return text
+
+
+def _change_lines(text: str, change: Callable[[str], str]) -> str:
+    """Applies ``change`` to each line; U+0085, which may be a byte of a letter, ends none."""
+    return _LINE.sub(lambda line: change(line[0]), text)
 
 
 def _repair_line_from_latin1(line: str) -> str:
@@ -112,6 +147,29 @@ def _decode_from_latin1(match: re.Match[str]) -> str:
     is_mixed = _HANGUL.search(read) and _EAST_ASIAN.fullmatch(read)  # 漢字와
     rich = _share_of_hangul(read) >= 0.5 or is_mixed or _PUNCTUATION.fullmatch(read)
     return read if rich else match[0]
+
+
+def _repair_line_of_other_script(line: str) -> str:
+    """Repairs Greek, Cyrillic, Chinese and other letters, except those of a script that the line has unharmed.
+
+    A span is repaired where all of it is of one script, and one span of the line is sure to be misread.
+    """
+    if not _OTHER_SURE.search(line):
+        return line
+    spans = [(span, _read_as_utf8(span)) for span in _OTHER_SPAN.finditer(line)]
+    scripts = {
+        script.lastgroup
+        for span, read in spans
+        if _OTHER_SURE.search(span[0]) and (script := _OF_ONE_SCRIPT.fullmatch(read))
+    }
+    scripts -= {script.lastgroup for script in _OF_ONE_SCRIPT.finditer(_WIDE_FORMS.sub("", line))}
+    reads = {span.start(): read for span, read in spans if _script_of(read) in scripts}
+    return _OTHER_SPAN.sub(lambda span: reads.get(span.start(), span[0]), line)
+
+
+def _script_of(text: str) -> str | None:
+    script = _OF_ONE_SCRIPT.fullmatch(text)
+    return script.lastgroup if script else None
 
 
 def _repair_western_line(line: str) -> str:

@@ -41,7 +41,14 @@ _CODE_INVISIBLE = re.compile(f"[{CODE_INVISIBLE}]")
 LOWER_BLOCK = "\u2581"
 
 JAMO = "\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb"
-_JAMO_OR_CHANCE = re.compile(f"(?<=[\u1100-\u1112])(?P<syllable>[가-힣])(?=[\u1161-\u1175])|[{JAMO}]")
+# U+318D, which Korean keyboards type for a middle dot, between words and numbers or as the mark of an item
+DOT_LETTER = "\u318d"
+BEFORE_DOT = ")\\]}0-9A-Za-z가-힣\u4e00-\u9fff’”〉》」』"
+AFTER_DOT = "(\\[{0-9A-Za-z가-힣\u4e00-\u9fff‘“〈《「『"
+_DOT = f"(?<=[{BEFORE_DOT}]){DOT_LETTER}(?=[{AFTER_DOT}])|(?m:^(?P<indent>[ \t]*){DOT_LETTER}(?=[ \t]))"
+_STRAY_JAMO = f"(?<=[\u1100-\u1112])(?P<syllable>[가-힣])(?=[\u1161-\u1175])|[{JAMO}]"
+_JAMO_OR_CHANCE = re.compile(_STRAY_JAMO)
+_JAMO_CHANCE_OR_DOT = re.compile(f"{_STRAY_JAMO}|(?P<dot>{_DOT})")
 _OPEN_SYLLABLES = "".join(map(chr, range(0xAC00, 0xD7A4, 28)))
 _OLD_SYLLABLE = re.compile(
     "[\u1100-\u115e\ua960-\ua97c][\u1161-\u11a7\ud7b0-\ud7c6][\u11a8-\u11ff\ud7cb-\ud7fb]?"
@@ -100,6 +107,7 @@ STARS, HEARTS, MARKS = "★☆", "♥♡", "!?"
 
 # A code span of one line; a backslash before it makes it text.
 _SPAN = r"(?<![`\\])(?P<ticks>`+)(?!`)[^\n]{1,1000}?(?<!`)(?P=ticks)(?!`)"
+_CODE_SPAN = re.compile(_SPAN)
 _INNER_BLANKS = re.compile(
     rf"(?P<code>{_SPAN})|^[ \t]*(?P<kept>(?:>>>[ ]|\.\.\.[ ]{{3}}|[\u2500-\u257f])[^\n]*)|^(?: {{4}}| {{0,3}}\t)[ \t]*(?P<line>[^ \t\n][^\n]*)"
     r"|^[ \t]*>(?:[ ]?>)*[ ](?:[ ]{4}|[ ]{0,3}\t)[ \t]*(?P<quoted>[^ \t\n][^\n]*)|(?<=[^ \t\n])[ \t]+(?=[^ \t\n])",
@@ -143,27 +151,40 @@ def remove_invisible_in_code(text: str) -> str:
 def to_usual_width(text: str) -> str:
     """Converts full-width ASCII and blanks of any width to ASCII, half-width jamo to full width; not half-width katakana.
 
-    Full-width marks between Chinese or Japanese characters, or between one and the end of its line, stay.
+    Full-width marks between Chinese or Japanese characters, or between one and the end of its line, stay; so does code.
     """
-    return _OTHER_WIDTHS.sub(lambda match: match["kept"] or match[0].translate(OTHER_WIDTHS), text)
+    text = text.replace("｀", "`")  # full-width backticks are those of spans, too
+    return change_outside_code(
+        text,
+        lambda part: _OTHER_WIDTHS.sub(lambda match: match["kept"] or match[0].translate(OTHER_WIDTHS), part),
+    )
 
 
 def spell_stray_jamo(text: str) -> str:
     """Converts conjoining jamo that NFC does not compose to the letters that people type: ㅋㅋ, ㅠㅠ, 5·18.
 
     NFKC leaves them where jamo were typed alone. It also composes ㅋㅋㅠㅠ in the middle, so a syllable between its own
-    consonant and its own vowel becomes two letters. Jamo of Middle Korean without such a letter stay.
+    consonant and its own vowel becomes two letters. Jamo of Middle Korean without such a letter stay. So does U+318D
+    where it may be the letter: alone, in quotation marks, beside letters of its kind. Code stays, too.
     """
-    return _JAMO_OR_CHANCE.sub(_spell_jamo, text)
+    return change_outside_code(text, lambda part: _JAMO_CHANCE_OR_DOT.sub(_spell_jamo_or_dot, part))
 
 
 def spell_stray_jamo_keep_old(text: str) -> str:
-    """Like ``spell_stray_jamo``, but complete syllables of Middle Korean stay."""
+    """Like ``spell_stray_jamo``, but complete syllables of Middle Korean and U+318D stay."""
+    return change_outside_code(text, _spell_modern_jamo)
+
+
+def _spell_modern_jamo(text: str) -> str:
     parts, done = [], 0
     for match in _OLD_SYLLABLE.finditer(text):
-        parts += [spell_stray_jamo(text[done : match.start()]), match[0]]
+        parts += [_JAMO_OR_CHANCE.sub(_spell_jamo, text[done : match.start()]), match[0]]
         done = match.end()
-    return "".join(parts) + spell_stray_jamo(text[done:])
+    return "".join(parts) + _JAMO_OR_CHANCE.sub(_spell_jamo, text[done:])
+
+
+def _spell_jamo_or_dot(match: re.Match[str]) -> str:
+    return (match["indent"] or "") + "·" if match["dot"] else _spell_jamo(match)
 
 
 def _spell_jamo(match: re.Match[str]) -> str:
@@ -182,8 +203,9 @@ def join_typed_jamo(text: str) -> str:
 
     The run must not follow a syllable, must consist of two or more syllables that are not all equal, and must contain
     a vowel that does not express emotion: ㅋㅋㅋ, ㅎㅏㅎㅏ, ㅋㅠㅋㅠ and ㅇㅡㅇ stay. A consonant before a vowel starts a syllable.
+    Code stays.
     """
-    return _TYPED_APART.sub(_join_jamo, text)
+    return change_outside_code(text, lambda part: _TYPED_APART.sub(_join_jamo, part))
 
 
 def _join_jamo(match: re.Match[str]) -> str:
@@ -290,6 +312,21 @@ def change_outside_fences(text: str, change: Callable[[str], str]) -> str:
         parts += [change(text[done:start]), text[start:end]]
         done = end
     return "".join(parts) + change(text[done:])
+
+
+def change_outside_code(text: str, change: Callable[[str], str]) -> str:
+    """Applies ``change`` outside of fenced code and of code spans, piece by piece."""
+    if "`" not in text:
+        return change(text)
+
+    def change_outside_spans(part: str) -> str:
+        parts, done = [], 0
+        for span in _CODE_SPAN.finditer(part):
+            parts += [change(part[done : span.start()]), span[0]]
+            done = span.end()
+        return "".join(parts) + change(part[done:])
+
+    return change_outside_fences(text, change_outside_spans)
 
 
 def find_fences(text: str) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 import errno
 import glob
+import gzip
 import json
 import os
 import sys
@@ -145,6 +146,95 @@ def test_an_unknown_encoding_is_refused_while_the_configuration_is_checked(encod
     with pytest.raises(ValidationError) as caught:
         SourceTreeInput(type="source_tree", roots=["x"], encoding=encoding)
     assert caught.value.errors()[0]["loc"] == ("encoding",)
+
+
+# --- other formats -----------------------------------------------------------------------------------------
+
+OTHER = {
+    "gzip": gzip.compress(b"{}\n" * 9),
+    "zstd": pa.compress(b"{}\n" * 9, codec="zstd", asbytes=True),
+    "Word": b"PK\3\4\x14\0\6\0\x08\0\0\0!\0\xc3z[Content_Types].xml word/document.xml",
+    "ZIP": b"PK\3\4\x14\0\6\0\x08\0\0\0!\0\xc3za.txt",
+    "PDF": b"%PDF-1.4\n1 0 obj\n",
+    "Hangul": bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 99,
+    "PNG": b"\x89PNG\r\n\x1a\n" + b"\0" * 40,
+    "Parquet": b"PAR1\x15\x04\x15\0\xff",
+    "Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n",
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_a_file_of_another_format_is_one_message_with_its_name(tmp_path, name):
+    html, tree = HtmlInput(type="html", paths=["x"]), SourceTreeInput(type="source_tree", roots=["x"])
+    for file, item in (("x.jsonl", JSONL), ("x.txt", TEXT), ("x.html", html), ("x.py", tree)):
+        rows, bad = read(write(tmp_path, file, OTHER[name]), item)
+        assert not rows and [one.rule for one in bad] == ["other-format"] and name in bad[0].cause
+
+
+def test_text_about_a_format_is_text(tmp_path):
+    for text in (
+        "%PDF는 머리글이다",
+        "GIF89a와 GIF87a",
+        "PAR1 골프",
+        "Rar! 압축",
+        "PK는 승부차기",
+        "BZh91AY",
+        "Git LFS version https",
+    ):
+        rows, bad = read(write(tmp_path, "x.txt", text), TEXT)
+        assert [row["text"] for row in rows] == [text] and not bad
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst", ".xz", ".bz2"])
+def test_a_wrong_suffix_of_compression_is_named(tmp_path, suffix):
+    for data, name in (
+        (b'{"text": "a"}\n', "plain text"),
+        (OTHER["PDF"], "PDF"),
+        (bytes(range(200, 256)), "other bytes"),
+    ):
+        rows, bad = read(write(tmp_path, f"x.jsonl{suffix}", data), JSONL)
+        assert not rows and rules_of(bad) == [(0, "other-format")] and name in bad[0].cause
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_json_lines_in_utf_16_are_one_message(tmp_path, encoding):
+    lines = "\n".join(json.dumps(one, ensure_ascii=False) for one in RECORDS)
+    path = write(tmp_path, "x.jsonl", lines.encode(encoding))
+    size = path.stat().st_size
+    for part, count in ((None, 1), (Range(0, size // 2), 1), (Range(size // 2, size, 60, True), 0)):
+        rows, bad = read(path, JSONL, part)
+        assert not rows and rules_of(bad) == [(0, "is-utf-16")] * count
+
+
+def test_a_table_of_another_format_is_named(tmp_path):
+    item = ParquetInput(type="parquet", paths=["x"], lang="ko")
+    pq.write_table(pa.table({"text": ["글"] * 999}), tmp_path / "whole")
+    whole = (tmp_path / "whole").read_bytes()
+    for name, data, rule, word in (
+        ("x.parquet", b'{"text": "a"}\n', "other-format", "jsonl"),
+        ("x.parquet", b"ARROW1\0\0\xff\xff", "other-format", "Arrow"),
+        ("x.parquet", OTHER["gzip"], "other-format", "gzip"),
+        ("x.parquet", whole[:-9], "damaged-file", "ends early"),
+        ("x.arrow", whole, "other-format", "Parquet"),
+    ):
+        rows, bad = read(write(tmp_path, name, data), item)
+        assert not rows and rules_of(bad) == [(0, rule)] and word in bad[0].cause
+
+
+def test_paths_that_are_no_files_are_named(tmp_path):
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "away.jsonl")
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "folder.jsonl").mkdir()
+    for name, rule in (
+        ("link", "broken-link"),
+        ("pipe", "no-file"),
+        ("folder", "is-folder"),
+        ("none", "no-match"),
+    ):
+        item = JsonlInput(type="jsonl", lang="ko", paths=[str(tmp_path / f"{name}.jsonl")])
+        with pytest.raises(DataError) as caught:
+            find_units(Loaded(Config(a=item), {}))  # pyright: ignore[reportArgumentType]
+        assert caught.value.rule == rule
 
 
 # --- empty files -----------------------------------------------------------------------------------------

@@ -130,6 +130,7 @@ def test_code_of_two_lines_is_a_span(html, expected):
         ("M<sup>me</sup>", "M(me)"),
         ("the<sup>abc</sup>", "the(abc)"),
         ("페이스북<sup>Facebook</sup>", "페이스북(Facebook)"),
+        ("각주<sup>1)</sup>가, note<sup>12)</sup>", "각주^1)가, note^12)"),
     ],
 )
 def test_a_power_of_letters_is_no_gloss(html, expected):

@@ -111,6 +111,35 @@ def test_signs_and_remains_of_misread_signs(before, after):
     assert repair_mojibake(before) == after
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "러시아어로 Привет, мир!",
+        "Ελληνικά και αγγλικά",
+        "日本語の本, 中国",
+        "그리고 สวัสดี 라고 했다",
+        "שלום, مرحبا",
+        "좋아요 😀 👍",
+        "Țară și oraș, nǐ hǎo, Hawaiʻi",
+        "3 × 4 = 12",
+        "½ 컵, ¼ 컵",
+        "£ 5, ¥ 300",
+        "서울·부산",
+        "서울\u00a0부산",
+        "끝.\u00a0 다음",
+    ],
+)
+def test_repairs_other_scripts_and_signs(text, encoding):
+    misread = "".join(web_misread(c, encoding) if c < "가" or c > "힣" else c for c in text)
+    assert repair_mojibake(misread) == text
+
+
+def test_lines_end_as_in_the_cleaned_text_and_scripts_count_apart():
+    assert repair_mojibake("é\u2028cafÃ©\vè\rÃ©t") == "é\u2028café\vè\rét"
+    assert repair_mojibake("漢字 ＡＢ Ð¿Ñ€Ð¸ æ—¥æœ¬") == "漢字 ＡＢ при æ—¥æœ¬"
+
+
 @settings(max_examples=300, deadline=None)
 @given(words=WORDS)
 def test_western_text_never_becomes_korean(words):
@@ -142,11 +171,17 @@ def test_korean_words_beside_latin_letters_are_repaired(text):
         "«VOILÀ» «DÉJÀ» «À»",
         "OCKSÅ” MANHÃ» JÄ“",
         "10 Å–20 Å",
+        "10 Å±2 Å, 5Å±1",
         "café가 cafÃ©로 깨져 보인다.",
         "é는 Ã©로 보인다.",
         "«Está»… «allá», »á» – «Mamá»”, já»",
         "Æ°",
-        "Ð¿Ñ€Ð¸Ð²ÐµÑ‚ Ð¼Ð¸Ñ€",
+        "Ð는 아이슬란드 글자다. Ñ와 Ø, Þ도 있다.",
+        "привет은 Ð¿Ñ€Ð¸Ð²ÐµÑ‚로 깨진다.",
+        "日本語 → æ—¥æœ¬èª",
+        "😀는 ðŸ˜€로 보인다.",
+        "CAFFÈ™ ÇA «Ê»",
+        "« Â\u00a0» est une lettre",
     ],
 )
 def test_other_text_stays(text):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from megatron_ko.program.init import CODE_FILES, TEXT_FILES
+from megatron_ko.program.init import CODE_FILES, TEXT_FILES, starting_files
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.config.inputs import SourceTreeInput, TextInput
 from preprocessing.differences.attribution import clean_in_stages
@@ -233,5 +233,7 @@ def test_other_text_stays_as_it_is(text):
 
 
 def test_a_new_configuration_reads_notebooks_among_text_and_code():
+    for text, code, count in (("a", "b", 2), ("a", "a", 1), ("a", "a/b", 1), ("a/../c/d", "./c", 1)):
+        assert starting_files("folder", "runs", text, code)["data.yaml"].count("ipynb") == count
     for patterns in (TEXT_FILES, CODE_FILES):
         assert "**/*.ipynb" in expand_braces(patterns)

@@ -2,7 +2,10 @@
 
 import pytest
 
+from preprocessing.config.cleaning import CleanConfig
 from preprocessing.markup.html_text import html_to_text
+from preprocessing.steps.text_operations import operations_for
+from preprocessing.text.mojibake import repair_mojibake
 from preprocessing.text.normalize import collapse_blanks, find_fences, to_usual_width
 
 
@@ -42,6 +45,28 @@ def test_quoted_prose_and_ellipses_collapse() -> None:
 )
 def test_marks_between_han_characters_stay(text: str, expected: str) -> None:
     assert to_usual_width(text) == expected
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "`ＡＢＣ`와 `ᄏᄏ`, ``ㅎㅏㄴㄱㅡㄹ ` ｘ``, `가ㆍ나`",
+        "```\nprint('！？　ＡＢＣ')\n\u00a0x = 'ᄏᄏ 5ᆞ18 ㅎㅏㄴㄱㅡㄹ'\n```",
+        "`cafÃ©`, `í•œê¸€`는 깨진 글자다.",
+        "```\ncafÃ© í•œê¸€ Ð¿Ñ€Ð¸Ð²ÐµÑ‚\n```",
+    ],
+)
+def test_characters_of_code_stay(code: str) -> None:
+    text = f"글이다.\n\n{code}\n\n끝이다."
+    changed = text
+    for operation in operations_for("ko", "html", CleanConfig()):
+        changed = operation.apply(changed)
+    assert changed == text
+
+
+def test_misread_code_of_misread_text_is_repaired() -> None:
+    text = "본문의 `변수`를 본다.\n\n```\n# 주석이다\n```\n끝이다."
+    assert repair_mojibake(text.encode().decode("latin-1")) == text
 
 
 @pytest.mark.parametrize("code", ["a -> b", "x => y", "x <- y", "a < b"])
