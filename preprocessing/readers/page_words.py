@@ -10,6 +10,11 @@ NAVIGATION = frozenset((
     "paginate", "pager", "sitemap", "skip", "skipnav", "skiplink", "accessibility", "toc", "tableofcontents",
     "catlinks", "tabs", "tablist", "tabmenu", "util", "toolbar", "tools", "quick", "quickmenu",
 ))  # fmt: skip
+MENUS = frozenset((
+    "nav", "navi", "navigation", "navbar", "gnb", "lnb", "snb", "fnb", "tnb", "menu", "menus", "submenu", "topmenu", "mainmenu",
+    "leftmenu", "menubar", "allmenu", "breadcrumb", "breadcrumbs", "crumb", "crumbs", "sitemap", "skip", "skipnav", "skiplink",
+))  # fmt: skip
+"""Words of menus, in which the title of a page is no heading."""
 SURROUNDINGS = frozenset((
     "footer", "foot", "footwrap", "colophon", "copyright", "copyrights", "sidebar", "aside", "side", "widget", "widgets", "banner",
     "banners", "ad", "ads", "adv", "advert", "adsense", "adsbygoogle", "advertisement", "sponsor", "sponsored", "promo",
