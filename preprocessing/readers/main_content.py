@@ -26,7 +26,7 @@ from preprocessing.readers.page_groups import (
 from preprocessing.readers.page_headings import MOST_DESCENDANTS, find_heading, heading_above
 from preprocessing.readers.page_surroundings import HEADINGS, LEAST_PROSE, cut_surroundings, is_page_of_links
 from preprocessing.readers.page_tree import INLINE, Element, PageTree, build_tree, sum_texts, weight_of
-from preprocessing.readers.page_words import ANSWERS, CONTENT, names_own
+from preprocessing.readers.page_words import ANSWERS, CONTENT, SENTENCE, is_notice, names_own
 
 _CONTAINERS = frozenset((
     "", "html", "body", "div", "section", "main", "article", "form", "center", "table", "tbody", "tr", "td", "fieldset",
@@ -42,7 +42,7 @@ def find_main_content(page: str, title: str) -> str:
     """HTML of the main content of a page that resiliparse has serialized; the empty text where it has none."""
     tree = build_tree(page)
     sum_texts(tree.elements)
-    heading = find_heading(tree, title)
+    heading, in_menu = find_heading(tree, title)
     around_heading = {heading, *heading.ancestors()} if heading else set()
     cut_surroundings(tree, around_heading)
     root = tree.elements[0]
@@ -50,11 +50,11 @@ def find_main_content(page: str, title: str) -> str:
     content = (
         _content_around(heading, root)
         if of_links and heading
-        else _choose_content(root, around_heading, of_links)
+        else _choose_content(tree, around_heading, of_links)
     )
     cut_groups(tree, content, around_heading, of_links)
     cut_policies(tree, content)
-    return heading_above(tree, content, heading) + cut_last_notices(_join_uncut(tree, content))
+    return heading_above(tree, content, heading, in_menu) + cut_last_notices(_join_uncut(tree, content))
 
 
 # --- content ---------------------------------------------------------------------------------------------
@@ -68,10 +68,10 @@ def _content_around(heading: Element, page: Element) -> Element:
     return page
 
 
-def _choose_content(page: Element, around_heading: set[Element], of_links: bool) -> Element:
+def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool) -> Element:
     """The smallest container that has most of the text of each container around it, and no content beside it."""
     weigh = _text_of if of_links else weight_of
-    content, is_named, left = page, False, 0
+    content, is_named, left = tree.elements[0], False, 0
     while True:
         children = [child for child in content.children if not child.is_cut and child.text]
         heaviest = max(children, key=lambda child: _rank(child, weigh), default=None)
@@ -85,6 +85,8 @@ def _choose_content(page: Element, around_heading: set[Element], of_links: bool)
         if not of_links and (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):
             return content
         left += sum(other.prose for other in others if not is_link_group(other))
+        if any(_has_sentences(tree, other) for other in others):
+            return content
         if not of_links and _leaves_content(heaviest, others, left):
             return content
         share = NAMED_SHARE if _is_content(heaviest) else CONTENT_SHARE
@@ -101,6 +103,16 @@ def _leaves_content(heaviest: Element, others: list[Element], left: int) -> bool
     if left >= max(LEAST_PROSE, share * heaviest.prose):
         return True
     return not _has_title(heaviest) and any(other.prose and _has_title(other) for other in others)
+
+
+def _has_sentences(tree: PageTree, element: Element) -> bool:
+    """True for a block of sentences without links, which belongs to the content however short it is."""
+    if element.links or 2 * element.prose < element.text or not element.prose:
+        return False
+    text = tree.text_of(element)
+    if text and is_notice(text):
+        return False
+    return bool(SENTENCE.search(tree.html, element.inside, element.close))
 
 
 def _has_title(element: Element) -> bool:

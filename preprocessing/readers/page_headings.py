@@ -6,6 +6,7 @@ What repeats the title in a menu, a footer or the link to the first page is no h
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import islice
 
 from preprocessing.readers.page_groups import LONGEST_HEADING
@@ -25,22 +26,25 @@ MOST_LEVELS = 8  # elements around the content in which its heading is searched
 MOST_PARTS = 8  # of a title
 
 
-def find_heading(tree: PageTree, title: str) -> Element | None:
-    """The element that repeats the title of the page or the longest part of it; headings are preferred."""
+def find_heading(tree: PageTree, title: str) -> tuple[Element | None, Element | None]:
+    """The element that repeats the title of the page or the longest part of it, and the one in a menu; headings are preferred."""
     parts = _split_title(title)
     sizes = {
         size for part in parts if len(part) > 1 for size in range(len(part), len(part) + title.count(" ") + 9)
     }
-    best, best_rank = None, (0, False, False)
+    best: list[Element | None] = [None, None]
+    ranks = [(0, False, False)] * 2
     for element in tree.elements[1:]:
-        if element.text not in sizes:
+        if element.text not in sizes or element.name == "button":
             continue
         text = _SPACE.sub("", tree.text_of(element))
-        if text in parts and not _leads_home(tree, element) and not _is_in_surroundings(tree, element):
-            rank = (len(text), element.name in HEADINGS, element.name == "h1")
-            if rank > best_rank:
-                best, best_rank = element, rank
-    return best
+        if text not in parts or _leads_home(tree, element) or _is_in(element, tree, _is_footer):
+            continue
+        rank = (len(text), element.name in HEADINGS, element.name == "h1")
+        in_menu = element.name != "h1" and _is_in(element, tree, _is_menu)
+        if rank > ranks[in_menu]:
+            best[in_menu], ranks[in_menu] = element, rank
+    return best[0], best[1]
 
 
 def _split_title(title: str) -> set[str]:
@@ -51,15 +55,14 @@ def _split_title(title: str) -> set[str]:
     return {_SPACE.sub("", title[start:stop]) for n, start in enumerate(starts) for stop in stops[n:]}
 
 
-def _is_in_surroundings(tree: PageTree, element: Element) -> bool:
-    """True in a footer or menu, unless it contains the page; menus repeat the title, above the page and in the footer."""
+def _is_in(element: Element, tree: PageTree, is_around: Callable[[Element], bool]) -> bool:
+    """True inside of a footer or menu, unless it contains the page; both repeat the title."""
     prose = MOST * tree.elements[0].prose
-    if element.name == "button":
-        return True
-    return any(
-        above.prose <= prose and (above.name == "footer" or (element.name != "h1" and _is_menu(above)))
-        for above in (element, *element.ancestors())
-    )
+    return any(above.prose <= prose and is_around(above) for above in (element, *element.ancestors()))
+
+
+def _is_footer(element: Element) -> bool:
+    return element.name == "footer"
 
 
 def _is_menu(element: Element) -> bool:
@@ -76,9 +79,9 @@ def _leads_home(tree: PageTree, element: Element) -> bool:
     return bool(_HOME.search(tree.html, element.start, element.close))
 
 
-def heading_above(tree: PageTree, content: Element, heading: Element | None) -> str:
+def heading_above(tree: PageTree, content: Element, heading: Element | None, in_menu: Element | None) -> str:
     """HTML of the heading of the content where it is outside of it; the empty text without one."""
-    heading = heading or _nearest_heading(content)
+    heading = heading or _nearest_heading(content) or in_menu
     if heading is None or heading.start >= content.start:
         return ""
     if heading.name in HEADINGS:
