@@ -45,7 +45,7 @@ _TERM_END = re.compile(
 _LAST_OF_TERM = re.compile(r"([^\s>]?)((?:</(?:a|b|code|em|i|span|strong|tt)>|\s){0,8})\Z", re.IGNORECASE)
 _LONGEST_LAST = 1 + 8 * len("</strong>")
 _BETWEEN_CELLS = re.compile(r"(?<=</t[dh]>)\s{1,1000}(?=<t[dh][\s>])", re.IGNORECASE)
-_NO_TEXT = r"(?:\s|</?(?:a|b|br|div|em|i|img|input|p|picture|source|span|strong{})(?=[\s/>])[^<>]{{0,4000}}>){{0,60}}+"
+_NO_TEXT = r"(?:\s{{1,4000}}+|</?(?:a|b|br|button|div|em|figure|i|img|input|label|p|picture|source|span|strong{})(?=[\s/>])[^<>]{{0,4000}}>){{0,60}}+"
 _EMPTY = re.compile(  # items and headings without text, such as those of a picture
     rf"<li(?:\s[^<>]{{0,2000}})?>{_NO_TEXT.format('|h[1-6]')}</li\s{{0,20}}>"
     rf"|<(h[1-6])(?:\s[^<>]{{0,2000}})?>{_NO_TEXT.format('')}</\1\s{{0,20}}>",

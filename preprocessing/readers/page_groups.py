@@ -14,6 +14,7 @@ from preprocessing.readers.page_words import (
     LINKS_HEADING,
     NAMES_NO_POST,
     POLICIES,
+    SENTENCE,
     is_notice,
 )
 
@@ -23,6 +24,10 @@ _ANNOUNCING = frozenset((*HEADINGS, *BLOCKS))
 _BARS = " \n\t\u00a0|·ㆍ/"
 _NONE = re.compile(r"없습니다\W*\Z")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}\s?[.\-/년]\s?[0-9]{1,2}")
+_HEADING = re.compile(
+    r"<(?:h[1-6]|strong)\b[^>]*>((?:(?!<a\b)[^<]|<(?!a\b|/h[1-6]|/strong)){1,300})</(?:h[1-6]|strong)>"
+)
+_TAG = re.compile(r"<[^<>]*>")
 _LINE = re.compile(r"(?:(?<=<br>)|(?<=<hr>)|(?<=<br/>)|(?<=<br />))([^<>]+)(?=<br|<hr|</|\Z)")
 
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
@@ -32,6 +37,7 @@ LONGEST_BOX_HEADING = 20
 CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
 LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its heading
 LONGEST_HEADING = 60
+LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
 NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 
 
@@ -99,8 +105,8 @@ def _is_other(tree: PageTree, before: Element | None, element: Element, of_links
     if element.name == RUN:
         return not (of_links_page or _is_inside_part(element) or _is_part_of_line(tree, element))
     if (not of_links_page or _is_row_of_layout(element)) and is_link_group(element):
-        is_part = element.name in BLOCKS and before is not None and before.name in _ANNOUNCING
-        if not (is_part or _is_inside_part(element)):
+        is_part = element.name in BLOCKS and before is not None and _announces(tree, before)
+        if not (is_part or _is_inside_part(element) or _is_section(tree, element)):
             return True
     if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):
         return False  # of a list the items are judged
@@ -110,6 +116,25 @@ def _is_other(tree: PageTree, before: Element | None, element: Element, of_links
         before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(tree.text_of(before))
     )
     return not is_license and is_notice(tree.text_of(element))
+
+
+def _announces(tree: PageTree, element: Element) -> bool:
+    """True for a block after which a list of links belongs to the content: text, or a heading with a sentence."""
+    if element.name in _ANNOUNCING:
+        return True
+    if not element.prose or element.text > LONGEST_INTRODUCTION or element.links:
+        return False
+    return _HEADING.search(tree.html, element.inside, element.close) is not None
+
+
+def _is_section(tree: PageTree, element: Element) -> bool:
+    """True for a heading, a sentence outside of links and links: a part of a page that has several, such as its news."""
+    if element.name not in ("div", "section", "article") or not element.prose:
+        return False
+    heading = _HEADING.search(tree.html, element.inside, element.close)
+    if heading is None or LINKS_HEADING.fullmatch(_TAG.sub("", heading[1]).strip()):
+        return False
+    return SENTENCE.search(tree.html, element.inside, element.close) is not None
 
 
 def _is_before_or_after(element: Element, text: str) -> bool:

@@ -211,7 +211,8 @@ def _is_hidden(element: Element) -> bool:
 
 
 def _is_comment(element: Element) -> bool:
-    return not COMMENTS.isdisjoint(_own_words(element))
+    """True for names of comments; a paragraph with such a name is a caption or a remark."""
+    return element.name != "p" and not COMMENTS.isdisjoint(_own_words(element))
 
 
 def _is_block_of_prose(element: Element) -> bool:
@@ -238,12 +239,14 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
         return False  # judged by its tag
     words = _own_words(element)
     is_sure = _is_sure(words)
-    is_comment = not COMMENTS.isdisjoint(words)
+    is_comment = not COMMENTS.isdisjoint(words) and element.name != "p"
     if _has_most(element, page, MOST_IF_SURE if is_sure or is_comment else MOST):
         return False
     if element.name == "aside" and not CALLOUTS.isdisjoint(words):
         return False
     marks = _MARKING & words if element.links else (_MARKING & words) - OFFERS
+    if marks <= NAVIGATION and not is_sure and element.prose > max(2 * element.linked, LEAST_PROSE):
+        marks = frozenset()  # no menu has sentences
     if not element.links and (
         marks <= _BESIDE or (marks <= _OF_LINKS and (element.prose or marks.isdisjoint(TAGS)))
     ):
