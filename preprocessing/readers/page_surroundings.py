@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 
+from preprocessing.readers.page_replies import find_replies
 from preprocessing.readers.page_tree import Element, PageTree, sum_texts, weight_of
 from preprocessing.readers.page_words import (
     CALLOUTS,
@@ -63,8 +64,13 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     all_text, all_characters = weight_of(page), page.text
     named: dict[Element, int] = {}
     prose: dict[Element, int] = {}
-    comments, popups = _mark(tree, around_heading, named, prose)
+    discussion: dict[Element, int] = {}
+    popups = _mark(tree, around_heading, named, prose, discussion)
     sum_texts(tree.elements)
+    if discussion and (replies := find_replies(tree, discussion, around_heading)):
+        _keep(tree, replies)
+        discussion = {element: weight for element, weight in discussion.items() if element.is_cut}
+    comments = sum(discussion.values())
     _keep_lists_of_content(tree, named)
     if sum(count for element, count in prose.items() if element.is_cut) > page.prose:
         _keep(tree, list(prose))
@@ -75,7 +81,7 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     for element in tree.elements:
         element.is_cut = False
     sum_texts(tree.elements)
-    _mark(tree, around_heading, None, {})
+    _mark(tree, around_heading, None, {}, {})
     sum_texts(tree.elements)
 
 
@@ -113,14 +119,18 @@ def _is_content(element: Element) -> bool:
 
 
 def _mark(
-    tree: PageTree, around_heading: set[Element], named: dict[Element, int] | None, prose: dict[Element, int]
-) -> tuple[int, int]:
-    """Marks elements; returns the weight of comments and that of policies in popups.
+    tree: PageTree,
+    around_heading: set[Element],
+    named: dict[Element, int] | None,
+    prose: dict[Element, int],
+    discussion: dict[Element, int],
+) -> int:
+    """Marks elements; returns the weight of policies in popups.
 
     ``named`` receives the lists of links that only their name cut, with their text; None where names do not count.
-    ``prose`` receives the blocks of prose that only their name cut, with their prose.
+    ``prose`` receives the blocks of prose that only their name cut, with their prose, ``discussion`` the comments with their weight.
     """
-    page, comments, popups = tree.elements[0], 0, 0
+    page, popups = tree.elements[0], 0
     has_discussion = bool(_DISCUSSION.search(tree.html)) or any(
         not DISCUSSION.isdisjoint(words) for element in tree.elements[:4] for words in element.names
     )
@@ -144,10 +154,10 @@ def _mark(
             if is_popup:
                 popups += weight_of(element)
             elif element.is_cut and _is_comment(element):
-                comments += weight_of(element)
+                discussion[element] = weight_of(element)
             elif element.is_cut and _is_block_of_prose(element):
                 prose[element] = element.prose
-    return comments, popups
+    return popups
 
 
 def _is_cut_by_tag(element: Element, page: Element, is_inside: bool) -> bool:

@@ -39,6 +39,8 @@ COMMENTS = frozenset((
     "comment", "comments", "commentlist", "reply", "replies", "disqus", "livere", "utterances", "giscus", "respond",
     "guestbook", "trackback", "trackbacks", "reviews", "reviewlist",
 ))  # fmt: skip
+REPLIES = frozenset(("reply", "replies", "respond", "answer", "answers"))
+"""Words of COMMENTS, and of answers, that mark the posts of a thread as often."""
 WHOLE_NAMES = frozenset((
     "header", "site-header", "page-header", "global-header", "head", "hd", "head_wrap", "header_wrap", "top", "top_area", "toparea",
     "topbar", "top_bar", "top-bar", "masthead", "tag", "location", "path", "bottom", "page-footer", "ft",
