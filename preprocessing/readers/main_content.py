@@ -13,13 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import islice
 
+from preprocessing.readers.page_ends import cut_last_notices, cut_menus, cut_policies
 from preprocessing.readers.page_groups import (
     BLOCKS,
     CONTENT_SHARE,
     LEAST_OF_INDEX,
     cut_groups,
-    cut_last_notices,
-    cut_policies,
     is_data_table,
     is_link_group,
 )
@@ -53,6 +52,8 @@ def find_main_content(page: str, title: str) -> str:
         else _choose_content(tree, around_heading, of_links)
     )
     cut_groups(tree, content, around_heading, of_links)
+    if not of_links:
+        cut_menus(tree, content, around_heading)
     cut_policies(tree, content)
     return heading_above(tree, content, heading, in_menu) + cut_last_notices(_join_uncut(tree, content))
 

@@ -1,19 +1,17 @@
-"""Cuts groups in the content of a page: links to other pages, notices, comments, policies, the posts before and after."""
+"""Cuts groups in the content of a page: links to other pages, notices, comments, the posts before and after."""
 
 from __future__ import annotations
 
-import html
 import re
 
 from preprocessing.readers.page_surroundings import HEADINGS, MOST
-from preprocessing.readers.page_tree import INLINE, RUN, Element, PageTree, weight_of
+from preprocessing.readers.page_tree import RUN, Element, PageTree, weight_of
 from preprocessing.readers.page_words import (
     BEFORE_AND_AFTER,
     COMMENTS_HEADING,
     LICENSE_HEADING,
     LINKS_HEADING,
     NAMES_NO_POST,
-    POLICIES,
     SENTENCE,
     is_notice,
 )
@@ -28,10 +26,8 @@ _HEADING = re.compile(
     r"<(?:h[1-6]|strong)\b[^>]*>((?:(?!<a\b)[^<]|<(?!a\b|/h[1-6]|/strong)){1,300})</(?:h[1-6]|strong)>"
 )
 _TAG = re.compile(r"<[^<>]*>")
-_LINE = re.compile(r"(?:(?<=<br>)|(?<=<hr>)|(?<=<br/>)|(?<=<br />))([^<>]+)(?=<br|<hr|</|\Z)")
 
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
-LONGEST_END = 800  # characters of HTML at the end in which copyright lines are searched
 LONGEST_NOTICE = 240
 LONGEST_BOX_HEADING = 20
 CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
@@ -193,34 +189,6 @@ def _is_box_of_links(element: Element) -> bool:
     if first is None or first.links or first.name not in ("p", "div", "strong", "span", "b"):
         return False
     return first.text <= LONGEST_BOX_HEADING and first.text + element.linked == element.text
-
-
-def cut_policies(tree: PageTree, content: Element) -> None:
-    """Marks the names of policies with which the content ends."""
-    pending = [content]
-    while pending:
-        element = pending.pop()
-        blocks = [
-            child
-            for child in element.children
-            if child.text and not child.is_cut and child.name not in INLINE
-        ]
-        pending += blocks  # the last one is next
-        if blocks:
-            continue
-        if element.text > LONGEST_HEADING or not POLICIES.fullmatch(tree.text_of(element)):
-            return
-        element.is_cut = True
-
-
-def cut_last_notices(content: str) -> str:
-    """Removes the copyright lines with which the content ends, where they are in no element of their own."""
-    start = max(0, len(content) - LONGEST_END)
-    lines = list(_LINE.finditer(content, start))
-    while lines and (is_notice(text := html.unescape(lines[-1][1]).strip()) or not text):
-        line = lines.pop()
-        content = content[: line.start(1)] + content[line.end(1) :] if text else content
-    return content
 
 
 def _cut_empty_headings(children: list[Element], parent: Element) -> None:

@@ -24,6 +24,7 @@ _TAG = re.compile(r"<[^>]*>|\s+")
 NEAR = 600  # characters of HTML before replies in which their heading is searched
 FIRST = 2000  # the same of the replies, in which their first text is searched
 FIRST_TEXT = 60  # characters
+LONGEST_HEADING = 100
 LEAST_PROSE = 40  # characters of prose of the replies of a thread
 
 
@@ -37,9 +38,15 @@ def find_replies(tree: PageTree, comments: Iterable[Element], headings: Iterable
     prose = sum(inner.own[2] for element in others for inner in element.descendants())
     if prose < LEAST_PROSE or _is_below_comments(tree, others[0]):
         return answers
-    if prose > tree.elements[0].prose or any(_QUESTION.search(tree.text_of(heading)) for heading in headings):
+    if prose > tree.elements[0].prose or _asks(tree, headings):
         return replies
     return answers
+
+
+def _asks(tree: PageTree, headings: Iterable[Element]) -> bool:
+    return any(
+        heading.text <= LONGEST_HEADING and _QUESTION.search(tree.text_of(heading)) for heading in headings
+    )
 
 
 def _is_reply(element: Element) -> bool:

@@ -67,7 +67,10 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     discussion: dict[Element, int] = {}
     popups = _mark(tree, around_heading, named, prose, discussion)
     sum_texts(tree.elements)
-    if discussion and (replies := find_replies(tree, discussion, around_heading)):
+    headings = (
+        element for element in tree.elements if element in around_heading or element.name in ("h1", "h2")
+    )
+    if discussion and (replies := find_replies(tree, discussion, headings)):
         _keep(tree, replies)
         discussion = {element: weight for element, weight in discussion.items() if element.is_cut}
     comments = sum(discussion.values())

@@ -137,6 +137,15 @@ POLICY_HEADING = re.compile(
     re.IGNORECASE,
 )
 """Matches headings of policies, whole."""
+MENU_LABEL = re.compile(
+    r"\W*(?:home|홈|메인|처음으로|로그인|로그아웃|회원\s*가입|마이\s*페이지|장바구니|주문\s*(?:조회|내역)|사이트\s*맵|전체\s*메뉴|메뉴|검색|고객\s*(?:센터|지원)|"
+    r"공지\s*사항|(?:자유\s*)?게시판|갤러리|자료실|커뮤니티|(?:회사|기관|학교|병원|협회|센터|법인|교회|단체|학과|브랜드|사업|제품|시설)?\s*소개|인사말|연혁|조직도|"
+    r"(?:찾아)?\s*오시는\s*길|이용\s*안내|(?:온라인\s*)?(?:문의|상담|예약)\s*(?:하기)?|1\s*:\s*1\s*문의|자주\s*묻는\s*질문|faq|q\s*&\s*a|이벤트|뉴스|소식|채용\s*(?:정보)?|"
+    r"사업\s*분야|보도\s*자료|언론\s*보도|login|log\s*out|join(?:\s+us)?|about(?:\s+us)?|contact(?:\s+us)?|sitemap|menu|notice|더\s*보기|top|맨\s*위로|위로|닫기|"
+    r"열기|펼치기|본문\s*바로\s*가기|(?:모바일\s*)?메뉴\s*(?:열기|닫기)|english|korean|kor|eng|kr|en|한국어|이전|다음|목록)\W*",
+    re.IGNORECASE,
+)
+"""Matches words of menus, whole."""
 BEFORE_AND_AFTER = re.compile(
     r"[\W_]*(?:이전|다음)\s?(?:글|게시글|게시물|기사|페이지|문서|포스트)(?:[\s:：|▲▼△▽∧∨<>«»←→()\[\]-]+\S.{0,160}|[이가]\s*없습니다\W*)"
 )
