@@ -33,6 +33,7 @@ LONGEST_BOX_HEADING = 20
 CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
 LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its heading
 LONGEST_HEADING = 60
+LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
 LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
 NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 
@@ -166,7 +167,9 @@ def _is_inside_part(element: Element) -> bool:
 
 
 def _is_row_of_layout(element: Element) -> bool:
-    """True for a row of a table without a class, which arranged old pages."""
+    """True for a row of a table without a class, which arranged old pages, with the short links of a menu."""
+    if element.linked > LONGEST_OF_MENU * element.links:
+        return False
     tables = (parent for parent in element.ancestors() if parent.name == "table")
     return element.name == "tr" and all("class=" not in table.attributes for table in tables)
 

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from preprocessing.readers.page_words import is_contact, split_names
 
 _SKIPPED = re.compile(
-    r"<(?:!--|(script|style|noscript|template|svg|iframe|select|textarea(?![^>]{0,400}\breadonly)|math|object|audio|video|canvas|head)(?=[\s>]))"
+    r"<(?:!--|\?|(script|style|noscript|template|svg|iframe|select|textarea(?![^>]{0,400}\breadonly)|math|object|audio|video|canvas|head)(?=[\s>]))"
 )
 _SEAMLESS = frozenset(
     (None, "script", "style", "noscript", "template", "svg")
-)  # no part of a line; None for comments
+)  # no part of a line; None for comments and instructions
+_ENDS = {"<!--": "-->", "<?": ">"}  # of comments and of instructions, such as PHP that no server ran
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)([^>\"]*(?:\"[^\"]*\"[^>\"]*)*)>")
 _MATH = re.compile(r"<annotation encoding=\"application/x-tex\">([^<]*)</annotation>")
 INLINE = frozenset((
@@ -203,7 +204,7 @@ def _remove_skipped(page: str) -> str:
     pieces, at = [], 0
     match = _SKIPPED.search(page)
     while match:
-        mark = f"</{match[1]}>" if match[1] else "-->"
+        mark = f"</{match[1]}>" if match[1] else _ENDS[match[0]]
         end = page.find(mark, match.end())
         if end < 0:
             break
