@@ -37,7 +37,7 @@ def _cut_at_edge(
 ) -> bool:
     """Marks menus from one edge of an element on; returns whether it has a block that is neither a menu nor a first heading."""
     for child in reversed(element.children) if at_end else element.children:
-        if child.is_cut or not child.text or (child.name in HEADINGS and not at_end):
+        if child.is_cut or not child.text or (not at_end and _is_label(child)):
             continue
         if child in around_heading and not child.children:
             return at_end
@@ -46,6 +46,11 @@ def _cut_at_edge(
         elif not child.children or child.own[0] or _cut_at_edge(tree, child, content, around_heading, at_end):
             return True
     return False
+
+
+def _is_label(element: Element) -> bool:
+    """True for a heading or a short text above it, such as the name of a section in English."""
+    return element.name in HEADINGS or (not element.children and element.text <= LONGEST_LABEL)
 
 
 def _is_menu(tree: PageTree, element: Element, content: Element) -> bool:

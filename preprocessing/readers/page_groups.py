@@ -26,6 +26,7 @@ _HEADING = re.compile(
     r"<(?:h[1-6]|strong)\b[^>]*>((?:(?!<a\b)[^<]|<(?!a\b|/h[1-6]|/strong)){1,300})</(?:h[1-6]|strong)>"
 )
 _TAG = re.compile(r"<[^<>]*>")
+_TEXT = re.compile(r">([^<>]*[^<>\s])")
 
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
 LONGEST_NOTICE = 240
@@ -40,13 +41,28 @@ NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 
 def cut_groups(tree: PageTree, content: Element, around_heading: set[Element], of_links: bool) -> None:
     """Marks groups of links, notices, and what follows headings of other pages and comments; of a page of links not the groups."""
+    first = _first_heading(content)
     pending = [content]
     while pending:
         parent = pending.pop()
         if not parent.is_cut and parent.name not in ("pre", "p", *HEADINGS):
             _cut_children(tree, parent, content, around_heading, of_links)
             if not parent.is_cut:
-                pending += parent.children
+                pending += (child for child in parent.children if not child.is_part)
+    if first is not None and not any(above.is_cut for above in first.ancestors()):
+        first.is_cut = False  # it is of the page, not of what was cut below it
+
+
+def _first_heading(content: Element) -> Element | None:
+    """The heading with which the content begins, after a slogan at most."""
+    prose = 0
+    for part in content.descendants():
+        if not part.is_cut and part.name in HEADINGS:
+            return part
+        prose += 0 if part.is_cut else part.own[2]
+        if prose > LONGEST_INTRODUCTION:
+            return None
+    return None
 
 
 def _cut_children(
@@ -102,8 +118,9 @@ def _is_other(tree: PageTree, before: Element | None, element: Element, of_links
     if element.name == RUN:
         return not (of_links_page or _is_inside_part(element) or _is_part_of_line(tree, element))
     if (not of_links_page or _is_row_of_layout(element)) and is_link_group(element):
-        is_part = element.name in BLOCKS and before is not None and _announces(tree, before)
-        if not (is_part or _is_inside_part(element) or _is_section(tree, element)):
+        element.is_part = before is not None and _introduces(tree, before, element)
+        is_announced = element.name in BLOCKS and before is not None and before.name in _ANNOUNCING
+        if not (element.is_part or is_announced or _is_inside_part(element) or _is_section(tree, element)):
             return True
     if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):
         return False  # of a list the items are judged
@@ -115,13 +132,15 @@ def _is_other(tree: PageTree, before: Element | None, element: Element, of_links
     return not is_license and is_notice(tree.text_of(element))
 
 
-def _announces(tree: PageTree, element: Element) -> bool:
-    """True for a block after which a list of links belongs to the content: text, or a heading with a sentence."""
-    if element.name in _ANNOUNCING:
-        return True
-    if not element.prose or element.text > LONGEST_INTRODUCTION or element.links:
+def _introduces(tree: PageTree, element: Element, links: Element) -> bool:
+    """True for a heading with a sentence before several links that have no heading of their own."""
+    if not element.prose or element.links or element.text > min(LONGEST_INTRODUCTION, 2 * element.prose):
         return False
-    return _HEADING.search(tree.html, element.inside, element.close) is not None
+    first = _TEXT.search(tree.html, links.inside - 1, links.close)
+    if links.links < 2 or (first and LINKS_HEADING.fullmatch(first[1].strip())):
+        return False
+    has_heading = _HEADING.search(tree.html, element.inside, element.close) is not None
+    return has_heading and SENTENCE.search(tree.html, element.inside, element.close) is not None
 
 
 def _is_section(tree: PageTree, element: Element) -> bool:

@@ -41,7 +41,8 @@ def find_heading(tree: PageTree, title: str) -> tuple[Element | None, Element | 
         if text not in parts or _leads_home(tree, element) or _is_in(element, tree, _is_footer):
             continue
         rank = (len(text), element.name in HEADINGS, element.name == "h1")
-        in_menu = element.name != "h1" and _is_in(element, tree, _is_menu)
+        is_link = element.name not in HEADINGS and 0 < element.text <= element.linked
+        in_menu = is_link or (element.name != "h1" and _is_in(element, tree, _is_menu))
         if rank > ranks[in_menu]:
             best[in_menu], ranks[in_menu] = element, rank
     return best[0], best[1]

@@ -1,7 +1,8 @@
 """Tells the replies of a thread, which are content, from the comments under an article, which are not.
 
 Replies have a name of REPLIES and no heading such as "댓글" above them. They are content where they answer (their text begins
-with "답변"), where they have most of the sentences of the page, or where the heading of the page asks a question.
+with "답변"), where they have most of the sentences of the page, or where the heading of the page asks a question. On a board of
+questions ("Q&A") comments of any name are answers.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ _ANSWER = re.compile(
 _QUESTION = re.compile(
     r"[?？]\W*\Z|질문|문의|Q\s*&\s*A|묻고\s*답|궁금|알려\s*주세요|도와\s*주세요", re.IGNORECASE
 )
+_BOARD = re.compile(
+    r"Q\s*(?:&|and)\s*A|QnA|(?:1\s*:\s*1\s*|상품\s*)?(?:문의|질문)(?:\s*(?:게시판|답변|과\s*답변|하기))?|묻고\s*답하기",
+    re.IGNORECASE,
+)
 _COMMENTS = re.compile(r"댓글|덧글|한줄\s*의견|\bcomments?\b", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>|\s+")
 
@@ -30,23 +35,22 @@ LEAST_PROSE = 40  # characters of prose of the replies of a thread
 
 def find_replies(tree: PageTree, comments: Iterable[Element], headings: Iterable[Element]) -> list[Element]:
     """Those of the blocks named as comments that are content; ``comments`` are cut and contain no other."""
-    replies = [element for element in comments if _is_reply(element)]
+    headings = [heading for heading in headings if heading.text <= LONGEST_HEADING]
+    of_questions = any(_BOARD.fullmatch(tree.text_of(heading)) for heading in headings)
+    replies = [element for element in comments if of_questions or _is_reply(element)]
     answers = [
         element for element in replies if _ANSWER.match(_text(tree, element.inside, element.inside + FIRST))
     ]
     others = [element for element in replies if element not in answers]
     prose = sum(inner.own[2] for element in others for inner in element.descendants())
-    if prose < LEAST_PROSE or _is_below_comments(tree, others[0]):
+    if prose < LEAST_PROSE or (not of_questions and _is_below_comments(tree, others[0])):
         return answers
-    if prose > tree.elements[0].prose or _asks(tree, headings):
+    if of_questions or prose > tree.elements[0].prose:
+        return replies
+    titles = [heading for heading in headings if heading.name not in ("h3", "h4")]
+    if any(_QUESTION.search(tree.text_of(heading)) for heading in titles):
         return replies
     return answers
-
-
-def _asks(tree: PageTree, headings: Iterable[Element]) -> bool:
-    return any(
-        heading.text <= LONGEST_HEADING and _QUESTION.search(tree.text_of(heading)) for heading in headings
-    )
 
 
 def _is_reply(element: Element) -> bool:

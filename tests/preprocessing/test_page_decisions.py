@@ -146,3 +146,16 @@ def test_items_that_only_white_space_fills_go_whatever_their_indentation():
 def test_instructions_that_no_server_ran_and_licenses_of_posts_are_cut():
     page = f"<div><?include_once '../inc/tab.php';?><p>{FIRST}</p><p>{SECOND}</p><div>This post is licensed under <a href='/l'>CC BY 4.0</a> by the author.</div></div>"
     assert read_page(page) == [FIRST, SECOND]
+
+
+def test_the_heading_of_the_page_stays_above_links_that_are_cut():
+    top = "<div class='entry'><h1>메밀 심기</h1><div class='links'><a href='/s'>나누기</a> <a href='/p'>찍어 내기</a></div></div>"
+    assert read_page(f"<main>{top}<div><p>{FIRST}</p><p>{SECOND}</p></div></main>") == [
+        "# 메밀 심기", FIRST, SECOND,
+    ]  # fmt: skip
+
+
+def test_comments_on_a_board_of_questions_are_answers():
+    post = f"<h3>Q&amp;A</h3><h2>메밀을 사도 될까</h2><div><p>{SECOND}</p><p>{SECOND}</p></div>"
+    comments = f"<div class='comments-wrap'><ul><li><p>{FIRST}</p></li></ul></div>"
+    assert FIRST in "\n".join(read_page(f"<main>{post}{comments}</main>"))
