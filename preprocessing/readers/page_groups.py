@@ -72,7 +72,7 @@ def _cut_children(
     before, until = None, ""  # the block above; the heading that ends comments or links, h7 for any
     of_links = False
     for n, child in enumerate(children):
-        if child in around_heading:
+        if child in around_heading or child.is_part:
             before, until = child, ""
             continue
         is_heading = child.name in HEADINGS

@@ -28,6 +28,7 @@ from preprocessing.readers.page_words import (
 
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _CUT_TAGS = frozenset(("nav", "dialog", "menu", "datalist", "map"))
+_TO_WRITE = ("button", "label", "form")  # in replies: what is there to write one
 _ATTRIBUTES = ("class=", "id=", "role=", "style=", "hidden")
 _DISCUSSION = re.compile(r"schema\.org/(?:QAPage|DiscussionForumPosting|Question|Answer)\b")
 _NO_DISPLAY = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
@@ -68,10 +69,15 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     popups = _mark(tree, around_heading, named, prose, discussion)
     sum_texts(tree.elements)
     headings = (
-        element for element in tree.elements if element in around_heading or element.name in ("h1", "h2")
+        element for element in tree.elements if element in around_heading or element.name in HEADINGS[:4]
     )
     if discussion and (replies := find_replies(tree, discussion, headings)):
         _keep(tree, replies)
+        for reply in replies:
+            reply.is_part = True
+            for inner in reply.descendants():
+                inner.is_cut = inner.name in _TO_WRITE
+        sum_texts(tree.elements)
         discussion = {element: weight for element, weight in discussion.items() if element.is_cut}
     comments = sum(discussion.values())
     _keep_lists_of_content(tree, named)
