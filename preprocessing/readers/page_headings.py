@@ -16,7 +16,6 @@ from preprocessing.readers.page_words import MENUS, TITLES, names_own
 
 _SEPARATOR = re.compile(r"\s*(?:[|·»›>—–:]+|\s-\s|::)\s*")
 _HOME = re.compile(r"<a\b[^>]*href=\"(?:\.?/|https?://[^/\"]+/?|index\.\w+)\"")
-_SPACE = re.compile(r"\s+")
 
 NEAR_LINK = 300  # characters of HTML before a heading in which the link around it begins
 LARGEST_HEADER = 400
@@ -37,7 +36,7 @@ def find_heading(tree: PageTree, title: str) -> tuple[Element | None, Element | 
     for element in tree.elements[1:]:
         if element.text not in sizes or element.name == "button":
             continue
-        text = _SPACE.sub("", tree.text_of(element))
+        text = "".join(tree.text_of(element).split())
         if text not in parts or _leads_home(tree, element) or _is_in(element, tree, _is_footer):
             continue
         rank = (len(text), element.name in HEADINGS, element.name == "h1")
@@ -53,7 +52,7 @@ def _split_title(title: str) -> set[str]:
     ends = [(match.start(), match.end()) for match in islice(_SEPARATOR.finditer(title), MOST_PARTS)]
     starts = [0, *(end for _, end in ends)]
     stops = [*(start for start, _ in ends), len(title)]
-    return {_SPACE.sub("", title[start:stop]) for n, start in enumerate(starts) for stop in stops[n:]}
+    return {"".join(title[start:stop].split()) for n, start in enumerate(starts) for stop in stops[n:]}
 
 
 def _is_in(element: Element, tree: PageTree, is_around: Callable[[Element], bool]) -> bool:

@@ -31,7 +31,6 @@ _VOID = frozenset((
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
     "basefont", "bgsound", "frame", "keygen",
 ))  # fmt: skip
-_ATTRIBUTE = re.compile(r"([a-z:_-]+)(?:=\"([^\"]*)\")?", re.IGNORECASE)
 _SEEN = re.compile(r"blind|screen|sr-only|hidden|headerlink|anchor|edit|skip|permalink", re.IGNORECASE)
 _TARGETS = frozenset(("a", "code", "dd", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "p", "pre", "span"))
 RUN = "x-links"
@@ -39,6 +38,9 @@ RUN = "x-links"
 _RUN_OF_LINKS = re.compile(
     r"(?:<a\b[^<>]{0,400}>[^<]{1,40}</a>(?:\s|&nbsp;|<br>){0,20}[|·ㆍ/](?:\s|&nbsp;|<br>){0,20}){2,}<a\b[^<>]{0,400}>[^<]{1,40}</a>"
 )
+_BAR_AFTER_LINK = re.compile(r"</a>(?:\s|&nbsp;|<br>){0,20}[|·ㆍ/]")
+FEWEST_BARS = 2
+LONGEST_LINK = 1000  # characters of HTML from a bar to the end of the link behind it
 NEAR_TARGET = 400  # characters of HTML in which a section links itself at its heading
 PROSE = 20  # characters of a text between two tags from which on it counts as prose
 
@@ -107,10 +109,12 @@ class Element:
 
     def get(self, attribute: str) -> str | None:
         """Value of an attribute; the empty text for one without a value."""
-        for match in _ATTRIBUTE.finditer(self.attributes) if attribute in self.attributes else ():
-            if match[1] == attribute:
-                return html.unescape(match[2] or "")
-        return None
+        start = self.attributes.find(f' {attribute}="')
+        if start < 0:
+            return None
+        start += len(attribute) + 3
+        value = self.attributes[start : self.attributes.find('"', start)]
+        return html.unescape(value) if "&" in value else value
 
 
 @dataclass(slots=True)
@@ -135,12 +139,15 @@ class PageTree:
 
 def build_tree(page: str) -> PageTree:
     """Builds the tree of a page that resiliparse has serialized."""
-    page = _RUN_OF_LINKS.sub(rf"<{RUN}>\g<0></{RUN}>", _remove_skipped(page))
+    page = _mark_runs(_remove_skipped(page))
     root = Element("", "", None, 0, 0, len(page), len(page))
     elements = [root]
     at, parent, links = 0, root, 0
     stack: list[Element | None] = []  # None for elements inside of lines
     names: list[str] = []
+    unseen: dict[
+        str, bool
+    ] = {}  # whether the attributes of an element inside of a line give it a block of its own
     for match in _TAG.finditer(page):
         start, end = match.span()
         if start > at and (count := len(text := page[at:start].strip())):
@@ -159,9 +166,12 @@ def build_tree(page: str) -> PageTree:
             if name == "a":
                 links += 1
                 parent.own[3] += 1
-            if (name in INLINE or name == "a") and not ("class=" in attributes and _SEEN.search(attributes)):
-                stack.append(None)
-                continue
+            if name in INLINE or name == "a":
+                if attributes not in unseen:
+                    unseen[attributes] = "class=" in attributes and bool(_SEEN.search(attributes))
+                if not unseen[attributes]:
+                    stack.append(None)
+                    continue
             element = Element(name, attributes, parent, start, end)
             if "id=" in attributes and name in ("div", "section"):
                 element.is_target = f'href="#{element.get("id")}"' in page[end : end + NEAR_TARGET]
@@ -181,6 +191,15 @@ def build_tree(page: str) -> PageTree:
         if element is not None:
             element.close = element.end = len(page)
     return PageTree(page, elements)
+
+
+def _mark_runs(page: str) -> str:
+    """Encloses links that bars set apart; only what is around the first and the last bar after a link is searched."""
+    bars = [match.span() for match in _BAR_AFTER_LINK.finditer(page)]
+    if len(bars) < FEWEST_BARS:
+        return page
+    start, end = page.rfind("<a", 0, bars[0][0]), bars[-1][1] + LONGEST_LINK
+    return page[:start] + _RUN_OF_LINKS.sub(rf"<{RUN}>\g<0></{RUN}>", page[start:end]) + page[end:]
 
 
 def sum_texts(elements: list[Element]) -> None:

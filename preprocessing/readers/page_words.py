@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 NAVIGATION = frozenset((
@@ -171,6 +172,7 @@ POLICIES = re.compile(
 """Matches names of policies at the end of a page, whole."""
 
 
+@functools.lru_cache(maxsize=4096)
 def split_names(attribute: str) -> list[list[str]]:
     """Lower-case words of each name in a class or id: ``siteHeader nav_x`` becomes [[site, header], [nav, x]].
 
