@@ -6,6 +6,7 @@ closed and every attribute quoted. Elements inside of lines (``<b>``, ``<a>``) a
 
 from __future__ import annotations
 
+import functools
 import html
 import re
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ INLINE = frozenset((
     "mark", "nobr", "q", "rb", "rp", "rt", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time",
     "tt", "u", "var", "picture",
 ))  # fmt: skip
+_INLINE_TAG = re.compile(rf"</?(?:{'|'.join(sorted(INLINE))})(?=[\s/>])[^>\"]*(?:\"[^\"]*\"[^>\"]*)*>")
 _VOID = frozenset((
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
     "basefont", "bgsound", "frame", "keygen",
@@ -132,8 +134,8 @@ class PageTree:
         if element not in self._texts:
             text = self.html[element.inside : element.close]
             if "<" in text:
-                text = _TAG.sub(lambda tag: "" if tag[2] in INLINE else " ", text)
-            self._texts[element] = " ".join(html.unescape(text).split())
+                text = _TAG.sub(" ", _INLINE_TAG.sub("", text))
+            self._texts[element] = " ".join((html.unescape(text) if "&" in text else text).split())
         return self._texts[element]
 
 
@@ -145,9 +147,6 @@ def build_tree(page: str) -> PageTree:
     at, parent, links = 0, root, 0
     stack: list[Element | None] = []  # None for elements inside of lines
     names: list[str] = []
-    unseen: dict[
-        str, bool
-    ] = {}  # whether the attributes of an element inside of a line give it a block of its own
     for match in _TAG.finditer(page):
         start, end = match.span()
         if start > at and (count := len(text := page[at:start].strip())):
@@ -166,12 +165,9 @@ def build_tree(page: str) -> PageTree:
             if name == "a":
                 links += 1
                 parent.own[3] += 1
-            if name in INLINE or name == "a":
-                if attributes not in unseen:
-                    unseen[attributes] = "class=" in attributes and bool(_SEEN.search(attributes))
-                if not unseen[attributes]:
-                    stack.append(None)
-                    continue
+            if (name in INLINE or name == "a") and not ("class=" in attributes and _is_seen(attributes)):
+                stack.append(None)
+                continue
             element = Element(name, attributes, parent, start, end)
             if "id=" in attributes and name in ("div", "section"):
                 element.is_target = f'href="#{element.get("id")}"' in page[end : end + NEAR_TARGET]
@@ -191,6 +187,12 @@ def build_tree(page: str) -> PageTree:
         if element is not None:
             element.close = element.end = len(page)
     return PageTree(page, elements)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_seen(attributes: str) -> bool:
+    """True for attributes with which an element inside of a line is judged as a block, such as hidden text."""
+    return bool(_SEEN.search(attributes))
 
 
 def _mark_runs(page: str) -> str:

@@ -200,6 +200,7 @@ def is_contact(text: str) -> bool:
     return len(text) <= LONGEST_CONTACT and not SENTENCE.search(text) and bool(CONTACT.search(text))
 
 
+@functools.lru_cache(maxsize=4096)
 def is_notice(text: str) -> bool:
     """True for a short copyright, cookie or company notice."""
     return len(text) <= 240 and bool(_NOTICE.search(text))
