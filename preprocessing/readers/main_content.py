@@ -23,8 +23,16 @@ from preprocessing.readers.page_groups import (
     is_link_group,
 )
 from preprocessing.readers.page_headings import MOST_DESCENDANTS, find_heading, heading_above
-from preprocessing.readers.page_surroundings import HEADINGS, LEAST_PROSE, cut_surroundings, is_page_of_links
-from preprocessing.readers.page_tree import INLINE, Element, PageTree, build_tree, sum_texts, weight_of
+from preprocessing.readers.page_surroundings import LEAST_PROSE, cut_surroundings, is_page_of_links
+from preprocessing.readers.page_tree import (
+    HEADINGS,
+    INLINE,
+    Element,
+    PageTree,
+    build_tree,
+    sum_texts,
+    weight_of,
+)
 from preprocessing.readers.page_words import ANSWERS, CONTENT, SENTENCE, is_notice, names_own
 
 _CONTAINERS = frozenset((

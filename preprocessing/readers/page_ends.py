@@ -9,8 +9,7 @@ import html
 import re
 
 from preprocessing.readers.page_groups import LONGEST_HEADING
-from preprocessing.readers.page_surroundings import HEADINGS
-from preprocessing.readers.page_tree import INLINE, Element, PageTree
+from preprocessing.readers.page_tree import HEADINGS, INLINE, Element, PageTree
 from preprocessing.readers.page_words import MENU_LABEL, POLICIES, is_notice
 
 _LINE = re.compile(r"(?:(?<=<br>)|(?<=<hr>)|(?<=<br/>)|(?<=<br />))([^<>]+)(?=<br|<hr|</|\Z)")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from preprocessing.readers.page_surroundings import HEADINGS, MOST
-from preprocessing.readers.page_tree import RUN, Element, PageTree, weight_of
+from preprocessing.readers.page_surroundings import MOST
+from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree, weight_of
 from preprocessing.readers.page_words import (
     BEFORE_AND_AFTER,
     COMMENTS_HEADING,

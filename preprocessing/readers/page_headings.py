@@ -10,8 +10,8 @@ from collections.abc import Callable
 from itertools import islice
 
 from preprocessing.readers.page_groups import LONGEST_HEADING
-from preprocessing.readers.page_surroundings import HEADINGS, MOST
-from preprocessing.readers.page_tree import Element, PageTree
+from preprocessing.readers.page_surroundings import MOST
+from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import MENUS, TITLES, names_own
 
 _SEPARATOR = re.compile(r"\s*(?:[|·»›>—–:]+|\s-\s|::)\s*")

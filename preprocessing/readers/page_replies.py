@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from preprocessing.readers.page_tree import Element, PageTree
+from preprocessing.readers.page_tree import HEADINGS, Element, PageTree, sum_texts
 from preprocessing.readers.page_words import REPLIES
 
 _ANSWER = re.compile(
@@ -24,6 +24,7 @@ _BOARD = re.compile(
     re.IGNORECASE,
 )
 _COMMENTS = re.compile(r"댓글|덧글|한줄\s*의견|\bcomments?\b", re.IGNORECASE)
+_TO_WRITE = ("button", "label", "form")
 _TAG = re.compile(r"<[^>]*>|\s+")
 
 NEAR = 600  # characters of HTML before replies in which their heading is searched
@@ -33,7 +34,22 @@ LONGEST_HEADING = 100
 LEAST_PROSE = 40  # characters of prose of the replies of a thread
 
 
-def find_replies(tree: PageTree, comments: Iterable[Element], headings: Iterable[Element]) -> list[Element]:
+def keep_replies(tree: PageTree, comments: Iterable[Element], around_heading: set[Element]) -> bool:
+    """Unmarks the blocks named as comments that are content, without the fields to write one; true where there are any."""
+    headings = [
+        element for element in tree.elements if element in around_heading or element.name in HEADINGS[:4]
+    ]
+    replies = _find_replies(tree, comments, headings)
+    for reply in replies:
+        reply.is_part = True
+        for inner in reply.descendants():
+            inner.is_cut = inner.name in _TO_WRITE
+    if replies:
+        sum_texts(tree.elements)
+    return bool(replies)
+
+
+def _find_replies(tree: PageTree, comments: Iterable[Element], headings: Iterable[Element]) -> list[Element]:
     """Those of the blocks named as comments that are content; ``comments`` are cut and contain no other."""
     headings = [heading for heading in headings if heading.text <= LONGEST_HEADING]
     of_questions = any(_BOARD.fullmatch(tree.text_of(heading)) for heading in headings)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from preprocessing.readers.page_replies import find_replies
-from preprocessing.readers.page_tree import Element, PageTree, sum_texts, weight_of
+from preprocessing.readers.page_replies import keep_replies
+from preprocessing.readers.page_tree import HEADINGS, Element, PageTree, sum_texts, weight_of
 from preprocessing.readers.page_words import (
     CALLOUTS,
     COMMENTS,
@@ -26,9 +26,7 @@ from preprocessing.readers.page_words import (
     names_own,
 )
 
-HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _CUT_TAGS = frozenset(("nav", "dialog", "menu", "datalist", "map"))
-_TO_WRITE = ("button", "label", "form")  # in replies: what is there to write one
 _ATTRIBUTES = ("class=", "id=", "role=", "style=", "hidden")
 _DISCUSSION = re.compile(r"schema\.org/(?:QAPage|DiscussionForumPosting|Question|Answer)\b")
 _NO_DISPLAY = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
@@ -68,16 +66,7 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     discussion: dict[Element, int] = {}
     popups = _mark(tree, around_heading, named, prose, discussion)
     sum_texts(tree.elements)
-    headings = (
-        element for element in tree.elements if element in around_heading or element.name in HEADINGS[:4]
-    )
-    if discussion and (replies := find_replies(tree, discussion, headings)):
-        _keep(tree, replies)
-        for reply in replies:
-            reply.is_part = True
-            for inner in reply.descendants():
-                inner.is_cut = inner.name in _TO_WRITE
-        sum_texts(tree.elements)
+    if discussion and keep_replies(tree, discussion, around_heading):
         discussion = {element: weight for element, weight in discussion.items() if element.is_cut}
     comments = sum(discussion.values())
     _keep_lists_of_content(tree, named)
