@@ -54,13 +54,13 @@ def cut_groups(tree: PageTree, content: Element, around_heading: set[Element], o
 
 
 def _first_heading(content: Element) -> Element | None:
-    """The heading with which the content begins, after a slogan at most."""
+    """The heading with which the content begins, after a slogan at most and before most of the prose."""
     prose = 0
     for part in content.descendants():
         if not part.is_cut and part.name in HEADINGS:
             return part
         prose += 0 if part.is_cut else part.own[2]
-        if prose > LONGEST_INTRODUCTION:
+        if prose > min(LONGEST_INTRODUCTION, content.prose // 2):
             return None
     return None
 
