@@ -16,6 +16,7 @@ from preprocessing.readers.page_words import (
     NAVIGATION,
     OFFERS,
     OTHER_PAGES,
+    PLACES,
     POLICY_HEADING,
     POPUPS,
     ROLES,
@@ -40,6 +41,7 @@ _BESIDE = frozenset(("aside", "side"))  # mark what is beside: facts and figures
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
 LEAST_PROSE = 80  # characters of prose from which on its shares say where the content is
+LEAST_SENTENCE = 25  # characters of prose without links that no name of a place cuts
 LONGEST_HIDDEN = 200  # characters of text for screen readers
 LINKS_OF_INDEX = 0.5  # share of linked characters in the text of a page of links
 LINKS_WITHOUT_PROSE = 0.3  # the same where no text is long enough for prose
@@ -259,4 +261,7 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
         marks <= _BESIDE or (marks <= _OF_LINKS and (element.prose or marks.isdisjoint(TAGS)))
     ):
         marks = frozenset()
-    return is_comment or bool(marks) or not WHOLE_NAMES.isdisjoint(element.whole_names)
+    if is_comment or marks:
+        return True
+    is_text = not element.links and element.prose >= LEAST_SENTENCE and 2 * element.prose >= element.text
+    return not (WHOLE_NAMES - PLACES if is_text else WHOLE_NAMES).isdisjoint(element.whole_names)

@@ -50,6 +50,11 @@ WHOLE_NAMES = frozenset((
     "sitesub", "printfooter",
 ))  # fmt: skip
 """Classes and ids whose words alone are too common."""
+PLACES = frozenset((
+    "header", "page-header", "head", "top", "top_area", "toparea", "tag", "location", "path", "leftarea", "rightarea", "left_area",
+    "right_area",
+))  # fmt: skip
+"""Those of WHOLE_NAMES that say where a block is, within the content as often as around it."""
 HIDDEN = frozenset((
     "blind", "sr-only", "screen-reader-text", "visually-hidden", "visuallyhidden", "screen_out", "headerlink", "anchor-link",
     "mw-editsection", "hidden", "skip-link", "header-anchor", "permalink",

@@ -159,3 +159,9 @@ def test_comments_on_a_board_of_questions_are_answers():
     post = f"<h3>Q&amp;A</h3><h2>메밀을 사도 될까</h2><div><p>{SECOND}</p><p>{SECOND}</p></div>"
     comments = f"<div class='comments-wrap'><ul><li><p>{FIRST}</p></li></ul></div>"
     assert FIRST in "\n".join(read_page(f"<main>{post}{comments}</main>"))
+
+
+@pytest.mark.parametrize("name", ["top inner", "header", "location", "head"])
+def test_sentences_without_links_stay_whatever_place_their_name_says(name):
+    tab = f"<div class='tab'><div class='{name}'>{SHORT * 2}</div><ul><li>하나</li><li>둘</li></ul></div>"
+    assert SHORT * 2 in read_page(f"<main><h2>메밀</h2><div><p>{SECOND}</p><p>{SECOND}</p></div>{tab}</main>")
