@@ -31,7 +31,7 @@ _LINE_ELEMENT = re.compile(
     re.IGNORECASE,
 )
 _HEADING = re.compile(
-    r"(?<=<h[1-6])((?:\s[^<>]{0,2000})?>)([^<]{0,2000}"
+    r"(<h[1-6](?:\s[^<>]{0,2000})?>)([^<]{0,2000}"
     r"(?:<(?!/?(?:h[1-6]|li|ul|ol|dl|dt|dd|t[dhr]|table|pre|blockquote|section|article)(?=[\s>/]))[^<]{0,2000}){1,40})(?=</h[1-6]\s{0,20}>)",
     re.IGNORECASE,
 )
