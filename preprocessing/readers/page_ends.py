@@ -21,18 +21,24 @@ LONGEST_MENU = 4000  # characters of HTML
 LONGEST_LABEL = 15  # characters
 FEWEST_LABELS = 4
 LABELS_OF_MENU = 0.3  # share of labels with words of menus
+MOST_LEVELS = 40  # of elements inside of one another at an edge
 REST = 3  # text of the content beside a menu, relative to it
 
 
 def cut_menus(tree: PageTree, content: Element, around_heading: set[Element]) -> None:
     """Marks the menus without links with which the content begins, headings aside, and ends."""
     if content.prose:
-        _cut_at_edge(tree, content, content, around_heading, at_end=False)
-        _cut_at_edge(tree, content, content, around_heading, at_end=True)
+        for at_end in (False, True):
+            _cut_at_edge(tree, content, content, around_heading, at_end, MOST_LEVELS)
 
 
 def _cut_at_edge(
-    tree: PageTree, element: Element, content: Element, around_heading: set[Element], at_end: bool
+    tree: PageTree,
+    element: Element,
+    content: Element,
+    around_heading: set[Element],
+    at_end: bool,
+    levels: int,
 ) -> bool:
     """Marks menus from one edge of an element on; returns whether it has a block that is neither a menu nor a first heading."""
     for child in reversed(element.children) if at_end else element.children:
