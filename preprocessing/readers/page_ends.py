@@ -48,7 +48,9 @@ def _cut_at_edge(
             return at_end
         if child not in around_heading and _is_menu(tree, child, content):
             child.is_cut = True
-        elif not child.children or child.own[0] or _cut_at_edge(tree, child, content, around_heading, at_end):
+        elif not child.children or child.own[0] or not levels:
+            return True
+        elif _cut_at_edge(tree, child, content, around_heading, at_end, levels - 1):
             return True
     return False
 
