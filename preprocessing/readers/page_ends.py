@@ -48,10 +48,10 @@ def _cut_at_edge(
             return at_end
         if child not in around_heading and _is_menu(tree, child, content):
             child.is_cut = True
-        elif not child.children or child.own[0] or not levels:
-            return True
-        elif _cut_at_edge(tree, child, content, around_heading, at_end, levels - 1):
-            return True
+        else:
+            is_block = not child.children or child.own[0] or not levels
+            if is_block or _cut_at_edge(tree, child, content, around_heading, at_end, levels - 1):
+                return True
     return False
 
 

@@ -36,6 +36,7 @@ LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its headi
 LONGEST_HEADING = 60
 LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
 LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
+LONGEST_SECTION = 20000  # characters of HTML
 NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 
 
@@ -146,6 +147,8 @@ def _introduces(tree: PageTree, element: Element, links: Element) -> bool:
 def _is_section(tree: PageTree, element: Element) -> bool:
     """True for a heading, a sentence outside of links and links: a part of a page that has several, such as its news."""
     if element.name not in ("div", "section", "article") or not element.prose:
+        return False
+    if element.close - element.inside > LONGEST_SECTION:
         return False
     heading = _HEADING.search(tree.html, element.inside, element.close)
     if heading is None or LINKS_HEADING.fullmatch(_TAG.sub("", heading[1]).strip()):

@@ -165,3 +165,7 @@ def test_comments_on_a_board_of_questions_are_answers():
 def test_sentences_without_links_stay_whatever_place_their_name_says(name):
     tab = f"<div class='tab'><div class='{name}'>{SHORT * 2}</div><ul><li>하나</li><li>둘</li></ul></div>"
     assert SHORT * 2 in read_page(f"<main><h2>메밀</h2><div><p>{SECOND}</p><p>{SECOND}</p></div>{tab}</main>")
+
+
+def test_deeply_nested_elements_are_read():
+    assert FIRST in read_page("<div>" * 5000 + "가 나 다" + "</div>" * 5000 + f"<p>{FIRST}</p>")
