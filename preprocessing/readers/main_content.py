@@ -41,6 +41,7 @@ _CONTAINERS = frozenset((
 
 NAMED_SHARE = 0.5  # the same for a child with a name of content
 CONTENT_BONUS = 3  # factor of the weight of an element with a name of content
+LINKS_IN_TEXT = 0.2  # share of linked characters in a block of sentences
 LEFT = 0.2  # prose around a block, relative to it, that makes it a part of the content
 LEFT_BY_SURE = 0.4  # the same for an element that says to be the content
 
@@ -115,8 +116,8 @@ def _leaves_content(heaviest: Element, others: list[Element], left: int) -> bool
 
 
 def _has_sentences(tree: PageTree, element: Element) -> bool:
-    """True for a block of sentences without links, which belongs to the content however short it is."""
-    if element.links or 2 * element.prose < element.text or not element.prose:
+    """True for a block of sentences with few links, which belongs to the content however short it is."""
+    if LINKS_IN_TEXT * element.text < element.linked or 2 * element.prose < element.text or not element.prose:
         return False
     text = tree.text_of(element)
     if text and is_notice(text):
