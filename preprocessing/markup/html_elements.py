@@ -30,6 +30,12 @@ _LINE_ELEMENT = re.compile(
     r"(?P<close></(?P=name)\s{0,20}>)",
     re.IGNORECASE,
 )
+_HEADING = re.compile(
+    r"(<h[1-6](?:\s[^<>]{0,2000})?>)([^<]{0,2000}"
+    r"(?:<(?!/?(?:h[1-6]|li|ul|ol|dl|dt|dd|t[dhr]|table|pre|blockquote|section|article)(?=[\s>/]))[^<]{0,2000}){1,40})(?=</h[1-6]\s{0,20}>)",
+    re.IGNORECASE,
+)
+_BLOCK_OF_HEADING = re.compile(r"</?(?:p|div)(?:\s[^<>]{0,2000})?>", re.IGNORECASE)
 _PARAGRAPH_OF_CELL = re.compile(
     r"(<t[dh](?:\s[^<>]{0,2000})?>)\s{0,200}<(p|div)(?:\s[^<>]{0,2000})?>"
     r"([^<]{0,2000}(?:<(?!/?(?:p|div|[uo]l|dl|li|table|pre|h[1-6]|blockquote)(?=[\s>/]))[^<]{0,2000}){0,40})"
@@ -45,7 +51,7 @@ _TERM_END = re.compile(
 _LAST_OF_TERM = re.compile(r"([^\s>]?)((?:</(?:a|b|code|em|i|span|strong|tt)>|\s){0,8})\Z", re.IGNORECASE)
 _LONGEST_LAST = 1 + 8 * len("</strong>")
 _BETWEEN_CELLS = re.compile(r"(?<=</t[dh]>)\s{1,1000}(?=<t[dh][\s>])", re.IGNORECASE)
-_NO_TEXT = r"(?:\s|</?(?:a|b|br|div|em|i|img|input|p|picture|source|span|strong{})(?=[\s/>])[^<>]{{0,4000}}>){{0,60}}+"
+_NO_TEXT = r"(?:\s{{1,4000}}+|</?(?:a|b|br|button|div|em|figure|i|img|input|label|p|picture|source|span|strong{})(?=[\s/>])[^<>]{{0,4000}}>){{0,60}}+"
 _EMPTY = re.compile(  # items and headings without text, such as those of a picture
     rf"<li(?:\s[^<>]{{0,2000}})?>{_NO_TEXT.format('|h[1-6]')}</li\s{{0,20}}>"
     rf"|<(h[1-6])(?:\s[^<>]{{0,2000}})?>{_NO_TEXT.format('')}</\1\s{{0,20}}>",
@@ -74,9 +80,16 @@ def convert_code(text: str, protected: Protected) -> str:
     )
     text = _EMPTY.sub("", text)
     text = _INLINE_CODE.sub(lambda match: _protect_code(match, protected), _BETWEEN_CODE.sub("", text))
+    text = _HEADING.sub(_flatten_heading, text)
     text = _PARAGRAPH_OF_CELL.sub(r"\1\3", text)
     text = _join_terms(_LINE_ELEMENT.sub(_join_lines, convert_small_text(text)))
     return _BETWEEN_CELLS.sub("", _BETWEEN_ITEMS.sub("", text))
+
+
+def _flatten_heading(match: re.Match[str]) -> str:
+    """A heading in one line, whose paragraphs are set apart by blanks."""
+    content, blocks = _BLOCK_OF_HEADING.subn(" ", match[2])
+    return match[1] + " ".join(content.split()) if blocks else match[0]
 
 
 def _join_lines(match: re.Match[str]) -> str:

@@ -10,54 +10,47 @@ number of elements.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from itertools import islice
 
+from preprocessing.readers.page_ends import cut_last_notices, cut_menus, cut_policies
 from preprocessing.readers.page_groups import (
     BLOCKS,
     CONTENT_SHARE,
     LEAST_OF_INDEX,
-    LONGEST_HEADING,
     cut_groups,
-    cut_last_notices,
-    cut_policies,
     is_data_table,
     is_link_group,
 )
-from preprocessing.readers.page_surroundings import (
+from preprocessing.readers.page_headings import MOST_DESCENDANTS, find_heading, heading_above
+from preprocessing.readers.page_surroundings import LEAST_PROSE, cut_surroundings, is_page_of_links
+from preprocessing.readers.page_tree import (
     HEADINGS,
-    LEAST_PROSE,
-    MOST,
-    cut_surroundings,
-    is_page_of_links,
+    INLINE,
+    Element,
+    PageTree,
+    build_tree,
+    sum_texts,
+    weight_of,
 )
-from preprocessing.readers.page_tree import INLINE, Element, PageTree, build_tree, sum_texts, weight_of
-from preprocessing.readers.page_words import ANSWERS, CONTENT, TITLES, names_own
+from preprocessing.readers.page_words import ANSWERS, CONTENT, SENTENCE, is_notice, names_own
 
 _CONTAINERS = frozenset((
     "", "html", "body", "div", "section", "main", "article", "form", "center", "table", "tbody", "tr", "td", "fieldset",
 ))  # fmt: skip
-_TITLE_PARTS = re.compile(r"\s*(?:[|·»›>—–:]+|\s-\s|::)\s*")
-_HOME = re.compile(r"<a\b[^>]*href=\"(?:\.?/|https?://[^/\"]+/?|index\.\w+)\"")
-_SPACE = re.compile(r"\s+")
 
 NAMED_SHARE = 0.5  # the same for a child with a name of content
 CONTENT_BONUS = 3  # factor of the weight of an element with a name of content
+LINKS_IN_TEXT = 0.2  # share of linked characters in a block of sentences
 LEFT = 0.2  # prose around a block, relative to it, that makes it a part of the content
 LEFT_BY_SURE = 0.4  # the same for an element that says to be the content
-NEAR_LINK = 300  # characters of HTML before a heading in which the link around it begins
-LARGEST_HEADER = 400
-MOST_DESCENDANTS = 200
-NEAR = 20  # elements before the content in which its heading is searched
-MOST_LEVELS = 8  # elements around the content in which its heading is searched
 
 
 def find_main_content(page: str, title: str) -> str:
     """HTML of the main content of a page that resiliparse has serialized; the empty text where it has none."""
     tree = build_tree(page)
     sum_texts(tree.elements)
-    heading = _find_heading(tree, title)
+    heading, in_menu = find_heading(tree, title)
     around_heading = {heading, *heading.ancestors()} if heading else set()
     cut_surroundings(tree, around_heading)
     root = tree.elements[0]
@@ -65,87 +58,13 @@ def find_main_content(page: str, title: str) -> str:
     content = (
         _content_around(heading, root)
         if of_links and heading
-        else _choose_content(root, around_heading, of_links)
+        else _choose_content(tree, around_heading, of_links)
     )
     cut_groups(tree, content, around_heading, of_links)
+    if not of_links:
+        cut_menus(tree, content, around_heading)
     cut_policies(tree, content)
-    return _heading_above(tree, content, heading) + cut_last_notices(_join_uncut(tree, content))
-
-
-# --- heading ---------------------------------------------------------------------------------------------
-
-
-def _find_heading(tree: PageTree, title: str) -> Element | None:
-    """The element that repeats the title of the page or the longest part of it; headings are preferred."""
-    parts = {_SPACE.sub("", part) for part in [title, *_TITLE_PARTS.split(title)]}
-    sizes = {
-        size for part in parts if len(part) > 1 for size in range(len(part), len(part) + title.count(" ") + 9)
-    }
-    best, best_rank = None, (0, False, False)
-    for element in tree.elements[1:]:
-        if element.text not in sizes:
-            continue
-        text = _SPACE.sub("", tree.text_of(element))
-        if text in parts and not _leads_home(tree, element) and not _is_in_footer(tree, element):
-            rank = (len(text), element.name in HEADINGS, element.name == "h1")
-            if rank > best_rank:
-                best, best_rank = element, rank
-    return best
-
-
-def _is_in_footer(tree: PageTree, element: Element) -> bool:
-    """True in a footer, unless it contains the page; menus there repeat the title."""
-    prose = MOST * tree.elements[0].prose
-    return any(above.name == "footer" and above.prose <= prose for above in (element, *element.ancestors()))
-
-
-def _leads_home(tree: PageTree, element: Element) -> bool:
-    """True for the name of the site, which contains a link to its first page or is inside of one."""
-    around = tree.html.rfind("<a ", max(0, element.start - NEAR_LINK), element.start)
-    if around >= 0 and "</a>" not in tree.html[around : element.start] and _HOME.match(tree.html, around):
-        return True
-    return bool(_HOME.search(tree.html, element.start, element.close))
-
-
-def _heading_above(tree: PageTree, content: Element, heading: Element | None) -> str:
-    """HTML of the heading of the content where it is outside of it; the empty text without one."""
-    heading = heading or _nearest_heading(content)
-    if heading is None or heading.start >= content.start:
-        return ""
-    if heading.name in HEADINGS:
-        return tree.html[heading.start : heading.end]
-    return f"<h1>{tree.html[heading.inside : heading.close]}</h1>\n"
-
-
-def _nearest_heading(content: Element) -> Element | None:
-    """A heading, or an element named as one, before the content in the elements around it."""
-    child = content
-    for parent in islice(content.ancestors(), MOST_LEVELS):
-        if parent.name in ("", "html"):
-            break
-        at = parent.children.index(child)
-        for element in reversed(parent.children[max(0, at - NEAR) : at]):
-            found = _heading_in(element)
-            if found is not None:
-                return found
-        child = parent
-    return None
-
-
-def _heading_in(element: Element) -> Element | None:
-    """The first heading in a small element, else the first element named as one."""
-    if element.is_cut or not 0 < element.text <= LARGEST_HEADER:
-        return None
-    named = None
-    for found in islice(element.descendants(), MOST_DESCENDANTS):
-        if found.is_cut or not found.text:
-            continue
-        if found.name in HEADINGS[:4]:
-            return found
-        is_named = any(not TITLES.isdisjoint(words) for words in found.names)
-        if named is None and is_named and found.links <= 1 and found.text <= 2 * LONGEST_HEADING:
-            named = found
-    return named
+    return heading_above(tree, content, heading, in_menu) + cut_last_notices(_join_uncut(tree, content))
 
 
 # --- content ---------------------------------------------------------------------------------------------
@@ -159,10 +78,10 @@ def _content_around(heading: Element, page: Element) -> Element:
     return page
 
 
-def _choose_content(page: Element, around_heading: set[Element], of_links: bool) -> Element:
+def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool) -> Element:
     """The smallest container that has most of the text of each container around it, and no content beside it."""
     weigh = _text_of if of_links else weight_of
-    content, is_named, left = page, False, 0
+    content, is_named, left = tree.elements[0], False, 0
     while True:
         children = [child for child in content.children if not child.is_cut and child.text]
         heaviest = max(children, key=lambda child: _rank(child, weigh), default=None)
@@ -176,6 +95,8 @@ def _choose_content(page: Element, around_heading: set[Element], of_links: bool)
         if not of_links and (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):
             return content
         left += sum(other.prose for other in others if not is_link_group(other))
+        if any(_has_sentences(tree, other) for other in others):
+            return content
         if not of_links and _leaves_content(heaviest, others, left):
             return content
         share = NAMED_SHARE if _is_content(heaviest) else CONTENT_SHARE
@@ -192,6 +113,16 @@ def _leaves_content(heaviest: Element, others: list[Element], left: int) -> bool
     if left >= max(LEAST_PROSE, share * heaviest.prose):
         return True
     return not _has_title(heaviest) and any(other.prose and _has_title(other) for other in others)
+
+
+def _has_sentences(tree: PageTree, element: Element) -> bool:
+    """True for a block of sentences with few links, which belongs to the content however short it is."""
+    if LINKS_IN_TEXT * element.text < element.linked or 2 * element.prose < element.text or not element.prose:
+        return False
+    text = tree.text_of(element)
+    if text and is_notice(text):
+        return False
+    return bool(SENTENCE.search(tree.html, element.inside, element.close))
 
 
 def _has_title(element: Element) -> bool:

@@ -1,19 +1,18 @@
-"""Cuts groups in the content of a page: links to other pages, notices, comments, policies, the posts before and after."""
+"""Cuts groups in the content of a page: links to other pages, notices, comments, the posts before and after."""
 
 from __future__ import annotations
 
-import html
 import re
 
-from preprocessing.readers.page_surroundings import HEADINGS, MOST
-from preprocessing.readers.page_tree import INLINE, RUN, Element, PageTree, weight_of
+from preprocessing.readers.page_surroundings import MOST
+from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree, weight_of
 from preprocessing.readers.page_words import (
     BEFORE_AND_AFTER,
     COMMENTS_HEADING,
     LICENSE_HEADING,
     LINKS_HEADING,
     NAMES_NO_POST,
-    POLICIES,
+    SENTENCE,
     is_notice,
 )
 
@@ -23,27 +22,48 @@ _ANNOUNCING = frozenset((*HEADINGS, *BLOCKS))
 _BARS = " \n\t\u00a0|·ㆍ/"
 _NONE = re.compile(r"없습니다\W*\Z")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}\s?[.\-/년]\s?[0-9]{1,2}")
-_LINE = re.compile(r"(?:(?<=<br>)|(?<=<hr>)|(?<=<br/>)|(?<=<br />))([^<>]+)(?=<br|<hr|</|\Z)")
+_HEADING = re.compile(
+    r"<(?:h[1-6]|strong)\b[^>]*>((?:(?!<a\b)[^<]|<(?!a\b|/h[1-6]|/strong)){1,300})</(?:h[1-6]|strong)>"
+)
+_TAG = re.compile(r"<[^<>]*>")
+_TEXT = re.compile(r">([^<>]*[^<>\s])")
 
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
-LONGEST_END = 800  # characters of HTML at the end in which copyright lines are searched
 LONGEST_NOTICE = 240
 LONGEST_BOX_HEADING = 20
 CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
 LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its heading
 LONGEST_HEADING = 60
+LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
+LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
+LONGEST_SECTION = 20000  # characters of HTML
 NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 
 
 def cut_groups(tree: PageTree, content: Element, around_heading: set[Element], of_links: bool) -> None:
     """Marks groups of links, notices, and what follows headings of other pages and comments; of a page of links not the groups."""
+    first = _first_heading(content)
     pending = [content]
     while pending:
         parent = pending.pop()
         if not parent.is_cut and parent.name not in ("pre", "p", *HEADINGS):
             _cut_children(tree, parent, content, around_heading, of_links)
             if not parent.is_cut:
-                pending += parent.children
+                pending += (child for child in parent.children if not child.is_part)
+    if first is not None and not any(above.is_cut for above in first.ancestors()):
+        first.is_cut = False  # it is of the page, not of what was cut below it
+
+
+def _first_heading(content: Element) -> Element | None:
+    """The heading with which the content begins, after a slogan at most and before most of the prose."""
+    prose = 0
+    for part in content.descendants():
+        if not part.is_cut and part.name in HEADINGS:
+            return part
+        prose += 0 if part.is_cut else part.own[2]
+        if prose > min(LONGEST_INTRODUCTION, content.prose // 2):
+            return None
+    return None
 
 
 def _cut_children(
@@ -53,7 +73,7 @@ def _cut_children(
     before, until = None, ""  # the block above; the heading that ends comments or links, h7 for any
     of_links = False
     for n, child in enumerate(children):
-        if child in around_heading:
+        if child in around_heading or child.is_part:
             before, until = child, ""
             continue
         is_heading = child.name in HEADINGS
@@ -99,8 +119,9 @@ def _is_other(tree: PageTree, before: Element | None, element: Element, of_links
     if element.name == RUN:
         return not (of_links_page or _is_inside_part(element) or _is_part_of_line(tree, element))
     if (not of_links_page or _is_row_of_layout(element)) and is_link_group(element):
-        is_part = element.name in BLOCKS and before is not None and before.name in _ANNOUNCING
-        if not (is_part or _is_inside_part(element)):
+        element.is_part = before is not None and _introduces(tree, before, element)
+        is_announced = element.name in BLOCKS and before is not None and before.name in _ANNOUNCING
+        if not (element.is_part or is_announced or _is_inside_part(element) or _is_section(tree, element)):
             return True
     if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):
         return False  # of a list the items are judged
@@ -110,6 +131,29 @@ def _is_other(tree: PageTree, before: Element | None, element: Element, of_links
         before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(tree.text_of(before))
     )
     return not is_license and is_notice(tree.text_of(element))
+
+
+def _introduces(tree: PageTree, element: Element, links: Element) -> bool:
+    """True for a heading with a sentence before several links that have no heading of their own."""
+    if not element.prose or element.links or element.text > min(LONGEST_INTRODUCTION, 2 * element.prose):
+        return False
+    first = _TEXT.search(tree.html, links.inside - 1, links.close)
+    if links.links < 2 or (first and LINKS_HEADING.fullmatch(first[1].strip())):
+        return False
+    has_heading = _HEADING.search(tree.html, element.inside, element.close) is not None
+    return has_heading and SENTENCE.search(tree.html, element.inside, element.close) is not None
+
+
+def _is_section(tree: PageTree, element: Element) -> bool:
+    """True for a heading, a sentence outside of links and links: a part of a page that has several, such as its news."""
+    if element.name not in ("div", "section", "article") or not element.prose:
+        return False
+    if element.close - element.inside > LONGEST_SECTION:
+        return False
+    heading = _HEADING.search(tree.html, element.inside, element.close)
+    if heading is None or LINKS_HEADING.fullmatch(_TAG.sub("", heading[1]).strip()):
+        return False
+    return SENTENCE.search(tree.html, element.inside, element.close) is not None
 
 
 def _is_before_or_after(element: Element, text: str) -> bool:
@@ -145,7 +189,9 @@ def _is_inside_part(element: Element) -> bool:
 
 
 def _is_row_of_layout(element: Element) -> bool:
-    """True for a row of a table without a class, which arranged old pages."""
+    """True for a row of a table without a class, which arranged old pages, with the short links of a menu."""
+    if element.linked > LONGEST_OF_MENU * element.links:
+        return False
     tables = (parent for parent in element.ancestors() if parent.name == "table")
     return element.name == "tr" and all("class=" not in table.attributes for table in tables)
 
@@ -168,34 +214,6 @@ def _is_box_of_links(element: Element) -> bool:
     if first is None or first.links or first.name not in ("p", "div", "strong", "span", "b"):
         return False
     return first.text <= LONGEST_BOX_HEADING and first.text + element.linked == element.text
-
-
-def cut_policies(tree: PageTree, content: Element) -> None:
-    """Marks the names of policies with which the content ends."""
-    pending = [content]
-    while pending:
-        element = pending.pop()
-        blocks = [
-            child
-            for child in element.children
-            if child.text and not child.is_cut and child.name not in INLINE
-        ]
-        pending += blocks  # the last one is next
-        if blocks:
-            continue
-        if element.text > LONGEST_HEADING or not POLICIES.fullmatch(tree.text_of(element)):
-            return
-        element.is_cut = True
-
-
-def cut_last_notices(content: str) -> str:
-    """Removes the copyright lines with which the content ends, where they are in no element of their own."""
-    start = max(0, len(content) - LONGEST_END)
-    lines = list(_LINE.finditer(content, start))
-    while lines and (is_notice(text := html.unescape(lines[-1][1]).strip()) or not text):
-        line = lines.pop()
-        content = content[: line.start(1)] + content[line.end(1) :] if text else content
-    return content
 
 
 def _cut_empty_headings(children: list[Element], parent: Element) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from preprocessing.readers.page_tree import Element, PageTree, sum_texts, weight_of
+from preprocessing.readers.page_replies import keep_replies
+from preprocessing.readers.page_tree import HEADINGS, Element, PageTree, sum_texts, weight_of
 from preprocessing.readers.page_words import (
     CALLOUTS,
     COMMENTS,
@@ -15,6 +16,7 @@ from preprocessing.readers.page_words import (
     NAVIGATION,
     OFFERS,
     OTHER_PAGES,
+    PLACES,
     POLICY_HEADING,
     POPUPS,
     ROLES,
@@ -25,7 +27,6 @@ from preprocessing.readers.page_words import (
     names_own,
 )
 
-HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _CUT_TAGS = frozenset(("nav", "dialog", "menu", "datalist", "map"))
 _ATTRIBUTES = ("class=", "id=", "role=", "style=", "hidden")
 _DISCUSSION = re.compile(r"schema\.org/(?:QAPage|DiscussionForumPosting|Question|Answer)\b")
@@ -40,6 +41,7 @@ _BESIDE = frozenset(("aside", "side"))  # mark what is beside: facts and figures
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
 LEAST_PROSE = 80  # characters of prose from which on its shares say where the content is
+LEAST_SENTENCE = 25  # characters of prose without links that no name of a place cuts
 LONGEST_HIDDEN = 200  # characters of text for screen readers
 LINKS_OF_INDEX = 0.5  # share of linked characters in the text of a page of links
 LINKS_WITHOUT_PROSE = 0.3  # the same where no text is long enough for prose
@@ -63,8 +65,12 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     all_text, all_characters = weight_of(page), page.text
     named: dict[Element, int] = {}
     prose: dict[Element, int] = {}
-    comments, popups = _mark(tree, around_heading, named, prose)
+    discussion: dict[Element, int] = {}
+    popups = _mark(tree, around_heading, named, prose, discussion)
     sum_texts(tree.elements)
+    if discussion and keep_replies(tree, discussion, around_heading):
+        discussion = {element: weight for element, weight in discussion.items() if element.is_cut}
+    comments = sum(discussion.values())
     _keep_lists_of_content(tree, named)
     if sum(count for element, count in prose.items() if element.is_cut) > page.prose:
         _keep(tree, list(prose))
@@ -75,7 +81,7 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     for element in tree.elements:
         element.is_cut = False
     sum_texts(tree.elements)
-    _mark(tree, around_heading, None, {})
+    _mark(tree, around_heading, None, {}, {})
     sum_texts(tree.elements)
 
 
@@ -113,14 +119,18 @@ def _is_content(element: Element) -> bool:
 
 
 def _mark(
-    tree: PageTree, around_heading: set[Element], named: dict[Element, int] | None, prose: dict[Element, int]
-) -> tuple[int, int]:
-    """Marks elements; returns the weight of comments and that of policies in popups.
+    tree: PageTree,
+    around_heading: set[Element],
+    named: dict[Element, int] | None,
+    prose: dict[Element, int],
+    discussion: dict[Element, int],
+) -> int:
+    """Marks elements; returns the weight of policies in popups.
 
     ``named`` receives the lists of links that only their name cut, with their text; None where names do not count.
-    ``prose`` receives the blocks of prose that only their name cut, with their prose.
+    ``prose`` receives the blocks of prose that only their name cut, with their prose, ``discussion`` the comments with their weight.
     """
-    page, comments, popups = tree.elements[0], 0, 0
+    page, popups = tree.elements[0], 0
     has_discussion = bool(_DISCUSSION.search(tree.html)) or any(
         not DISCUSSION.isdisjoint(words) for element in tree.elements[:4] for words in element.names
     )
@@ -144,10 +154,10 @@ def _mark(
             if is_popup:
                 popups += weight_of(element)
             elif element.is_cut and _is_comment(element):
-                comments += weight_of(element)
+                discussion[element] = weight_of(element)
             elif element.is_cut and _is_block_of_prose(element):
                 prose[element] = element.prose
-    return comments, popups
+    return popups
 
 
 def _is_cut_by_tag(element: Element, page: Element, is_inside: bool) -> bool:
@@ -211,7 +221,8 @@ def _is_hidden(element: Element) -> bool:
 
 
 def _is_comment(element: Element) -> bool:
-    return not COMMENTS.isdisjoint(_own_words(element))
+    """True for names of comments; a paragraph with such a name is a caption or a remark."""
+    return element.name != "p" and not COMMENTS.isdisjoint(_own_words(element))
 
 
 def _is_block_of_prose(element: Element) -> bool:
@@ -238,14 +249,19 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
         return False  # judged by its tag
     words = _own_words(element)
     is_sure = _is_sure(words)
-    is_comment = not COMMENTS.isdisjoint(words)
+    is_comment = not COMMENTS.isdisjoint(words) and element.name != "p"
     if _has_most(element, page, MOST_IF_SURE if is_sure or is_comment else MOST):
         return False
     if element.name == "aside" and not CALLOUTS.isdisjoint(words):
         return False
     marks = _MARKING & words if element.links else (_MARKING & words) - OFFERS
+    if marks <= NAVIGATION and not is_sure and element.prose > max(2 * element.linked, LEAST_PROSE):
+        marks = frozenset()  # no menu has sentences
     if not element.links and (
         marks <= _BESIDE or (marks <= _OF_LINKS and (element.prose or marks.isdisjoint(TAGS)))
     ):
         marks = frozenset()
-    return is_comment or bool(marks) or not WHOLE_NAMES.isdisjoint(element.whole_names)
+    if is_comment or marks:
+        return True
+    is_text = not element.links and element.prose >= LEAST_SENTENCE and 2 * element.prose >= element.text
+    return not (WHOLE_NAMES - PLACES if is_text else WHOLE_NAMES).isdisjoint(element.whole_names)

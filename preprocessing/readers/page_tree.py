@@ -6,6 +6,7 @@ closed and every attribute quoted. Elements inside of lines (``<b>``, ``<a>``) a
 
 from __future__ import annotations
 
+import functools
 import html
 import re
 from collections.abc import Iterator
@@ -14,23 +15,25 @@ from dataclasses import dataclass, field
 from preprocessing.readers.page_words import is_contact, split_names
 
 _SKIPPED = re.compile(
-    r"<(?:!--|(script|style|noscript|template|svg|iframe|select|textarea(?![^>]{0,400}\breadonly)|math|object|audio|video|canvas|head)(?=[\s>]))"
+    r"<(?:!--|\?|(script|style|noscript|template|svg|iframe|select|textarea(?![^>]{0,400}\breadonly)|math|object|audio|video|canvas|head)(?=[\s>]))"
 )
 _SEAMLESS = frozenset(
     (None, "script", "style", "noscript", "template", "svg")
-)  # no part of a line; None for comments
+)  # no part of a line; None for comments and instructions
+_ENDS = {"<!--": "-->", "<?": ">"}  # of comments and of instructions, such as PHP that no server ran
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)([^>\"]*(?:\"[^\"]*\"[^>\"]*)*)>")
 _MATH = re.compile(r"<annotation encoding=\"application/x-tex\">([^<]*)</annotation>")
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 INLINE = frozenset((
     "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd",
     "mark", "nobr", "q", "rb", "rp", "rt", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time",
     "tt", "u", "var", "picture",
 ))  # fmt: skip
+_INLINE_TAG = re.compile(rf"</?(?:{'|'.join(sorted(INLINE))})(?=[\s/>])[^>\"]*(?:\"[^\"]*\"[^>\"]*)*>")
 _VOID = frozenset((
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
     "basefont", "bgsound", "frame", "keygen",
 ))  # fmt: skip
-_ATTRIBUTE = re.compile(r"([a-z:_-]+)(?:=\"([^\"]*)\")?", re.IGNORECASE)
 _SEEN = re.compile(r"blind|screen|sr-only|hidden|headerlink|anchor|edit|skip|permalink", re.IGNORECASE)
 _TARGETS = frozenset(("a", "code", "dd", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "p", "pre", "span"))
 RUN = "x-links"
@@ -38,6 +41,9 @@ RUN = "x-links"
 _RUN_OF_LINKS = re.compile(
     r"(?:<a\b[^<>]{0,400}>[^<]{1,40}</a>(?:\s|&nbsp;|<br>){0,20}[|·ㆍ/](?:\s|&nbsp;|<br>){0,20}){2,}<a\b[^<>]{0,400}>[^<]{1,40}</a>"
 )
+_BAR_AFTER_LINK = re.compile(r"</a>(?:\s|&nbsp;|<br>){0,20}[|·ㆍ/]")
+FEWEST_BARS = 2
+LONGEST_LINK = 1000  # characters of HTML from a bar to the end of the link behind it
 NEAR_TARGET = 400  # characters of HTML in which a section links itself at its heading
 PROSE = 20  # characters of a text between two tags from which on it counts as prose
 
@@ -66,6 +72,8 @@ class Element:
     prose: int = 0
     links: int = 0
     is_cut: bool = False
+    is_part: bool = False
+    """Whether it is a group of links that the content introduces, or a reply of a thread, all of which stays."""
     is_target: bool = False
     """Whether its id only makes it a target of links, as the words of a heading do."""
     children: list[Element] = field(default_factory=list)
@@ -104,10 +112,12 @@ class Element:
 
     def get(self, attribute: str) -> str | None:
         """Value of an attribute; the empty text for one without a value."""
-        for match in _ATTRIBUTE.finditer(self.attributes) if attribute in self.attributes else ():
-            if match[1] == attribute:
-                return html.unescape(match[2] or "")
-        return None
+        start = self.attributes.find(f' {attribute}="')
+        if start < 0:
+            return None
+        start += len(attribute) + 3
+        value = self.attributes[start : self.attributes.find('"', start)]
+        return html.unescape(value) if "&" in value else value
 
 
 @dataclass(slots=True)
@@ -125,14 +135,14 @@ class PageTree:
         if element not in self._texts:
             text = self.html[element.inside : element.close]
             if "<" in text:
-                text = _TAG.sub(lambda tag: "" if tag[2] in INLINE else " ", text)
-            self._texts[element] = " ".join(html.unescape(text).split())
+                text = _TAG.sub(" ", _INLINE_TAG.sub("", text))
+            self._texts[element] = " ".join((html.unescape(text) if "&" in text else text).split())
         return self._texts[element]
 
 
 def build_tree(page: str) -> PageTree:
     """Builds the tree of a page that resiliparse has serialized."""
-    page = _RUN_OF_LINKS.sub(rf"<{RUN}>\g<0></{RUN}>", _remove_skipped(page))
+    page = _mark_runs(_remove_skipped(page))
     root = Element("", "", None, 0, 0, len(page), len(page))
     elements = [root]
     at, parent, links = 0, root, 0
@@ -156,7 +166,7 @@ def build_tree(page: str) -> PageTree:
             if name == "a":
                 links += 1
                 parent.own[3] += 1
-            if (name in INLINE or name == "a") and not ("class=" in attributes and _SEEN.search(attributes)):
+            if (name in INLINE or name == "a") and not ("class=" in attributes and _is_seen(attributes)):
                 stack.append(None)
                 continue
             element = Element(name, attributes, parent, start, end)
@@ -178,6 +188,21 @@ def build_tree(page: str) -> PageTree:
         if element is not None:
             element.close = element.end = len(page)
     return PageTree(page, elements)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_seen(attributes: str) -> bool:
+    """True for attributes with which an element inside of a line is judged as a block, such as hidden text."""
+    return bool(_SEEN.search(attributes))
+
+
+def _mark_runs(page: str) -> str:
+    """Encloses links that bars set apart; only what is around the first and the last bar after a link is searched."""
+    bars = [match.span() for match in _BAR_AFTER_LINK.finditer(page)]
+    if len(bars) < FEWEST_BARS:
+        return page
+    start, end = page.rfind("<a", 0, bars[0][0]), bars[-1][1] + LONGEST_LINK
+    return page[:start] + _RUN_OF_LINKS.sub(rf"<{RUN}>\g<0></{RUN}>", page[start:end]) + page[end:]
 
 
 def sum_texts(elements: list[Element]) -> None:
@@ -203,7 +228,7 @@ def _remove_skipped(page: str) -> str:
     pieces, at = [], 0
     match = _SKIPPED.search(page)
     while match:
-        mark = f"</{match[1]}>" if match[1] else "-->"
+        mark = f"</{match[1]}>" if match[1] else _ENDS[match[0]]
         end = page.find(mark, match.end())
         if end < 0:
             break

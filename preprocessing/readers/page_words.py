@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 NAVIGATION = frozenset((
@@ -10,6 +11,11 @@ NAVIGATION = frozenset((
     "paginate", "pager", "sitemap", "skip", "skipnav", "skiplink", "accessibility", "toc", "tableofcontents",
     "catlinks", "tabs", "tablist", "tabmenu", "util", "toolbar", "tools", "quick", "quickmenu",
 ))  # fmt: skip
+MENUS = frozenset((
+    "nav", "navi", "navigation", "navbar", "gnb", "lnb", "snb", "fnb", "tnb", "menu", "menus", "submenu", "topmenu", "mainmenu",
+    "leftmenu", "menubar", "allmenu", "breadcrumb", "breadcrumbs", "crumb", "crumbs", "sitemap", "skip", "skipnav", "skiplink",
+))  # fmt: skip
+"""Words of menus, in which the title of a page is no heading."""
 SURROUNDINGS = frozenset((
     "footer", "foot", "footwrap", "colophon", "copyright", "copyrights", "sidebar", "aside", "side", "widget", "widgets", "banner",
     "banners", "ad", "ads", "adv", "advert", "adsense", "adsbygoogle", "advertisement", "sponsor", "sponsored", "promo",
@@ -34,6 +40,8 @@ COMMENTS = frozenset((
     "comment", "comments", "commentlist", "reply", "replies", "disqus", "livere", "utterances", "giscus", "respond",
     "guestbook", "trackback", "trackbacks", "reviews", "reviewlist",
 ))  # fmt: skip
+REPLIES = frozenset(("reply", "replies", "respond", "answer", "answers"))
+"""Words of COMMENTS, and of answers, that mark the posts of a thread as often."""
 WHOLE_NAMES = frozenset((
     "header", "site-header", "page-header", "global-header", "head", "hd", "head_wrap", "header_wrap", "top", "top_area", "toparea",
     "topbar", "top_bar", "top-bar", "masthead", "tag", "location", "path", "bottom", "page-footer", "ft",
@@ -42,6 +50,11 @@ WHOLE_NAMES = frozenset((
     "sitesub", "printfooter",
 ))  # fmt: skip
 """Classes and ids whose words alone are too common."""
+PLACES = frozenset((
+    "header", "page-header", "head", "top", "top_area", "toparea", "tag", "location", "path", "leftarea", "rightarea", "left_area",
+    "right_area",
+))  # fmt: skip
+"""Those of WHOLE_NAMES that say where a block is, within the content as often as around it."""
 HIDDEN = frozenset((
     "blind", "sr-only", "screen-reader-text", "visually-hidden", "visuallyhidden", "screen_out", "headerlink", "anchor-link",
     "mw-editsection", "hidden", "skip-link", "header-anchor", "permalink",
@@ -88,7 +101,7 @@ LINKS_HEADING = re.compile(
     r"지금\s*(?:뜨는|많이)|새로\s*(?:쓴|올라온)|핫|베스트|화제의|놓치면|이\s*(?:시각|시간|분야|기자|블로그|카테고리|글과|기사와|상품과))"
     r"[^.!?]{0,20}?(?:기사|뉴스|글|포스트|게시글|게시물|콘텐츠|컨텐츠|상품|제품|영상|동영상|목록|정보|링크|사이트|댓글|검색어|소식|"
     r"태그|레시피|문서|질문|이야기|키워드)(?:들)?(?:\s*(?:더\s*)?보기|\s*목록)?"
-    r"|(?:다른\s*(?:사람|분|이)들?[이은]?\s*)?(?:많이|함께|같이)\s*(?:본|볼|읽은|읽을|찾은|산|구매한|보면\s*좋은)\s*\S{1,8}"
+    r"|(?:다른\s*(?:사람|분|이)들?[이은]?\s*)?(?:많이|함께|같이)\s*(?:(?:본|볼|읽은|읽을|찾은|산|구매한|보면\s*좋은)\s*\S{1,8}|(?:보면|읽으면)\s*(?:더\s*)?좋(?:아요|습니다))"
     r"|.{0,24}카테고리의\s*다른\s*글|공유(?:하기)?|태그|카테고리|분류|목차|차례|전체\s*메뉴|바로\s*가기|검색|로그인|구독(?:하기)?|달력|"
     r"방문자(?:\s*수)?|퀵\s*메뉴|광고|AD|이\s*글\s*공유하기|글\s*탐색|지난\s*글(?:\s*모음)?|"
     r"related(?:\s+\w+){0,2}|recommended(?:\s+\w+){0,3}|most\s+(?:read|popular|viewed)|popular(?:\s+\w+)?|latest(?:\s+\w+)?|"
@@ -111,6 +124,7 @@ _NOTICE = re.compile(
     r"무단\s*(?:전재|복제|배포|도용)[^.!?]{0,40}(?:금지|금합|금함|금하|처벌|불허)|재배포\s*금지|all\s+rights\s+reserved|"
     r"copyright\s*(?:ⓒ|Ⓒ|©|\(c\)|[:\d]|by\b)|(?<!\S)(?:ⓒ|©)\s*\S|(?<!\S)\(c\)\s*(?:19|20)[0-9]{2}|"
     r"사업자\s*등록\s*번호\W{0,5}[0-9]{3}|통신판매업(?:\s*신고)?(?:\s*번호)?\W{0,5}(?:제|[0-9])|저작권법의\s*보호|"
+    r"this\s+(?:post|site|work|page|article)\s+is\s+licensed\s+under|"
     r"(?:사이트|홈페이지|서비스|페이지|저희|당사)[^.!?]{0,30}쿠키(?:를|는|\s*사용|\s*정책).{0,40}(?:사용|동의|허용|저장|씁니다)|"
     r"쿠키\s*(?:사용|정책|저장)에\s*동의|cookies?\b.{0,60}\b(?:accept|agree|consent)|(?:we|this\s+(?:web)?site)\s+uses?\s+cookies|"
     r"만족하(?:십니까|셨습니까|시나요|셨나요)|"
@@ -129,6 +143,15 @@ POLICY_HEADING = re.compile(
     re.IGNORECASE,
 )
 """Matches headings of policies, whole."""
+MENU_LABEL = re.compile(
+    r"\W*(?:home|홈|메인|처음으로|로그인|로그아웃|회원\s*가입|마이\s*페이지|장바구니|주문\s*(?:조회|내역)|사이트\s*맵|전체\s*메뉴|메뉴|검색|고객\s*(?:센터|지원)|"
+    r"공지\s*사항|(?:자유\s*)?게시판|갤러리|자료실|커뮤니티|(?:회사|기관|학교|병원|협회|센터|법인|교회|단체|학과|브랜드|사업|제품|시설)?\s*소개|인사말|연혁|조직도|"
+    r"(?:찾아)?\s*오시는\s*길|이용\s*안내|(?:온라인\s*)?(?:문의|상담|예약)\s*(?:하기)?|1\s*:\s*1\s*문의|자주\s*묻는\s*질문|faq|q\s*&\s*a|이벤트|뉴스|소식|채용\s*(?:정보)?|"
+    r"사업\s*분야|보도\s*자료|언론\s*보도|login|log\s*out|join(?:\s+us)?|about(?:\s+us)?|contact(?:\s+us)?|sitemap|menu|notice|더\s*보기|top|맨\s*위로|위로|닫기|"
+    r"열기|펼치기|본문\s*바로\s*가기|(?:모바일\s*)?메뉴\s*(?:열기|닫기)|english|korean|kor|eng|kr|en|한국어|이전|다음|목록)\W*",
+    re.IGNORECASE,
+)
+"""Matches words of menus, whole."""
 BEFORE_AND_AFTER = re.compile(
     r"[\W_]*(?:이전|다음)\s?(?:글|게시글|게시물|기사|페이지|문서|포스트)(?:[\s:：|▲▼△▽∧∨<>«»←→()\[\]-]+\S.{0,160}|[이가]\s*없습니다\W*)"
 )
@@ -154,6 +177,7 @@ POLICIES = re.compile(
 """Matches names of policies at the end of a page, whole."""
 
 
+@functools.lru_cache(maxsize=4096)
 def split_names(attribute: str) -> list[list[str]]:
     """Lower-case words of each name in a class or id: ``siteHeader nav_x`` becomes [[site, header], [nav, x]].
 
@@ -181,6 +205,7 @@ def is_contact(text: str) -> bool:
     return len(text) <= LONGEST_CONTACT and not SENTENCE.search(text) and bool(CONTACT.search(text))
 
 
+@functools.lru_cache(maxsize=4096)
 def is_notice(text: str) -> bool:
     """True for a short copyright, cookie or company notice."""
     return len(text) <= 240 and bool(_NOTICE.search(text))

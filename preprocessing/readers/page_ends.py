@@ -1,0 +1,108 @@
+"""Cuts what the content of a page begins and ends with: menus without links, names of policies, copyright lines.
+
+A menu is a block of short labels of which several are words of menus ("회원가입", "오시는 길"); other short labels are facts.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+from preprocessing.readers.page_groups import LONGEST_HEADING
+from preprocessing.readers.page_tree import HEADINGS, INLINE, Element, PageTree
+from preprocessing.readers.page_words import MENU_LABEL, POLICIES, is_notice
+
+_LINE = re.compile(r"(?:(?<=<br>)|(?<=<hr>)|(?<=<br/>)|(?<=<br />))([^<>]+)(?=<br|<hr|</|\Z)")
+_LABEL = re.compile(r">([^<>]*[^<>\s][^<>]*)(?=<)")
+_TRAIL = re.compile(r"(?:HOME|홈)\s*(?:[>›»/·|].{0,80})?", re.IGNORECASE)
+
+LONGEST_END = 800  # characters of HTML at the end in which copyright lines are searched
+LONGEST_MENU = 4000  # characters of HTML
+LONGEST_LABEL = 15  # characters
+FEWEST_LABELS = 4
+LABELS_OF_MENU = 0.3  # share of labels with words of menus
+MOST_LEVELS = 40  # of elements inside of one another at an edge
+REST = 3  # text of the content beside a menu, relative to it
+
+
+def cut_menus(tree: PageTree, content: Element, around_heading: set[Element]) -> None:
+    """Marks the menus without links with which the content begins, headings aside, and ends."""
+    if content.prose:
+        for at_end in (False, True):
+            _cut_at_edge(tree, content, content, around_heading, at_end, MOST_LEVELS)
+
+
+def _cut_at_edge(
+    tree: PageTree,
+    element: Element,
+    content: Element,
+    around_heading: set[Element],
+    at_end: bool,
+    levels: int,
+) -> bool:
+    """Marks menus from one edge of an element on; returns whether it has a block that is neither a menu nor a first heading."""
+    for child in reversed(element.children) if at_end else element.children:
+        if child.is_cut or not child.text or (not at_end and _is_label(child)):
+            continue
+        if child in around_heading and not child.children:
+            return at_end
+        if child not in around_heading and _is_menu(tree, child, content):
+            child.is_cut = True
+        else:
+            is_block = not child.children or child.own[0] or not levels
+            if is_block or _cut_at_edge(tree, child, content, around_heading, at_end, levels - 1):
+                return True
+    return False
+
+
+def _is_label(element: Element) -> bool:
+    """True for a heading or a short text above it, such as the name of a section in English."""
+    return element.name in HEADINGS or (not element.children and element.text <= LONGEST_LABEL)
+
+
+def _is_menu(tree: PageTree, element: Element, content: Element) -> bool:
+    """True for short labels of which several are words of menus, and for the way from the first page to this one."""
+    if element.prose or element.close - element.inside > LONGEST_MENU or REST * element.text > content.text:
+        return False
+    if element.name in ("table", "pre", "dl", *HEADINGS):
+        return False
+    if _TRAIL.fullmatch(tree.text_of(element)):
+        return True
+    labels = [
+        html.unescape(match[1]).strip()
+        for match in _LABEL.finditer(tree.html, element.inside - 1, element.end)
+    ]
+    if len(labels) < FEWEST_LABELS or max(map(len, labels)) > LONGEST_LABEL:
+        return False
+    if any(part.name in HEADINGS for part in element.descendants()):
+        return False
+    known = sum(MENU_LABEL.fullmatch(label) is not None for label in labels)
+    return known >= max(2, LABELS_OF_MENU * len(labels))
+
+
+def cut_policies(tree: PageTree, content: Element) -> None:
+    """Marks the names of policies with which the content ends."""
+    pending = [content]
+    while pending:
+        element = pending.pop()
+        blocks = [
+            child
+            for child in element.children
+            if child.text and not child.is_cut and child.name not in INLINE
+        ]
+        pending += blocks  # the last one is next
+        if blocks:
+            continue
+        if element.text > LONGEST_HEADING or not POLICIES.fullmatch(tree.text_of(element)):
+            return
+        element.is_cut = True
+
+
+def cut_last_notices(content: str) -> str:
+    """Removes the copyright lines with which the content ends, where they are in no element of their own."""
+    start = max(0, len(content) - LONGEST_END)
+    lines = list(_LINE.finditer(content, start))
+    while lines and (is_notice(text := html.unescape(lines[-1][1]).strip()) or not text):
+        line = lines.pop()
+        content = content[: line.start(1)] + content[line.end(1) :] if text else content
+    return content
