@@ -10,7 +10,7 @@ import numpy as np
 
 from preprocessing.kernels.characters import copy, decode
 from preprocessing.kernels.compiled import inner
-from preprocessing.kernels.fences import fence_end, span_end
+from preprocessing.kernels.fences import NO_FENCES, fence_end, span_end
 from preprocessing.kernels.normalize_characters import classes_of
 from preprocessing.kernels.normalize_classes import (
     BACKTICK,
@@ -46,10 +46,10 @@ def squeeze(data, start, end, table, places, options, fenced, out, at):
     """Writes ``data[start:end]`` at ``out[at]`` with its runs shortened; returns its end.
 
     ``places``: bytes inside of the runs that may be shortened, in order; ``options``: ``(longest, laughs_from)``;
-    ``fenced``: whether the row may contain fenced code or code spans.
+    ``fenced``: the marks of fences in the row, see ``fences.marks_of_fences``; with any, code spans are searched, too.
     """
     if fenced:
-        return _squeeze_part(data, start, end, table, options, True, out, at)
+        return _squeeze_part(data, start, end, table, options, fenced, out, at)
     i = start
     for place in places:
         if place < i:
@@ -61,7 +61,7 @@ def squeeze(data, start, end, table, places, options, fenced, out, at):
         while 0 <= word_end < end and data[word_end] > _SPACE:
             word_end += 1
         at = copy(data, i, begin, out, at)
-        at = _squeeze_part(data, begin, word_end, table, options, False, out, at)
+        at = _squeeze_part(data, begin, word_end, table, options, NO_FENCES, out, at)
         i = word_end
     return copy(data, i, end, out, at)
 
@@ -69,11 +69,11 @@ def squeeze(data, start, end, table, places, options, fenced, out, at):
 @inner()
 def _squeeze_part(data, i, end, table, options, fenced, out, at):
     """Same as ``squeeze`` for a whole row, or for a word of a row without code."""
-    first, closes = at, fenced
+    first, opening = at, fenced
     longest, laughs_from = options
     searched = FAMILY | COLON | ((LINE_FEED | BACKTICK) if fenced else 0)
-    if closes:
-        fence, closes = fence_end(data, i, end)
+    if opening:
+        fence, opening = fence_end(data, i, end, opening)
         at = copy(data, i, fence, out, at)
         i = fence
     while 0 <= i < end:
@@ -84,8 +84,8 @@ def _squeeze_part(data, i, end, table, options, fenced, out, at):
         following = i
         if classes & BACKTICK:
             following = span_end(data, i, end, before)
-        elif classes & LINE_FEED and closes:
-            following, closes = fence_end(data, i + 1, end)
+        elif classes & LINE_FEED and opening:
+            following, opening = fence_end(data, i + 1, end, opening)
         elif classes & COLON or (family == DOTS and before == ord("w") and _follows(out, first, at, _WWW)):
             following = _url_end(data, i, end, out, first, at)
         if following == i and family:

@@ -127,7 +127,7 @@ def _indent_less(lines: list[str]) -> Iterator[str]:
     at = 0
     while at < len(lines):
         line = lines[at]
-        if line[:1].strip():
+        if line.strip() and not _indent(line):
             yield line
             at += 1
         body, end = _read_body(lines, at, 0)

@@ -57,6 +57,7 @@ def test_code_inside_a_line_of_latex_never_changes(code):
         (".. class:: A\n\n   글\n\n   .. rubric:: 보기\n\n   .. autofunction:: b\n", "`A`\n\n글\n\n**보기**"),
         ("들꽃\n    산에 핀다.\n    \n    들에도 핀다.\n\n다음", "들꽃\n  산에 핀다.\n\n  들에도 핀다.\n\n다음"),
         ("들꽃\n    - 하나\n      이어짐\n\n    - 둘", "들꽃\n  - 하나\n    이어짐\n\n  - 둘"),
+        ("들꽃\n\u3000 산에 핀다.\n\xa0들에도 핀다.", "들꽃\n\u3000 산에 핀다.\n\xa0들에도 핀다."),
         ("- 들꽃\n\n    산에 핀다.", "- 들꽃\n\n    산에 핀다."),
     ],
 )  # fmt: skip
