@@ -1,6 +1,6 @@
 """The words that readers of a page see: Markdown without what is written for programs.
 
-Owns what is left out before a language is decided by words: front matter, targets of links, web addresses, items that are names of files, tags, code spans,
+Owns what is left out before a language is decided by words: front matter, targets of links, web addresses, tags, code spans,
 formulas, braces of templates, and the bars of tables. Labels of links and alternative texts of pictures are words.
 """
 
@@ -29,16 +29,13 @@ _FORMULAS = re.compile(
     r"|\\\[(?:[^\\]|\\(?![\[\]])){1,4000}\\\]|\\\((?:[^\\\n]|\\(?![()])){1,400}\\\)"
 )
 _ROW = re.compile(r"^[ \t]*\|.*\|[ \t]*$", re.MULTILINE)
-_NAME = re.compile(  # an item that is the name of a file
-    r"^[ \t]{0,12}[*+-][ \t]+(?:[A-Za-z0-9]{1,40}[._/\\-]{1,2}){3,30}[A-Za-z0-9]{1,40}[ \t]*$", re.MULTILINE
-)
 _SPAN = re.compile(r"(?<!`)`[^`\n]{1,400}`(?!`)")
 
 
 def words_of_page(text: str) -> str:
     """The text without its parts for programs; fenced code stays, which the counts of languages leave out."""
     text = _FRONT_MATTER.sub(_values_in_korean, text, count=1)
-    for pattern in (_MARKUP, _ADDRESSES, _FORMULAS, _NAME, _SPAN):
+    for pattern in (_MARKUP, _ADDRESSES, _FORMULAS, _SPAN):
         text = pattern.sub("", text)
     return _ROW.sub(lambda row: row[0].replace("|", " ").strip(" \t-:"), text)
 

@@ -124,7 +124,6 @@ PROSE_WITH_CODE = {
     "table of links": ("| | |\n|---|---|\n" + "\n".join(f"| [꽃말]({n}_a.md) | [![씨앗](b{n}.svg)](https://c.kr/{n}/d-e_f.svg) |" for n in range(9)), "ko"),
     "cards": ('<div class="grid">\n' + '<div class="card"><a href="/a/b.html" class="c d"><img src="/e/f.png" alt=""/><span>봄꽃</span></a></div>\n' * 12 + "</div>", "ko"),
     "formulas": ("# 행렬\n\n다음 두 행렬의 곱을 구하면 아래와 같은 결과를 얻는다.\n\n" + "$$A_{ij} = \\sum_{k=1}^{n} B_{ik} C_{kj}, \\quad f(x) = \\frac{a}{b}$$\n\n" * 9, "ko"),
-    "names of files": ("## 내려받기\n\n아래 파일 가운데 하나를 골라서 내려받고 풀어 주세요.\n\n" + "".join(f"* tool-v1.{n}.0-linux-amd64.tar.gz\n" for n in range(20)), "ko"),
     "names of files only": ("".join(f"* tool-v1.{n}.0-linux-amd64.tar.gz\n" for n in range(20)), "code"),
     "comments among tags": ("// 화면을 그린다. 이 함수는 이름을 받아서 화면에 보여 준다.\nconst list = () => <ul className=\"a\">{items.map((x) => <li key={x.id}>{x.name}</li>)}</ul>;\nexport default list;\n" * 3, "code"),
     "component": ('return <div className="a" id={x}>{this.props.children}</div>;\nconst a = `x${y}`;', "code"),
