@@ -35,10 +35,11 @@ _MENU = (
     "facebook|twitter|instagram|youtube|search|news|subscribe|checkout|account"
 )
 _ENGLISH = "cheap|discount|replica|fake|wholesale|buy|sale|price|best|casino|bonus|loan|loans|free|deals|deal|shipping|coupon"
-_WORD = re.compile(
-    f"(?:[가-힣A-Za-z0-9]*(?:{_MODIFIERS})|[가-힣A-Za-z0-9]*(?:{_GOODS})[가-힣]*|{_MENU}|{_ENGLISH}|#[^#]+)",
-    re.IGNORECASE,
-)
+_MODIFIER_ENDS = frozenset(modifier[-1] for modifier in _MODIFIERS.split("|"))
+_HAS_GOODS = re.compile(_GOODS)
+_KOREAN_KEYWORD = re.compile(f"[가-힣A-Za-z0-9]*(?:{_MODIFIERS}|(?:{_GOODS})[가-힣]*)")
+_WHOLE_WORDS = frozenset(f"{_MENU}|{_ENGLISH}".lower().split("|"))
+_HASHTAG = re.compile("#[^#]+")
 _NAME = re.compile(
     "[김이박최정강조윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구민진나지엄채원천방공현함변염][가-힣]{2}"
 )
@@ -63,6 +64,7 @@ def count_words(text: str) -> tuple[int, int, int, int]:
     entries = [entry for part in _SEPARATORS.split(text) if (entry := _words(part))]
     pairs = {(entry[0], entry[-1]) for entry in entries if len(entry) > 1}
     tails_of, heads_of = Counter(head for head, _ in pairs), Counter(tail for _, tail in pairs)
+    has_goods = _HAS_GOODS.search(text) is not None  # hardly any text has
     words = listed = keywords = names = 0
     for entry in entries:
         words += len(entry)
@@ -77,11 +79,18 @@ def count_words(text: str) -> tuple[int, int, int, int]:
             and _KOREAN.fullmatch(entry[0] + entry[-1])
         )
         for word in entry:
-            if is_grid or _WORD.fullmatch(word):
+            if is_grid or _is_keyword(word, has_goods):
                 keywords += 1
             elif _NAME.fullmatch(word) and not _TITLE.fullmatch(word):
                 names += 1
     return words, listed, max(keywords, _count_families(entries, words)), names
+
+
+def _is_keyword(word: str, may_be_goods: bool) -> bool:
+    if word.lower() in _WHOLE_WORDS or word[0] == "#" and _HASHTAG.fullmatch(word):
+        return True
+    may_be = word[-1] in _MODIFIER_ENDS or may_be_goods and _HAS_GOODS.search(word)
+    return bool(may_be and _KOREAN_KEYWORD.fullmatch(word))
 
 
 def _count_families(entries: list[list[str]], words: int) -> int:

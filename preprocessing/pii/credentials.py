@@ -43,6 +43,9 @@ _PLACEHOLDER = re.compile(
 _WORDS = "user username root admin pass pw pwd secret password passwd changeme postgres mysql guest xxx test"
 _WEAK = frozenset(_WORDS.split())
 _PATH = re.compile(r"(?:/[a-z0-9_-]+){2,}")
+_SLUG = re.compile(
+    r"[a-z]+(?:[-_](?:[a-z]+|[A-Z][a-z]+|[A-Z]{1,5}|[a-z]{0,12}[0-9]{1,4}[a-z]{0,4})){3,}[-_]?"
+)
 TOKEN_BITS, ASSIGNED_BITS = 3.0, 3.5
 LONG_VALUE = 32
 """Characters from which a value without quotes counts wherever it is assigned."""
@@ -54,7 +57,9 @@ def bits_per_character(text: str) -> float:
 
 
 def _check_token(match: Match) -> Part | None:
-    if match[0].endswith("EXAMPLE") or bits_per_character(match[0][4:]) < TOKEN_BITS:
+    """Rejects published examples, placeholders, and the words of an address: ``/news/sk-hynix-...``."""
+    token = match[0]
+    if token.endswith("EXAMPLE") or _SLUG.fullmatch(token) or bits_per_character(token[4:]) < TOKEN_BITS:
         return None
     return match.span()
 

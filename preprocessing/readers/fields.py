@@ -25,6 +25,7 @@ from preprocessing.readers.bad_records import RecordError
 
 Row = tuple[str, str, str, str, str]  # id, text, source, lang, meta
 _MISSING = object()
+_ZERO = pa.scalar(0, pa.int32())  # made once: pyarrow tries an import for each scalar
 
 
 class Fields:
@@ -88,7 +89,7 @@ class Fields:
         """
         numbers = pa.array(np.arange(number, number + len(ids))).cast(pa.string())
         ids = ids.cast(pa.string())
-        if pc.any(is_missing := pc.equal(pc.binary_length(ids), 0)).as_py():
+        if pc.any(is_missing := pc.equal(pc.binary_length(ids), _ZERO)).as_py():
             names = pc.binary_join_element_wise(_text(f"{self._label}:"), numbers, _text(""))
             ids = pc.if_else(is_missing, names, ids)
         columns = [

@@ -291,6 +291,24 @@ def test_anonymized_texts_contain_nothing_to_mask():
         assert find(hidden) == []
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://www.example.com/news/sk-telecom-model-export-controls-explained/",
+        "https://en.example.com/2026/06/29/sk-hynix-hbm4-12-layer-sued-over-Memory-price-fixing",
+        "https://blog.example.com/pypi-malicious-packages-steal-credentials-from-developers-2026",
+        "https://example.com/xoxo-gossip-from-the-last-episode",
+    ],
+)
+def test_words_of_addresses_are_no_keys(address):
+    assert find(f"원문: <{address}>") == []
+
+
+def test_keys_that_are_grouped_by_hyphens_are_masked():
+    for key in ("sk-ant-api03-Q9x_k2-Zt7vB4nM1pLs8wHd", "sk-proj-a8f5f167f44f4964e6c998dee827110c"):
+        assert mask(f"키: {key}0Wq3")[0] == "키: <|secret|>"
+
+
 def test_personal_data_in_a_text_that_spans_lines():
     key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhong@naver.com\n-----END PRIVATE KEY-----"
     text = f"설정\n{key}\n연락 010-1234-5678"
