@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from preprocessing.markup.html_text import html_to_text
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.restructured_tables import TABLES, convert_table
 from preprocessing.markup.small_text import convert_small_text
@@ -252,6 +253,9 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
         alternative = _option_of(options, "alt")
         picture = ["", f"![{alternative}]({argument})", ""] if alternative else []
         return [*picture, *([_convert_inline("\n".join(body))] if name == "figure" else [])], end
+    if name == "raw" and argument.lower() == "html":
+        text = html_to_text("\n".join(body)).strip()
+        return ["", text, ""] if text else [], end
     if name in REMOVED or "replace" in name or (name in OF_PROGRAMS and not body):
         return [], end
     return _convert_note(name, "" if name in MODULES else argument, body, signatures), end
@@ -295,7 +299,7 @@ def _convert_nested(body: list[str]) -> Iterator[str]:
     at = 0
     while at < len(body):
         line = body[at]
-        if line.rstrip().endswith("::") or (line.lstrip().startswith(".. ") and _is_code_or_picture(line)):
+        if line.rstrip().endswith("::") or (line.lstrip().startswith(".. ") and _is_other_markup(line)):
             yield from _flush_prose(pending)
             is_directive = line.lstrip().startswith(".. ")
             block, at = _convert_directive(body, at) if is_directive else _convert_literal_block(body, at)
@@ -322,9 +326,9 @@ def _title_of_nested(name: str, argument: str) -> str:
     return _note_title(name, argument) if name in NOTES else f"`{argument}`"
 
 
-def _is_code_or_picture(line: str) -> bool:
+def _is_other_markup(line: str) -> bool:
     match = DIRECTIVE.fullmatch(line)
-    return bool(match and match[1] and match[1].lower() in (*CODE, "image", "figure"))
+    return bool(match and match[1] and match[1].lower() in (*CODE, "image", "figure", "raw"))
 
 
 # --- inside lines ----------------------------------------------------------------------------------------
