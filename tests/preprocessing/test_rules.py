@@ -157,7 +157,7 @@ def test_a_table_of_names_and_codes_is_kept_and_one_of_numbers_is_not():
         (None, "ko", "\n".join(f"- {word}나무 {word}꽃집" for word in "가나다라마바사아자차카타")),
         ("listed_words", "ko", ", ".join(f"{word}나무 묘목" for word in "가나다라마바사아자차카타")),
         ("few_function_words", "ko", " ".join(["청소", "카메라", "비트코인", "면접", "부동산", "시험", "맛집", "가방"][n * n % 8 - n % 3] for n in range(60))),
-        ("few_function_words", "ko", "정치 > 사회 > 경제\n문화 장바구니 국제 포토 최신글 연예 갤러리 공지사항 즐겨찾기 회원가입 글쓰기 제휴문의 사이트맵 채용정보 자료실 이전글 구독 뉴스레터 홈 로그인 목록 날씨 영상 만화 연혁 조직도 정치 스포츠"),
+        ("listed_words", "ko", "정치 > 사회 > 경제\n문화 장바구니 국제 포토 최신글 연예 갤러리 공지사항 즐겨찾기 회원가입 글쓰기 제휴문의 사이트맵 채용정보 자료실 이전글 구독 뉴스레터 홈 로그인 목록 날씨 영상 만화 연혁 조직도 정치 스포츠"),
         (None, "ko", "민지: 밥 먹었어\n수아: 아직 회의 중\n민지: 그럼 이따 봐\n수아: 응 저녁 같이 먹자\n민지: 좋아 어디\n수아: 역 앞 국수집 어때\n민지: 거기 오늘 휴무"),
         ("link_lines", "ko", " | ".join(f"[봄나무 {n}](https://example.com/{n})" for n in range(12))),
         ("repeated_words", "ko", "댓글을 남기려면 로그인하세요. " * 7),
