@@ -28,7 +28,7 @@ from preprocessing.kernels.normalize_classes import (
 )
 
 _WWW, _HTTP, _HTTPS = (np.frombuffer(word, np.uint8) for word in (b"www", b"http", b"https"))
-_SPACE = 32
+_SPACE, _LINE = 32, 0x2500
 
 
 @inner()
@@ -94,6 +94,12 @@ def _squeeze_part(data, i, end, table, options, fenced, out, at):
                 at = _shorten_group(data, i, run, count, family, longest, out, at)
                 i = run
                 continue
+            if (c == _LINE and (_is_drawn(out, at - 3, first, at) or _is_drawn(data, run, run, end))) or (
+                family == DOTS and c == ord(".") and run < end and _is_identifier(before, data[run])
+            ):
+                at = copy(data, i, run, out, at)
+                i = run
+                continue
             kept = _after_characters(data, i, _squeezed_length(family, count, longest, laughs_from))
             at = copy(data, i, kept, out, at)
             i = run
@@ -102,6 +108,20 @@ def _squeeze_part(data, i, end, table, options, fenced, out, at):
         at = copy(data, i, following, out, at)
         i = following
     return at
+
+
+@inner()
+def _is_drawn(data, i, start, end):
+    """Whether the character at ``i`` draws a box, other than by a horizontal line; False outside of ``start:end``."""
+    if i < start or i + 3 > end or data[i] != 0xE2:
+        return False
+    return data[i + 1] == 0x95 or (data[i + 1] == 0x94 and data[i + 2] >= 0x82)
+
+
+@inner()
+def _is_identifier(before, after):
+    is_digit = 48 <= before <= 57
+    return (is_digit or 97 <= before | 32 <= 122) and 48 <= after <= 57
 
 
 @inner()

@@ -256,6 +256,17 @@ def test_typed_jamo_are_joined_only_where_unambiguous(before, after):
 @pytest.mark.parametrize(
     ("before", "after"),
     [
+        ("┌──────┬────┐\n├──────┼────┤ ─────── ㅡㅡㅡㅡㅡ", "┌──────┬────┐\n├──────┼────┤ ─── ㅡㅡㅡ"),
+        ("1950BAN....11..135V 그래서....2등 wait....", "1950BAN....11..135V 그래서...2등 wait..."),
+    ],
+)
+def test_lines_of_drawings_and_dots_of_identifiers_stay(before, after):
+    assert normalize.squeeze(before, 3) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
         ("앞  말\n~~~\n1.  가\n\n\n\n~~~\n뒤  말", "앞 말\n~~~\n1.  가\n\n\n\n~~~\n뒤 말"),
         ("~~~ {.r a=1}\na  b\n~~~~\nc  d", "~~~ {.r a=1}\na  b\n~~~~\nc d"),
         ("~~~아 좋다\na  b\n~~~", "~~~아 좋다\na b\n~~~"),  # no name of a language
