@@ -20,6 +20,8 @@ MANY_WORDS, MOSTLY = 60, 0.8
 WORTH_AMONG_MIDDLE_LINES = 5  # what a function word counts there
 FEW_FUNCTION_WORDS = 0.3  # of the words with a letter or digit
 SYLLABLE_AMONG_CELLS = 2  # letters that a syllable is worth in documents without sentences
+FEW_LETTERS_BESIDE_CODE = 60
+KEYWORDS_OF_ANY_SHAPE, FEWEST_KEYWORDS = 0.45, 8  # share and number in long lines
 STRUCTURE_OF_REFERENCE = 0.05  # of the visible characters: headings, code, tags and tables
 VARIETY_OF_REFERENCE = 200  # words that do not repeat
 REPEATS_OF_REFERENCE = 0.75  # what a repeated sequence of a reference counts
@@ -61,10 +63,14 @@ def symbols(of: Columns) -> np.ndarray:
 
 
 def hangul(of: Columns) -> np.ndarray:
-    """A syllable counts twice in tables and lists of titles, since a glossary has each word in both languages."""
+    """A syllable counts twice in tables and lists of titles, since a glossary has each word in both languages, and beside code,
+    whose names are in the sentences about it. A few titles around code decide nothing.
+    """
     hangul, others = of("hangul"), of("letters") + of("digits") - of("hangul")
-    weighted = hangul * np.where(of("measured") == "text", SYLLABLE_AMONG_CELLS, 1)
-    return weighted / np.maximum(weighted + others, 1)
+    is_beside_code = 2 * of("visible") <= of("all_visible")
+    weighted = hangul * np.where((of("measured") == "text") | is_beside_code, SYLLABLE_AMONG_CELLS, 1)
+    few = is_beside_code & (hangul + others < FEW_LETTERS_BESIDE_CODE)
+    return np.where(few, 1.0, weighted / np.maximum(weighted + others, 1))
 
 
 def alphanumeric(of: Columns) -> np.ndarray:
@@ -171,8 +177,10 @@ def listed_words(of: Columns) -> np.ndarray:
     few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(spoken_words(of), 1)
     share = of("listed_words") / np.maximum(of("list_words"), 1)
     limit = np.where(of("spam_contact") > 0, KEYWORDS_WITH_CONTACT, MOSTLY_KEYWORDS)
-    is_stuffed = of("keywords") >= limit * np.maximum(of("entry_words"), 1)
+    entries = np.maximum(of("entry_words"), 1)
+    is_stuffed = of("keywords") >= limit * entries
     is_stuffed &= _is_list(of) | (of("list_words") < MIDDLE_LINE * of("lines"))
+    is_stuffed |= of("keywords") >= np.maximum(KEYWORDS_OF_ANY_SHAPE * entries, FEWEST_KEYWORDS)
     share = np.where(is_stuffed, 1, share)
     return np.where(few & ~_is_table_of_pairs(of) & ~_is_good_list(of), share, 0)
 

@@ -6,39 +6,78 @@ from __future__ import annotations
 
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.line_marks import is_blank
-from preprocessing.kernels.skipped_markup import BACKTICK
+from preprocessing.kernels.skipped_markup import BACKTICK, TILDE
 
-_FEED = 10
+_FEED, _BRACE = 10, 123
 _LONGEST_SPAN = 1000  # characters
 
 
+# Marks that may open a fence
+NO_FENCES, BACKTICKS, TILDES = 0, 1, 2
+
+
 @inner()
-def fence_end(data, i, end):
-    """``(end, may_follow)``: the end of the fenced code that the line at ``i`` opens, or ``i``; whether later lines may open some."""
+def marks_of_fences(data, start, end, has_backticks):
+    """The marks that may open fences in a row: three tildes do so after a blank, a line feed or a mark of a quotation."""
+    found = BACKTICKS if has_backticks else NO_FENCES
+    run = 0
+    for i in range(start, end):
+        run = run + 1 if data[i] == TILDE else 0
+        if run == 3 and (i - 3 < start or data[i - 3] <= 32 or data[i - 3] == ord(">")):
+            return found | TILDES
+    return found
+
+
+@inner()
+def fence_end(data, i, end, opening):
+    """``(end, opening)``: the end of the fenced code that the line at ``i`` opens, or ``i``; the marks that later lines may open
+    fences with, of ``opening``. After backticks that never close there is no fence, after such tildes none of tildes.
+    """
     j, quoted = _after_prefix(data, i, end)
-    j, marks = _after_backticks(data, j, end)
-    if marks < 3:
-        return i, True
+    j, _ = _after_marks(data, j, end, 0)
+    if j >= end:
+        return i, opening
+    mark = data[j]
+    if not (mark == BACKTICK and opening & BACKTICKS) and not (mark == TILDE and opening & TILDES):
+        return i, opening
+    j, marks = _after_marks(data, j, end, mark)
+    if marks < 3 or not _is_info(data, j, end, mark):
+        return i, opening
     while j < end and data[j] != _FEED:
-        if data[j] == BACKTICK:
-            return i, True
         j += 1
     while 0 <= j < end:
         k = j + 1
         if quoted:
             k, is_quoted = _after_quotation(data, k, end)
             if j < end and not is_quoted:
-                return j, True
-        k, closing = _after_backticks(data, k, end)
+                return j, opening
+        k, closing = _after_marks(data, k, end, mark)
         if closing >= marks:
             while k < end and is_blank(data[k]):
                 k += 1
             if k == end or data[k] == _FEED:
-                return k, True
+                return k, opening
         j += 1
         while j < end and data[j] != _FEED:
             j += 1
-    return i, False
+    return i, NO_FENCES if mark == BACKTICK else opening & BACKTICKS
+
+
+@inner()
+def _is_info(data, i, end, mark):
+    """Whether the rest of a line may follow the marks of a fence: no backtick after backticks, a name or a brace after tildes."""
+    if mark == TILDE:
+        while i < end and is_blank(data[i]):
+            i += 1
+        if i == end or data[i] == _FEED:
+            return True
+        if not (97 <= data[i] | 32 <= 122 or data[i] == _BRACE or data[i] == ord(".")):
+            return False
+    while i < end and data[i] != _FEED:
+        if data[i] == mark or (mark == TILDE and data[i] > 126):
+            return False
+        i += 1
+    return True
 
 
 @inner()
@@ -91,11 +130,11 @@ def _after_prefix(data, i, end):
 
 
 @inner()
-def _after_backticks(data, i, end):
-    """``(end, number)`` of the backticks that begin a line after its blanks."""
+def _after_marks(data, i, end, mark):
+    """``(end, number)`` of the marks that begin a line after its blanks."""
     while i < end and is_blank(data[i]):
         i += 1
     start = i
-    while i < end and data[i] == BACKTICK:
+    while i < end and data[i] == mark:
         i += 1
     return i, i - start

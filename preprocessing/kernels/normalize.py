@@ -14,6 +14,7 @@ import numpy as np
 from preprocessing.kernels.characters import copy, decode, encode
 from preprocessing.kernels.columns import MAX_COLUMNS
 from preprocessing.kernels.compiled import inner, njit
+from preprocessing.kernels.fences import marks_of_fences
 from preprocessing.kernels.normalize_blanks import put_code, put_collapsed
 from preprocessing.kernels.normalize_characters import (
     classes_of,
@@ -90,7 +91,9 @@ def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typ
             at, ended = put_code(row, start, end, out, at)
             changed |= _WHITESPACE if ended else 0
         else:
-            fenced = seen & BACKTICK != 0
+            fenced = 0
+            if seen & (_RUN | _BLANKS | TAB):
+                fenced = marks_of_fences(row, start, end, seen & BACKTICK != 0)
             if seen & _RUN:
                 length = squeeze(
                     row, start, end, table, runs[:found], (longest, laughs_from), fenced, squeezed, 0

@@ -72,14 +72,18 @@ def _after_ordinary(data, i, end, stop):
 def put_collapsed(data, start, end, fenced, places, out, at):
     """Writes the row at ``out[at]`` with its blanks collapsed; returns its end and whether anything changed.
 
-    ``fenced``: whether it may contain fenced code or code spans; ``places``: scratch of ``is_aligned``.
+    ``fenced``: the marks of its fences, see ``fences.marks_of_fences``; with any, code spans are searched, too; ``places``: scratch of ``is_aligned``.
     """
     first, last = _strip(data, start, end)
+    begin = _begin_of_code(data, start, first, last)
     i, feeds, blanks = first, 0, 0
-    line, closes, changed = True, fenced, last - first < end - start
+    line, opening, changed = True, fenced, last - begin < end - start
     drawn = False  # in a drawn table
     row, known, checked = first, first, np.int64(-1)  # the line of ``known``; the line that is not aligned
     stop = _TICK if fenced else _NONE
+    if begin < first:
+        i, line = _line_end(data, first, last), False
+        at = copy(data, begin, i, out, at)
     while 0 <= i < last:
         if not line and feeds + blanks == 0 and not drawn:
             following = _after_ordinary(data, i, last, stop)
@@ -87,8 +91,8 @@ def put_collapsed(data, start, end, fenced, places, out, at):
             i = following
             if i == last:
                 break
-        if line and closes:
-            fence, closes = fence_end(data, i, last)
+        if line and opening:
+            fence, opening = fence_end(data, i, last, opening)
             if fence > i:
                 changed |= feeds > 2
                 at, trimmed = _put_fence(data, i, fence, out, _put_feeds(feeds, out, at))
@@ -220,6 +224,26 @@ def _strip(data, start, end):
     while start < end and (is_blank(data[start]) or data[start] == _FEED):
         start += 1
     return start, end
+
+
+@inner()
+def _begin_of_code(data, start, first, last):
+    """Where the first line begins if it is indented code, with an empty or indented line below, otherwise ``first``."""
+    begin = first
+    while begin > start and data[begin - 1] != _FEED:
+        begin -= 1
+    if first == last or data[first] == _TICK or not _is_code(data, begin, first, last):
+        return first
+    i = _line_end(data, first, last)
+    while i < last and data[i] != _FEED:
+        i += 1
+    if i == last:
+        return first
+    below = i + 1
+    i = below
+    while i < last and is_blank(data[i]):
+        i += 1
+    return begin if data[i] == _FEED or i - below >= 4 or (i > below and data[i - 1] == _TAB) else first
 
 
 @inner()

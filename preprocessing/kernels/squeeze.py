@@ -10,7 +10,7 @@ import numpy as np
 
 from preprocessing.kernels.characters import copy, decode
 from preprocessing.kernels.compiled import inner
-from preprocessing.kernels.fences import fence_end, span_end
+from preprocessing.kernels.fences import NO_FENCES, fence_end, span_end
 from preprocessing.kernels.normalize_characters import classes_of
 from preprocessing.kernels.normalize_classes import (
     BACKTICK,
@@ -28,7 +28,7 @@ from preprocessing.kernels.normalize_classes import (
 )
 
 _WWW, _HTTP, _HTTPS = (np.frombuffer(word, np.uint8) for word in (b"www", b"http", b"https"))
-_SPACE = 32
+_SPACE, _LINE = 32, 0x2500
 
 
 @inner()
@@ -46,10 +46,10 @@ def squeeze(data, start, end, table, places, options, fenced, out, at):
     """Writes ``data[start:end]`` at ``out[at]`` with its runs shortened; returns its end.
 
     ``places``: bytes inside of the runs that may be shortened, in order; ``options``: ``(longest, laughs_from)``;
-    ``fenced``: whether the row may contain fenced code or code spans.
+    ``fenced``: the marks of fences in the row, see ``fences.marks_of_fences``; with any, code spans are searched, too.
     """
     if fenced:
-        return _squeeze_part(data, start, end, table, options, True, out, at)
+        return _squeeze_part(data, start, end, table, options, fenced, out, at)
     i = start
     for place in places:
         if place < i:
@@ -61,7 +61,7 @@ def squeeze(data, start, end, table, places, options, fenced, out, at):
         while 0 <= word_end < end and data[word_end] > _SPACE:
             word_end += 1
         at = copy(data, i, begin, out, at)
-        at = _squeeze_part(data, begin, word_end, table, options, False, out, at)
+        at = _squeeze_part(data, begin, word_end, table, options, NO_FENCES, out, at)
         i = word_end
     return copy(data, i, end, out, at)
 
@@ -69,11 +69,11 @@ def squeeze(data, start, end, table, places, options, fenced, out, at):
 @inner()
 def _squeeze_part(data, i, end, table, options, fenced, out, at):
     """Same as ``squeeze`` for a whole row, or for a word of a row without code."""
-    first, closes = at, fenced
+    first, opening = at, fenced
     longest, laughs_from = options
     searched = FAMILY | COLON | ((LINE_FEED | BACKTICK) if fenced else 0)
-    if closes:
-        fence, closes = fence_end(data, i, end)
+    if opening:
+        fence, opening = fence_end(data, i, end, opening)
         at = copy(data, i, fence, out, at)
         i = fence
     while 0 <= i < end:
@@ -84,14 +84,20 @@ def _squeeze_part(data, i, end, table, options, fenced, out, at):
         following = i
         if classes & BACKTICK:
             following = span_end(data, i, end, before)
-        elif classes & LINE_FEED and closes:
-            following, closes = fence_end(data, i + 1, end)
+        elif classes & LINE_FEED and opening:
+            following, opening = fence_end(data, i + 1, end, opening)
         elif classes & COLON or (family == DOTS and before == ord("w") and _follows(out, first, at, _WWW)):
             following = _url_end(data, i, end, out, first, at)
         if following == i and family:
             run, count = _run_end(data, i, end, table, family, c)
             if STARS <= family <= MARKS:
                 at = _shorten_group(data, i, run, count, family, longest, out, at)
+                i = run
+                continue
+            if (c == _LINE and (_is_drawn(out, at - 3, first, at) or _is_drawn(data, run, run, end))) or (
+                family == DOTS and c == ord(".") and run < end and _is_identifier(before, data[run])
+            ):
+                at = copy(data, i, run, out, at)
                 i = run
                 continue
             kept = _after_characters(data, i, _squeezed_length(family, count, longest, laughs_from))
@@ -102,6 +108,20 @@ def _squeeze_part(data, i, end, table, options, fenced, out, at):
         at = copy(data, i, following, out, at)
         i = following
     return at
+
+
+@inner()
+def _is_drawn(data, i, start, end):
+    """Whether the character at ``i`` draws a box, other than by a horizontal line; False outside of ``start:end``."""
+    if i < start or i + 3 > end or data[i] != 0xE2:
+        return False
+    return data[i + 1] == 0x95 or (data[i + 1] == 0x94 and data[i + 2] >= 0x82)
+
+
+@inner()
+def _is_identifier(before, after):
+    is_digit = 48 <= before <= 57
+    return (is_digit or 97 <= before | 32 <= 122) and 48 <= after <= 57
 
 
 @inner()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from preprocessing.markup.html_text import html_to_text
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.restructured_tables import TABLES, convert_table
 from preprocessing.markup.small_text import convert_small_text
@@ -21,23 +22,27 @@ CODE = frozenset((
     "testoutput", "productionlist",
 ))  # fmt: skip
 REMOVED = frozenset((
-    "toctree", "index", "image", "figure", "include", "module", "currentmodule", "contents", "highlight",
+    "toctree", "index", "image", "figure", "include", "currentmodule", "contents", "highlight",
     "role", "default-role", "raw", "meta", "sectionauthor", "moduleauthor", "tabularcolumns", "audit-event",
-    "availability", "pdfembed", "automodule", "autoclass", "autofunction", "testsetup", "testcleanup",
-    "only-html", "py:module", "py:currentmodule", "sectnum", "target-notes", "default-domain", "header",
+    "availability", "pdfembed", "testsetup", "testcleanup", "only-html", "py:currentmodule", "sectnum", "target-notes", "default-domain", "header",
     "footer", "rst-class", "cssclass",
 ))  # fmt: skip
 NOTES = frozenset((
     "note", "warning", "tip", "hint", "important", "caution", "danger", "error", "attention", "seealso",
     "admonition", "deprecated", "versionadded", "versionchanged", "deprecated-removed", "versionremoved",
-    "topic", "sidebar", "impl-detail", "rubric",
+    "topic", "sidebar", "impl-detail",
 ))  # fmt: skip
+MODULES = frozenset(("module", "py:module", "automodule"))
+OF_PROGRAMS = MODULES | {"autoclass", "autofunction"}
+"""Directives that stand for text of a program; they stay where they contain text."""
 KOREAN_NAMES = {
     "집중": "attention", "주의": "caution", "위험": "danger", "오류": "error", "실마리": "hint", "중요한": "important", "비고": "note",
     "팁": "tip", "경고": "warning", "권고": "admonition", "코드": "code", "코드-블록": "code", "소스코드": "code", "이미지": "image",
     "사이드바": "sidebar", "주제": "topic",
 }  # fmt: skip
 """Names of directives in Korean documents (docutils, Korean language)."""
+_SIGNATURE = re.compile(r"[ \t]*(?!\.\.|:)[\w.]{1,80}[ \t]*\([^가-힣]{0,300}")
+_ITEM = re.compile(r"(?:[-*+•]|\w{1,3}[.)]|\(\w{1,3}\)|#[.)])[ \t]")
 _NUMBERED = re.compile(r"[ \t]*#[.)][ \t]")
 VERSIONS = {
     "versionadded": "Added in version",
@@ -113,9 +118,29 @@ def _convert_blocks(lines: list[str]) -> Iterator[str]:
 def _flush_prose(pending: list[str]) -> Iterator[str]:
     """Converts the pending lines and clears the list."""
     if pending:
-        text = _convert_inline("\n".join(_number_items(pending)))
+        text = _convert_inline("\n".join(_indent_less(list(_number_items(pending)))))
         pending.clear()
         yield text
+
+
+def _indent_less(lines: list[str]) -> Iterator[str]:
+    """Indents definitions and quotations by two blanks where four and more would make their second paragraph code."""
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        if line.strip() and not _indent(line):
+            yield line
+            at += 1
+        body, end = _read_body(lines, at, 0)
+        margin = min((_indent(below) for below in lines[at:end] if below.strip()), default=0)
+        if margin >= 4 and not _ITEM.match(line):
+            yield from (f"  {below}" if below else "" for below in body)
+        else:
+            yield from lines[at:end]
+        while end < len(lines) and not lines[end].strip():
+            yield ""
+            end += 1
+        at = end
 
 
 def _number_items(lines: list[str]) -> Iterator[str]:
@@ -163,9 +188,12 @@ def _read_body(lines: list[str], at: int, indent: int) -> tuple[list[str], int]:
         end += 1
     while end > at and not lines[end - 1].strip():
         end -= 1
-    body = lines[at:end]
-    margin = min((_indent(line) for line in body if line.strip()), default=0)
-    return [line[margin:] for line in body], end
+    return _dedent(lines[at:end]), end
+
+
+def _dedent(lines: list[str]) -> list[str]:
+    margin = min((_indent(line) for line in lines if line.strip()), default=0)
+    return [line[margin:] for line in lines]
 
 
 def _convert_literal_block(lines: list[str], at: int) -> tuple[list[str], int]:
@@ -193,6 +221,15 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
         note = re.match(r"[ \t]*\.\. +\[[^\]\n]{1,60}\] +(.*)", lines[at])
         return ([_convert_inline("\n".join([note[1], *body]))] if note else []), end
     argument = (match[2] or "").strip() if match else ""
+    if name == "rubric":
+        return ["", f"**{_convert_inline(argument)}**", ""] if argument else [], end
+    signatures = []
+    while (
+        body and "(" in argument and lines[at + 1 + len(signatures)].strip() and _SIGNATURE.fullmatch(body[0])
+    ):
+        signatures.append(body.pop(0).strip())
+    if signatures:
+        body = _dedent(body)
     options = []
     while body and OPTION.fullmatch(body[0]):
         options.append(body.pop(0))
@@ -216,9 +253,12 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
         alternative = _option_of(options, "alt")
         picture = ["", f"![{alternative}]({argument})", ""] if alternative else []
         return [*picture, *([_convert_inline("\n".join(body))] if name == "figure" else [])], end
-    if name in REMOVED or "replace" in name:
+    if name == "raw" and argument.lower() == "html":
+        text = html_to_text("\n".join(body)).strip()
+        return ["", text, ""] if text else [], end
+    if name in REMOVED or "replace" in name or (name in OF_PROGRAMS and not body):
         return [], end
-    return _convert_note(name, argument, body), end
+    return _convert_note(name, "" if name in MODULES else argument, body, signatures), end
 
 
 def _option_of(options: list[str], name: str) -> str:
@@ -232,12 +272,13 @@ def _looks_like_code(body: list[str]) -> bool:
     return 2 * sum(bool(_LINE_OF_CODE.match(line)) for line in lines) >= max(len(lines), 1)
 
 
-def _convert_note(name: str, argument: str, body: list[str]) -> list[str]:
-    """A note, or the description of a function, class or option: its signature as code, then its text."""
+def _convert_note(name: str, argument: str, body: list[str], signatures: list[str]) -> list[str]:
+    """A note, or the description of a function, class or option: its signatures as code, then its text."""
     inner = list(_convert_nested(body))
     if name in NOTES:
         return ["", _note_title(name, _convert_inline(argument)), *inner, ""]
-    return ["", *([f"`{argument}`", ""] if argument else []), *inner, ""]
+    titles = [line for signature in filter(None, (argument, *signatures)) for line in (f"`{signature}`", "")]
+    return ["", *titles, *inner, ""]
 
 
 def _note_title(name: str, argument: str) -> str:
@@ -258,7 +299,7 @@ def _convert_nested(body: list[str]) -> Iterator[str]:
     at = 0
     while at < len(body):
         line = body[at]
-        if line.rstrip().endswith("::") or (line.lstrip().startswith(".. ") and _is_code_or_picture(line)):
+        if line.rstrip().endswith("::") or (line.lstrip().startswith(".. ") and _is_other_markup(line)):
             yield from _flush_prose(pending)
             is_directive = line.lstrip().startswith(".. ")
             block, at = _convert_directive(body, at) if is_directive else _convert_literal_block(body, at)
@@ -267,10 +308,11 @@ def _convert_nested(body: list[str]) -> Iterator[str]:
             match = DIRECTIVE.fullmatch(line)
             argument = match[2] if match and match[2] else ""
             name = match[1] if match and match[1] else ""
-            if name in REMOVED or not name:
+            text, _ = _read_body(body, at + 1, _indent(line))
+            if name in REMOVED or not name or (name in OF_PROGRAMS and all(map(OPTION.fullmatch, text))):
                 _, at = _read_body(body, at + 1, _indent(line))
                 continue
-            pending.append(_note_title(name, argument) if name in NOTES else f"`{argument}`")
+            pending.append(_title_of_nested(name, argument))
             at += 1
         else:
             pending.append(line)
@@ -278,9 +320,15 @@ def _convert_nested(body: list[str]) -> Iterator[str]:
     yield from _flush_prose(pending)
 
 
-def _is_code_or_picture(line: str) -> bool:
+def _title_of_nested(name: str, argument: str) -> str:
+    if name == "rubric":
+        return f"**{argument}**" if argument else ""
+    return _note_title(name, argument) if name in NOTES else f"`{argument}`"
+
+
+def _is_other_markup(line: str) -> bool:
     match = DIRECTIVE.fullmatch(line)
-    return bool(match and match[1] and match[1].lower() in (*CODE, "image", "figure"))
+    return bool(match and match[1] and match[1].lower() in (*CODE, "image", "figure", "raw"))
 
 
 # --- inside lines ----------------------------------------------------------------------------------------

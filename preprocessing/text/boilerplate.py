@@ -96,7 +96,7 @@ def cut_boilerplate(text: str) -> str:
 def _cut_once(text: str) -> str:
     lines, body = _split(text)
     starts = list(itertools.accumulate((len(line) + 1 for line in lines), initial=0))
-    fenced = find_fences(text) if "```" in text else []
+    fenced = find_fences(text)
     filled = [i for i, line in enumerate(lines) if line.strip(" \t\n")]
     candidates = [
         i for i in _ends(filled, lines, starts, len(text)) if i != body and not _is_inside(fenced, starts[i])

@@ -4,7 +4,8 @@ Owns the decision from the counts of ``kernels.languages``. Characters and signs
 another script or code. Latin lines are English when English function words prevail in the document, so German, French
 and Indonesian are ``other``, like Japanese and Chinese. A document is ``mixed`` when both Korean and English have a
 substantial share. Text outside of fenced code decides, unless there is hardly any, so Korean prose with examples is Korean; so does
-text outside of listings without fences (``kernels.listings``), which only Korean prose has.
+text outside of listings without fences (``kernels.listings``), which only Korean prose has. A document with Hangul that does
+not seem Korean by that is read again without front matter, addresses, tags, code spans and formulas (``text.page_words``).
 The rules are our own: cheap enough for every document, and meant only to distinguish these five.
 """
 
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preprocessing.documents import utf8_buffer
+from preprocessing.text.page_words import count_syllables, words_of_page
 
 LANGUAGE_COLUMNS = pa.schema(
     [("language", pa.string()), *((f"para_{name}", pa.int32()) for name in ("ko", "en", "code", "other"))]
@@ -37,6 +39,8 @@ _EMBEDDED_DATA = "data:[A-Za-z0-9/+.;=-]{1,80};base64,[A-Za-z0-9+/=]*"
 MIN_KOREAN_AROUND_LISTING = (
     80  # weight of 40 syllables, as in kernels.listings; listings are searched from it on
 )
+MIN_SYLLABLES = 20  # of a document that is read again by its words
+_REREAD = ("code", "other", "mixed")
 FEW_KOREAN = 4  # Korean is scarce where Latin text exceeds it by this factor
 
 
@@ -66,6 +70,7 @@ def detect(column: pa.Array) -> LanguageColumns:
     if len(rows) and _leave_out_listings(column, table, rows):  # counts are parts of the table
         english, foreign = _latin_languages(counts)
         found = _languages(counts, english, foreign)
+    _read_words(column, np.flatnonzero(np.isin(found, _REREAD) & ~_is_fenced(counts)), found)
     paragraphs = np.stack(
         [
             counts["para_ko"],
@@ -86,6 +91,28 @@ def _without_embedded_data(column: pa.Array) -> pa.Array:
     if not rows.any():
         return column
     return pc.if_else(pa.array(rows), pc.replace_substring_regex(column, _EMBEDDED_DATA, "data:"), column)
+
+
+def _read_words(column: pa.Array, candidates: np.ndarray, found: np.ndarray) -> None:
+    """Decides those candidates with Hangul by their words alone, unless they become less Korean; writes to ``found``."""
+    from preprocessing.kernels import language_words, languages
+
+    data, offsets = utf8_buffer(column)
+    rows, texts = [], []
+    for row in candidates:
+        if count_syllables(data[offsets[row] : offsets[row + 1]]) < MIN_SYLLABLES:
+            continue
+        text = words_of_page(column[row].as_py())
+        if count_syllables(np.frombuffer(text.encode(), np.uint8)) >= MIN_SYLLABLES:
+            rows.append(row)
+            texts.append(text)
+    if rows:
+        table = languages.count(*utf8_buffer(pa.array(texts, pa.large_string())), language_words.tables())
+        counts = {name: table[:, i] for i, name in enumerate(languages.COUNTS)}
+        by_words = _languages(counts, *_latin_languages(counts))
+        before = found[rows]
+        is_better = np.isin(by_words, ("ko", "mixed")) | ((before != "mixed") & (by_words == "en"))
+        found[rows] = np.where(is_better, by_words, before)
 
 
 def _leave_out_listings(column: pa.Array, table: np.ndarray, rows: np.ndarray) -> bool:
@@ -127,10 +154,16 @@ def _latin_languages(counts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndar
     return english, foreign | (~english & scarce)
 
 
+def _is_fenced(counts: dict[str, np.ndarray]) -> np.ndarray:
+    """Whether hardly anything is outside of fenced code."""
+    prose = counts["ko"] + counts["latin"] + counts["other"]
+    visible = np.maximum(prose + counts["code"], 1) + counts["fenced"]
+    return (counts["fenced"] > 0) & (prose < MIN_PROSE * visible)
+
+
 def _languages(counts: dict[str, np.ndarray], english: np.ndarray, foreign: np.ndarray) -> np.ndarray:
     ko, latin, code, other = (counts[name] for name in ("ko", "latin", "code", "other"))
     total = np.maximum(ko + latin + code + other, 1)
-    only_fences = (counts["fenced"] > 0) & (ko + latin + other < MIN_PROSE * (total + counts["fenced"]))
     min_code = np.where(counts["fenced"] > 0, MIN_CODE_BESIDE_FENCES, MIN_CODE)
     comments = np.where(code >= MIN_CODE_AMONG_COMMENTS * total, counts["comment"], 0)
     en = np.where(english, latin, 0)
@@ -138,7 +171,7 @@ def _languages(counts: dict[str, np.ndarray], english: np.ndarray, foreign: np.n
     both = ko + en
     return np.select(
         [
-            only_fences | ((code > 0) & (code + comments >= min_code * total)),
+            _is_fenced(counts) | ((code > 0) & (code + comments >= min_code * total)),
             other >= both,  # also where all counts are 0
             np.minimum(ko, en) >= MIN_MIXED * both,
             ko >= en,

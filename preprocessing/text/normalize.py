@@ -8,6 +8,7 @@ another width, runs of emotion, and whitespace. The result is always NFC. These 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable
@@ -116,9 +117,12 @@ _INNER_BLANKS = re.compile(
 _BLANKS_OF_WORDS = re.compile(rf"(?P<code>{_SPAN})|(?<=[^ \t\n])[ \t]+(?=[^ \t\n])")
 _HANGUL = re.compile("[가-힣]")
 _TRAILING_BLANKS = re.compile(r"[ \t]+$", re.MULTILINE)
-_FENCE_OPENS = re.compile(r"([ \t>]*)(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)?(`{3,})[^`\n]*")
-_QUOTED_FENCE_CLOSES = re.compile(r"[ \t>]*(`{3,})[ \t]*")
-_FENCE_CLOSES = re.compile(r"[ \t]*(`{3,})[ \t]*")
+_FENCE_OPENS = re.compile(
+    r"([ \t>]*)(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)?"
+    r"(`{3,}(?=[^`]*\Z)|~{3,}(?=[ \t]*(?:[A-Za-z{.][^~\x7f-\U0010ffff]*)?\Z))[^\n]*"
+)
+_QUOTED_FENCE_CLOSES = re.compile(r"[ \t>]*(`{3,}|~{3,})[ \t]*")
+_FENCE_CLOSES = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*")
 MARK_OF_LIST = re.compile(r"[ \t]*(?:[-*+]|[0-9]{1,9}[.)])[ \t]")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
@@ -225,7 +229,7 @@ def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
     """Shortens runs of one emotion, also of ㅋ with ㅎ or ㅠ with ㅜ, to ``longest``, and four or more dots to three.
 
     Shortens laughing syllables (하하하하하) only from ``laughs_from`` repetitions. Up to ten stars, or hearts of both
-    kinds, are a rating (★★★★☆) and stay. Marks keep their order: ???!!! stays, ?!?!?!?! becomes ?!?. Digits, letters,
+    kinds, are a rating (★★★★☆) and stay, as do lines of drawings (┌────┐) and dots inside of identifiers (1950BAN....11). Marks keep their order: ???!!! stays, ?!?!?!?! becomes ?!?. Digits, letters,
     other syllables, URLs, fenced code and code spans stay unchanged.
     """
 
@@ -234,13 +238,25 @@ def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
             return match[0]
         if match["group"]:
             return _shorten_group(match[0], longest)
+        before, after = _characters_around(match)
+        if match[0][0] == "─" and _DRAWING.match(before + after):
+            return match[0]
         if match["dots"]:
+            if match[0][0] == "." and _IDENTIFIER.match(before + after):
+                return match[0]
             return "..." if match[0][0] == "." else "…"
         if match["syllable"] and len(match[0]) < laughs_from:
             return match[0]
         return match[0][:longest]
 
     return change_outside_fences(text, lambda part: _RUNS.sub(shorten, part))
+
+
+def _characters_around(match: re.Match[str]) -> tuple[str, str]:
+    """The characters before and after a match; empty at the ends of the text."""
+    return match.string[max(0, match.start() - 1) : match.start()], match.string[
+        match.end() : match.end() + 1
+    ]
 
 
 def _shorten_group(group: str, longest: int) -> str:
@@ -251,6 +267,8 @@ def _shorten_group(group: str, longest: int) -> str:
     return "".join(runs[: max(2, longest)] if group[0] in MARKS else runs)
 
 
+_DRAWING = re.compile("[\u2502-\u257f]|.[\u2502-\u257f]", re.DOTALL)
+_IDENTIFIER = re.compile("[0-9A-Za-z][0-9]")
 _SAME_SIGNS = re.compile(r"(.)\1*")
 _RUNS = re.compile(
     "|".join(
@@ -267,14 +285,25 @@ _RUNS = re.compile(
 )
 
 
+_CODE_FIRST = re.compile(
+    r"[ \t\n]*(?:\n|\A)(?P<code>(?: {0,100}\t[ \t]*| {4,})(?P<line>[^\s`][^\n]*))(?=\n(?:\n| {4}| {0,100}\t))"
+)
+
+
 def collapse_blanks(text: str) -> str:
     """Leaves one blank between words, none at line ends, and at most one empty line.
 
     Indentation, fenced code, code spans, lines of Python sessions and drawings, lines with aligned columns (``columns``),
     and lines of indented code keep their blanks: those that begin with a tab or four blanks, also behind marks of
-    quotations, and are not mostly Hangul.
+    quotations, and are not mostly Hangul. The first line loses its indentation unless it is such code with an empty or
+    indented line below.
     """
-    text = _TRAILING_BLANKS.sub("", text).strip(" \t\n")
+    text = _TRAILING_BLANKS.sub("", text).rstrip(" \t\n")
+    code = _CODE_FIRST.match(text)
+    is_code = code is not None and 2 * len(_HANGUL.findall(code["line"])) <= len(
+        re.sub("[ \t]", "", code["line"])
+    )
+    text = text[code.start("code") :] if code and is_code else text.lstrip(" \t\n")
     return change_outside_fences(text, lambda part: _EMPTY_LINES.sub("\n\n", _collapse_lines(part)))
 
 
@@ -301,12 +330,10 @@ def _collapse_match(match: re.Match[str]) -> str:
 
 
 def change_outside_fences(text: str, change: Callable[[str], str]) -> str:
-    """Applies ``change`` outside of fenced code, which reaches from a line ``` or ```name to the next line ```.
+    """Applies ``change`` outside of fenced code, which reaches from a line ``` or ```name to the next line ```, or ~~~.
 
-    A fence of more backticks ends with at least as many. A fence in a quotation ends with the quotation.
+    A fence of more marks ends with at least as many. A fence in a quotation ends with the quotation.
     """
-    if "```" not in text:
-        return change(text)
     parts, done = [], 0
     for start, end in find_fences(text):
         parts += [change(text[done:start]), text[start:end]]
@@ -330,23 +357,44 @@ def change_outside_code(text: str, change: Callable[[str], str]) -> str:
 
 
 def find_fences(text: str) -> list[tuple[int, int]]:
-    """``(start, end)`` of fenced code, without the line feed after it. Ignores a fence that never closes."""
+    """``(start, end)`` of fenced code, without the line feed after it. Ignores a fence that never closes.
+
+    After backticks that never close there is no other fence, after such tildes none of tildes.
+    """
     fences: list[tuple[int, int]] = []
-    opened, marks, quoted = 0, 0, False
-    start = 0
-    for line in text.split("\n"):
-        if marks and quoted and not line.lstrip(" \t").startswith(">"):
-            fences.append((opened, start - 1))
-            marks = 0
-        closes = _QUOTED_FENCE_CLOSES if quoted else _FENCE_CLOSES
-        match = (closes if marks else _FENCE_OPENS).fullmatch(line) if "```" in line else None
-        if match and not marks:
-            opened, marks, quoted = start, len(match[2]), ">" in match[1]
-        elif match and len(match[1]) >= marks:
-            fences.append((opened, start + len(line)))
-            marks = 0
-        start += len(line) + 1
+    marks = [mark for mark in "`~" if 3 * mark in text]
+    if not marks:
+        return fences
+    lines = text.split("\n")
+    starts = [0, *itertools.accumulate(len(line) + 1 for line in lines)]
+    n = 0
+    while n < len(lines) and marks:
+        opened = _FENCE_OPENS.fullmatch(lines[n]) if "```" in lines[n] or "~~~" in lines[n] else None
+        n += 1
+        if not opened or opened[2][0] not in marks:
+            continue
+        after = _end_of_fence(lines, n, opened)
+        if after:
+            fences.append((starts[n - 1], starts[after] - 1))
+            n = after
+        elif opened[2][0] == "`":
+            break
+        else:
+            marks.remove("~")
     return fences
+
+
+def _end_of_fence(lines: list[str], n: int, opened: re.Match[str]) -> int:
+    """The line after the fence; 0 if it never closes."""
+    quoted = ">" in opened[1]
+    closes = _QUOTED_FENCE_CLOSES if quoted else _FENCE_CLOSES
+    for k in range(n, len(lines)):
+        if quoted and not lines[k].lstrip(" \t").startswith(">"):
+            return k
+        match = closes.fullmatch(lines[k]) if 3 * opened[2][0] in lines[k] else None
+        if match and match[1][0] == opened[2][0] and len(match[1]) >= len(opened[2]):
+            return k + 1
+    return 0
 
 
 def end_code(text: str) -> str:

@@ -47,6 +47,20 @@ def test_code_inside_a_line_of_latex_never_changes(code):
         (".. list-table:: 값\n   :header-rows: 1\n\n   * - 가\n     - ``x``\n   * - 1\n     - 긴\n       문장\n   * -\n     - 3\n",
          "값\n\n| 가 | `x` |\n| --- | --- |\n| 1 | 긴 문장 |\n|  | 3 |"),
         (".. list-table::\n\n   * - 가\n\n       둘째 문단\n     - 나\n", "* - 가\n\n    둘째 문단\n  - 나"),
+        # what describes programs, and definitions
+        (".. rubric:: 준비\n\n글이다.", "**준비**\n\n글이다."),
+        (".. autoclass:: 꽃\n   :members:\n\n다음", "다음"),
+        (".. autoclass:: Flower\n   :members:\n\n   .. method:: pick()\n\n      꽃을 딴다.\n", "`Flower`\n\n`pick()`\n\n   꽃을 딴다."),
+        (".. automodule:: garden\n   :members:\n\n   정원을 가꾸는 모듈이다.\n", "정원을 가꾸는 모듈이다."),
+        (".. function:: sow()\n              sow_all(a)\n\n   씨를 뿌린다.", "`sow()`\n\n`sow_all(a)`\n\n씨를 뿌린다."),
+        (".. note:: 함수 sow()는\n   pick() 뒤에 부른다.", "**Note:** 함수 sow()는\npick() 뒤에 부른다."),
+        (".. class:: A\n\n   글\n\n   .. rubric:: 보기\n\n   .. autofunction:: b\n", "`A`\n\n글\n\n**보기**"),
+        ("들꽃\n    산에 핀다.\n    \n    들에도 핀다.\n\n다음", "들꽃\n  산에 핀다.\n\n  들에도 핀다.\n\n다음"),
+        ("들꽃\n    - 하나\n      이어짐\n\n    - 둘", "들꽃\n  - 하나\n    이어짐\n\n  - 둘"),
+        ("들꽃\n\u3000 산에 핀다.\n\xa0들에도 핀다.", "들꽃\n\u3000 산에 핀다.\n\xa0들에도 핀다."),
+        (".. raw:: html\n\n   <h2>꽃 심기</h2>\n   <p>봄에 <b>씨</b>를 뿌린다.</p>\n\n글", "## 꽃 심기\n\n봄에 씨를 뿌린다.\n\n글"),
+        (".. raw:: html\n\n   <iframe src=\"a\"></iframe>\n\n.. raw:: latex\n\n   \\newpage\n\n글", "글"),
+        ("- 들꽃\n\n    산에 핀다.", "- 들꽃\n\n    산에 핀다."),
     ],
 )  # fmt: skip
 def test_rst_keeps_powers_and_the_cells_of_tables(rst, markdown):

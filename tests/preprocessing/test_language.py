@@ -118,6 +118,14 @@ PROSE_WITH_CODE = {
     "capitals": ("# TIL\n\n## TIL 학습 내용\n\n- pinia\n- plugin\n- firebase", "ko"),
     "a few names": ("---\ntitle: \"보관함\"\nlayout: \"archives\"\nurl: \"/archives/\"\nsummary: \"모든 기사입니다.\"\n---", "ko"),
     "starred comment": ("class A {\n" + "    /**\n     * 두 수를 더하는 함수를 만든다.\n     * 아래와 같이 쓴다.\n     */\n    int add(int a, int b) { return a + b; }\n\n" * 4 + "}", "code"),
+    "front matter": ("---\nlayout  : wiki\nupdated : 2023-03-05 19:30:32 +0900\ntag     : vim book\nresource: 20/FFBCFB\nparent  : [[language]]\n---\n* TOC\n{:toc}\n\n봄에 핀 꽃의 이름을 적어 두었다가 다시 찾아본다.", "ko"),
+    "front matter in capitals": ("+++\ntitle = \"봄꽃 이야기를 적는 방법\"\ndate = 2023-06-22\nkeywords = [\"references\", \"draft\"]\nauthor = [\"Ann Lee\"]\n+++\n산에 핀 꽃을 보고 적었다", "ko"),
+    "labels of links": ("\n".join(f"- [들꽃 {n}](/a_b/c-{n}.html?d=e&f={{g}}) ([x](https://a.kr/{n}))" for n in range(12)), "ko"),
+    "table of links": ("| | |\n|---|---|\n" + "\n".join(f"| [꽃말]({n}_a.md) | [![씨앗](b{n}.svg)](https://c.kr/{n}/d-e_f.svg) |" for n in range(9)), "ko"),
+    "cards": ('<div class="grid">\n' + '<div class="card"><a href="/a/b.html" class="c d"><img src="/e/f.png" alt=""/><span>봄꽃</span></a></div>\n' * 12 + "</div>", "ko"),
+    "formulas": ("# 행렬\n\n다음 두 행렬의 곱을 구하면 아래와 같은 결과를 얻는다.\n\n" + "$$A_{ij} = \\sum_{k=1}^{n} B_{ik} C_{kj}, \\quad f(x) = \\frac{a}{b}$$\n\n" * 9, "ko"),
+    "names of files only": ("".join(f"* tool-v1.{n}.0-linux-amd64.tar.gz\n" for n in range(20)), "code"),
+    "comments among tags": ("// 화면을 그린다. 이 함수는 이름을 받아서 화면에 보여 준다.\nconst list = () => <ul className=\"a\">{items.map((x) => <li key={x.id}>{x.name}</li>)}</ul>;\nexport default list;\n" * 3, "code"),
     "component": ('return <div className="a" id={x}>{this.props.children}</div>;\nconst a = `x${y}`;', "code"),
 }  # fmt: skip
 

@@ -259,6 +259,34 @@ def test_typed_jamo_are_joined_only_where_unambiguous(before, after):
     assert normalize.join_typed_jamo(before) == after
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("┌──────┬────┐\n├──────┼────┤ ─────── ㅡㅡㅡㅡㅡ", "┌──────┬────┐\n├──────┼────┤ ─── ㅡㅡㅡ"),
+        ("1950BAN....11..135V 그래서....2등 wait....", "1950BAN....11..135V 그래서...2등 wait..."),
+    ],
+)
+def test_lines_of_drawings_and_dots_of_identifiers_stay(before, after):
+    assert normalize.squeeze(before, 3) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("앞  말\n~~~\n1.  가\n\n\n\n~~~\n뒤  말", "앞 말\n~~~\n1.  가\n\n\n\n~~~\n뒤 말"),
+        ("~~~ {.r a=1}\na  b\n~~~~\nc  d", "~~~ {.r a=1}\na  b\n~~~~\nc d"),
+        ("~~~아 좋다\na  b\n~~~", "~~~아 좋다\na b\n~~~"),  # no name of a language
+        ("~~~~\na  b\n```\nc  d\n```\n~~~\ne  f\n~~~", "~~~~\na b\n```\nc  d\n```\n~~~\ne f\n~~~"),  # the first never closes
+        ("\n    x = 1\n    y = 2\n\n가  나", "    x = 1\n    y = 2\n\n가 나"),
+        ("\tx = 1\n\n가  나", "\tx = 1\n\n가 나"),
+        ("    x = 1\n가  나", "x = 1\n가 나"),
+        ("    가나다라마\n    x", "가나다라마\n    x"),
+    ],
+)  # fmt: skip
+def test_fences_of_tildes_and_code_at_the_beginning_keep_their_blanks(before, after):
+    assert normalize.collapse_blanks(before) == after
+
+
 def test_fences_may_be_indented_and_must_close():
     text = "  ```\na  b\n  ```\nc  d\n```\ne  f"
     assert normalize.collapse_blanks(text) == "```\na  b\n  ```\nc d\n```\ne f"

@@ -1,0 +1,51 @@
+"""The words that readers of a page see: Markdown without what is written for programs.
+
+Owns what is left out before a language is decided by words: front matter, targets of links, web addresses, tags, code spans,
+formulas, braces of templates, and the bars of tables. Labels of links and alternative texts of pictures are words.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+_FRONT_MATTER = re.compile(r"\A\s*(---|\+\+\+)[ \t]*\n((?:.{0,2000}\n){1,100}?)\1[ \t]*(?:\n|\Z)")
+_KEY = re.compile(r"^[ \t-]*[\w.-]{1,40}[ \t]*[:=]", re.MULTILINE)
+_ADDRESSES = re.compile(
+    r"!?\[(?=[^\[\]\n]{0,400}\][(\[])"  # of a label
+    r"|\]\([^()\n]{0,2000}(?:\([^()\n]{0,200}\)[^()\n]{0,2000})?\)"  # target of a link
+    r"|\]\[[^\[\]\n]{0,200}\]"  # name of a target
+    r"|^[ \t]{0,3}\[[^\[\]\n]{1,200}\]:[ \t]+\S.*$"  # target by name
+    r"|\b(?:https?|ftp)://[^\s<>가-힣]{1,2000}",
+    re.MULTILINE,
+)
+_MARKUP = re.compile(
+    r"<!--(?:[^<-]|-(?!->)|<(?!!--)){0,4000}-->|</?[A-Za-z][^<>]{0,2000}>"
+    r"|\{\{[^{}]{0,1000}\}\}|\{%[^{}]{0,1000}%\}|\{[:#.][^{}\n]{0,200}\}"
+)
+_FORMULAS = re.compile(
+    r"\$\$[^$]{1,4000}\$\$|\$(?![\s$])[^$\n가-힣]{1,400}(?<![\s\\])\$(?!\d)"
+    r"|\\\[(?:[^\\]|\\(?![\[\]])){1,4000}\\\]|\\\((?:[^\\\n]|\\(?![()])){1,400}\\\)"
+)
+_ROW = re.compile(r"^[ \t]*\|.*\|[ \t]*$", re.MULTILINE)
+_SPAN = re.compile(r"(?<!`)`[^`\n]{1,400}`(?!`)")
+
+
+def words_of_page(text: str) -> str:
+    """The text without its parts for programs; fenced code stays, which the counts of languages leave out."""
+    text = _FRONT_MATTER.sub(_values_in_korean, text, count=1)
+    for pattern in (_MARKUP, _ADDRESSES, _FORMULAS, _SPAN):
+        text = pattern.sub("", text)
+    return _ROW.sub(lambda row: row[0].replace("|", " ").strip(" \t-:"), text)
+
+
+def count_syllables(text: np.ndarray) -> int:
+    """The number of Hangul syllables of UTF-8 ``text: [bytes] uint8``, by their lead bytes."""
+    return int(np.count_nonzero((text >= 0xEA) & (text <= 0xED)))
+
+
+def _values_in_korean(match: re.Match[str]) -> str:
+    """The values of front matter with Hangul; its keys, dates and names of files are for programs."""
+    lines = (line for line in match[2].split("\n") if re.search("[가-힣]", line))
+    return "".join(f"{_KEY.sub('', line)}\n" for line in lines) + "\n"
