@@ -39,6 +39,14 @@ _TOUCHES = touching(_ADDRESS + "|(?-i:[a-z]+I[Pp])")
 _NAMED = re.compile(
     rf"(?:접속|서버|호스트|주소|아이피|(?<![0-9A-Za-z])(?i:{_ADDRESS}))(?: is| was)?[^0-9A-Za-z\n]{{1,6}}\Z"
 )
+_CALLED = re.compile(
+    r"(?<![0-9A-Za-z_-])(?:아이피|발신지|출발지|목적지|주소|(?i:ip(?:v4)?(?:[ _-]?addr(?:ess)?)?|address|host(?:name)?|remote_addr|x-forwarded-for|x-real-ip))"
+    r"(?: ?주소)?(?:[는은이가를을]| is| was)? ?[:=]? ?[\"'`(\[]?\Z"
+)
+"""Right before four numbers that are called an address; no version of the labeled cases has such a name before it."""
+_VERSION_BEHIND = re.compile(
+    r"[^0-9A-Za-z가-힣\n]{0,3}(?:버전|[절항장](?![가-힣]{2})|릴리스|빌드|패치|이상|이하|(?i:version|release|build|beta|or later))"
+)
 _SOCKETS = re.compile(r"(?:\A|\n)(?:tcp|udp)6? [^\n]*\Z")
 """Before an address in a list of sockets, where a port follows."""
 _NETWORK_BEFORE = re.compile(
@@ -65,11 +73,13 @@ _MASK_V6 = re.compile("/[Ff]{4}:")
 
 
 def _check_ipv4(match: Match) -> Part | None:
-    """Rejects networks, private and local addresses, and what the evidence calls a version."""
+    """Rejects networks, private and local addresses, and what the evidence calls a version, unless it is called an address."""
     if is_excluded(match):
         return None
-    front = text_before(match, ip_context.BEFORE)
-    if _DOCUMENTATION.match(match[0]) or _PREFIX.match(text_after(match, 5)) or _MAPPED.search(front):
+    front, rest = text_before(match, ip_context.BEFORE), text_after(match, ip_context.BEHIND)
+    if _DOCUMENTATION.match(match[0]) or _PREFIX.match(rest) or _MAPPED.search(front):
+        return match.span()
+    if _CALLED.search(front) and not _VERSION_BEHIND.match(rest):
         return match.span()
     start, end = match.span()
     return (start, end) if ip_context.evidence(match.string, start, end, title_of_column(match)) > 0 else None

@@ -37,6 +37,23 @@ def test_the_numbers_decide_where_the_text_does_not():
     assert sums == sorted(sums, reverse=True) and sums[0] > 0 > sums[2]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "게임 서버 아이피가 5.9.12.34 맞나요?",
+        "IP는 4.5.6.7이고 포트는 443입니다",
+        "host: 2.3.4.1",
+        "remote_addr=1.2.3.9",
+    ],
+)
+def test_numbers_that_are_called_an_address_are_one(text):
+    assert "<|ip|>" in mask(text)[0]
+    assert (
+        evidence("BIG-IP 2.3.4.5") <= 0
+        and mask("BIG-IP 2.3.4.5, IP 1.2.3.4 버전")[0] == "BIG-IP 2.3.4.5, IP 1.2.3.4 버전"
+    )
+
+
 def test_a_title_of_a_column_counts():
     assert evidence("| 14.3.90.12 |", "공인 IP") > evidence("| 14.3.90.12 |", "버전")
 
