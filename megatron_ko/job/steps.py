@@ -52,7 +52,7 @@ class Step:
 
 
 class StepFailed(UserError):
-    """A command ended with a nonzero exit code; the job ends with the same one."""
+    """A command ended with a nonzero exit code, or stopped on request; the job ends with the same one."""
 
     label = "step failed"
 
@@ -60,6 +60,7 @@ class StepFailed(UserError):
         self.exit_code = code
         what = f"{step.title}: the command\n  {format_command(step.command)}\n"
         if code == EXIT_STOPPED:
+            self.label = "step stopped"
             text = f"{what}stopped on request (exit code {code}); run the same job again and it continues"
         else:
             text = f"{what}ended with exit code {code}; its message is above. Run the same job again after the repair"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from megatron_ko.errors import UserError
+from megatron_ko.errors import EXIT_STOPPED, UserError
 from megatron_ko.job.steps import Record, Step, StepFailed, duration, format_command, run_command, run_step
 
 
@@ -54,6 +54,15 @@ def test_failed_step_is_not_recorded_and_says_its_command(tmp_path: Path) -> Non
     assert failure.value.exit_code == 3 and "python -c" in str(failure.value)
     # neither the new inputs nor the old ones count as done: the failed command may have touched the result
     assert json.loads((tmp_path / "job.json").read_text())["steps"] == {}
+
+
+def test_a_requested_stop_is_no_failure(tmp_path: Path) -> None:
+    labels = {}
+    for code in (1, EXIT_STOPPED):
+        with pytest.raises(StepFailed) as failure:
+            run_step(counting_step(tmp_path, inputs=code, code=code), Record(tmp_path / "job.json"), 1, 1)
+        labels[code] = failure.value.label
+    assert labels[1] != labels[EXIT_STOPPED]
 
 
 @pytest.mark.parametrize(("inputs", "stays"), [(1, True), (2, False)])
