@@ -47,6 +47,7 @@ OPERATIONS = ("control", "full_width", "nfc", "stray_jamo", "typed_jamo", "squee
 _CONTROL, _FULL_WIDTH, _NFC, _STRAY, _TYPED, _SQUEEZE, _WHITESPACE, UNDONE = (1 << i for i in range(8))
 # Classes of a whole row, above those of a character: a run of emotion, blanks to collapse, separately typed jamo
 _RUN, _BLANKS, _APART = 1 << 16, 1 << 17, 1 << 18
+_TILDE, _WIDE_TILDE = ord("~"), 0xFF5E
 
 
 @njit()
@@ -75,7 +76,7 @@ def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typ
         seen, found = _classify(row, start, end, table, limits, runs)
         changed = 0
         is_undone = seen & COMPOSES != 0 or (prose and keep_old and seen & JAMO != 0)
-        if prose and seen & BACKTICK and not is_undone:
+        if prose and not is_undone:
             is_undone = _may_change_code(row, start, end, table, seen, join_typed)
         if is_undone:
             changed = UNDONE
@@ -142,14 +143,21 @@ def _classify(data, start, end, table, limits, runs):
 
 @inner()
 def _may_change_code(data, start, end, table, seen, join_typed):
-    """Whether a character that only code keeps is in a line with a backtick, or after a fence; ``seen``: classes of the row."""
+    """Whether a character that only code keeps is in a line with a backtick, or after a fence; ``seen``: classes of the row.
+
+    Three marks count wherever they are, and also where a control is between them or their width changes.
+    """
     searched = seen & (WIDTH | JAMO)
     if join_typed and seen & (_APART | CONTROL | SINGLE | WIDTH | JAMO):
         searched |= seen & COMPATIBILITY
     if not searched:
         return False
     fenced, beside = False, False
-    ticks, together = 0, 0  # backticks of the line, and those without a character between them
+    ticks, together, tildes = (
+        0,
+        0,
+        0,
+    )  # backticks of the line, those and the tildes without a character between them
     i = start
     while 0 <= i < end:
         c, step = decode(data, i)
@@ -160,11 +168,16 @@ def _may_change_code(data, start, end, table, seen, join_typed):
             fenced |= together == 3 or (ticks == 3 and seen & CONTROL != 0)
         else:
             together = 0
+        if c in (_TILDE, _WIDE_TILDE):
+            tildes += 1
+            fenced |= tildes == 3
+        elif seen & CONTROL == 0:
+            tildes = 0
         beside |= classes & searched != 0
         if beside and (ticks or fenced):
             return True
         if c == ord("\n"):
-            ticks, beside = 0, False
+            ticks, tildes, beside = 0, 0, False
         i += step
     return False
 

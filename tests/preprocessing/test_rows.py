@@ -93,7 +93,7 @@ def test_prices_in_sentences_are_kept():
 
 def test_keywords_that_echo_are_dropped_and_refrains_are_kept():
     echoes = "\n".join(
-        f"{name}강 최저가 {name}강 할인코드 {name}강 쿠폰 {name}강 프로모션 {name}강 무료체험"
+        f"{name}강 최저가 {name}강 할인코드 {name}강 쿠폰 {name}강 사진 {name}강 날씨"
         for name in "가나다라마바사아"
     )
     assert reason_of(f"# 숙소\n\n{echoes}") == "echoed_words"
