@@ -76,7 +76,7 @@ def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typ
         seen, found = _classify(row, start, end, table, limits, runs)
         changed = 0
         is_undone = seen & COMPOSES != 0 or (prose and keep_old and seen & JAMO != 0)
-        if prose and not is_undone:
+        if prose and seen & BACKTICK and not is_undone:
             is_undone = _may_change_code(row, start, end, table, seen, join_typed)
         if is_undone:
             changed = UNDONE
@@ -145,14 +145,15 @@ def _classify(data, start, end, table, limits, runs):
 def _may_change_code(data, start, end, table, seen, join_typed):
     """Whether a character that only code keeps is in a line with a backtick, or after a fence; ``seen``: classes of the row.
 
-    Three marks count wherever they are, and also where a control is between them or their width changes.
+    Three backticks count wherever they are, three tildes behind a blank or the mark of a quotation; both also where a control
+    is between them or their width changes.
     """
     searched = seen & (WIDTH | JAMO)
     if join_typed and seen & (_APART | CONTROL | SINGLE | WIDTH | JAMO):
         searched |= seen & COMPATIBILITY
     if not searched:
         return False
-    fenced, beside = False, False
+    fenced, beside, begins = False, False, True
     ticks, together, tildes = (
         0,
         0,
@@ -169,10 +170,11 @@ def _may_change_code(data, start, end, table, seen, join_typed):
         else:
             together = 0
         if c in (_TILDE, _WIDE_TILDE):
-            tildes += 1
+            tildes += tildes > 0 or begins
             fenced |= tildes == 3
         elif seen & CONTROL == 0:
             tildes = 0
+        begins = c <= 32 or c == ord(">") or (begins and seen & CONTROL != 0)
         beside |= classes & searched != 0
         if beside and (ticks or fenced):
             return True

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from preprocessing.text.normalize import change_outside_code, may_have_code
+from preprocessing.text.normalize import change_outside_code
 
 # Bytes 0x80-0x9F as characters of CP1252, or as the C1 controls of Latin-1
 _CP1252 = {0x80 + i: bytes([0x80 + i]).decode("cp1252", "replace") for i in range(32)}
@@ -92,7 +92,7 @@ def repair_mojibake(text: str) -> str:
 
     Code is repaired only where text around it is, too: alone it may be an example of the mistake.
     """
-    if may_have_code(text) and change_outside_code(text, _repair_once) == text:
+    if "`" in text and change_outside_code(text, _repair_once) == text:
         return text
     while (repaired := _repair_once(text)) != text:
         text = repaired

@@ -341,14 +341,10 @@ def change_outside_fences(text: str, change: Callable[[str], str]) -> str:
     return "".join(parts) + change(text[done:])
 
 
-def may_have_code(text: str) -> bool:
-    """Whether a text has a mark of code spans or of fences."""
-    return "`" in text or "~~~" in text
-
-
 def change_outside_code(text: str, change: Callable[[str], str]) -> str:
-    """Applies ``change`` outside of fenced code and of code spans, piece by piece."""
-    if not may_have_code(text):
+    """Applies ``change`` outside of fenced code and of code spans, piece by piece; a text without backticks has no code here,
+    because tildes alone are often lines under titles."""
+    if "`" not in text:
         return change(text)
 
     def change_outside_spans(part: str) -> str:
