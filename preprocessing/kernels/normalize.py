@@ -154,11 +154,8 @@ def _may_change_code(data, start, end, table, seen, join_typed):
     if not searched:
         return False
     fenced, beside, begins = False, False, True
-    ticks, together, tildes = (
-        0,
-        0,
-        0,
-    )  # backticks of the line, those and the tildes without a character between them
+    # Backticks of the line, those and the tildes without a character between them
+    ticks, together, tildes = 0, 0, 0
     i = start
     while 0 <= i < end:
         c, step = decode(data, i)

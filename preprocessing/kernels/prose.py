@@ -25,9 +25,6 @@ from preprocessing.kernels.structure import BLANK, HEADING, LINK, NUMBER, OUTWAR
 _TAB, _FEED, _SPACE = np.uint8(9), np.uint8(10), np.uint8(32)
 _STAR, _OPEN, _PIPE, _HASH, _BANG = 42, 91, 124, 35, 33
 _SLASH, _GREATER, _DASH, _PLUS, _BULLET_BYTE, _BULLET_END = 47, 62, 45, 43, 0xE2, 0xA2
-_TICK, _TAG, _BRACKET, _ASTERISK, _COLON, _SLASH, _EXCLAMATION = np.array(
-    [96, 60, 91, 42, 58, 47, 33], np.uint8
-)
 _STRETCH = 64  # bytes that are checked together
 _ORDINARY = np.ones(256, np.bool_)  # bytes that begin nothing that is left out
 _ORDINARY[[BACKTICK, LESS, _STAR, _OPEN, _BANG, COLON]] = False

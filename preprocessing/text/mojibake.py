@@ -157,11 +157,7 @@ def _repair_line_of_other_script(line: str) -> str:
     if not _OTHER_SURE.search(line):
         return line
     spans = [(span, _read_as_utf8(span)) for span in _OTHER_SPAN.finditer(line)]
-    scripts = {
-        script.lastgroup
-        for span, read in spans
-        if _OTHER_SURE.search(span[0]) and (script := _OF_ONE_SCRIPT.fullmatch(read))
-    }
+    scripts = {_script_of(read) for span, read in spans if _OTHER_SURE.search(span[0])} - {None}
     scripts -= {script.lastgroup for script in _OF_ONE_SCRIPT.finditer(_WIDE_FORMS.sub("", line))}
     reads = {span.start(): read for span, read in spans if _script_of(read) in scripts}
     return _OTHER_SPAN.sub(lambda span: reads.get(span.start(), span[0]), line)

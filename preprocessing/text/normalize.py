@@ -300,10 +300,9 @@ def collapse_blanks(text: str) -> str:
     """
     text = _TRAILING_BLANKS.sub("", text).rstrip(" \t\n")
     code = _CODE_FIRST.match(text)
-    is_code = code is not None and 2 * len(_HANGUL.findall(code["line"])) <= len(
-        re.sub("[ \t]", "", code["line"])
+    text = (
+        text[code.start("code") :] if code and not _is_mostly_hangul(code["line"]) else text.lstrip(" \t\n")
     )
-    text = text[code.start("code") :] if code and is_code else text.lstrip(" \t\n")
     return change_outside_fences(text, lambda part: _EMPTY_LINES.sub("\n\n", _collapse_lines(part)))
 
 
@@ -317,12 +316,15 @@ def _collapse_lines(text: str) -> str:
     )
 
 
+def _is_mostly_hangul(line: str) -> bool:
+    return 2 * len(_HANGUL.findall(line)) > len(line) - line.count(" ") - line.count("\t")
+
+
 def _collapse_match(match: re.Match[str]) -> str:
     line = match["line"] or match["quoted"]
     if line is None:
         return match["code"] or (match[0] if match["kept"] else " ")
-    visible = len(line) - line.count(" ") - line.count("\t")
-    if 2 * len(_HANGUL.findall(line)) <= visible:
+    if not _is_mostly_hangul(line):
         return match[0]
     if match["quoted"]:
         line = match[0]
