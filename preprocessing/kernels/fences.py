@@ -1,5 +1,5 @@
-"""Finds code in a row of UTF-8 that ends at ``end``: fences, like ``find_fences`` of ``preprocessing.text.normalize``, and
-code spans.
+"""Finds code in a row that ends at ``end``, of UTF-8 or of code points: fences, like ``find_fences`` of
+``preprocessing.text.normalize``, and code spans.
 """
 
 from __future__ import annotations
@@ -14,18 +14,6 @@ _LONGEST_SPAN = 1000  # characters
 
 # Marks that may open a fence
 NO_FENCES, BACKTICKS, TILDES = 0, 1, 2
-
-
-@inner()
-def marks_of_fences(data, start, end, has_backticks):
-    """The marks that may open fences in a row: three tildes do so after a blank, a line feed or a mark of a quotation."""
-    found = BACKTICKS if has_backticks else NO_FENCES
-    run = 0
-    for i in range(start, end):
-        run = run + 1 if data[i] == TILDE else 0
-        if run == 3 and (i - 3 < start or data[i - 3] <= 32 or data[i - 3] == ord(">")):
-            return found | TILDES
-    return found
 
 
 @inner()
@@ -97,7 +85,7 @@ def span_end(data, i, end, before):
             return j
         characters += j - start
         if j == start:
-            characters += (data[j] & 0xC0) != 0x80
+            characters += data.itemsize > 1 or (data[j] & 0xC0) != 0x80
             j += 1
     return opened
 

@@ -14,7 +14,8 @@ import numpy as np
 from preprocessing.kernels.characters import copy, decode, encode
 from preprocessing.kernels.columns import MAX_COLUMNS
 from preprocessing.kernels.compiled import inner, njit
-from preprocessing.kernels.fences import marks_of_fences
+from preprocessing.kernels.fences import BACKTICKS, NO_FENCES, TILDES
+from preprocessing.kernels.hidden_code import hide_code, narrow_backticks, show_code
 from preprocessing.kernels.normalize_blanks import put_code, put_collapsed
 from preprocessing.kernels.normalize_characters import (
     classes_of,
@@ -38,6 +39,7 @@ from preprocessing.kernels.normalize_classes import (
     SINGLE,
     SIZE,
     TAB,
+    TILDE,
     WIDTH,
 )
 from preprocessing.kernels.squeeze import set_limits, squeeze
@@ -45,9 +47,9 @@ from preprocessing.kernels.squeeze import set_limits, squeeze
 # Operations that changed a row, in order; UNDONE: the row was left unchanged, because it may need composition.
 OPERATIONS = ("control", "full_width", "nfc", "stray_jamo", "typed_jamo", "squeeze", "whitespace")
 _CONTROL, _FULL_WIDTH, _NFC, _STRAY, _TYPED, _SQUEEZE, _WHITESPACE, UNDONE = (1 << i for i in range(8))
-# Classes of a whole row, above those of a character: a run of emotion, blanks to collapse, separately typed jamo
-_RUN, _BLANKS, _APART = 1 << 16, 1 << 17, 1 << 18
-_TILDE, _WIDE_TILDE = ord("~"), 0xFF5E
+# Classes of a whole row, above those of a character: a run of emotion, blanks to collapse, separately typed jamo, three tildes
+# that may open a fence
+_RUN, _BLANKS, _APART, _FENCE_OF_TILDES = (1 << i for i in range(16, 20))
 
 
 @njit()
@@ -75,10 +77,7 @@ def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typ
         row, start, end = data, offsets[r], offsets[r + 1]
         seen, found = _classify(row, start, end, table, limits, runs)
         changed = 0
-        is_undone = seen & COMPOSES != 0 or (prose and keep_old and seen & JAMO != 0)
-        if prose and seen & BACKTICK and not is_undone:
-            is_undone = _may_change_code(row, start, end, table, seen, join_typed)
-        if is_undone:
+        if seen & COMPOSES or (prose and keep_old and seen & JAMO):
             changed = UNDONE
         elif seen & (CONTROL | SINGLE | JAMO) or (prose and seen & (WIDTH | (_APART if join_typed else 0))):
             length = _decode_row(row, start, end, text)
@@ -92,9 +91,8 @@ def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typ
             at, ended = put_code(row, start, end, out, at)
             changed |= _WHITESPACE if ended else 0
         else:
-            fenced = 0
-            if seen & (_RUN | _BLANKS | TAB):
-                fenced = marks_of_fences(row, start, end, seen & BACKTICK != 0)
+            fenced = BACKTICKS if seen & BACKTICK else NO_FENCES
+            fenced |= TILDES if seen & _FENCE_OF_TILDES else NO_FENCES
             if seen & _RUN:
                 length = squeeze(
                     row, start, end, table, runs[:found], (longest, laughs_from), fenced, squeezed, 0
@@ -134,51 +132,13 @@ def _classify(data, start, end, table, limits, runs):
                     runs[found] = i
                     found += 1
             seen |= _pair(c, classes, previous, before)
+            if classes & previous & TILDE and _begin_fence(data, start, end, i - 1):
+                seen |= _FENCE_OF_TILDES
         before, previous = previous, classes
         i += step
     if start < end and (data[start] <= 32 or data[end - 1] <= 32):
         seen |= _BLANKS
     return seen, found
-
-
-@inner()
-def _may_change_code(data, start, end, table, seen, join_typed):
-    """Whether a character that only code keeps is in a line with a backtick, or after a fence; ``seen``: classes of the row.
-
-    Three backticks count wherever they are, three tildes behind a blank or the mark of a quotation; both also where a control
-    is between them or their width changes.
-    """
-    searched = seen & (WIDTH | JAMO)
-    if join_typed and seen & (_APART | CONTROL | SINGLE | WIDTH | JAMO):
-        searched |= seen & COMPATIBILITY
-    if not searched:
-        return False
-    fenced, beside, begins = False, False, True
-    # Backticks of the line, those and the tildes without a character between them
-    ticks, together, tildes = 0, 0, 0
-    i = start
-    while 0 <= i < end:
-        c, step = decode(data, i)
-        classes = _classes_of(c, table)
-        if classes & BACKTICK:
-            ticks += 1
-            together += 1
-            fenced |= together == 3 or (ticks == 3 and seen & CONTROL != 0)
-        else:
-            together = 0
-        if c in (_TILDE, _WIDE_TILDE):
-            tildes += tildes > 0 or begins
-            fenced |= tildes == 3
-        elif seen & CONTROL == 0:
-            tildes = 0
-        begins = c <= 32 or c == ord(">") or (begins and seen & CONTROL != 0)
-        beside |= classes & searched != 0
-        if beside and (ticks or fenced):
-            return True
-        if c == ord("\n"):
-            ticks, tildes, beside = 0, 0, False
-        i += step
-    return False
 
 
 @inner()
@@ -201,15 +161,32 @@ def _pair(c, classes, previous, before):
 
 
 @inner()
+def _begin_fence(data, start, end, i):
+    """Whether the two tildes at ``i`` are the first of three behind a blank, a line feed or a mark of a quotation."""
+    return (
+        i + 2 < end
+        and data[i + 2] == ord("~")
+        and (i == start or data[i - 1] <= 32 or data[i - 1] == ord(">"))
+    )
+
+
+@inner()
 def _change_characters(text, length, seen, spare, table, usual, prose, join_typed):
     """Applies the operations on characters to a text; returns the new length and the changes."""
     changes = 0
+    has_code = seen & BACKTICK != 0
     if seen & CONTROL:
         length, changed = remove_invisible(text, length, table, prose)
         if changed:
             changes |= _CONTROL
     if prose and seen & WIDTH:
-        changes |= _FULL_WIDTH if to_usual_width(text, length, table, WIDTH, usual) else 0
+        narrowed = has_code and narrow_backticks(text, length)
+        if has_code:
+            hide_code(text, length)
+        changed = to_usual_width(text, length, table, WIDTH, usual)
+        changes |= _FULL_WIDTH if changed or narrowed else 0
+        if has_code:
+            show_code(text, length)
     if seen & SINGLE:
         replace_class(text, length, table, SINGLE, usual)
         changes |= _NFC
@@ -218,14 +195,22 @@ def _change_characters(text, length, seen, spare, table, usual, prose, join_type
         changes |= _NFC if composed < length else 0
         length = composed
         if prose:
+            if has_code:
+                hide_code(text, composed)
             length, spelled = spell_stray_jamo(text, composed, table, usual)
             if length < 0:
                 return composed, UNDONE
             changes |= _STRAY if spelled else 0
+            if has_code:
+                show_code(text, length)
     if prose and join_typed and seen & (COMPATIBILITY | JAMO) and (changes or seen & _APART):
+        if has_code:
+            hide_code(text, length)
         joined = join_typed_jamo(text, length, spare)
         changes |= _TYPED if joined < length else 0
         length = joined
+        if has_code:
+            show_code(text, length)
     return length, changes
 
 

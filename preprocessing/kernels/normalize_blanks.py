@@ -72,7 +72,7 @@ def _after_ordinary(data, i, end, stop):
 def put_collapsed(data, start, end, fenced, places, out, at):
     """Writes the row at ``out[at]`` with its blanks collapsed; returns its end and whether anything changed.
 
-    ``fenced``: the marks of its fences, see ``fences.marks_of_fences``; with any, code spans are searched, too; ``places``: scratch of ``is_aligned``.
+    ``fenced``: the marks of its fences, of ``fences``; with any, code spans are searched, too; ``places``: scratch of ``is_aligned``.
     """
     first, last = _strip(data, start, end)
     begin = _begin_of_code(data, start, first, last)

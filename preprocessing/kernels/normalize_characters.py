@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.compiled import inner
+from preprocessing.kernels.hidden_code import is_hidden
 from preprocessing.kernels.normalize_classes import CONTROL, JAMO, SIZE
 
 _FEED, _VERTICAL_TAB, _PAGE_BREAK, _RETURN, _ESCAPE = 10, 11, 12, 13, 27
@@ -111,7 +112,7 @@ def to_usual_width(text, length, table, replaced, usual):
         if (
             end > i > 0
             and _is_east_asian(text[i - 1])
-            and (end == length or text[end] == 10 or _is_east_asian(text[end]))
+            and (end == length or text[end] == 10 or is_hidden(text[end]) or _is_east_asian(text[end]))
         ):
             i = end
             continue
@@ -156,7 +157,7 @@ def compose_hangul(text, length):
 @inner()
 def spell_stray_jamo(text, length, table, usual):
     """Returns the new length and whether anything changed; the length is -1 where a syllable must become two letters."""
-    w, changed = 0, False
+    w, changed, begins = 0, False, True
     before, previous = np.uint32(0), np.uint32(0)  # the two characters before, as they were
     for i in range(length):
         c = text[i]
@@ -172,11 +173,12 @@ def spell_stray_jamo(text, length, table, usual):
             if c == _ARAEA:
                 is_dot = not (_L <= previous < 0x115F or 0xA960 <= previous <= 0xA97C)
             else:
-                is_dot = c == _DOT_LETTER and i + 1 < length and _is_dot(text, w, previous, text[i + 1])
+                is_dot = c == _DOT_LETTER and i + 1 < length and _is_dot(previous, text[i + 1], begins)
             if is_dot:
                 letter = np.uint32(ord("·"))
             changed |= letter != c
         before, previous = previous, c
+        begins = c == _FEED or is_hidden(c) or (begins and (c == 32 or c == 9))
         if letter:
             text[w] = letter
             w += 1
@@ -184,17 +186,13 @@ def spell_stray_jamo(text, length, table, usual):
 
 
 @inner()
-def _is_dot(text, w, previous, following):
-    """Whether U+318D after ``text[:w]`` is a middle dot; ``previous`` and ``following``: the characters beside it."""
+def _is_dot(previous, following, begins):
+    """Whether U+318D between two characters is a middle dot; ``begins``: only blanks are before it in its line or behind code."""
     if _is_word(previous) or previous in (0x29, 0x5D, 0x7D, 0x2019, 0x201D, 0x3009, 0x300B, 0x300D, 0x300F):
         return _is_word(following) or following in (
             0x28, 0x5B, 0x7B, 0x2018, 0x201C, 0x3008, 0x300A, 0x300C, 0x300E
         )  # fmt: skip
-    if following != 32 and following != 9:
-        return False
-    while w > 0 and (text[w - 1] == 32 or text[w - 1] == 9):
-        w -= 1
-    return w == 0 or text[w - 1] == 10
+    return begins and (following == 32 or following == 9)
 
 
 @inner()

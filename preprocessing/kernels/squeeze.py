@@ -25,6 +25,7 @@ from preprocessing.kernels.normalize_classes import (
     SAME,
     STARS,
     SYLLABLE,
+    WIDTH,
 )
 
 _WWW, _HTTP, _HTTPS = (np.frombuffer(word, np.uint8) for word in (b"www", b"http", b"https"))
@@ -46,7 +47,7 @@ def squeeze(data, start, end, table, places, options, fenced, out, at):
     """Writes ``data[start:end]`` at ``out[at]`` with its runs shortened; returns its end.
 
     ``places``: bytes inside of the runs that may be shortened, in order; ``options``: ``(longest, laughs_from)``;
-    ``fenced``: the marks of fences in the row, see ``fences.marks_of_fences``; with any, code spans are searched, too.
+    ``fenced``: the marks of fences in the row, of ``fences``; with any, code spans are searched, too.
     """
     if fenced:
         return _squeeze_part(data, start, end, table, options, fenced, out, at)
@@ -78,7 +79,7 @@ def _squeeze_part(data, i, end, table, options, fenced, out, at):
         i = fence
     while 0 <= i < end:
         c, step = decode(data, i)
-        classes = classes_of(c, table) & searched
+        classes = _classes_of(c, table) & searched
         family = classes & FAMILY
         before = out[at - 1] if at > first else np.uint8(0)
         following = i
@@ -111,6 +112,13 @@ def _squeeze_part(data, i, end, table, options, fenced, out, at):
 
 
 @inner()
+def _classes_of(c, table):
+    """The classes of a character; of one that has kept another width, in code or among Chinese, none."""
+    classes = classes_of(c, table)
+    return np.int64(0) if classes & WIDTH else classes
+
+
+@inner()
 def _is_drawn(data, i, start, end):
     """Whether the character at ``i`` draws a box, other than by a horizontal line; False outside of ``start:end``."""
     if i < start or i + 3 > end or data[i] != 0xE2:
@@ -130,7 +138,7 @@ def _run_end(data, i, end, table, family, c):
     count = 0
     while 0 <= i < end:
         following, step = decode(data, i)
-        if following != c and (family >= SAME or classes_of(following, table) & FAMILY != family):
+        if following != c and (family >= SAME or _classes_of(following, table) & FAMILY != family):
             break
         count += 1
         i += step

@@ -35,6 +35,7 @@ from preprocessing.kernels.normalize_classes import (
     SYLLABLE,
     TAB,
     TEARS,
+    TILDE,
     WIDTH,
 )
 from preprocessing.text import normalize
@@ -60,6 +61,7 @@ def prose_table() -> np.ndarray:
     _mark(table, "[ㄱ-ㅣ]", COMPATIBILITY)
     _mark(table, normalize.DOT_LETTER, JAMO)
     table[ord("`")] |= BACKTICK
+    table[ord("~")] |= TILDE
     for character, classes in ((" ", BLANK), ("\t", BLANK | TAB), ("\n", BLANK | LINE_FEED), (":", COLON)):
         table[ord(character)] |= classes
     for code, usual in normalize.OTHER_WIDTHS.items():
