@@ -40,9 +40,10 @@ _HAS_GOODS = re.compile(_GOODS)
 _KOREAN_KEYWORD = re.compile(f"[가-힣A-Za-z0-9]*(?:{_MODIFIERS}|(?:{_GOODS})[가-힣]*)")
 _WHOLE_WORDS = frozenset(f"{_MENU}|{_ENGLISH}".lower().split("|"))
 _HASHTAG = re.compile("#[^#]+")
-_NAME = re.compile(
-    "[김이박최정강조윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구민진나지엄채원천방공현함변염][가-힣]{2}"
+_SURNAMES = frozenset(
+    "김이박최정강조윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구민진나지엄채원천방공현함변염"
 )
+_SYLLABLES_OF_NAME = 3
 _TITLE = re.compile(".*(?:실장|팀장|과장|부장|사장|대리|차장|국장|원장|이사|기자)")
 _SEPARATORS = re.compile(
     r"[,/|;:>\t\n·ㆍ‧∙•→=()\[\]▲△▷▶▼▽◇◆■□●○◎★☆]|(?<=\d)\.\s|\s[-–—]\s|^[-–—*+]\s", re.MULTILINE
@@ -62,44 +63,52 @@ def count_words(text: str) -> tuple[int, int, int, int]:
     """``(words, entry words, keywords, names)``: words with a letter between blanks and separators, those in short entries,
     those of searches, shops, menus and grids, and those that look like names of Koreans."""
     entries = [entry for part in _SEPARATORS.split(text) if (entry := _words(part))]
-    pairs = {(entry[0], entry[-1]) for entry in entries if len(entry) > 1}
-    tails_of, heads_of = Counter(head for head, _ in pairs), Counter(tail for _, tail in pairs)
+    grid = _rows_of_grid(entries)
     has_goods = _HAS_GOODS.search(text) is not None  # hardly any text has
     words = listed = keywords = names = 0
-    for entry in entries:
+    for row, entry in enumerate(entries):
         words += len(entry)
         listed += len(entry) if len(entry) <= LONGEST_ENTRY else 0
-        is_grid = (
-            1 < len(entry) <= LONGEST_ENTRY + 1
-            and (
-                tails_of[entry[0]] >= MIN_OF_GRID
-                and heads_of[entry[-1]] > 1
-                or heads_of[entry[-1]] >= max(MIN_OF_COLUMN, COLUMN_OF_ALL * len(entries))
-            )
-            and _KOREAN.fullmatch(entry[0] + entry[-1])
-        )
+        if row in grid:
+            keywords += len(entry)
+            continue
         for word in entry:
-            if is_grid or _is_keyword(word, has_goods):
+            if _is_keyword(word, has_goods):
                 keywords += 1
-            elif _NAME.fullmatch(word) and not _TITLE.fullmatch(word):
-                names += 1
+            elif len(word) == _SYLLABLES_OF_NAME and word[0] in _SURNAMES:
+                names += _KOREAN.fullmatch(word) is not None and not _TITLE.fullmatch(word)
     return words, listed, max(keywords, _count_families(entries, words)), names
 
 
+def _rows_of_grid(entries: list[list[str]]) -> set[int]:
+    """Numbers of the entries of all combinations of a few words, and of those stuffed with one last word."""
+    pairs = {(entry[0], entry[-1]) for entry in entries if len(entry) > 1}
+    if len(pairs) < MIN_OF_GRID:
+        return set()
+    tails_of, heads_of = Counter(head for head, _ in pairs), Counter(tail for _, tail in pairs)
+    column = max(MIN_OF_COLUMN, COLUMN_OF_ALL * len(entries))
+    return {
+        row
+        for row, entry in enumerate(entries)
+        if 1 < len(entry) <= LONGEST_ENTRY + 1
+        and ((tails_of[entry[0]] >= MIN_OF_GRID and heads_of[entry[-1]] > 1) or heads_of[entry[-1]] >= column)
+        and _KOREAN.fullmatch(entry[0] + entry[-1])
+    }
+
+
 def _is_keyword(word: str, may_be_goods: bool) -> bool:
-    if word.lower() in _WHOLE_WORDS or word[0] == "#" and _HASHTAG.fullmatch(word):
-        return True
     may_be = word[-1] in _MODIFIER_ENDS or may_be_goods and _HAS_GOODS.search(word)
-    return bool(may_be and _KOREAN_KEYWORD.fullmatch(word))
+    if may_be and _KOREAN_KEYWORD.fullmatch(word):
+        return True
+    return word.lower() in _WHOLE_WORDS or (word[0] == "#" and _HASHTAG.fullmatch(word) is not None)
 
 
 def _count_families(entries: list[list[str]], words: int) -> int:
     """Words that begin as others do (a product with what people search for behind it), if they are half of all; else 0."""
-    beginnings = Counter(
-        entry[0][:BEGINNING]
-        for entry in entries
-        if len(entry) == 1 and len(entry[0]) > BEGINNING and _KOREAN.fullmatch(entry[0])
-    )
+    products = [entry[0] for entry in entries if len(entry) == 1 and len(entry[0]) > BEGINNING]
+    if len(products) < FAMILIES_OF_ALL * words:
+        return 0
+    beginnings = Counter(product[:BEGINNING] for product in products if _KOREAN.fullmatch(product))
     families = sum(count for count in beginnings.values() if count >= MIN_OF_FAMILY)
     return families if families >= FAMILIES_OF_ALL * words else 0
 

@@ -45,7 +45,10 @@ _PRICE = re.compile(
 )
 _DECIMAL = re.compile(r"[+-]?[0-9,]*\.[0-9]+")
 _AMOUNT = re.compile(r"약? ?[0-9][0-9.,~–-]{0,12} ?[가-힣]{1,2}")
-_RESULT = re.compile(r"[가-힣]{2}(?:.*?[0-9] ?[가-힣].*?[0-9] ?[가-힣]|[^0-9]*(?:1[0-9]|20)[0-9]{2} ?[~–-])")
+_NAME = re.compile("[가-힣]{2}")
+_NUMBER_WITH_UNIT = re.compile("[0-9] ?[가-힣]")
+_YEARS = re.compile("(?:1[0-9]|20)[0-9]{2} ?[~–-]")
+_NAME_AND_YEARS = re.compile(f"{_NAME.pattern}[^0-9]*{_YEARS.pattern}")
 _HAS_DIGIT = re.compile("[0-9]")
 _DIGITS = re.compile(r"[0-9]+(?:[.,:/-][0-9]+)*")
 _SEPARATORS = "|,/#;:>·ㆍ•→"
@@ -69,7 +72,7 @@ def _count(text: str) -> tuple[int, ...]:
             is_price = _PRICE.search(line) is not None
             shape = _DIGITS.sub("0", line)
             series += shape in shapes
-            results += not is_price and shape not in shapes and _RESULT.search(line) is not None
+            results += not is_price and shape not in shapes and _is_result(line)
             shapes.add(shape)
         else:
             is_price = "<" in line and _PRICE.search(line) is not None
@@ -81,6 +84,15 @@ def _count(text: str) -> tuple[int, ...]:
             ]
             echoes += len(words) - len(set(words)) if len(words) >= MIN_WORDS_OF_ECHO else 0
     return pairs, prices, series, echoes, results, *list_words.count_words(text)
+
+
+def _is_result(line: str) -> bool:
+    name = _NAME.search(line)
+    if not name:
+        return False
+    if len(_NUMBER_WITH_UNIT.findall(line, name.end())) > 1:
+        return True
+    return _YEARS.search(line) is not None and _NAME_AND_YEARS.search(line) is not None
 
 
 def _is_pair(line: str) -> bool:

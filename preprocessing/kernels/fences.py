@@ -48,6 +48,8 @@ def fence_end(data, i, end, opening):
         j += 1
         while j < end and data[j] != _FEED:
             j += 1
+    if quoted:
+        return end, opening
     return i, NO_FENCES if mark == BACKTICK else opening & BACKTICKS
 
 

@@ -19,9 +19,10 @@ PIPE, DASH, BRACKET, A_COLON, SLASH, COMMENT = (1 << bit for bit in range(6))
 """Bits of SEEN; COMMENT: signs with which comments begin."""
 MIN_CODE_SIGNS = 4
 _FEED, _SPACE, _SEMICOLON, _PIPE = 10, 32, 59, 124
-_LANE = 9  # bits of a count in a packed number
-_CHUNK = 255  # bytes that are summed before a count, of at most two per byte, could overflow
+_LANE = 8  # bits of a count in a packed number
+_CHUNK = 127  # bytes that are summed before a count, of at most two per byte, could overflow
 _MASK = np.uint64((1 << _LANE) - 1)
+_SEEN_SHIFT = np.uint64(_LANE * SEEN)
 _RULES = "-=_*~+|:#<>.`"  # signs that draw rules and tables
 _WEIGHTS = {**dict.fromkeys("={}([;", 2), **dict.fromkeys("_<>$\\&@|", 1)}  # of signs of code
 
@@ -36,10 +37,11 @@ def _pack(b: int) -> int:
     return sum(int(count) << _LANE * lane for lane, count in enumerate(counts))
 
 
-_COUNTS = np.array([_pack(b) for b in range(256)], np.uint64)
-_BITS = np.zeros(256, np.uint8)
+_BITS = np.zeros(256, np.uint64)
 _BITS[[ord(c) for c in "|-[:/"]] = PIPE, DASH, BRACKET, A_COLON, SLASH
 _BITS[[ord(c) for c in ";#/-"]] |= COMMENT
+# Above the counts, the bits of SEEN: a sum of them means nothing, but all of them are in the union of the numbers.
+_PACKED = np.array([_pack(b) for b in range(256)], np.uint64) | _BITS << _SEEN_SHIFT
 
 
 # of a byte: what it is for signs of code and words. The evidence is looked up by the roles of a byte and of the one before.
@@ -78,7 +80,7 @@ def scan(data, start, row_end, f):
     begin = i
     for k in range(SEEN):
         f[k] = 0
-    seen = np.uint8(0)
+    seen = np.uint64(0)
     while True:
         limit = min(row_end, i + _CHUNK)
         packed = np.uint64(0)
@@ -86,14 +88,14 @@ def scan(data, start, row_end, f):
             b = data[i]
             if b == _FEED:
                 break
-            packed += _COUNTS[b]
-            seen |= _BITS[b]
+            packed += _PACKED[b]
+            seen |= _PACKED[b]
             i += 1
         for k in range(SEEN):
             f[k] += np.int64((packed >> np.uint64(_LANE * k)) & _MASK)
         if i < limit or i >= row_end:
             break
-    f[SEEN] = seen
+    f[SEEN] = np.int64(seen >> _SEEN_SHIFT)
     return begin, i
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from preprocessing.kernels import line_features
 from preprocessing.kernels.compiled import inner, njit
+from preprocessing.kernels.line_features import COMMENT, HANGUL, LETTERS, SEEN, WIDE, scan
 
 MIN_LINES = 3
 MIN_SIGNS, MAX_FUNCTION_WORDS = (9, 20), (1, 10)  # per Latin word of a listing
@@ -70,6 +72,25 @@ def _classes() -> np.ndarray:
 
 _CLASSES = _classes()
 _KEYS = np.array([int.from_bytes(word.encode(), "big") for word in FUNCTION_WORDS], np.uint64)
+
+
+@inner()
+def _read_line(data, start, row_end, line, f):
+    """Writes the features of the line at ``start``; returns its end. Of a line with Hangul and no comment, words do not count."""
+    begin, end = scan(data, start, row_end, line)
+    if line[WIDE] == 0 or line[SEEN] & COMMENT:
+        return _scan(data, start, row_end, f)
+    f[_LETTERS], f[_HANGUL], f[_WIDE], f[_COMMENTED], f[_BEGIN] = (
+        line[LETTERS],
+        line[HANGUL],
+        line[WIDE],
+        0,
+        begin,
+    )
+    f[_STRONG] = 0
+    for i in range(begin, end):
+        f[_STRONG] += (_CLASSES[data[i]] & _IS_STRONG) != 0
+    return end
 
 
 @inner()
@@ -197,13 +218,13 @@ def _end_run(run, spans, size, r):
 
 
 @inner()
-def _find_in_row(data, start, row_end, f, run, spans, size, r):
+def _find_in_row(data, start, row_end, line, f, run, spans, size, r):
     """Appends the listings of a row to ``spans``; returns the new size, which is the old one in a row without sentences."""
     old_size = size
     sentences = comments = latin_lines = np.int64(0)
     fence = np.int64(0)
     while start < row_end:
-        end = _scan(data, start, row_end, f)
+        end = _read_line(data, start, row_end, line, f)
         latin_lines += f[_LETTERS] > 0 and f[_LETTERS] >= f[_WIDE]
         part = _part_of(data, start, end, f, run[_RUN_LINES] > 0)
         if fence or part == _FENCE:
@@ -241,14 +262,15 @@ def find_listings(data, offsets, rows):
     """
     total = np.int64(1)
     for r in rows:
-        for i in range(offsets[r], offsets[r + 1]):
+        for i in range(np.uint64(offsets[r]), np.uint64(offsets[r + 1])):
             total += data[i] == _FEED
         total += 1
     spans = np.empty((total // MIN_LINES + len(rows) + 1, 3), np.int64)
-    f, run = np.zeros(_FEATURES, np.int64), np.zeros(6, np.int64)
+    line, f = np.zeros(line_features.FEATURES, np.int64), np.zeros(_FEATURES, np.int64)
+    run = np.zeros(6, np.int64)
     size = np.int64(0)
     for r in rows:
-        size = _find_in_row(data, offsets[r], offsets[r + 1], f, run, spans, size, r)
+        size = _find_in_row(data, offsets[r], offsets[r + 1], line, f, run, spans, size, r)
     return spans[:size].copy()
 
 

@@ -23,6 +23,7 @@ _TO_BYTE = {chr(i): i for i in range(256)} | {
     character: b for b, character in _CP1252.items() if character != "\ufffd"
 }
 _NEXT = "[" + re.escape("".join(c for c, b in _TO_BYTE.items() if 0x80 <= b < 0xC0)) + "]"
+_PAIR = re.compile(f"[\u00c2-\u00f0]{_NEXT}")  # in every text that UTF-8 read as Latin-1 leaves
 _UTF8_SPAN = re.compile(f"(?:[\u00e1-\u00ef]{_NEXT}{{2}}|[\u00c2-\u00df]{_NEXT}|\u00f0{_NEXT}{{3}})+")
 _WIDE = re.compile(f"[\u00e2\u00ea-\u00ed]{_NEXT}{{2}}")
 _WIDE_SPAN = re.compile(f"(?:[\u00e2-\u00ef]{_NEXT}{{2}}|\u00f0{_NEXT}{{3}})+")
@@ -92,14 +93,24 @@ def repair_mojibake(text: str) -> str:
 
     Code is repaired only where text around it is, too: alone it may be an example of the mistake.
     """
-    if "`" in text and change_outside_code(text, _repair_once) == text:
+    repaired = _repair_once(text)
+    if repaired != text and "`" in text and change_outside_code(text, _repair_once) == text:
         return text
-    while (repaired := _repair_once(text)) != text:
-        text = repaired
+    while repaired != text:
+        text, repaired = repaired, _repair_once(repaired)
     return text
 
 
 def _repair_once(text: str) -> str:
+    if _PAIR.search(text):
+        text = _repair_from_latin1(text)
+    text = _CP949_SPAN.sub(_decode_from_cp949, text)
+    if _looks_read_as_cp949(text):
+        text = _change_lines(text, _repair_line_read_as_cp949)
+    return text
+
+
+def _repair_from_latin1(text: str) -> str:
     if _TWICE.search(text):
         text = _change_lines(text, _repair_line_from_latin1_twice)
     if _WIDE.search(text):
@@ -108,9 +119,6 @@ def _repair_once(text: str) -> str:
         text = _change_lines(text, _repair_line_of_other_script)
     if _WESTERN_IN_WORD.search(text):
         text = _change_lines(text, _repair_western_line)
-    text = _CP949_SPAN.sub(_decode_from_cp949, text)
-    if _looks_read_as_cp949(text):
-        text = _change_lines(text, _repair_line_read_as_cp949)
     return text
 
 

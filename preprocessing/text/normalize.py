@@ -334,7 +334,7 @@ def _collapse_match(match: re.Match[str]) -> str:
 def change_outside_fences(text: str, change: Callable[[str], str]) -> str:
     """Applies ``change`` outside of fenced code, which reaches from a line ``` or ```name to the next line ```, or ~~~.
 
-    A fence of more marks ends with at least as many. A fence in a quotation ends with the quotation.
+    A fence of more marks ends with at least as many. A fence in a quotation ends with the quotation, or with the text.
     """
     parts, done = [], 0
     for start, end in find_fences(text):
@@ -397,7 +397,7 @@ def _end_of_fence(lines: list[str], n: int, opened: re.Match[str]) -> int:
         match = closes.fullmatch(lines[k]) if 3 * opened[2][0] in lines[k] else None
         if match and match[1][0] == opened[2][0] and len(match[1]) >= len(opened[2]):
             return k + 1
-    return 0
+    return len(lines) if quoted else 0
 
 
 def end_code(text: str) -> str:

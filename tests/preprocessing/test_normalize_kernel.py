@@ -233,7 +233,8 @@ def test_hangul_of_any_form_needs_no_python(form):
 
 
 @pytest.mark.parametrize(
-    "text", ["\n~~~\nᄒ\n~~~\n`", "제목\n~~~~\nᄒᄒ ｈｉ\n", "정말~~~ ᅲᅲ `ㅋ` ｈｉ", "> ~~~\n> ｈｉ\n> ~~~\n\n`a`"]
+    "text",
+    ["\n~~~\nᄒ\n~~~\n`", "제목\n~~~~\nᄒᄒ ｈｉ\n", "정말~~~ ᅲᅲ `ㅋ` ｈｉ", "> ~~~\n> ｈｉ\n> ~~~\n\n`a`"],
 )
 def test_tildes_of_fences_of_titles_and_of_prose(text):
     check_column([text], "ko", CleanConfig())

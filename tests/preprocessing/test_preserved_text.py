@@ -27,6 +27,7 @@ def test_preformatted_lines_keep_their_blanks(text: str) -> None:
 
 def test_fence_in_a_quotation_ends_with_it() -> None:
     assert find_fences("> ```\n> a\n글") == [(0, 9)]
+    assert find_fences("글\n> ```\n> a") == [(2, 11)]
     assert find_fences("```\n> ```\n```") == [(0, 13)]
 
 
