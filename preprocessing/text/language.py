@@ -63,13 +63,11 @@ def detect(column: pa.Array) -> LanguageColumns:
 
     column = _without_embedded_data(column)
     table = languages.count(*utf8_buffer(column), language_words.tables())
-    counts = {name: table[:, i] for i, name in enumerate(languages.COUNTS)}
-    english, foreign = _latin_languages(counts)
-    found = _languages(counts, english, foreign)
+    counts = _by_name(table)
+    found, english = _languages(counts)
     rows = np.flatnonzero((found != "ko") & (counts["ko"] >= MIN_KOREAN_AROUND_LISTING))
     if len(rows) and _leave_out_listings(column, table, rows):  # counts are parts of the table
-        english, foreign = _latin_languages(counts)
-        found = _languages(counts, english, foreign)
+        found, english = _languages(counts)
     _read_words(column, np.flatnonzero(np.isin(found, _REREAD) & ~_is_fenced(counts)), found)
     paragraphs = np.stack(
         [
@@ -108,8 +106,7 @@ def _read_words(column: pa.Array, candidates: np.ndarray, found: np.ndarray) -> 
             texts.append(text)
     if rows:
         table = languages.count(*utf8_buffer(pa.array(texts, pa.large_string())), language_words.tables())
-        counts = {name: table[:, i] for i, name in enumerate(languages.COUNTS)}
-        by_words = _languages(counts, *_latin_languages(counts))
+        by_words, _ = _languages(_by_name(table))
         before = found[rows]
         is_better = np.isin(by_words, ("ko", "mixed")) | ((before != "mixed") & (by_words == "en"))
         found[rows] = np.where(is_better, by_words, before)
@@ -161,7 +158,16 @@ def _is_fenced(counts: dict[str, np.ndarray]) -> np.ndarray:
     return (counts["fenced"] > 0) & (prose < MIN_PROSE * visible)
 
 
-def _languages(counts: dict[str, np.ndarray], english: np.ndarray, foreign: np.ndarray) -> np.ndarray:
+def _by_name(table: np.ndarray) -> dict[str, np.ndarray]:
+    """The counts of ``kernels.languages``, parts of the table."""
+    from preprocessing.kernels import languages
+
+    return {name: table[:, i] for i, name in enumerate(languages.COUNTS)}
+
+
+def _languages(counts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """``(languages, english)``: the language of each document, and whether its Latin lines are English."""
+    english, foreign = _latin_languages(counts)
     ko, latin, code, other = (counts[name] for name in ("ko", "latin", "code", "other"))
     total = np.maximum(ko + latin + code + other, 1)
     min_code = np.where(counts["fenced"] > 0, MIN_CODE_BESIDE_FENCES, MIN_CODE)
@@ -169,7 +175,7 @@ def _languages(counts: dict[str, np.ndarray], english: np.ndarray, foreign: np.n
     en = np.where(english, latin, 0)
     other = other + np.where(foreign, latin, 0)
     both = ko + en
-    return np.select(
+    found = np.select(
         [
             _is_fenced(counts) | ((code > 0) & (code + comments >= min_code * total)),
             other >= both,  # also where all counts are 0
@@ -179,3 +185,4 @@ def _languages(counts: dict[str, np.ndarray], english: np.ndarray, foreign: np.n
         np.array(["code", "other", "mixed", "ko"], object),
         np.array("en", object),
     )
+    return found, english
