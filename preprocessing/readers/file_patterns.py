@@ -18,7 +18,8 @@ from megatron_ko.errors import DataError
 def find_files(
     patterns: list[str], wanted: Callable[[Path], bool] = Path.is_file
 ) -> tuple[list[Path], list[str]]:
-    """``(files, missing)``: files in the order of the patterns, each once, sorted within a pattern; patterns without a match.
+    """``(files, missing)``: files in the order of the patterns, each once, sorted within a pattern; patterns without a match,
+    and links that match but lead nowhere.
 
     Two spellings of a path, such as ``a`` and ``./a``, are one file. Raises DataError for a folder that cannot be read.
     """
@@ -27,11 +28,12 @@ def find_files(
     for pattern in patterns:
         plain = Path(pattern).expanduser()
         try:
-            matches = [plain] if wanted(plain) else [path for path in _expand(str(plain)) if wanted(path)]
+            found = [plain] if wanted(plain) else _expand(str(plain))
+            matches = [path for path in found if wanted(path)]
+            broken = [str(path) for path in found if path.is_symlink() and not path.exists()]
         except PermissionError as error:
             raise _unreadable(error) from None
-        if not matches:
-            missing.append(pattern)
+        missing += broken or ([] if matches else [pattern])
         for path in matches:
             files.setdefault(os.path.abspath(path), path)
     return list(files.values()), missing

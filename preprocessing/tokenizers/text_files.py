@@ -108,7 +108,12 @@ def parts_of(paths: Sequence[str], split_bytes: int = SPLIT_BYTES) -> list[TextP
 def _files_of(pattern: str) -> list[Path]:
     path = Path(pattern).expanduser()
     if not path.is_dir():
-        files = find_files([pattern])[0]
+        files, missing = find_files([pattern])
+        if files and missing:
+            raise DataError(
+                f"{missing[0]}: a link to a file that does not exist; repair the link, or choose patterns that do not match it",
+                rule="broken-link",
+            )
         for file in files:
             if file.suffix.lower() in OTHER_FORMATS:
                 raise DataError(

@@ -237,6 +237,16 @@ def test_paths_that_are_no_files_are_named(tmp_path):
         assert caught.value.rule == rule
 
 
+def test_links_that_lead_nowhere_are_no_empty_matches(tmp_path):
+    write(tmp_path, "a.jsonl", b'{"text": "a"}\n')
+    (tmp_path / "b.jsonl").symlink_to(tmp_path / "away.jsonl")
+    for pattern in ("*.jsonl", "**/*", "{a,b}.jsonl"):
+        item = JsonlInput(type="jsonl", lang="ko", paths=[str(tmp_path / pattern)])
+        with pytest.raises(DataError) as caught:
+            find_units(Loaded(Config(a=item), {}))  # pyright: ignore[reportArgumentType]
+        assert caught.value.rule == "broken-link"
+
+
 # --- empty files -----------------------------------------------------------------------------------------
 
 
