@@ -136,6 +136,14 @@ def test_paths_without_text_are_refused(tmp_path):
         parts_of([str(tmp_path)])
 
 
+def test_a_link_that_leads_nowhere_is_named(tmp_path):
+    write_jsonl(tmp_path / "a.jsonl", korean(3))
+    (tmp_path / "b.jsonl").symlink_to(tmp_path / "away.jsonl")
+    with pytest.raises(DataError) as caught:
+        parts_of([str(tmp_path / "*.jsonl")], 1 << 20)
+    assert caught.value.rule == "broken-link"
+
+
 def test_the_identity_follows_the_file(tmp_path):
     path = write_jsonl(tmp_path / "a.jsonl", korean(2))
     before = parts_of([str(path)])[0].identity()
