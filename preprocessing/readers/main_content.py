@@ -17,6 +17,7 @@ from preprocessing.readers.page_ends import cut_last_notices, cut_menus, cut_pol
 from preprocessing.readers.page_groups import (
     BLOCKS,
     CONTENT_SHARE,
+    LONGEST_INTRODUCTION,
     LEAST_OF_INDEX,
     cut_groups,
     is_data_table,
@@ -33,7 +34,7 @@ from preprocessing.readers.page_tree import (
     sum_texts,
     weight_of,
 )
-from preprocessing.readers.page_words import ANSWERS, CONTENT, SENTENCE, is_notice, names_own
+from preprocessing.readers.page_words import ANSWERS, CONTENT, POLITE, SENTENCE, is_notice, names_own
 
 _CONTAINERS = frozenset((
     "", "html", "body", "div", "section", "main", "article", "form", "center", "table", "tbody", "tr", "td", "fieldset",
@@ -95,12 +96,13 @@ def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool
         if not of_links and (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):
             return content
         left += sum(other.prose for other in others if not is_link_group(other))
-        if any(_has_sentences(tree, other) for other in others):
+        if any(_has_sentences(tree, other) or _introduces_page(tree, other, heaviest) for other in others):
             return content
         if not of_links and _leaves_content(heaviest, others, left):
             return content
         share = NAMED_SHARE if _is_content(heaviest) else CONTENT_SHARE
-        if not _is_sure(heaviest) and weigh(heaviest) < share * weigh(content):
+        is_sure = _is_sure(heaviest) and not (of_links and any(map(_is_sure, others)))
+        if not is_sure and weigh(heaviest) < share * weigh(content):
             return content
         if heaviest not in around_heading and _is_beside_heading(others, around_heading):
             return content
@@ -123,6 +125,14 @@ def _has_sentences(tree: PageTree, element: Element) -> bool:
     if text and is_notice(text):
         return False
     return bool(SENTENCE.search(tree.html, element.inside, element.close))
+
+
+def _introduces_page(tree: PageTree, element: Element, content: Element) -> bool:
+    """True for a heading with a sentence above the content, however short and without links."""
+    if element.start > content.start or element.links or element.text > LONGEST_INTRODUCTION:
+        return False
+    has_heading = any(part.name in HEADINGS[:3] for part in element.descendants())
+    return has_heading and POLITE.search(tree.html, element.inside, element.close) is not None
 
 
 def _has_title(element: Element) -> bool:

@@ -13,6 +13,7 @@ from preprocessing.readers.page_words import (
     LINKS_HEADING,
     NAMES_NO_POST,
     SENTENCE,
+    TITLES,
     is_notice,
 )
 
@@ -96,7 +97,8 @@ def _cut_children(
             until, of_links = child.name if is_heading else "h7", begins == "links"
         in_other = bool(until) and child.prose <= MOST * content.prose
         is_small = 2 * child.text < content.text
-        if begins or in_other or (is_small and _is_other(tree, before, child, of_links_page)):
+        is_title = following is not None and _is_title_of(following, child)
+        if begins or in_other or (is_small and not is_title and _is_other(tree, before, child, of_links_page)):
             child.is_cut, before = True, None
         else:
             before = child
@@ -131,6 +133,13 @@ def _is_other(tree: PageTree, before: Element | None, element: Element, of_links
         before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(tree.text_of(before))
     )
     return not is_license and is_notice(tree.text_of(element))
+
+
+def _is_title_of(excerpt: Element, element: Element) -> bool:
+    """True for a link that is named as a title, above the beginning of the post that it names."""
+    if element.links != 1 or element.text > LONGEST_INTRODUCTION or excerpt.prose <= excerpt.linked:
+        return False
+    return any(not TITLES.isdisjoint(words) for words in element.names)
 
 
 def _introduces(tree: PageTree, element: Element, links: Element) -> bool:

@@ -17,6 +17,8 @@ from preprocessing.readers.page_words import MENUS, TITLES, names_own
 _SEPARATOR = re.compile(r"\s*(?:[|·»›>—–:]+|\s-\s|::)\s*")
 _HOME = re.compile(r"<a\b[^>]*href=\"(?:\.?/|https?://[^/\"]+/?|index\.\w+)\"")
 
+_ANCHORS = "¶#"  # links from a heading to itself
+
 NEAR_LINK = 300  # characters of HTML before a heading in which the link around it begins
 LARGEST_HEADER = 400
 MOST_DESCENDANTS = 200
@@ -36,7 +38,7 @@ def find_heading(tree: PageTree, title: str) -> tuple[Element | None, Element | 
     for element in tree.elements[1:]:
         if element.text not in sizes or element.name == "button":
             continue
-        text = "".join(tree.text_of(element).split())
+        text = "".join(tree.text_of(element).split()).rstrip(_ANCHORS)
         if text not in parts or _leads_home(tree, element) or _is_in(element, tree, _is_footer):
             continue
         rank = (len(text), element.name in HEADINGS, element.name == "h1")

@@ -13,7 +13,9 @@ from preprocessing.readers.page_words import (
     CONTENT,
     DISCUSSION,
     HIDDEN,
+    LISTINGS,
     NAVIGATION,
+    NOTICES,
     OFFERS,
     OTHER_PAGES,
     PLACES,
@@ -35,6 +37,7 @@ _TEXT = re.compile(r">([^<>]+)")
 _ANSWERED = re.compile(r"accord|faq|question|collaps", re.IGNORECASE)
 _FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|more", re.IGNORECASE)
 _MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
+_MENUS = NAVIGATION | LISTINGS
 _OF_LINKS = OTHER_PAGES  # mark lists of links
 _BESIDE = frozenset(("aside", "side"))  # mark what is beside: facts and figures, too
 
@@ -67,6 +70,7 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     prose: dict[Element, int] = {}
     discussion: dict[Element, int] = {}
     popups = _mark(tree, around_heading, named, prose, discussion)
+    above = sum(popups.values())
     sum_texts(tree.elements)
     if discussion and keep_replies(tree, discussion, around_heading):
         discussion = {element: weight for element, weight in discussion.items() if element.is_cut}
@@ -76,10 +80,10 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
         _keep(tree, list(prose))
     if is_page_of_links(page) and page.text - page.own[0] >= LEAST_OF_LINKS * all_characters:
         return
-    if weight_of(page) >= LEAST * max(all_text - popups - comments, min(all_text - popups, SHORT_PAGE)):
+    if weight_of(page) >= LEAST * max(all_text - above - comments, min(all_text - above, SHORT_PAGE)):
         return
     for element in tree.elements:
-        element.is_cut = False
+        element.is_cut = element in popups
     sum_texts(tree.elements)
     _mark(tree, around_heading, None, {}, {})
     sum_texts(tree.elements)
@@ -124,13 +128,13 @@ def _mark(
     named: dict[Element, int] | None,
     prose: dict[Element, int],
     discussion: dict[Element, int],
-) -> int:
-    """Marks elements; returns the weight of policies in popups.
+) -> dict[Element, int]:
+    """Marks elements; returns the policies in popups with their weight.
 
     ``named`` receives the lists of links that only their name cut, with their text; None where names do not count.
     ``prose`` receives the blocks of prose that only their name cut, with their prose, ``discussion`` the comments with their weight.
     """
-    page, popups = tree.elements[0], 0
+    page, popups = tree.elements[0], {}
     has_discussion = bool(_DISCUSSION.search(tree.html)) or any(
         not DISCUSSION.isdisjoint(words) for element in tree.elements[:4] for words in element.names
     )
@@ -152,7 +156,7 @@ def _mark(
             if element.is_cut and element.links > 1 and 2 * element.linked > element.text:
                 named[element] = element.text
             if is_popup:
-                popups += weight_of(element)
+                popups[element] = weight_of(element)
             elif element.is_cut and _is_comment(element):
                 discussion[element] = weight_of(element)
             elif element.is_cut and _is_block_of_prose(element):
@@ -254,8 +258,11 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
         return False
     if element.name == "aside" and not CALLOUTS.isdisjoint(words):
         return False
-    marks = _MARKING & words if element.links else (_MARKING & words) - OFFERS
-    if marks <= NAVIGATION and not is_sure and element.prose > max(2 * element.linked, LEAST_PROSE):
+    is_text = not element.links and element.prose >= LEAST_SENTENCE and 2 * element.prose >= element.text
+    marks = words & (NOTICES if is_text and element.name == "p" else _MARKING)
+    if not element.links or element.prose > 2 * element.linked:
+        marks -= OFFERS
+    if marks <= _MENUS and not is_sure and element.prose > max(2 * element.linked, LEAST_PROSE):
         marks = frozenset()  # no menu has sentences
     if not element.links and (
         marks <= _BESIDE or (marks <= _OF_LINKS and (element.prose or marks.isdisjoint(TAGS)))
@@ -263,5 +270,4 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
         marks = frozenset()
     if is_comment or marks:
         return True
-    is_text = not element.links and element.prose >= LEAST_SENTENCE and 2 * element.prose >= element.text
     return not (WHOLE_NAMES - PLACES if is_text else WHOLE_NAMES).isdisjoint(element.whole_names)

@@ -30,6 +30,10 @@ OTHER_PAGES = frozenset((
     "tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "category", "categories", "archive", "archives",
     "calendar", "jumpto",
 ))  # fmt: skip
+LISTINGS = frozenset(("category", "categories", "archive", "archives"))
+"""Words of OTHER_PAGES that mark the posts of a site with their beginnings, too, where those are the page."""
+NOTICES = frozenset(("copyright", "copyrights", "cookie", "cookies", "cookiebar", "consent", "gdpr"))
+"""Words that mark even a paragraph of sentences."""
 OFFERS = frozenset(("adv", "promo", "promotion", "banner", "banners"))
 """Words that mark links to other pages, and as often what the page itself offers."""
 TAGS = frozenset(
@@ -166,6 +170,8 @@ CONTACT = re.compile(
     re.IGNORECASE,
 )
 SENTENCE = re.compile(r"[다요오까죠음][.!?]")
+POLITE = re.compile(r"(?:니다|니까|세요|[어아해에예]요)[.!?~]{0,3}\s{0,20}<")
+"""Finds a polite ending at the end of a line of HTML, with or without a mark."""
 
 
 POLICIES = re.compile(
