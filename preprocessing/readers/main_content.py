@@ -91,6 +91,8 @@ def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool
         others = [child for child in children if child is not heaviest]
         if any(_is_like(child, heaviest) or _is_answer(child) for child in others):
             return content
+        if content.own[2] and content.name not in ("", "html", "body"):
+            return content  # sentences are directly in it
         if of_links and sum(child.prose for child in others) >= LEAST_PROSE:
             return content
         if not of_links and (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):

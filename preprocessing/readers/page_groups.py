@@ -37,6 +37,7 @@ LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its headi
 LONGEST_HEADING = 60
 LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
 LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
+MOST_LINKS_OF_TITLE = 3  # its own, and those of categories
 LONGEST_SECTION = 20000  # characters of HTML
 NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 
@@ -140,10 +141,15 @@ def _is_other(tree: PageTree, before: Element | None, element: Element, of_links
 
 
 def _is_title_of(excerpt: Element, element: Element) -> bool:
-    """True for a link that is named as a title, above the beginning of the post that it names."""
-    if element.links != 1 or element.text > LONGEST_INTRODUCTION or excerpt.prose <= excerpt.linked:
+    """True for a heading, or what is named as a title, that is a link above the beginning of the post that it names."""
+    if not 0 < element.links <= MOST_LINKS_OF_TITLE or element.text > LONGEST_INTRODUCTION:
         return False
-    return any(not TITLES.isdisjoint(words) for words in element.names)
+    if excerpt.prose <= excerpt.linked:
+        return False
+    return any(
+        part.linked and (part.name in HEADINGS or any(not TITLES.isdisjoint(words) for words in part.names))
+        for part in element.descendants()
+    )
 
 
 def _introduces(tree: PageTree, element: Element, links: Element) -> bool:

@@ -168,15 +168,15 @@ def _is_cut_by_tag(element: Element, page: Element, is_inside: bool) -> bool:
     """True for tags, roles and attributes of surroundings, and for what the page does not show."""
     name = element.name
     if name in _CUT_TAGS:  # nav that is never closed contains the page
-        return name != "nav" or not _has_most(element, page, MOST)
+        return name != "nav" or not has_most(element, page, MOST)
     if name in ("button", "label"):
-        return not _is_title_of_fold(element) and not _has_most(element, page, MOST)
+        return not _is_title_of_fold(element) and not has_most(element, page, MOST)
     is_edge = name == "footer" or (name == "header" and not is_inside and not _is_introduction(element))
     if not is_edge and not any(map(element.attributes.__contains__, _ATTRIBUTES)) and name != "aside":
         return False
-    if _is_hidden(element) and not _has_most(element, page, MOST_IF_SURE):  # else a script shows it
+    if _is_hidden(element) and not has_most(element, page, MOST_IF_SURE):  # else a script shows it
         return True
-    if _has_most(element, page, MOST_IF_SURE if is_edge else MOST):
+    if has_most(element, page, MOST_IF_SURE if is_edge else MOST):
         return False
     if name == "aside":
         return all(CALLOUTS.isdisjoint(words) for words in element.names)
@@ -207,7 +207,7 @@ def _is_policy_popup(tree: PageTree, element: Element) -> bool:
     return bool(POLICY_HEADING.fullmatch(first))
 
 
-def _has_most(element: Element, page: Element, share: float) -> bool:
+def has_most(element: Element, page: Element, share: float) -> bool:
     """True for an element with more than a share of the page's prose; where that is a line or two, also of its text."""
     if element.prose <= share * page.prose:
         return False
@@ -254,7 +254,7 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
     words = _own_words(element)
     is_sure = _is_sure(words)
     is_comment = not COMMENTS.isdisjoint(words) and element.name != "p"
-    if _has_most(element, page, MOST_IF_SURE if is_sure or is_comment else MOST):
+    if has_most(element, page, MOST_IF_SURE if is_sure or is_comment else MOST):
         return False
     if element.name == "aside" and not CALLOUTS.isdisjoint(words):
         return False

@@ -128,7 +128,7 @@ _NOTICE = re.compile(
     r"무단\s*(?:전재|복제|배포|도용)[^.!?]{0,40}(?:금지|금합|금함|금하|처벌|불허)|재배포\s*금지|all\s+rights\s+reserved|"
     r"copyright\s*(?:ⓒ|Ⓒ|©|\(c\)|[:\d]|by\b)|(?<!\S)(?:ⓒ|©)\s*\S|(?<!\S)\(c\)\s*(?:19|20)[0-9]{2}|"
     r"사업자\s*등록\s*번호\W{0,5}[0-9]{3}|통신판매업(?:\s*신고)?(?:\s*번호)?\W{0,5}(?:제|[0-9])|저작권법의\s*보호|"
-    r"this\s+(?:post|site|work|page|article)\s+is\s+licensed\s+under|"
+    r"저작권자의\s+(?:CC\b|크리에이티브)[^.!?]{0,20}(?:4\.0\s*)?라이[선센]스|this\s+(?:post|site|work|page|article)\s+is\s+licensed\s+under|"
     r"(?:사이트|홈페이지|서비스|페이지|저희|당사)[^.!?]{0,30}쿠키(?:를|는|\s*사용|\s*정책).{0,40}(?:사용|동의|허용|저장|씁니다)|"
     r"쿠키\s*(?:사용|정책|저장)에\s*동의|cookies?\b.{0,60}\b(?:accept|agree|consent)|(?:we|this\s+(?:web)?site)\s+uses?\s+cookies|"
     r"만족하(?:십니까|셨습니까|시나요|셨나요)|"
