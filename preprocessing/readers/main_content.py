@@ -17,8 +17,8 @@ from preprocessing.readers.page_ends import cut_last_notices, cut_menus, cut_pol
 from preprocessing.readers.page_groups import (
     BLOCKS,
     CONTENT_SHARE,
-    LONGEST_INTRODUCTION,
     LEAST_OF_INDEX,
+    LONGEST_INTRODUCTION,
     cut_groups,
     is_data_table,
     is_link_group,

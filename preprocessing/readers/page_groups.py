@@ -98,11 +98,11 @@ def _cut_children(
             until, of_links = child.name if is_heading else "h7", begins == "links"
         in_other = bool(until) and child.prose <= MOST * content.prose
         is_small = 2 * child.text < content.text
-        is_title = following is not None and _is_title_of(following, child)
+        child.is_part = following is not None and _is_title_of(following, child)
         if (
             begins
             or in_other
-            or (is_small and not is_title and _is_other(tree, before, child, of_links_page))
+            or (is_small and not child.is_part and _is_other(tree, before, child, of_links_page))
         ):
             child.is_cut, before = True, None
         else:
