@@ -43,6 +43,7 @@ _CONTAINERS = frozenset((
 NAMED_SHARE = 0.5  # the same for a child with a name of content
 CONTENT_BONUS = 3  # factor of the weight of an element with a name of content
 LINKS_IN_TEXT = 0.2  # share of linked characters in a block of sentences
+LONGEST_BUTTON = 15  # characters of a link to a form or to more
 LEFT = 0.2  # prose around a block, relative to it, that makes it a part of the content
 LEFT_BY_SURE = 0.4  # the same for an element that says to be the content
 
@@ -130,8 +131,10 @@ def _has_sentences(tree: PageTree, element: Element) -> bool:
 
 
 def _introduces_page(tree: PageTree, element: Element, content: Element) -> bool:
-    """True for a heading with a sentence above the content, however short and without links."""
-    if element.start > content.start or element.links or element.text > LONGEST_INTRODUCTION:
+    """True for a heading with a sentence above the content, however short, and a button at most."""
+    if element.start > content.start or element.text > LONGEST_INTRODUCTION:
+        return False
+    if element.links > 1 or element.linked > LONGEST_BUTTON:
         return False
     has_heading = any(part.name in HEADINGS[:3] for part in element.descendants())
     return has_heading and POLITE.search(tree.html, element.inside, element.close) is not None

@@ -22,6 +22,7 @@ from preprocessing.readers.page_words import (
     POLICY_HEADING,
     POPUPS,
     ROLES,
+    SENTENCE,
     SURE,
     SURROUNDINGS,
     TAGS,
@@ -44,6 +45,7 @@ _BESIDE = frozenset(("aside", "side"))  # mark what is beside: facts and figures
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
 LEAST_PROSE = 80  # characters of prose from which on its shares say where the content is
+LARGEST_PART = 0.6  # share of the page's prose in one of its parts
 LEAST_SENTENCE = 25  # characters of prose without links that no name of a place cuts
 LONGEST_HIDDEN = 200  # characters of text for screen readers
 LINKS_OF_INDEX = 0.5  # share of linked characters in the text of a page of links
@@ -148,7 +150,7 @@ def _mark(
             inside.add(element)
         if element in around_heading or element.name in ("html", "body", "main"):
             continue
-        if _is_cut_by_tag(element, page, parent in inside):
+        if _is_cut_by_tag(tree, element, parent in inside):
             element.is_cut = True
         elif named is not None and element.names and not (has_discussion and _is_comment(element)):
             is_popup = _is_policy_popup(tree, element)
@@ -164,13 +166,14 @@ def _mark(
     return popups
 
 
-def _is_cut_by_tag(element: Element, page: Element, is_inside: bool) -> bool:
+def _is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
     """True for tags, roles and attributes of surroundings, and for what the page does not show."""
-    name = element.name
+    name, page = element.name, tree.elements[0]
     if name in _CUT_TAGS:  # nav that is never closed contains the page
         return name != "nav" or not has_most(element, page, MOST)
     if name in ("button", "label"):
-        return not _is_title_of_fold(element) and not has_most(element, page, MOST)
+        is_text = name == "button" and element.prose >= LEAST_SENTENCE and _has_sentence(tree, element)
+        return not (is_text or _is_title_of_fold(element) or has_most(element, page, MOST))
     is_edge = name == "footer" or (name == "header" and not is_inside and not _is_introduction(element))
     if not is_edge and not any(map(element.attributes.__contains__, _ATTRIBUTES)) and name != "aside":
         return False
@@ -181,6 +184,10 @@ def _is_cut_by_tag(element: Element, page: Element, is_inside: bool) -> bool:
     if name == "aside":
         return all(CALLOUTS.isdisjoint(words) for words in element.names)
     return is_edge or element.get("role") in ROLES
+
+
+def _has_sentence(tree: PageTree, element: Element) -> bool:
+    return SENTENCE.search(tree.html, element.inside, element.close) is not None
 
 
 def _is_introduction(element: Element) -> bool:
@@ -270,4 +277,13 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
         marks = frozenset()
     if is_comment or marks:
         return True
-    return not (WHOLE_NAMES - PLACES if is_text else WHOLE_NAMES).isdisjoint(element.whole_names)
+    is_inside = is_text or _is_in_part(element, page)
+    return not (WHOLE_NAMES - PLACES if is_inside else WHOLE_NAMES).isdisjoint(element.whole_names)
+
+
+def _is_in_part(element: Element, page: Element) -> bool:
+    """True for text without links in a block with some of the sentences of the page, but not most."""
+    parent = element.parent
+    if element.links or parent is None:
+        return False
+    return element.prose < parent.prose < LARGEST_PART * page.prose

@@ -20,7 +20,7 @@ SURROUNDINGS = frozenset((
     "footer", "foot", "footwrap", "colophon", "copyright", "copyrights", "sidebar", "aside", "side", "widget", "widgets", "banner",
     "banners", "ad", "ads", "adv", "advert", "adsense", "adsbygoogle", "advertisement", "sponsor", "sponsored", "promo",
     "promotion", "popup", "modal", "overlay", "dialog", "toast", "cookie", "cookies", "cookiebar", "consent", "gdpr", "share",
-    "sharing", "sharer", "sharedaddy", "sns", "social", "follow", "scrap", "print", "bookmark", "newsletter", "subscribe",
+    "sharing", "sharer", "sharedaddy", "sns", "social", "follow", "scrap", "print", "newsletter", "subscribe",
     "subscription", "login", "signup", "search", "satisfaction", "online", "statistics", "stats", "buttons", "button", "btn",
     "btns", "postbtn", "signin", "charge", "manager", "damdang",
 ))  # fmt: skip
