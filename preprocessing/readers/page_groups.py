@@ -82,7 +82,7 @@ def _cut_children(
         if until and ((is_heading and child.name <= until) or (of_links and 2 * child.linked < child.text)):
             until = ""
         following = children[n + 1] if n + 1 < len(children) else None
-        begins = _begins_other(tree, child, following)
+        begins = "" if _is_toctree(parent) else _begins_other(tree, child, following)
         if (
             begins == "links"
             and of_links_page
@@ -128,10 +128,13 @@ def _is_other(tree: PageTree, before: Element | None, element: Element, of_links
     if (not of_links_page or _is_row_of_layout(element)) and is_link_group(element):
         element.is_part = before is not None and _introduces(tree, before, element)
         is_announced = element.name in BLOCKS and before is not None and before.name in _ANNOUNCING
-        if not (element.is_part or is_announced or _is_inside_part(element) or _is_section(tree, element)):
+        is_content = element.is_part or is_announced or _is_inside_part(element) or _is_section(tree, element)
+        if not is_content and not (element.name == "p" and SENTENCE.search(tree.text_of(element))):
             return True
     if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):
         return False  # of a list the items are judged
+    if element.name == "table" and any(part.name == "th" for part in element.descendants()):
+        return False
     if _is_before_or_after(element, tree.text_of(element)):
         return True
     is_license = (
@@ -194,17 +197,22 @@ def _is_part_of_line(tree: PageTree, element: Element) -> bool:
 def _is_inside_part(element: Element) -> bool:
     """True for what an item, a definition or a cell of a table of data contains, which is judged as a whole; and for the
     chapters that Sphinx lists in the content."""
-    if any("toctree" in words for words in element.names):
+    if _is_toctree(element):
         return True
     parent = element.parent
     while parent is not None and parent.name in ("p", "div") and len(parent.children) == 1:
-        if any("toctree" in words for words in parent.names):
+        if _is_toctree(parent):
             return True
         parent = parent.parent
     if parent is None or parent.name in ("li", "dd"):
         return parent is not None
     table = next((above for above in parent.ancestors() if above.name == "table"), None)
     return parent.name in ("td", "th") and table is not None and is_data_table(table)
+
+
+def _is_toctree(element: Element) -> bool:
+    """True for the chapters that Sphinx lists in the content."""
+    return any("toctree" in words for words in element.names)
 
 
 def _is_row_of_layout(element: Element) -> bool:

@@ -17,6 +17,7 @@ from preprocessing.readers.page_words import (
     NAVIGATION,
     NOTICES,
     OFFERS,
+    OFFICES,
     OTHER_PAGES,
     PLACES,
     POLICY_HEADING,
@@ -40,6 +41,7 @@ _FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|m
 _MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
 _MENUS = NAVIGATION | LISTINGS
 _OF_LINKS = OTHER_PAGES  # mark lists of links
+_CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "caption"))
 _BESIDE = frozenset(("aside", "side"))  # mark what is beside: facts and figures, too
 
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
@@ -47,6 +49,7 @@ MOST_IF_SURE = 0.9  # the same for comments and names that are sure
 LEAST_PROSE = 80  # characters of prose from which on its shares say where the content is
 LARGEST_PART = 0.6  # share of the page's prose in one of its parts
 LEAST_SENTENCE = 25  # characters of prose without links that no name of a place cuts
+LONGEST_OFFICE = 120  # characters of who is in charge of a page
 LONGEST_HIDDEN = 200  # characters of text for screen readers
 LINKS_OF_INDEX = 0.5  # share of linked characters in the text of a page of links
 LINKS_WITHOUT_PROSE = 0.3  # the same where no text is long enough for prose
@@ -228,7 +231,22 @@ def _is_hidden(element: Element) -> bool:
         return True
     if "hidden" in attributes and (element.get("hidden") is not None or element.get("aria-hidden") == "true"):
         return not _FOLDED.search(attributes)
-    return "style=" in attributes and bool(_NO_DISPLAY.search(attributes)) and not _FOLDED.search(attributes)
+    if "style=" not in attributes or not _NO_DISPLAY.search(attributes) or _FOLDED.search(attributes):
+        return False
+    return not _is_one_of_several(element)
+
+
+def _is_one_of_several(element: Element) -> bool:
+    """True for a hidden list or table beside one of the same class that the page shows, such as those of tabs."""
+    name = (element.get("class") or "").split(" ", 1)[0]
+    if not name or element.parent is None or element.name not in ("ul", "ol", "dl", "table"):
+        return False
+    return any(
+        other.name == element.name
+        and (other.get("class") or "").split(" ", 1)[0] == name
+        and not _NO_DISPLAY.search(other.attributes)
+        for other in element.parent.children
+    )
 
 
 def _is_comment(element: Element) -> bool:
@@ -265,10 +283,12 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
         return False
     if element.name == "aside" and not CALLOUTS.isdisjoint(words):
         return False
-    is_text = not element.links and element.prose >= LEAST_SENTENCE and 2 * element.prose >= element.text
+    is_text = element.prose >= max(LEAST_SENTENCE, 4 * element.linked) and 2 * element.prose >= element.text
     marks = words & (NOTICES if is_text and element.name == "p" else _MARKING)
     if not element.links or element.prose > 2 * element.linked:
         marks -= OFFERS
+    if element.text > LONGEST_OFFICE:
+        marks -= OFFICES
     if marks <= _MENUS and not is_sure and element.prose > max(2 * element.linked, LEAST_PROSE):
         marks = frozenset()  # no menu has sentences
     if not element.links and (
@@ -282,8 +302,8 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
 
 
 def _is_in_part(element: Element, page: Element) -> bool:
-    """True for text without links in a block with some of the sentences of the page, but not most."""
+    """True for text without links in a list, in a table, or in a block with some of the sentences of the page, not most."""
     parent = element.parent
     if element.links or parent is None:
         return False
-    return element.prose < parent.prose < LARGEST_PART * page.prose
+    return element.name in _CELLS or element.prose < parent.prose < LARGEST_PART * page.prose

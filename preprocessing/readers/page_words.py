@@ -21,7 +21,7 @@ SURROUNDINGS = frozenset((
     "banners", "ad", "ads", "adv", "advert", "adsense", "adsbygoogle", "advertisement", "sponsor", "sponsored", "promo",
     "promotion", "popup", "modal", "overlay", "dialog", "toast", "cookie", "cookies", "cookiebar", "consent", "gdpr", "share",
     "sharing", "sharer", "sharedaddy", "sns", "social", "follow", "scrap", "print", "newsletter", "subscribe",
-    "subscription", "login", "signup", "search", "satisfaction", "online", "statistics", "stats", "buttons", "button", "btn",
+    "subscription", "login", "signup", "search", "satisfaction", "online", "buttons", "button", "btn",
     "btns", "postbtn", "signin", "charge", "manager", "damdang",
 ))  # fmt: skip
 OTHER_PAGES = frozenset((
@@ -36,6 +36,8 @@ NOTICES = frozenset(("copyright", "copyrights", "cookie", "cookies", "cookiebar"
 """Words that mark even a paragraph of sentences."""
 OFFERS = frozenset(("adv", "promo", "promotion", "banner", "banners"))
 """Words that mark links to other pages, and as often what the page itself offers."""
+OFFICES = frozenset(("charge", "manager", "damdang"))
+"""Words that mark who is in charge of a page, and those who are in charge of anything."""
 TAGS = frozenset(
     ("tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "prevnext", "nextprev", "calendar")
 )
