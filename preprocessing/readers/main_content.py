@@ -104,7 +104,7 @@ def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool
         if not of_links and _leaves_content(heaviest, others, left):
             return content
         share = NAMED_SHARE if _is_content(heaviest) else CONTENT_SHARE
-        is_sure = _is_sure(heaviest) and not (of_links and any(map(_is_sure, others)))
+        is_sure = _is_sure(heaviest) and not (of_links and (is_named or any(map(_is_sure, others))))
         if not is_sure and weigh(heaviest) < share * weigh(content):
             return content
         if heaviest not in around_heading and _is_beside_heading(others, around_heading):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from preprocessing.readers.page_surroundings import MOST
 from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree, weight_of
@@ -38,6 +39,7 @@ LONGEST_HEADING = 60
 LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
 LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
 MOST_LINKS_OF_TITLE = 3  # its own, and those of categories
+FEWEST_ROWS = 3
 LONGEST_SECTION = 20000  # characters of HTML
 NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 
@@ -72,6 +74,7 @@ def _cut_children(
     tree: PageTree, parent: Element, content: Element, around_heading: set[Element], of_links_page: bool
 ) -> None:
     children = [child for child in parent.children if not child.is_cut and child.text]
+    is_row = _is_row(parent, children)
     before, until = None, ""  # the block above; the heading that ends comments or links, h7 for any
     of_links = False
     for n, child in enumerate(children):
@@ -98,7 +101,9 @@ def _cut_children(
             until, of_links = child.name if is_heading else "h7", begins == "links"
         in_other = bool(until) and child.prose <= MOST * content.prose
         is_small = 2 * child.text < content.text
-        child.is_part = following is not None and _is_title_of(following, child)
+        child.is_part = (
+            is_row and child.links == 1 or (following is not None and _is_title_of(following, child))
+        )
         if (
             begins
             or in_other
@@ -141,6 +146,18 @@ def _is_other(tree: PageTree, before: Element | None, element: Element, of_links
         before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(tree.text_of(before))
     )
     return not is_license and is_notice(tree.text_of(element))
+
+
+def _is_row(parent: Element, children: list[Element]) -> bool:
+    """True for a row of a list of posts, which has facts beside the title: its number, author or date."""
+    if len(children) < 2 or parent.parent is None or all(child.links for child in children):
+        return False
+    like = (
+        other
+        for other in parent.parent.children
+        if other.name == parent.name and other.text and other.get("class") == parent.get("class")
+    )
+    return len(list(islice(like, FEWEST_ROWS))) == FEWEST_ROWS
 
 
 def _is_title_of(excerpt: Element, element: Element) -> bool:

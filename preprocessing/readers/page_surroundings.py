@@ -11,6 +11,7 @@ from preprocessing.readers.page_words import (
     CALLOUTS,
     COMMENTS,
     CONTENT,
+    CONTROLS,
     DISCUSSION,
     HIDDEN,
     LISTINGS,
@@ -287,6 +288,8 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
     marks = words & (NOTICES if is_text and element.name == "p" else _MARKING)
     if not element.links or element.prose > 2 * element.linked:
         marks -= OFFERS
+    if is_text and not element.links:
+        marks -= CONTROLS
     if element.text > LONGEST_OFFICE:
         marks -= OFFICES
     if marks <= _MENUS and not is_sure and element.prose > max(2 * element.linked, LEAST_PROSE):

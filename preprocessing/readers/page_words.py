@@ -34,6 +34,10 @@ LISTINGS = frozenset(("category", "categories", "archive", "archives"))
 """Words of OTHER_PAGES that mark the posts of a site with their beginnings, too, where those are the page."""
 NOTICES = frozenset(("copyright", "copyrights", "cookie", "cookies", "cookiebar", "consent", "gdpr"))
 """Words that mark even a paragraph of sentences."""
+CONTROLS = frozenset(
+    ("search", "login", "signup", "signin", "online", "print", "buttons", "button", "btn", "btns")
+)
+"""Words that mark what a visitor fills in or presses, and its results, which are sentences."""
 OFFERS = frozenset(("adv", "promo", "promotion", "banner", "banners"))
 """Words that mark links to other pages, and as often what the page itself offers."""
 OFFICES = frozenset(("charge", "manager", "damdang"))
@@ -57,7 +61,7 @@ WHOLE_NAMES = frozenset((
 ))  # fmt: skip
 """Classes and ids whose words alone are too common."""
 PLACES = frozenset((
-    "header", "page-header", "head", "top", "top_area", "toparea", "tag", "location", "path", "leftarea", "rightarea", "left_area",
+    "bottom", "header", "page-header", "head", "top", "top_area", "toparea", "tag", "location", "path", "leftarea", "rightarea", "left_area",
     "right_area",
 ))  # fmt: skip
 """Those of WHOLE_NAMES that say where a block is, within the content as often as around it."""
