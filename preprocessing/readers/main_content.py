@@ -14,11 +14,11 @@ from collections.abc import Callable
 from itertools import islice
 
 from preprocessing.readers.page_ends import cut_last_notices, cut_menus, cut_policies
+from preprocessing.readers.page_excerpts import LONGEST_INTRODUCTION
 from preprocessing.readers.page_groups import (
     BLOCKS,
     CONTENT_SHARE,
     LEAST_OF_INDEX,
-    LONGEST_INTRODUCTION,
     cut_groups,
     is_data_table,
     is_link_group,
@@ -104,7 +104,7 @@ def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool
         if not of_links and _leaves_content(heaviest, others, left):
             return content
         share = NAMED_SHARE if _is_content(heaviest) else CONTENT_SHARE
-        is_sure = _is_sure(heaviest) and not (of_links and (is_named or any(map(_is_sure, others))))
+        is_sure = _is_sure(heaviest) and not (of_links and any(map(_is_sure, others)))
         if not is_sure and weigh(heaviest) < share * weigh(content):
             return content
         if heaviest not in around_heading and _is_beside_heading(others, around_heading):
@@ -136,7 +136,8 @@ def _introduces_page(tree: PageTree, element: Element, content: Element) -> bool
         return False
     if element.links > 1 or element.linked > LONGEST_BUTTON:
         return False
-    has_heading = any(part.name in HEADINGS[:3] for part in element.descendants())
+    parts = islice(element.descendants(), MOST_DESCENDANTS)
+    has_heading = any(part.name in HEADINGS[:3] for part in parts)
     return has_heading and POLITE.search(tree.html, element.inside, element.close) is not None
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
 
+from preprocessing.readers.page_hidden import is_above_page, is_hidden, is_policy_popup
 from preprocessing.readers.page_replies import keep_replies
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree, sum_texts, weight_of
 from preprocessing.readers.page_words import (
@@ -13,7 +13,6 @@ from preprocessing.readers.page_words import (
     CONTENT,
     CONTROLS,
     DISCUSSION,
-    HIDDEN,
     LISTINGS,
     NAVIGATION,
     NOTICES,
@@ -21,8 +20,6 @@ from preprocessing.readers.page_words import (
     OFFICES,
     OTHER_PAGES,
     PLACES,
-    POLICY_HEADING,
-    POPUPS,
     ROLES,
     SENTENCE,
     SURE,
@@ -35,10 +32,7 @@ from preprocessing.readers.page_words import (
 _CUT_TAGS = frozenset(("nav", "dialog", "menu", "datalist", "map"))
 _ATTRIBUTES = ("class=", "id=", "role=", "style=", "hidden")
 _DISCUSSION = re.compile(r"schema\.org/(?:QAPage|DiscussionForumPosting|Question|Answer)\b")
-_NO_DISPLAY = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
-_TEXT = re.compile(r">([^<>]+)")
 _ANSWERED = re.compile(r"accord|faq|question|collaps", re.IGNORECASE)
-_FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|more", re.IGNORECASE)
 _MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
 _MENUS = NAVIGATION | LISTINGS
 _OF_LINKS = OTHER_PAGES  # mark lists of links
@@ -51,7 +45,6 @@ LEAST_PROSE = 80  # characters of prose from which on its shares say where the c
 LARGEST_PART = 0.6  # share of the page's prose in one of its parts
 LEAST_SENTENCE = 25  # characters of prose without links that no name of a place cuts
 LONGEST_OFFICE = 120  # characters of who is in charge of a page
-LONGEST_HIDDEN = 200  # characters of text for screen readers
 LINKS_OF_INDEX = 0.5  # share of linked characters in the text of a page of links
 LINKS_WITHOUT_PROSE = 0.3  # the same where no text is long enough for prose
 REST_OF_INDEX = (
@@ -59,8 +52,6 @@ REST_OF_INDEX = (
 )
 LEAST = 0.15  # share of the page's text that remains without its surroundings
 LEAST_OF_LINKS = 0.05  # the same for a page of links, whose menus are long
-LEAST_BESIDE_POPUP = 20  # characters outside of links that a page has beside a policy above it
-FIRST_OF_POPUP = 30  # texts between tags in which the heading of a popup is searched
 SHORT_PAGE = 4000  # weight of a page for which this share is computed at most
 
 
@@ -157,7 +148,7 @@ def _mark(
         if _is_cut_by_tag(tree, element, parent in inside):
             element.is_cut = True
         elif named is not None and element.names and not (has_discussion and _is_comment(element)):
-            is_popup = _is_policy_popup(tree, element)
+            is_popup = is_policy_popup(tree, element)
             element.is_cut = is_popup or _is_cut_by_name(element, page)
             if element.is_cut and element.links > 1 and 2 * element.linked > element.text:
                 named[element] = element.text
@@ -181,7 +172,7 @@ def _is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
     is_edge = name == "footer" or (name == "header" and not is_inside and not _is_introduction(element))
     if not is_edge and not any(map(element.attributes.__contains__, _ATTRIBUTES)) and name != "aside":
         return False
-    if _is_hidden(element) and not has_most(element, page, MOST_IF_SURE):  # else a script shows it
+    if is_hidden(element) and not has_most(element, page, MOST_IF_SURE):  # else a script shows it
         return True
     if has_most(element, page, MOST_IF_SURE if is_edge else MOST):
         return False
@@ -206,48 +197,11 @@ def _is_title_of_fold(element: Element) -> bool:
     return "class=" in element.attributes and bool(_ANSWERED.search(element.attributes))
 
 
-def _is_policy_popup(tree: PageTree, element: Element) -> bool:
-    """True for a policy that the page shows above itself, which has often more text than the page."""
-    if not _is_above_page(element):
-        return False
-    page = tree.elements[0]
-    if page.text - page.own[0] - page.linked <= element.text - element.linked + LEAST_BESIDE_POPUP:
-        return False
-    texts = (text[1].strip() for text in _TEXT.finditer(tree.html, element.inside - 1, element.close))
-    first = next((text for text in islice(texts, FIRST_OF_POPUP) if len(text) > 1), "")
-    return bool(POLICY_HEADING.fullmatch(first))
-
-
 def has_most(element: Element, page: Element, share: float) -> bool:
     """True for an element with more than a share of the page's prose; where that is a line or two, also of its text."""
     if element.prose <= share * page.prose:
         return False
     return page.prose >= LEAST_PROSE or element.text > share * page.text
-
-
-def _is_hidden(element: Element) -> bool:
-    """True for what the page does not show; folded answers and tabs are shown on request."""
-    attributes = element.attributes
-    if not HIDDEN.isdisjoint(element.whole_names) and element.text < LONGEST_HIDDEN:
-        return True
-    if "hidden" in attributes and (element.get("hidden") is not None or element.get("aria-hidden") == "true"):
-        return not _FOLDED.search(attributes)
-    if "style=" not in attributes or not _NO_DISPLAY.search(attributes) or _FOLDED.search(attributes):
-        return False
-    return not _is_one_of_several(element)
-
-
-def _is_one_of_several(element: Element) -> bool:
-    """True for a hidden list or table beside one of the same class that the page shows, such as those of tabs."""
-    name = (element.get("class") or "").split(" ", 1)[0]
-    if not name or element.parent is None or element.name not in ("ul", "ol", "dl", "table"):
-        return False
-    return any(
-        other.name == element.name
-        and (other.get("class") or "").split(" ", 1)[0] == name
-        and not _NO_DISPLAY.search(other.attributes)
-        for other in element.parent.children
-    )
 
 
 def _is_comment(element: Element) -> bool:
@@ -257,13 +211,8 @@ def _is_comment(element: Element) -> bool:
 
 def _is_block_of_prose(element: Element) -> bool:
     """True for more prose than links, whose name may mislead; layers above the page and sure names do not."""
-    is_misleading = not _is_above_page(element) and not _is_sure(_own_words(element))
+    is_misleading = not is_above_page(element) and not _is_sure(_own_words(element))
     return element.prose > max(element.linked, LEAST_PROSE) and is_misleading
-
-
-def _is_above_page(element: Element) -> bool:
-    """True for a layer with the name of a popup."""
-    return any(not POPUPS.isdisjoint(words) for words in element.names)
 
 
 def _own_words(element: Element) -> set[str]:
