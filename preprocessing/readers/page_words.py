@@ -57,7 +57,7 @@ WHOLE_NAMES = frozenset((
     "topbar", "top_bar", "top-bar", "masthead", "tag", "location", "path", "bottom", "page-footer", "ft",
     "author-box", "author_box", "headerbar", "action-bar", "action_button", "btn_area", "btnarea", "btn_wrap", "btnwrap",
     "leftarea", "rightarea", "left_area", "right_area", "left_menu", "right_menu", "leftmenu", "rightmenu",
-    "sitesub", "printfooter",
+    "sitesub", "printfooter", "article-licensing",
 ))  # fmt: skip
 """Classes and ids whose words alone are too common."""
 PLACES = frozenset((
