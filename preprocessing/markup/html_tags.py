@@ -34,6 +34,10 @@ _BETWEEN_SPANS = re.compile(
     r"(?=<span\s{1,9}class=\"(?P<other>[^\"<>]{1,200})\"[^<>]{0,200}>(?P<after>[^<>\s][^<>]{1,400})</span>)",
     re.IGNORECASE,
 )
+_AFTER_FACT = re.compile(
+    r"</time>(?:</(?:em|b|i|small)>)?</span>(?=<span[\s>])|</span>(?=<span\s{1,9}class=\"[^\"<>]{0,200}\b(?:item|meta|date|author|category)\b)",
+    re.IGNORECASE,
+)  # about a post, such as its date, which a page sets apart from the next
 LONGEST_PARTICLE = 2  # syllables
 _HANGUL = re.compile("[가-힣]")
 _MENTION = re.compile(r"[ \t]?(?:태그|요소|엘리먼트|속성|tags?\b|elements?\b)", re.IGNORECASE)
@@ -77,11 +81,13 @@ class Tags:
 
 
 def separate_spans(text: str) -> str:
-    """Sets a blank between neighboring <span> of different classes, of which a page shows one or sets them apart.
+    """Sets a blank between neighboring <span> of different classes, of which a page shows one or sets them apart, and facts about a post.
 
     Numbers keep their units, words their particles, and single letters belong to their word.
     """
-    return _BETWEEN_SPANS.sub(_separate, text) if "<span" in text else text
+    if "<span" not in text:
+        return text
+    return _BETWEEN_SPANS.sub(_separate, _AFTER_FACT.sub(r"\g<0> ", text))
 
 
 def _separate(match: re.Match[str]) -> str:

@@ -67,6 +67,9 @@ _LIST_OR_QUOTATION = re.compile(r"[ \t]*(?:[-*+>|][ \t]|[0-9]{1,9}[.)][ \t])")
 _BREAK_OF_LABEL = re.compile(
     r"(\[[^\[\]\n<]{1,200})(?:<br\s{0,20}/?>[ \t]{0,20}){1,9}(?=[^\[\]\n]{1,200}\]\()", re.IGNORECASE
 )  # of a link, which a line end would cut
+_LABEL_OF_PICTURES = re.compile(
+    r"(?<!!)\[\s{0,9}(?:<img\s[^<>]{0,2000}>\s{0,9}){1,9}\]\((?:[^()\s]|\([^()\s]{0,200}\)){0,1000}(?:[ \t]{1,9}[\"'][^\"'\n]{0,200}[\"'])?\)"
+)  # a link of which nothing is left
 _LINE_OF_HEADING = re.compile(
     r"^ {0,3}#{1,6}[ \t][^\n]{0,2000}<br[^\n]{0,2000}", re.IGNORECASE | re.MULTILINE
 )
@@ -99,6 +102,7 @@ def html_to_text(text: str) -> str:
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
     marked = replace_elements(replace_comments(marked), _HIDDEN_IN_MARKDOWN, hide)
     marked = separate_spans(convert_code(marked, protected))
+    marked = _LABEL_OF_PICTURES.sub("", marked) if "<img" in marked else marked
     marked = _LINE_OF_HEADING.sub(lambda line: BREAK.sub(" ", line[0]), _BREAK_OF_LABEL.sub(r"\1 ", marked))
     marked = _strip_lines(marked) if is_fragment else _strip_lines_of_html(marked)
     closed = {name.lower() for name in _CLOSING_NAME.findall(marked)}
@@ -111,24 +115,30 @@ def html_to_text(text: str) -> str:
     return protected.restore(re.sub(r"\n{3,}", "\n\n", marked)).strip("\n")
 
 
-def page_to_text(text: str) -> str:
-    """Converts a whole page, where only elements make lines and code."""
+def page_to_text(text: str, source: str | None = None) -> str:
+    """Converts a whole page, where only elements make lines and code.
+
+    ``source`` is the page as it was written, where a parser has closed elements in ``text``.
+    """
     protected = Protected()
     text = replace_comments(_EMBEDDED_DATA.sub('""', text))  # as long as a picture, and no tag is that long
     text = replace_elements(text, _HIDDEN, hide)
-    text = _remove_unknown(_CUSTOM_TAG.sub("", text))
+    text = _remove_unknown(_CUSTOM_TAG.sub("", text), text if source is None else source)
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
     text = indent_lists(_strip_lines(_without_tags(separate_spans(convert_code(text, protected)))))
     return protected.restore(re.sub(r"\n{3,}", "\n\n", text)).strip("\n")
 
 
-def _remove_unknown(text: str) -> str:
-    """Removes the tags of elements that no standard has: with attributes, ``<content class="a">``, and misspelt, ``<span1>``."""
+def _remove_unknown(text: str, source: str) -> str:
+    """Removes the tags of elements that no standard has: with attributes, ``<content class="a">``, misspelt, ``<span1>``, or
+    closed in the source, which ``List<String>`` is not."""
     unknown = sorted(name for name in set(_NAME.findall(text)) if not _KNOWN.fullmatch(name))
     names = [
         name
         for name in unknown[:MAX_UNKNOWN]
-        if _MISSPELT.fullmatch(name) or re.search(rf"<{name}\s[A-Za-z-]{{1,30}}=\"", text)
+        if _MISSPELT.fullmatch(name)
+        or re.search(rf"<{name}\s[A-Za-z-]{{1,30}}=\"", text)
+        or re.search(f"</{name}>", source, re.IGNORECASE)
     ]
     if not names:
         return text

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from preprocessing.readers.page_ends import cut_last_notices, cut_menus, cut_policies
+from preprocessing.readers.page_excerpts import LONGEST_INTRODUCTION
 from preprocessing.readers.page_groups import (
     BLOCKS,
     CONTENT_SHARE,
@@ -33,7 +34,7 @@ from preprocessing.readers.page_tree import (
     sum_texts,
     weight_of,
 )
-from preprocessing.readers.page_words import ANSWERS, CONTENT, SENTENCE, is_notice, names_own
+from preprocessing.readers.page_words import ANSWERS, CONTENT, POLITE, SENTENCE, is_notice, names_own
 
 _CONTAINERS = frozenset((
     "", "html", "body", "div", "section", "main", "article", "form", "center", "table", "tbody", "tr", "td", "fieldset",
@@ -42,6 +43,7 @@ _CONTAINERS = frozenset((
 NAMED_SHARE = 0.5  # the same for a child with a name of content
 CONTENT_BONUS = 3  # factor of the weight of an element with a name of content
 LINKS_IN_TEXT = 0.2  # share of linked characters in a block of sentences
+LONGEST_BUTTON = 15  # characters of a link to a form or to more
 LEFT = 0.2  # prose around a block, relative to it, that makes it a part of the content
 LEFT_BY_SURE = 0.4  # the same for an element that says to be the content
 
@@ -90,17 +92,20 @@ def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool
         others = [child for child in children if child is not heaviest]
         if any(_is_like(child, heaviest) or _is_answer(child) for child in others):
             return content
+        if content.own[2] and content.name not in ("", "html", "body"):
+            return content  # sentences are directly in it
         if of_links and sum(child.prose for child in others) >= LEAST_PROSE:
             return content
         if not of_links and (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):
             return content
         left += sum(other.prose for other in others if not is_link_group(other))
-        if any(_has_sentences(tree, other) for other in others):
+        if any(_has_sentences(tree, other) or _introduces_page(tree, other, heaviest) for other in others):
             return content
         if not of_links and _leaves_content(heaviest, others, left):
             return content
         share = NAMED_SHARE if _is_content(heaviest) else CONTENT_SHARE
-        if not _is_sure(heaviest) and weigh(heaviest) < share * weigh(content):
+        is_sure = _is_sure(heaviest) and not (of_links and any(map(_is_sure, others)))
+        if not is_sure and weigh(heaviest) < share * weigh(content):
             return content
         if heaviest not in around_heading and _is_beside_heading(others, around_heading):
             return content
@@ -123,6 +128,17 @@ def _has_sentences(tree: PageTree, element: Element) -> bool:
     if text and is_notice(text):
         return False
     return bool(SENTENCE.search(tree.html, element.inside, element.close))
+
+
+def _introduces_page(tree: PageTree, element: Element, content: Element) -> bool:
+    """True for a heading with a sentence above the content, however short, and a button at most."""
+    if element.start > content.start or element.text > LONGEST_INTRODUCTION:
+        return False
+    if element.links > 1 or element.linked > LONGEST_BUTTON:
+        return False
+    parts = islice(element.descendants(), MOST_DESCENDANTS)
+    has_heading = any(part.name in HEADINGS[:3] for part in parts)
+    return has_heading and POLITE.search(tree.html, element.inside, element.close) is not None
 
 
 def _has_title(element: Element) -> bool:

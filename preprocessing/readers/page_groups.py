@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
+from preprocessing.readers.page_excerpts import (
+    LONGEST_INTRODUCTION,
+    MOST_PARTS,
+    introduces,
+    is_row,
+    is_section,
+    is_title_of,
+)
 from preprocessing.readers.page_surroundings import MOST
 from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree, weight_of
 from preprocessing.readers.page_words import (
@@ -22,11 +31,6 @@ _ANNOUNCING = frozenset((*HEADINGS, *BLOCKS))
 _BARS = " \n\t\u00a0|·ㆍ/"
 _NONE = re.compile(r"없습니다\W*\Z")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}\s?[.\-/년]\s?[0-9]{1,2}")
-_HEADING = re.compile(
-    r"<(?:h[1-6]|strong)\b[^>]*>((?:(?!<a\b)[^<]|<(?!a\b|/h[1-6]|/strong)){1,300})</(?:h[1-6]|strong)>"
-)
-_TAG = re.compile(r"<[^<>]*>")
-_TEXT = re.compile(r">([^<>]*[^<>\s])")
 
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
 LONGEST_NOTICE = 240
@@ -35,8 +39,6 @@ CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then th
 LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its heading
 LONGEST_HEADING = 60
 LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
-LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
-LONGEST_SECTION = 20000  # characters of HTML
 NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 
 
@@ -70,6 +72,7 @@ def _cut_children(
     tree: PageTree, parent: Element, content: Element, around_heading: set[Element], of_links_page: bool
 ) -> None:
     children = [child for child in parent.children if not child.is_cut and child.text]
+    in_row = is_row(parent, children)
     before, until = None, ""  # the block above; the heading that ends comments or links, h7 for any
     of_links = False
     for n, child in enumerate(children):
@@ -80,7 +83,7 @@ def _cut_children(
         if until and ((is_heading and child.name <= until) or (of_links and 2 * child.linked < child.text)):
             until = ""
         following = children[n + 1] if n + 1 < len(children) else None
-        begins = _begins_other(tree, child, following)
+        begins = "" if _is_toctree(parent) else _begins_other(tree, child, following)
         if (
             begins == "links"
             and of_links_page
@@ -96,7 +99,14 @@ def _cut_children(
             until, of_links = child.name if is_heading else "h7", begins == "links"
         in_other = bool(until) and child.prose <= MOST * content.prose
         is_small = 2 * child.text < content.text
-        if begins or in_other or (is_small and _is_other(tree, before, child, of_links_page)):
+        child.is_part = (in_row and child.links == 1) or (
+            following is not None and is_title_of(following, child)
+        )
+        if (
+            begins
+            or in_other
+            or (is_small and not child.is_part and _is_other(tree, before, child, of_links_page))
+        ):
             child.is_cut, before = True, None
         else:
             before = child
@@ -119,41 +129,23 @@ def _is_other(tree: PageTree, before: Element | None, element: Element, of_links
     if element.name == RUN:
         return not (of_links_page or _is_inside_part(element) or _is_part_of_line(tree, element))
     if (not of_links_page or _is_row_of_layout(element)) and is_link_group(element):
-        element.is_part = before is not None and _introduces(tree, before, element)
+        element.is_part = before is not None and introduces(tree, before, element)
         is_announced = element.name in BLOCKS and before is not None and before.name in _ANNOUNCING
-        if not (element.is_part or is_announced or _is_inside_part(element) or _is_section(tree, element)):
+        is_content = element.is_part or is_announced or _is_inside_part(element) or is_section(tree, element)
+        if not is_content and not (element.name == "p" and SENTENCE.search(tree.text_of(element))):
             return True
     if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):
         return False  # of a list the items are judged
+    if element.name == "table" and any(
+        part.name == "th" for part in islice(element.descendants(), MOST_PARTS)
+    ):
+        return False
     if _is_before_or_after(element, tree.text_of(element)):
         return True
     is_license = (
         before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(tree.text_of(before))
     )
     return not is_license and is_notice(tree.text_of(element))
-
-
-def _introduces(tree: PageTree, element: Element, links: Element) -> bool:
-    """True for a heading with a sentence before several links that have no heading of their own."""
-    if not element.prose or element.links or element.text > min(LONGEST_INTRODUCTION, 2 * element.prose):
-        return False
-    first = _TEXT.search(tree.html, links.inside - 1, links.close)
-    if links.links < 2 or (first and LINKS_HEADING.fullmatch(first[1].strip())):
-        return False
-    has_heading = _HEADING.search(tree.html, element.inside, element.close) is not None
-    return has_heading and SENTENCE.search(tree.html, element.inside, element.close) is not None
-
-
-def _is_section(tree: PageTree, element: Element) -> bool:
-    """True for a heading, a sentence outside of links and links: a part of a page that has several, such as its news."""
-    if element.name not in ("div", "section", "article") or not element.prose:
-        return False
-    if element.close - element.inside > LONGEST_SECTION:
-        return False
-    heading = _HEADING.search(tree.html, element.inside, element.close)
-    if heading is None or LINKS_HEADING.fullmatch(_TAG.sub("", heading[1]).strip()):
-        return False
-    return SENTENCE.search(tree.html, element.inside, element.close) is not None
 
 
 def _is_before_or_after(element: Element, text: str) -> bool:
@@ -175,17 +167,22 @@ def _is_part_of_line(tree: PageTree, element: Element) -> bool:
 def _is_inside_part(element: Element) -> bool:
     """True for what an item, a definition or a cell of a table of data contains, which is judged as a whole; and for the
     chapters that Sphinx lists in the content."""
-    if any("toctree" in words for words in element.names):
+    if _is_toctree(element):
         return True
     parent = element.parent
     while parent is not None and parent.name in ("p", "div") and len(parent.children) == 1:
-        if any("toctree" in words for words in parent.names):
+        if _is_toctree(parent):
             return True
         parent = parent.parent
     if parent is None or parent.name in ("li", "dd"):
         return parent is not None
     table = next((above for above in parent.ancestors() if above.name == "table"), None)
     return parent.name in ("td", "th") and table is not None and is_data_table(table)
+
+
+def _is_toctree(element: Element) -> bool:
+    """True for the chapters that Sphinx lists in the content."""
+    return any("toctree" in words for words in element.names)
 
 
 def _is_row_of_layout(element: Element) -> bool:

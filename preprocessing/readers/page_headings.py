@@ -10,12 +10,14 @@ from collections.abc import Callable
 from itertools import islice
 
 from preprocessing.readers.page_groups import LONGEST_HEADING
-from preprocessing.readers.page_surroundings import MOST
+from preprocessing.readers.page_surroundings import MOST, has_most
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import MENUS, TITLES, names_own
 
 _SEPARATOR = re.compile(r"\s*(?:[|·»›>—–:]+|\s-\s|::)\s*")
 _HOME = re.compile(r"<a\b[^>]*href=\"(?:\.?/|https?://[^/\"]+/?|index\.\w+)\"")
+
+_ANCHOR = re.compile(r"[¶#\ue000-\uf8ff]\Z")  # the link from a heading to itself
 
 NEAR_LINK = 300  # characters of HTML before a heading in which the link around it begins
 LARGEST_HEADER = 400
@@ -36,7 +38,7 @@ def find_heading(tree: PageTree, title: str) -> tuple[Element | None, Element | 
     for element in tree.elements[1:]:
         if element.text not in sizes or element.name == "button":
             continue
-        text = "".join(tree.text_of(element).split())
+        text = _ANCHOR.sub("", "".join(tree.text_of(element).split()))
         if text not in parts or _leads_home(tree, element) or _is_in(element, tree, _is_footer):
             continue
         rank = (len(text), element.name in HEADINGS, element.name == "h1")
@@ -57,8 +59,10 @@ def _split_title(title: str) -> set[str]:
 
 def _is_in(element: Element, tree: PageTree, is_around: Callable[[Element], bool]) -> bool:
     """True inside of a footer or menu, unless it contains the page; both repeat the title."""
-    prose = MOST * tree.elements[0].prose
-    return any(above.prose <= prose and is_around(above) for above in (element, *element.ancestors()))
+    page = tree.elements[0]
+    return any(
+        is_around(above) and not has_most(above, page, MOST) for above in (element, *element.ancestors())
+    )
 
 
 def _is_footer(element: Element) -> bool:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
 
+from preprocessing.readers.page_hidden import is_above_page, is_hidden, is_policy_popup
 from preprocessing.readers.page_replies import keep_replies
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree, sum_texts, weight_of
 from preprocessing.readers.page_words import (
     CALLOUTS,
     COMMENTS,
     CONTENT,
+    CONTROLS,
     DISCUSSION,
-    HIDDEN,
+    LISTINGS,
     NAVIGATION,
+    NOTICES,
     OFFERS,
+    OFFICES,
     OTHER_PAGES,
     PLACES,
-    POLICY_HEADING,
-    POPUPS,
     ROLES,
+    SENTENCE,
     SURE,
     SURROUNDINGS,
     TAGS,
@@ -30,19 +32,19 @@ from preprocessing.readers.page_words import (
 _CUT_TAGS = frozenset(("nav", "dialog", "menu", "datalist", "map"))
 _ATTRIBUTES = ("class=", "id=", "role=", "style=", "hidden")
 _DISCUSSION = re.compile(r"schema\.org/(?:QAPage|DiscussionForumPosting|Question|Answer)\b")
-_NO_DISPLAY = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
-_TEXT = re.compile(r">([^<>]+)")
 _ANSWERED = re.compile(r"accord|faq|question|collaps", re.IGNORECASE)
-_FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|more", re.IGNORECASE)
 _MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
+_MENUS = NAVIGATION | LISTINGS
 _OF_LINKS = OTHER_PAGES  # mark lists of links
+_CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "caption"))
 _BESIDE = frozenset(("aside", "side"))  # mark what is beside: facts and figures, too
 
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
 LEAST_PROSE = 80  # characters of prose from which on its shares say where the content is
+LARGEST_PART = 0.6  # share of the page's prose in one of its parts
 LEAST_SENTENCE = 25  # characters of prose without links that no name of a place cuts
-LONGEST_HIDDEN = 200  # characters of text for screen readers
+LONGEST_OFFICE = 120  # characters of who is in charge of a page
 LINKS_OF_INDEX = 0.5  # share of linked characters in the text of a page of links
 LINKS_WITHOUT_PROSE = 0.3  # the same where no text is long enough for prose
 REST_OF_INDEX = (
@@ -50,8 +52,6 @@ REST_OF_INDEX = (
 )
 LEAST = 0.15  # share of the page's text that remains without its surroundings
 LEAST_OF_LINKS = 0.05  # the same for a page of links, whose menus are long
-LEAST_BESIDE_POPUP = 20  # characters outside of links that a page has beside a policy above it
-FIRST_OF_POPUP = 30  # texts between tags in which the heading of a popup is searched
 SHORT_PAGE = 4000  # weight of a page for which this share is computed at most
 
 
@@ -67,6 +67,7 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     prose: dict[Element, int] = {}
     discussion: dict[Element, int] = {}
     popups = _mark(tree, around_heading, named, prose, discussion)
+    above = sum(popups.values())
     sum_texts(tree.elements)
     if discussion and keep_replies(tree, discussion, around_heading):
         discussion = {element: weight for element, weight in discussion.items() if element.is_cut}
@@ -76,10 +77,10 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
         _keep(tree, list(prose))
     if is_page_of_links(page) and page.text - page.own[0] >= LEAST_OF_LINKS * all_characters:
         return
-    if weight_of(page) >= LEAST * max(all_text - popups - comments, min(all_text - popups, SHORT_PAGE)):
+    if weight_of(page) >= LEAST * max(all_text - above - comments, min(all_text - above, SHORT_PAGE)):
         return
     for element in tree.elements:
-        element.is_cut = False
+        element.is_cut = element in popups
     sum_texts(tree.elements)
     _mark(tree, around_heading, None, {}, {})
     sum_texts(tree.elements)
@@ -124,13 +125,13 @@ def _mark(
     named: dict[Element, int] | None,
     prose: dict[Element, int],
     discussion: dict[Element, int],
-) -> int:
-    """Marks elements; returns the weight of policies in popups.
+) -> dict[Element, int]:
+    """Marks elements; returns the policies in popups with their weight.
 
     ``named`` receives the lists of links that only their name cut, with their text; None where names do not count.
     ``prose`` receives the blocks of prose that only their name cut, with their prose, ``discussion`` the comments with their weight.
     """
-    page, popups = tree.elements[0], 0
+    page, popups = tree.elements[0], {}
     has_discussion = bool(_DISCUSSION.search(tree.html)) or any(
         not DISCUSSION.isdisjoint(words) for element in tree.elements[:4] for words in element.names
     )
@@ -144,15 +145,15 @@ def _mark(
             inside.add(element)
         if element in around_heading or element.name in ("html", "body", "main"):
             continue
-        if _is_cut_by_tag(element, page, parent in inside):
+        if _is_cut_by_tag(tree, element, parent in inside):
             element.is_cut = True
         elif named is not None and element.names and not (has_discussion and _is_comment(element)):
-            is_popup = _is_policy_popup(tree, element)
+            is_popup = is_policy_popup(tree, element)
             element.is_cut = is_popup or _is_cut_by_name(element, page)
             if element.is_cut and element.links > 1 and 2 * element.linked > element.text:
                 named[element] = element.text
             if is_popup:
-                popups += weight_of(element)
+                popups[element] = weight_of(element)
             elif element.is_cut and _is_comment(element):
                 discussion[element] = weight_of(element)
             elif element.is_cut and _is_block_of_prose(element):
@@ -160,23 +161,28 @@ def _mark(
     return popups
 
 
-def _is_cut_by_tag(element: Element, page: Element, is_inside: bool) -> bool:
+def _is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
     """True for tags, roles and attributes of surroundings, and for what the page does not show."""
-    name = element.name
+    name, page = element.name, tree.elements[0]
     if name in _CUT_TAGS:  # nav that is never closed contains the page
-        return name != "nav" or not _has_most(element, page, MOST)
+        return name != "nav" or not has_most(element, page, MOST)
     if name in ("button", "label"):
-        return not _is_title_of_fold(element) and not _has_most(element, page, MOST)
+        is_text = name == "button" and element.prose >= LEAST_SENTENCE and _has_sentence(tree, element)
+        return not (is_text or _is_title_of_fold(element) or has_most(element, page, MOST))
     is_edge = name == "footer" or (name == "header" and not is_inside and not _is_introduction(element))
     if not is_edge and not any(map(element.attributes.__contains__, _ATTRIBUTES)) and name != "aside":
         return False
-    if _is_hidden(element) and not _has_most(element, page, MOST_IF_SURE):  # else a script shows it
+    if is_hidden(element) and not has_most(element, page, MOST_IF_SURE):  # else a script shows it
         return True
-    if _has_most(element, page, MOST_IF_SURE if is_edge else MOST):
+    if has_most(element, page, MOST_IF_SURE if is_edge else MOST):
         return False
     if name == "aside":
         return all(CALLOUTS.isdisjoint(words) for words in element.names)
     return is_edge or element.get("role") in ROLES
+
+
+def _has_sentence(tree: PageTree, element: Element) -> bool:
+    return SENTENCE.search(tree.html, element.inside, element.close) is not None
 
 
 def _is_introduction(element: Element) -> bool:
@@ -191,33 +197,11 @@ def _is_title_of_fold(element: Element) -> bool:
     return "class=" in element.attributes and bool(_ANSWERED.search(element.attributes))
 
 
-def _is_policy_popup(tree: PageTree, element: Element) -> bool:
-    """True for a policy that the page shows above itself, which has often more text than the page."""
-    if not _is_above_page(element):
-        return False
-    page = tree.elements[0]
-    if page.text - page.own[0] - page.linked <= element.text - element.linked + LEAST_BESIDE_POPUP:
-        return False
-    texts = (text[1].strip() for text in _TEXT.finditer(tree.html, element.inside - 1, element.close))
-    first = next((text for text in islice(texts, FIRST_OF_POPUP) if len(text) > 1), "")
-    return bool(POLICY_HEADING.fullmatch(first))
-
-
-def _has_most(element: Element, page: Element, share: float) -> bool:
+def has_most(element: Element, page: Element, share: float) -> bool:
     """True for an element with more than a share of the page's prose; where that is a line or two, also of its text."""
     if element.prose <= share * page.prose:
         return False
     return page.prose >= LEAST_PROSE or element.text > share * page.text
-
-
-def _is_hidden(element: Element) -> bool:
-    """True for what the page does not show; folded answers and tabs are shown on request."""
-    attributes = element.attributes
-    if not HIDDEN.isdisjoint(element.whole_names) and element.text < LONGEST_HIDDEN:
-        return True
-    if "hidden" in attributes and (element.get("hidden") is not None or element.get("aria-hidden") == "true"):
-        return not _FOLDED.search(attributes)
-    return "style=" in attributes and bool(_NO_DISPLAY.search(attributes)) and not _FOLDED.search(attributes)
 
 
 def _is_comment(element: Element) -> bool:
@@ -227,13 +211,8 @@ def _is_comment(element: Element) -> bool:
 
 def _is_block_of_prose(element: Element) -> bool:
     """True for more prose than links, whose name may mislead; layers above the page and sure names do not."""
-    is_misleading = not _is_above_page(element) and not _is_sure(_own_words(element))
+    is_misleading = not is_above_page(element) and not _is_sure(_own_words(element))
     return element.prose > max(element.linked, LEAST_PROSE) and is_misleading
-
-
-def _is_above_page(element: Element) -> bool:
-    """True for a layer with the name of a popup."""
-    return any(not POPUPS.isdisjoint(words) for words in element.names)
 
 
 def _own_words(element: Element) -> set[str]:
@@ -250,12 +229,19 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
     words = _own_words(element)
     is_sure = _is_sure(words)
     is_comment = not COMMENTS.isdisjoint(words) and element.name != "p"
-    if _has_most(element, page, MOST_IF_SURE if is_sure or is_comment else MOST):
+    if has_most(element, page, MOST_IF_SURE if is_sure or is_comment else MOST):
         return False
     if element.name == "aside" and not CALLOUTS.isdisjoint(words):
         return False
-    marks = _MARKING & words if element.links else (_MARKING & words) - OFFERS
-    if marks <= NAVIGATION and not is_sure and element.prose > max(2 * element.linked, LEAST_PROSE):
+    is_text = element.prose >= max(LEAST_SENTENCE, 4 * element.linked) and 2 * element.prose >= element.text
+    marks = words & (NOTICES if is_text and element.name == "p" else _MARKING)
+    if not element.links or element.prose > 2 * element.linked:
+        marks -= OFFERS
+    if is_text and not element.links:
+        marks -= CONTROLS
+    if element.text > LONGEST_OFFICE:
+        marks -= OFFICES
+    if marks <= _MENUS and not is_sure and element.prose > max(2 * element.linked, LEAST_PROSE):
         marks = frozenset()  # no menu has sentences
     if not element.links and (
         marks <= _BESIDE or (marks <= _OF_LINKS and (element.prose or marks.isdisjoint(TAGS)))
@@ -263,5 +249,13 @@ def _is_cut_by_name(element: Element, page: Element) -> bool:
         marks = frozenset()
     if is_comment or marks:
         return True
-    is_text = not element.links and element.prose >= LEAST_SENTENCE and 2 * element.prose >= element.text
-    return not (WHOLE_NAMES - PLACES if is_text else WHOLE_NAMES).isdisjoint(element.whole_names)
+    is_inside = is_text or _is_in_part(element, page)
+    return not (WHOLE_NAMES - PLACES if is_inside else WHOLE_NAMES).isdisjoint(element.whole_names)
+
+
+def _is_in_part(element: Element, page: Element) -> bool:
+    """True for text without links in a list, in a table, or in a block with some of the sentences of the page, not most."""
+    parent = element.parent
+    if element.links or parent is None:
+        return False
+    return element.name in _CELLS or element.prose < parent.prose < LARGEST_PART * page.prose

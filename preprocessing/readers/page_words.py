@@ -20,8 +20,8 @@ SURROUNDINGS = frozenset((
     "footer", "foot", "footwrap", "colophon", "copyright", "copyrights", "sidebar", "aside", "side", "widget", "widgets", "banner",
     "banners", "ad", "ads", "adv", "advert", "adsense", "adsbygoogle", "advertisement", "sponsor", "sponsored", "promo",
     "promotion", "popup", "modal", "overlay", "dialog", "toast", "cookie", "cookies", "cookiebar", "consent", "gdpr", "share",
-    "sharing", "sharer", "sharedaddy", "sns", "social", "follow", "scrap", "print", "bookmark", "newsletter", "subscribe",
-    "subscription", "login", "signup", "search", "satisfaction", "online", "statistics", "stats", "buttons", "button", "btn",
+    "sharing", "sharer", "sharedaddy", "sns", "social", "follow", "scrap", "print", "newsletter", "subscribe",
+    "subscription", "login", "signup", "search", "satisfaction", "online", "buttons", "button", "btn",
     "btns", "postbtn", "signin", "charge", "manager", "damdang",
 ))  # fmt: skip
 OTHER_PAGES = frozenset((
@@ -30,8 +30,18 @@ OTHER_PAGES = frozenset((
     "tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "category", "categories", "archive", "archives",
     "calendar", "jumpto",
 ))  # fmt: skip
+LISTINGS = frozenset(("category", "categories", "archive", "archives"))
+"""Words of OTHER_PAGES that mark the posts of a site with their beginnings, too, where those are the page."""
+NOTICES = frozenset(("copyright", "copyrights", "cookie", "cookies", "cookiebar", "consent", "gdpr"))
+"""Words that mark even a paragraph of sentences."""
+CONTROLS = frozenset(
+    ("search", "login", "signup", "signin", "online", "print", "buttons", "button", "btn", "btns")
+)
+"""Words that mark what a visitor fills in or presses, and its results, which are sentences."""
 OFFERS = frozenset(("adv", "promo", "promotion", "banner", "banners"))
 """Words that mark links to other pages, and as often what the page itself offers."""
+OFFICES = frozenset(("charge", "manager", "damdang"))
+"""Words that mark who is in charge of a page, and those who are in charge of anything."""
 TAGS = frozenset(
     ("tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "prevnext", "nextprev", "calendar")
 )
@@ -47,11 +57,11 @@ WHOLE_NAMES = frozenset((
     "topbar", "top_bar", "top-bar", "masthead", "tag", "location", "path", "bottom", "page-footer", "ft",
     "author-box", "author_box", "headerbar", "action-bar", "action_button", "btn_area", "btnarea", "btn_wrap", "btnwrap",
     "leftarea", "rightarea", "left_area", "right_area", "left_menu", "right_menu", "leftmenu", "rightmenu",
-    "sitesub", "printfooter",
+    "sitesub", "printfooter", "article-licensing",
 ))  # fmt: skip
 """Classes and ids whose words alone are too common."""
 PLACES = frozenset((
-    "header", "page-header", "head", "top", "top_area", "toparea", "tag", "location", "path", "leftarea", "rightarea", "left_area",
+    "bottom", "header", "page-header", "head", "top", "top_area", "toparea", "tag", "location", "path", "leftarea", "rightarea", "left_area",
     "right_area",
 ))  # fmt: skip
 """Those of WHOLE_NAMES that say where a block is, within the content as often as around it."""
@@ -124,7 +134,7 @@ _NOTICE = re.compile(
     r"무단\s*(?:전재|복제|배포|도용)[^.!?]{0,40}(?:금지|금합|금함|금하|처벌|불허)|재배포\s*금지|all\s+rights\s+reserved|"
     r"copyright\s*(?:ⓒ|Ⓒ|©|\(c\)|[:\d]|by\b)|(?<!\S)(?:ⓒ|©)\s*\S|(?<!\S)\(c\)\s*(?:19|20)[0-9]{2}|"
     r"사업자\s*등록\s*번호\W{0,5}[0-9]{3}|통신판매업(?:\s*신고)?(?:\s*번호)?\W{0,5}(?:제|[0-9])|저작권법의\s*보호|"
-    r"this\s+(?:post|site|work|page|article)\s+is\s+licensed\s+under|"
+    r"저작권자의\s+(?:CC\b|크리에이티브)[^.!?]{0,20}(?:4\.0\s*)?라이[선센]스|this\s+(?:post|site|work|page|article)\s+is\s+licensed\s+under|"
     r"(?:사이트|홈페이지|서비스|페이지|저희|당사)[^.!?]{0,30}쿠키(?:를|는|\s*사용|\s*정책).{0,40}(?:사용|동의|허용|저장|씁니다)|"
     r"쿠키\s*(?:사용|정책|저장)에\s*동의|cookies?\b.{0,60}\b(?:accept|agree|consent)|(?:we|this\s+(?:web)?site)\s+uses?\s+cookies|"
     r"만족하(?:십니까|셨습니까|시나요|셨나요)|"
@@ -166,6 +176,8 @@ CONTACT = re.compile(
     re.IGNORECASE,
 )
 SENTENCE = re.compile(r"[다요오까죠음][.!?]")
+POLITE = re.compile(r"(?:니다|니까|세요|[어아해에예]요)[.!?~]{0,3}\s{0,20}<")
+"""Finds a polite ending at the end of a line of HTML, with or without a mark."""
 
 
 POLICIES = re.compile(

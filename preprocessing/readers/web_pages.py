@@ -124,7 +124,7 @@ def _detect(raw: bytes) -> list[str]:
 
 def _blocks(page: str, title: str) -> str:
     tree = _import_library("resiliparse.parse.html").HTMLTree.parse(page)
-    return page_to_text(find_main_content(tree.document.html, title))
+    return page_to_text(find_main_content(tree.document.html, title), source=page)
 
 
 def _resiliparse(page: str, title: str) -> str:

@@ -1,0 +1,68 @@
+"""Tells links that are a part of the content from links to other pages: titles of posts, rows of boards, sections of a page."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+
+from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
+from preprocessing.readers.page_words import LINKS_HEADING, SENTENCE, TITLES
+
+_HEADING = re.compile(
+    r"<(?:h[1-6]|strong)\b[^>]*>((?:(?!<a\b)[^<]|<(?!a\b|/h[1-6]|/strong)){1,300})</(?:h[1-6]|strong)>"
+)
+_TAG = re.compile(r"<[^<>]*>")
+_TEXT = re.compile(r">([^<>]*[^<>\s])")
+
+LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
+MOST_LINKS_OF_TITLE = 3  # its own, and those of categories
+FEWEST_ROWS = 3
+MOST_PARTS = 200  # elements of which a title or a table is searched
+LONGEST_SECTION = 20000  # characters of HTML
+
+
+def is_title_of(excerpt: Element, element: Element) -> bool:
+    """True for a heading, or what is named as a title, that is a link above the beginning of the post that it names."""
+    if not 0 < element.links <= MOST_LINKS_OF_TITLE or element.text > LONGEST_INTRODUCTION:
+        return False
+    if excerpt.prose <= excerpt.linked:
+        return False
+    return any(
+        part.linked and (part.name in HEADINGS or any(not TITLES.isdisjoint(words) for words in part.names))
+        for part in islice(element.descendants(), MOST_PARTS)
+    )
+
+
+def is_row(parent: Element, children: list[Element]) -> bool:
+    """True for a row of a list of posts, which has facts beside the title: its number, author or date."""
+    if len(children) < 2 or parent.parent is None or all(child.links for child in children):
+        return False
+    like = (
+        other
+        for other in parent.parent.children[:MOST_PARTS]
+        if other.name == parent.name and other.text and other.get("class") == parent.get("class")
+    )
+    return len(list(islice(like, FEWEST_ROWS))) == FEWEST_ROWS
+
+
+def introduces(tree: PageTree, element: Element, links: Element) -> bool:
+    """True for a heading with a sentence before several links that have no heading of their own."""
+    if not element.prose or element.links or element.text > min(LONGEST_INTRODUCTION, 2 * element.prose):
+        return False
+    first = _TEXT.search(tree.html, links.inside - 1, links.close)
+    if links.links < 2 or (first and LINKS_HEADING.fullmatch(first[1].strip())):
+        return False
+    has_heading = _HEADING.search(tree.html, element.inside, element.close) is not None
+    return has_heading and SENTENCE.search(tree.html, element.inside, element.close) is not None
+
+
+def is_section(tree: PageTree, element: Element) -> bool:
+    """True for a heading, a sentence outside of links and links: a part of a page that has several, such as its news."""
+    if element.name not in ("div", "section", "article") or not element.prose:
+        return False
+    if element.close - element.inside > LONGEST_SECTION:
+        return False
+    heading = _HEADING.search(tree.html, element.inside, element.close)
+    if heading is None or LINKS_HEADING.fullmatch(_TAG.sub("", heading[1]).strip()):
+        return False
+    return SENTENCE.search(tree.html, element.inside, element.close) is not None

@@ -1,0 +1,60 @@
+"""Tells what a page does not show, such as text for screen readers, and the policies that it shows above itself on request."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+
+from preprocessing.readers.page_tree import Element, PageTree
+from preprocessing.readers.page_words import HIDDEN, POLICY_HEADING, POPUPS
+
+_NO_DISPLAY = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
+_TEXT = re.compile(r">([^<>]+)")
+_FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|more", re.IGNORECASE)
+
+LONGEST_HIDDEN = 200  # characters of text for screen readers
+LEAST_BESIDE_POPUP = 20  # characters outside of links that a page has beside a policy above it
+FIRST_OF_POPUP = 30  # texts between tags in which the heading of a popup is searched
+MOST_TABS = 100  # lists or tables of which a page shows one at a time
+
+
+def is_hidden(element: Element) -> bool:
+    """True for what the page does not show; folded answers and tabs are shown on request."""
+    attributes = element.attributes
+    if not HIDDEN.isdisjoint(element.whole_names) and element.text < LONGEST_HIDDEN:
+        return True
+    if "hidden" in attributes and (element.get("hidden") is not None or element.get("aria-hidden") == "true"):
+        return not _FOLDED.search(attributes)
+    if "style=" not in attributes or not _NO_DISPLAY.search(attributes) or _FOLDED.search(attributes):
+        return False
+    return not _is_one_of_several(element)
+
+
+def _is_one_of_several(element: Element) -> bool:
+    """True for a hidden list or table beside one of the same class that the page shows, such as those of tabs."""
+    name = (element.get("class") or "").split(" ", 1)[0]
+    if not name or element.parent is None or element.name not in ("ul", "ol", "dl", "table"):
+        return False
+    return any(
+        other.name == element.name
+        and (other.get("class") or "").split(" ", 1)[0] == name
+        and not _NO_DISPLAY.search(other.attributes)
+        for other in element.parent.children[:MOST_TABS]
+    )
+
+
+def is_above_page(element: Element) -> bool:
+    """True for a layer with the name of a popup."""
+    return any(not POPUPS.isdisjoint(words) for words in element.names)
+
+
+def is_policy_popup(tree: PageTree, element: Element) -> bool:
+    """True for a policy that the page shows above itself, which has often more text than the page."""
+    if not is_above_page(element):
+        return False
+    page = tree.elements[0]
+    if page.text - page.own[0] - page.linked <= element.text - element.linked + LEAST_BESIDE_POPUP:
+        return False
+    texts = (text[1].strip() for text in _TEXT.finditer(tree.html, element.inside - 1, element.close))
+    first = next((text for text in islice(texts, FIRST_OF_POPUP) if len(text) > 1), "")
+    return bool(POLICY_HEADING.fullmatch(first))
