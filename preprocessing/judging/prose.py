@@ -71,6 +71,8 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
     ``characters`` and ``bytes`` are of whole documents; advertising is searched outside of code; the rest measures lines
     that count.
     """
+    from preprocessing.kernels.characters import count_characters
+
     prose = find_prose(column)
     measured = measures.measure(prose.text, lang)
     columns = dict(zip(measured.schema.names, measured.columns))
@@ -79,7 +81,7 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
     return {
         **columns,
         **{name: pa.array(numbers, pa.int32()) for name, numbers in lists.items()},
-        "characters": pc.cast(pc.utf8_length(column), pa.int32()),
+        "characters": pa.array(count_characters(*utf8_buffer(column)), pa.int32()),
         "bytes": pc.cast(pc.binary_length(column), pa.int32()),
         "bullet_lines": pa.array(bullets, pa.int32()),
         **prose.columns,

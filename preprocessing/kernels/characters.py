@@ -56,6 +56,18 @@ def copy(data, start, end, out, at):
     return at + end - start
 
 
+@njit()
+def count_characters(data, offsets):
+    """``[rows] int64``: code points of each row of a UTF-8 column; several times as fast as Arrow's ``utf8_length``."""
+    counts = np.zeros(len(offsets) - 1, np.int64)
+    for r in range(len(counts)):
+        count = np.int64(0)
+        for i in range(np.uint64(offsets[r]), np.uint64(offsets[r + 1])):
+            count += (data[i] & 0xC0) != 0x80
+        counts[r] = count
+    return counts
+
+
 @inner()
 def is_space(c):
     return c == 32 or (9 <= c <= 13) or c == 0xA0 or c == 0x3000 or (0x2000 <= c <= 0x200A)

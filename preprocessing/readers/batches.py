@@ -1,17 +1,14 @@
 """Groups documents, read one by one or in columns, into batches of the size that the steps expect."""
 
-# pyarrow.compute defines its functions at import
-# pyright: reportAttributeAccessIssue=false
-
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from preprocessing.documents import BATCH_BYTES, BATCH_ROWS, DOCUMENT
+from preprocessing.documents import BATCH_BYTES, BATCH_ROWS, DOCUMENT, utf8_buffer
+from preprocessing.kernels.characters import count_characters
 from preprocessing.readers.fields import Row
 
 
@@ -38,8 +35,9 @@ class Batches:
 
     def add_batch(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Same as ``add_row`` for each row of ``batch``."""
-        characters = pc.utf8_length(batch["text"]).to_numpy(zero_copy_only=False)
-        ascii_only = characters == pc.binary_length(batch["text"]).to_numpy(zero_copy_only=False)
+        data, offsets = utf8_buffer(batch["text"])
+        characters = count_characters(data, offsets)
+        ascii_only = characters == np.diff(offsets)
         reach = np.cumsum(np.where(ascii_only, characters, 3 * characters))
         done = before = 0
         while done < batch.num_rows:
