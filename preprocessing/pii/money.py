@@ -63,7 +63,7 @@ _TEST_NUMBERS = (
 )
 _PUBLISHED_FOR_TESTS = frozenset(_TEST_NUMBERS.split())
 
-_BANK = "은행|뱅크|농협|수협|신협|새마을금고|우체국"
+_BANK = "은행|뱅크|농협|수협|신협|새마을(?:금고)?(?!호|운동|회|부녀)|우체국"
 _BANK_NOT_TREE = _BANK.replace("은행", "은행(?!잎|나무|알(?!림))")
 _SHORT_BANK = "신한|국민|기업|부산|대구|광주|전북|경남|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK|KB|NH"
 _ACCOUNT = re.compile(
@@ -77,7 +77,9 @@ _BEFORE_ACCOUNT = re.compile(
 )
 _BANK_BEFORE = re.compile(rf"(?:{_SHORT_BANK})[ :]{{0,2}}\Z")
 _BRAND = re.compile("(?:신한|KB ?국민|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK ?기업)[ :]{0,2}\\Z")
-_FORM_OF_BANK = re.compile("우리[ :]{0,2}1[0-9]{3}-[0-9]{3}-[0-9]{6}|하나[ :]{0,2}[0-9]{3}-[0-9]{6}-[0-9]{5}")
+_FORM_OF_BANK = re.compile(
+    "우리[ :]{0,2}(?:1[0-9]{3}-[0-9]{3}-[0-9]{6}|100[25][0-9]{9})|하나[ :]{0,2}[0-9]{3}-[0-9]{6}-[0-9]{5}"
+)
 """Names of banks that are words, too, count before the form of their accounts."""
 _TRANSFER_BEHIND = re.compile(r" ?(?:으?로 ?)?(?:입금|송금|이체)")
 _AFTER_ACCOUNT = re.compile(
