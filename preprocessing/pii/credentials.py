@@ -1,8 +1,8 @@
-"""Keys, tokens and passwords.
+"""Keys, tokens, and passwords of URLs.
 
 Owns the published formats of issuers (AWS, GitHub, GitLab, Slack, OpenAI, Anthropic, Hugging Face, Google, Stripe, npm,
 PyPI, SendGrid, Telegram, Discord, Groq, xAI, NVIDIA, Docker, DigitalOcean, Notion, Shopify, Figma, Supabase), JSON Web Tokens (RFC 7519), private keys (RFC 7468), passwords inside URLs (RFC 3986), and
-values assigned to names such as api_key. Entropy serves only to reject placeholders. The address of an account or of a
+random values assigned to names such as api_key; ``passwords`` owns those that people choose. Entropy serves only to reject placeholders. The address of an account or of a
 contract on a blockchain (0x and 40 hexadecimal digits) is public; a private key has 64 digits.
 """
 
@@ -13,7 +13,6 @@ import re
 from collections import Counter
 
 from preprocessing.pii.pattern import Match, Part, Pattern, mask_whole
-from preprocessing.pii.table_columns import title_of_column
 
 _TEXT = "[A-Za-z0-9_-]"
 _TOKEN = re.compile(
@@ -37,46 +36,15 @@ _URL = re.compile(
 _NAMES = "(?i:secret|token|(?:api|access|secret|private|service|account|auth|app|encryption|rest)[_-]?key|passwd|password)|비밀번호|암호"
 _ASSIGNED = re.compile(
     rf"(?<![Nn][Oo])(?<![Pp]ublic[Kk]ey)(?<![Pp]ublic[_-])(?:{_NAMES})[\"']?[ \t]*(?:[:=]|=>)[ \t]*"
-    r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\s<>]{10,128})(?P=quote)|(?P<plain>[A-Za-z0-9/+_-]{12,128}(?:=|(?:%[0-9A-F]{2}[A-Za-z0-9/+_-]*)+)?={0,2})(?![A-Za-z0-9/+_(.%-]))"
+    r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\s<>]{10,128})(?P=quote)|(?P<plain>[A-Za-z0-9/+_-]{10,128}(?:=|(?:%[0-9A-F]{2}[A-Za-z0-9/+_-]*)+)?={0,2})(?![A-Za-z0-9/+_(.%-]))"
 )
-_PASSWORD_NAMES = "비밀번호|암호|비번|패스워드|(?i:password|passwd|pwd|pw)"
-_NAME_START = "(?:(?<![A-Za-z])|(?<=_))"
-_ID_AND_PASSWORD = rf"(?:(?i:id)|아이디) ?/ ?(?:{_PASSWORD_NAMES}) ?[:=] ?[A-Za-z0-9_.@-]+ ?/ ?"
-_PASSWORD = re.compile(
-    rf"{_NAME_START}(?:{_ID_AND_PASSWORD}|(?:{_PASSWORD_NAMES})"
-    r"(?:\*{0,2}(?:는|은|가)? ?[:=]\*{0,2} ?|(?P<loose> ?[\[(] ?|[ *]*\| ?|(?<=[A-Za-z]) )|(?:는|은) | is |(?<=[가-힣]) ))"
-    r"(?P<part>[A-Za-z0-9!@#][A-Za-z0-9!@#$%^~*_+-]{5,63})"
-    r"(?![A-Za-z0-9!@#$%^~*_+/\\({\[<:\"'-]|\.[A-Za-z0-9]| ?(?:처럼|같은|[과와] 같))"
+_BEARER = re.compile(
+    r"(?<![A-Za-z])(?:(?i:bearer)|KakaoAK|(?i:authorization)[\"']?: *[\"']?(?i:basic)) +(?P<part>[A-Za-z0-9._~+/-]{20,512}=*)(?![A-Za-z0-9._~+/-])"
 )
-"""A password without quotes in a sentence, in a table or in settings."""
-_QUOTED_PASSWORD = re.compile(
-    rf"{_NAME_START}(?:{_PASSWORD_NAMES})(?:[\"'*`]{{0,2}}[ \t]*(?:[:=]|=>|(?<=[\"'] )value=|\|)|는|은| is)?[ \t]*(?P<quote>[\"'`])(?P<part>[^\"'`\s<>]{{6,64}})(?P=quote)"
-    rf"|(?i:<(?P<tag>(?:[a-z_.-]*[_.-])?(?:password|passwd|pwd))>)(?P<inside>[^\s<>]{{6,64}})</(?P=tag)>"
-)
-"""A password in quotes, in backticks or between tags."""
-_CELL = re.compile(
-    r"(?<=\|) *(?P<quote>`?)(?P<part>[A-Za-z0-9!@#][A-Za-z0-9!@#$%^&*~_+?.-]{5,63})(?P=quote) *(?=\|)"
-)
-_PASSWORD_TITLE = re.compile(rf"[*` ]*(?:[가-힣A-Za-z]{{2,8}} ?)?(?:{_PASSWORD_NAMES})[*` ]*")
-"""A cell of a table below such a title is a password."""
-_ON_ITS_LINE = re.compile(r"(?:\A|\n)[^0-9A-Za-z가-힣\n]*(?:[가-힣]{2,4} ?)?\Z")
-_ALGORITHM = re.compile("(?i:aes|sha|md5|rsa|des|bcrypt|argon|scrypt|pbkdf|hmac|base|utf|wpa)[0-9a-z]*")
-_BEARER = re.compile(r"(?<![A-Za-z])(?i:bearer) +(?P<part>[A-Za-z0-9._~+/-]{20,512}=*)(?![A-Za-z0-9._~+/-])")
-"""RFC 6750."""
-_COMMAND = re.compile(
-    r"(?<![A-Za-z])(?:mysql(?:dump|admin)?(?: [^\n]{0,80})? -p|sshpass -p ?|redis-cli(?: [^\n]{0,80})? -a |(?:requirepass|masterauth) |curl(?: [^\n]{0,80})? -u ?[\"']?[^\s\"':]{1,64}:)"
-    r"(?P<quote>[\"']?)(?P<part>[^\s\"'<>|;$-][^\s\"'<>|;]{5,63})(?P=quote)[\"']?(?!\S)"
-)
-"""A password among the options of a command."""
-_NUMBERED = re.compile("_[0-9]{3}")
-_SIGN = re.compile("[!@#$%^~*]")
-_SIGN_OF_SHORT = re.compile("[!@#$]")
-_SIGN_BEHIND_BLANK = re.compile("[!#$%^*]")  # "password user@host1"
-_LETTERS_AND_DIGITS = re.compile("[A-Za-z0-9]{8,}")
-_LOGIN_OR_HASH = re.compile(r"[^@]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}|[0-9A-Fa-f]+|[^@]*(?:\$\(|\$\{|#\{).*")
+"""RFC 6750, RFC 7617 and Kakao's."""
 _PUBLIC_ADDRESS = re.compile("0[xX][0-9A-Fa-f]{40}")
 _SETTING_BEFORE = re.compile(r"(?:\A|\n)(?:export )?[A-Za-z0-9_.-]*\Z")
-_PLACEHOLDER = re.compile(
+PLACEHOLDER = re.compile(
     r"(?i:example|your|change|insecure|dummy|placeholder|password|passwd|sample|foobar|secret|token|x{4})|\*{3}|\.{3}|\$|\{|%[(s]"
 )
 _WORDS = "user username root admin pass pw pwd secret password passwd changeme postgres mysql guest xxx test"
@@ -119,7 +87,7 @@ def _check_assigned(match: Match) -> Part | None:
     mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
     if (
         not mixed
-        or _PLACEHOLDER.search(value)
+        or PLACEHOLDER.search(value)
         or _PATH.fullmatch(value)
         or _PUBLIC_ADDRESS.fullmatch(value)
         or "://" in value
@@ -137,67 +105,20 @@ def _bits_needed(value: str) -> float:
 
 
 def _is_setting(match: Match, value: str) -> bool:
-    """True for a password of small and capital letters and digits that is a line of settings: ``DB_PASSWORD=...``."""
+    """True for a value of small and capital letters and digits that is a line of settings: ``DB_PASSWORD=...``."""
     mixed = re.search("[a-z]", value) and re.search("[A-Z]", value)
     named = match[0].lower().startswith(("password=", "passwd="))
+    random = named or len(re.findall("[0-9]", value)) > 1
     before = _SETTING_BEFORE.search(match.string, max(0, match.start() - 64), match.start())
-    return bool(mixed and named and before and match.string[match.end() : match.end() + 1] in ("", "\n"))
-
-
-def _check_password(match: Match) -> Part | None:
-    """Requires a letter, a digit and a sign, which words, names in code and hints at a password do not have together; an
-    underscore counts before three digits, and behind a Korean word anywhere."""
-    value = match["part"]
-    korean = re.match("[가-힣]", match[0]) is not None
-    signed = _SIGN.search(value) or _NUMBERED.search(value) or (korean and "_" in value)
-    short = len(value) < 8 and not _SIGN_OF_SHORT.search(value)
-    login = match["loose"] == " " and not _SIGN_BEHIND_BLANK.search(value)
-    accepted = _is_own_line(match, value) or (signed and not short and not login)
-    return match.span("part") if accepted and _may_be_password(value) else None
-
-
-def _is_own_line(match: Match, value: str) -> bool:
-    """True for letters and digits that are with their name all of a line, or of an item of a list: "- 비밀번호: admin123"."""
-    before = match.string[max(0, match.start() - 16) : match.start()]
-    alone = ":" in match[0] and _ON_ITS_LINE.search(before) and match.string[match.end() :].strip(" *`") == ""
-    return bool(alone) and value.isalnum() and not _ALGORITHM.fullmatch(value)
-
-
-def _check_cell(match: Match) -> Part | None:
-    """Requires the title of the column, a letter and a digit."""
-    if not _PASSWORD_TITLE.fullmatch(title_of_column(match)) or _ALGORITHM.fullmatch(match["part"]):
-        return None
-    return match.span("part") if _may_be_password(match["part"]) else None
-
-
-def _check_quoted(match: Match) -> Part | None:
-    """Requires a letter, a digit, and a sign or eight characters."""
-    group = "part" if match["part"] else "inside"
-    value = match[group]
-    signed = _SIGN.search(value) or _NUMBERED.search(value) or _LETTERS_AND_DIGITS.fullmatch(value)
-    return match.span(group) if signed and _may_be_password(value) else None
-
-
-def _may_be_password(value: str) -> bool:
-    """True for a value with a letter and a digit that is no placeholder, login or hash."""
-    mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
-    return bool(mixed) and not (
-        _PLACEHOLDER.search(value.replace("$", "")) or _LOGIN_OR_HASH.fullmatch(value)
-    )
+    return bool(mixed and random and before and match.string[match.end() : match.end() + 1] in ("", "\n"))
 
 
 def _check_bearer(match: Match) -> Part | None:
     """Requires letters, digits and high entropy; rejects placeholders."""
     value = match["part"]
     mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
-    random = mixed and bits_per_character(value) >= ASSIGNED_BITS
-    return match.span("part") if random and not _PLACEHOLDER.search(value) else None
-
-
-def _check_command(match: Match) -> Part | None:
-    value = match["part"]
-    mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
-    return match.span("part") if mixed and not _PLACEHOLDER.search(value.replace("$", "")) else None
+    random = mixed and bits_per_character(value) >= _bits_needed(value)
+    return match.span("part") if random and not PLACEHOLDER.search(value) else None
 
 
 PATTERNS = (
@@ -215,10 +136,5 @@ PATTERNS = (
     Pattern("secret", r"hooks\.slack\.com/services/T", _WEBHOOK, lambda match: match.span("part"), as_is=True),
     Pattern("secret", r"://[^ \n\t\r/:@\"'<>]{0,64}:[^ \n\t\r/@\"'<>]{3,128}@", _URL, _check_url, as_is=True),
     Pattern("secret", rf"(?:{_NAMES})[\"']?[ \t]*[:=]>?[ \t]*[\"'A-Za-z0-9/+_-]", _ASSIGNED, _check_assigned, as_is=True),
-    Pattern("secret", rf"(?:{_PASSWORD_NAMES})(?:[^A-Za-z0-9\n]{{1,8}}| is )[A-Za-z0-9!@#]", _PASSWORD, _check_password, as_is=True),
-    Pattern("secret", rf"(?:{_PASSWORD_NAMES})(?:[^\"'`\n]{{0,8}}[\"'`]|[\"'] value=|>)[^\"'` \t\n<>]{{6}}", _QUOTED_PASSWORD, _check_quoted, as_is=True),
-    Pattern("secret", r"\| *`?[A-Za-z0-9!@#$%^&*~_+?.-]{6,64}`? *\|", _CELL, _check_cell, _PASSWORD_NAMES, as_is=True),
-    Pattern("secret", r"(?i:bearer) +[A-Za-z0-9._~+/-]{20}", _BEARER, _check_bearer, as_is=True),
-    Pattern("secret", rf"/ ?(?:{_PASSWORD_NAMES}) ?[:=]", _PASSWORD, _check_password, as_is=True),
-    Pattern("secret", r"mysql[^\n]{0,90} -p[^ \n]|sshpass -p|redis-cli[^\n]{0,90} -a |requirepass |masterauth |curl[^\n]{0,90} -u", _COMMAND, _check_command, as_is=True),
+    Pattern("secret", r"(?i:bearer|kakaoak|basic) +[A-Za-z0-9._~+/-]{20}", _BEARER, _check_bearer, as_is=True),
 )  # fmt: skip

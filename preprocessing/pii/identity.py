@@ -113,7 +113,12 @@ def _check_passport(match: Match) -> Part | None:
     title = title_of_column(match)
     if any(map(_PASSPORT_NAMED.search, (near, text_after(match, 6), title))):
         return match.span()
-    thing = _PRODUCT.search(near) or _PRODUCT.search(title) or is_number_of_thing(match)
+    thing = (
+        _PRODUCT.search(near)
+        or _PRODUCT.search(title)
+        or _PRODUCT.match(text_after(match, 8).lstrip())
+        or is_number_of_thing(match)
+    )
     return match.span() if match["new"] and not thing else None
 
 

@@ -89,6 +89,7 @@ _DATE = re.compile(r"(?:19|20)[0-9]{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12][0-9]|3
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,2}-")
 _NOT_A_NUMBER_OF = re.compile(r" ?(?:[천만억]? ?원|점|명|개|건|장(?![가-힣])|주|호|달러|%)")
 _COMPANY = re.compile(r"사업자|등록 ?번호|고객센터|대표번호|전화")
+_AMOUNT_BEFORE = re.compile(r"(?:액[은이]?|USD|KRW|EUR|JPY|CNY|[$₩])[ :]{0,2}\Z")
 _COMPANY_BEHIND = re.compile(r" ?\(?사업자")
 
 
@@ -138,6 +139,7 @@ def _check_account(match: Match) -> Part | None:
     if (
         is_number_of_thing(match)
         or _COMPANY.search(front[-14:])
+        or _AMOUNT_BEFORE.search(front)
         or _COMPANY_BEHIND.match(text_after(match, 8))
     ):
         return None
