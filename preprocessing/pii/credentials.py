@@ -1,7 +1,7 @@
 """Keys, tokens, and passwords of URLs.
 
 Owns the published formats of issuers (AWS, GitHub, GitLab, Slack, OpenAI, Anthropic, Hugging Face, Google, Stripe, npm,
-PyPI, SendGrid, Telegram, Discord, Groq, xAI, NVIDIA, Docker, DigitalOcean, Notion, Shopify, Figma, Supabase), JSON Web Tokens (RFC 7519), private keys (RFC 7468), passwords inside URLs (RFC 3986), and
+PyPI, SendGrid, Telegram, Discord, Groq, xAI, NVIDIA, Docker, DigitalOcean, Notion, Shopify, Figma, Supabase, Vault), JSON Web Tokens (RFC 7519), private keys (RFC 7468), passwords inside URLs (RFC 3986), and
 random values assigned to names such as api_key; ``passwords`` owns those that people choose. Entropy serves only to reject placeholders. The address of an account or of a
 contract on a blockchain (0x and 40 hexadecimal digits) is public; a private key has 64 digits.
 """
@@ -12,7 +12,7 @@ import math
 import re
 from collections import Counter
 
-from preprocessing.pii.pattern import Match, Part, Pattern, mask_whole
+from preprocessing.pii.pattern import Match, Part, Pattern
 
 _TEXT = "[A-Za-z0-9_-]"
 _TOKEN = re.compile(
@@ -21,19 +21,20 @@ _TOKEN = re.compile(
     rf"|sk-(?:(?:proj|svcacct|admin|ant-[a-z0-9]+)-)?{_TEXT}{{32,255}}|hf_[A-Za-z0-9]{{34,40}}|AIza{_TEXT}{{35}}"
     rf"|GOCSPX-{_TEXT}{{28}}|ya29\.{_TEXT}{{20,255}}|[sr]k_(?:live|test)_[A-Za-z0-9]{{24,255}}|npm_[A-Za-z0-9]{{36}}"
     rf"|pypi-{_TEXT}{{50,255}}|SG\.{_TEXT}{{22}}\.{_TEXT}{{43}}|[0-9]{{8,10}}:AA{_TEXT}{{33}}"
-    rf"|[MNO][A-Za-z0-9]{{23,27}}\.{_TEXT}{{6}}\.{_TEXT}{{27,40}}|(?:gsk_|xai-|nvapi-|dckr_pat_|dop_v1_|ntn_|shp(?:at|ss|ca|pa)_|figd_|sbp_){_TEXT}{{27,128}}"
+    rf"|[MNO][A-Za-z0-9]{{23,27}}\.[GXY]{_TEXT}{{5}}\.{_TEXT}{{27,40}}|(?:gsk_|xai-|nvapi-|dckr_pat_|dop_v1_|ntn_|shp(?:at|ss|ca|pa)_|figd_|sbp_|hvs\.){_TEXT}{{27,128}}"
     rf"|eyJ{_TEXT}{{8,}}\.eyJ{_TEXT}{{8,}}\.{_TEXT}{{10,}})(?![A-Za-z0-9_])"
 )
 _WEBHOOK = re.compile(
     r"hooks\.slack\.com/services/(?P<part>T[A-Za-z0-9]{8,}/B[A-Za-z0-9]{8,}/[A-Za-z0-9]{20,})"
 )
 _KEY_BLOCK = re.compile(
-    r"-----BEGIN (?P<type>(?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?)-----[^<(]{1,16000}?-----END (?P=type)-----"
+    r"-----BEGIN (?P<type>(?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?)-----(?P<key>[^<(]{1,16000}?)-----END (?P=type)-----"
 )
+_OF_A_KEY = re.compile("[A-Za-z0-9+/=]{12}")
 _URL = re.compile(
     r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/:@\"'<>]{0,64}:(?P<part>[^\s/@\"'<>]{3,128})@[A-Za-z0-9]"
 )
-_NAMES = "(?i:secret|token|(?:api|access|secret|private|service|account|auth|app|encryption|rest)[_-]?key|passwd|password)|비밀번호|암호"
+_NAMES = "(?i:secret|token|(?:api|access|secret|private|service|account|auth|app|encryption|signing|jwt|rest)[_.-]?key|passwd|password)|비밀번호|암호"
 _ASSIGNED = re.compile(
     rf"(?<![Nn][Oo])(?<![Pp]ublic[Kk]ey)(?<![Pp]ublic[_-])(?:{_NAMES})[\"']?[ \t]*(?:[:=]|=>)[ \t]*"
     r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\s<>]{10,128})(?P=quote)|(?P<plain>[A-Za-z0-9/+_-]{10,128}(?:=|(?:%[0-9A-F]{2}[A-Za-z0-9/+_-]*)+)?={0,2})(?![A-Za-z0-9/+_(.%-]))"
@@ -64,6 +65,11 @@ LONG_VALUE = 32
 def bits_per_character(text: str) -> float:
     """Shannon entropy of the characters of a text."""
     return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
+
+
+def _check_key_block(match: Match) -> Part | None:
+    """Requires characters of a key between the lines, which code that looks for them does not have."""
+    return match.span() if _OF_A_KEY.search(match["key"]) else None
 
 
 def _check_token(match: Match) -> Part | None:
@@ -122,13 +128,13 @@ def _check_bearer(match: Match) -> Part | None:
 
 
 PATTERNS = (
-    Pattern("secret", r"BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY", _KEY_BLOCK, mask_whole, as_is=True, spans_lines=True),
+    Pattern("secret", r"BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY", _KEY_BLOCK, _check_key_block, as_is=True, spans_lines=True),
     Pattern(
         "secret",
         r"A[KS]IA[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22}|glpat-[A-Za-z0-9_-]{20}|xox[abeoprs]-[A-Za-z0-9-]{20}|"
         r"xapp-[0-9]-[A-Za-z0-9]|sk-[A-Za-z0-9_-]{32}|hf_[A-Za-z0-9]{34}|AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{28}|ya29\.[A-Za-z0-9_-]{20}|"
         r"[sr]k_(?:live|test)_[A-Za-z0-9]{24}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50}|SG\.[A-Za-z0-9_-]{22}\.|[0-9]{8}:AA[A-Za-z0-9_-]{33}|"
-        r"eyJ[A-Za-z0-9_-]{8}|[A-Za-z0-9]\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}|gsk_|xai-|nvapi-|dckr_pat_|dop_v1_|ntn_|shp(?:at|ss|ca|pa)_|figd_|sbp_",
+        r"eyJ[A-Za-z0-9_-]{8}|\.[GXY][A-Za-z0-9_-]{5}\.[A-Za-z0-9_-]{27}|gsk_|xai-|nvapi-|dckr_pat_|dop_v1_|ntn_|shp(?:at|ss|ca|pa)_|figd_|sbp_|hvs\.",
         _TOKEN,
         _check_token,
         as_is=True,

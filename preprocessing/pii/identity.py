@@ -41,7 +41,7 @@ _RRN_NAMED = re.compile(
 )
 _RRN_NAMED_BEHIND = re.compile(rf" ?\(? ?(?:{_RRN_NAMED.pattern})")
 # "회원번호", "증권번호": the number of something else than a registration
-_OTHER_NUMBER = re.compile(r"[가-힣](?<!주민)(?<!등록)(?<!식별)번호[^0-9A-Za-z가-힣]{0,4}\Z")
+_OTHER_NUMBER = re.compile(r"[가-힣](?:(?<!주민)(?<!등록)(?<!식별)번호| ?코드)[^0-9A-Za-z가-힣]{0,4}\Z")
 _CORPORATE = re.compile("(?i:corporate|corporation|company|business) (?i:reg)|법인 ?\\Z")
 _AMOUNT = re.compile(r" ?(?:원(?![본천고금장생])|명(?![의단])|개(?![인명])|건(?![강물])|호(?![가-힣]))")
 _PERSON = re.compile("성명|이름|성함|생년|출생|사망|망인|고인|본인|환자|세대주|상속|할머니|할아버지|어르신")
@@ -55,6 +55,8 @@ _DRIVER = re.compile(
     + r"|(?P<region>서울|부산|대구|인천|광주|대전|울산|세종|경기|강원|충북|충남|전북|전남|경북|경남|제주)[ -]?[0-9]{2}-[0-9]{6}-[0-9]{2}"
     + END
 )  # fmt: skip
+_YEARS_OF_NOBODY = frozenset(map(str, range(31, 50)))
+"""Years of issue that are long ago or to come."""
 _TOUCHES_DRIVER = touching("driver|licen[cs]e|no|number")
 _DRIVER_NAMED = re.compile(r"면허(?!세)|(?i:driver(?![ _-]?(?:id|version|build|date|code))|licen[cs]e)")
 _DATED = re.compile("(?:날짜|일자|일시|기간)[^0-9A-Za-z가-힣]{0,4}\\Z")
@@ -134,7 +136,8 @@ def _check_driver(match: Match) -> Part | None:
         words.search(front) for words in (_ACCOUNT_NAMED, _DATED, _OTHER_NUMBER)
     ):
         return None
-    return match.span() if match["region"] or match["s"] == "-" else None
+    hyphens = match["s"] == "-" and match[0][3:5] not in _YEARS_OF_NOBODY
+    return match.span() if match["region"] or hyphens else None
 
 
 PATTERNS = (

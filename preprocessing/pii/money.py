@@ -63,8 +63,10 @@ _TEST_NUMBERS = (
 )
 _PUBLISHED_FOR_TESTS = frozenset(_TEST_NUMBERS.split())
 
-_BANK = "은행|뱅크|농협|수협|신협|새마을(?:금고)?(?!호|운동|회|부녀)|우체국"
-_BANK_NOT_TREE = _BANK.replace("은행", "은행(?!잎|나무|알(?!림))")
+_BANK = "은행|뱅크|농협|수협|신협|새마을(?:금고)?|우체국"
+_BANK_NOT_TREE = _BANK.replace("은행", "은행(?!잎|나무|알(?!림))").replace(
+    "새마을(?:금고)?", "새마을(?:금고|(?![호운회부]))"
+)
 _SHORT_BANK = "신한|국민|기업|부산|대구|광주|전북|경남|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK|KB|NH"
 _ACCOUNT = re.compile(
     START
