@@ -48,7 +48,9 @@ _SETTING_BEFORE = re.compile(r"(?:\A|\n)(?:export )?[A-Za-z0-9_.-]*\Z")
 PLACEHOLDER = re.compile(
     r"(?i:example|your|change|insecure|dummy|placeholder|password|passwd|sample|foobar|secret|token|x{4})|\*{3}|\.{3}|\$|\{|%[(s]"
 )
-_WORDS = "user username root admin pass pw pwd secret password passwd changeme postgres mysql guest xxx test"
+_WORDS = (
+    "token user username root admin pass pw pwd secret password passwd changeme postgres mysql guest xxx test"
+)
 _WEAK = frozenset(_WORDS.split())
 _PATH = re.compile(r"(?:/[a-z0-9_-]+){2,}")
 _SLUG = re.compile(
@@ -83,7 +85,7 @@ def _check_token(match: Match) -> Part | None:
 def _check_url(match: Match) -> Part | None:
     """Masks only the password; rejects a variable, a word for password, and a hidden password."""
     part = match["part"]
-    return None if part.lower() in _WEAK or part[0] in "$*{%[" or "•" in part else match.span("part")
+    return None if part.lower() in _WEAK or part[0] in "$*{%[\\" or "•" in part else match.span("part")
 
 
 def _check_assigned(match: Match) -> Part | None:

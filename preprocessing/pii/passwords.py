@@ -20,7 +20,7 @@ _OF_WHAT = r"(?:\*{0,2}(?: for [^\s:=]{1,40}| ?\([^()\n]{1,16}\))\*{0,2} ?(?=[:=
 _ID_AND_PASSWORD = rf"(?:(?i:id)|아이디) ?/ ?(?:{_NAMES}) ?[:=] ?[A-Za-z0-9_.@-]+ ?/ ?"
 _PASSWORD = re.compile(
     rf"(?:(?<![A-Za-z])(?:{_ID_AND_PASSWORD})|{_NAMED}{_OF_WHAT}"
-    r"(?:\*{0,2}(?:는|은|가)? ?[:=→]\*{0,2} ?[「『“‘]?|(?P<loose> ?[\[(] ?|[ *]*\| ?|(?<=[A-Za-z]) )|(?:는|은|가) | is |(?<=[가-힣]) ))"
+    r"(?:\*{0,2}(?:[는은이가]요?)? ?(?:[:=→]|(?<= )- )\*{0,2} ?[「『“‘]?|(?P<loose> ?[\[(] ?|[ *]*\| ?|(?<=[A-Za-z]) )|[는은이가]요? | is |(?<=[가-힣]) ))"
     r"(?P<part>[A-Za-z0-9!@#][A-Za-z0-9!@#$%^~*_+-]{5,63})"
     r"(?![A-Za-z0-9!@#$%^~*_+/\\({\[<:\"'-]|\.[A-Za-z0-9]| ?(?:처럼|같은|[과와] 같))"
 )
@@ -29,7 +29,7 @@ _CALL = r"(?:mysqli?_connect|mysqli|getConnection|PDO) ?\((?:[^,()\n]{1,120},){2
 """A host and a user, before the password of a database."""
 _QUOTED_PASSWORD = re.compile(
     rf"(?:(?i:identified by)|{_CALL}|{_NAMED}(?:{_OF_WHAT}[\"'*`]{{0,2}}[ \t]*(?:[:=]|=>|(?<=[\"'] )value=|\||(?P<next>(?<=[\"']),))|는|은| is)?)[ \t]*(?P<quote>[\"'`])(?P<part>[^\"'`\s<>]{{6,64}})(?P=quote)"
-    rf"|(?i:<(?P<tag>(?:[a-z_.-]*[_.-])?(?:password|passwd|pwd))>)(?P<inside>[^\s<>]{{6,64}})</(?P=tag)>"
+    rf"|{_NAMED}[\"']?>(?P<inside>[^\s<>]{{6,64}})</"
 )
 """A password in quotes, in backticks or between tags."""
 _LOGIN = re.compile(
@@ -134,7 +134,7 @@ def _check_command(match: Match) -> Part | None:
 
 PATTERNS = (
     Pattern("secret", rf"{_HINT}(?:[^A-Za-z0-9\n]{{1,20}}| is | for )[A-Za-z0-9!@#]", _PASSWORD, _check_password, as_is=True),
-    Pattern("secret", rf"{_HINT}(?:[^\n]{{0,48}}[\"'`]|>)[^\"'` \t\n<>]{{6}}|(?i:identified by) *[\"']|(?:mysqli|_connect|getConnection|PDO) ?\(", _QUOTED_PASSWORD, _check_quoted, as_is=True),
+    Pattern("secret", rf"{_HINT}[^\n]{{0,48}}[\"'`>][^\"'` \t\n<>]{{6}}|(?i:identified by) *[\"']|(?:mysqli|_connect|getConnection|PDO) ?\(", _QUOTED_PASSWORD, _check_quoted, as_is=True),
     Pattern("secret", r"(?:계정|로그인|(?i:login|account|credentials?))[ :=*`(\[]{1,6}[A-Za-z0-9_.@-]{2,40}`? ?/|(?i:root|admin|administrator|postgres)`? ?/ ?`?[A-Za-z0-9!@#]{2}", _LOGIN, _check_login, as_is=True),
     Pattern("secret", r"\| *`?[A-Za-z0-9!@#$%^&*~_+?.-]{6,64}`? *\|", _CELL, _check_cell, _NAMES, as_is=True),
     Pattern("secret", rf"/ ?(?:{_NAMES}) ?[:=]", _PASSWORD, _check_password, as_is=True),
