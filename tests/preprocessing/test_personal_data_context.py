@@ -204,7 +204,7 @@ def test_code_that_looks_for_a_key_is_none():
         ("passport", "여권번호-M99046524"),
         ("rrn", "910909 1828836 (주민번호)"),
         ("account", "새마을 9002-1831-0052-1"),
-        ("account", "우리 1002252183278"),
+        ("account", "우리 1002864137905"),
     ],
 )
 def test_numbers_with_other_signs_between_or_their_name_behind(kind, text):
