@@ -28,7 +28,7 @@ _PASSWORD = re.compile(
 _CALL = r"(?:mysqli?_connect|mysqli|getConnection|PDO) ?\((?:[^,()\n]{1,120},){2}"
 """A host and a user, before the password of a database."""
 _QUOTED_PASSWORD = re.compile(
-    rf"(?:(?i:identified by)|{_CALL}|{_NAMED}(?:{_OF_WHAT}[\"'*`]{{0,2}}[ \t]*(?:[:=]|=>|(?<=[\"'] )value=|\||(?P<next>(?<=[\"']),))|는|은| is)?)[ \t]*(?P<quote>[\"'`])(?P<part>[^\"'`\s<>]{{6,64}})(?P=quote)"
+    rf"(?:(?i:identified by)|{_CALL}|{_NAMED}(?:{_OF_WHAT}[\"'*`]{{0,2}}[ \t]*(?:[:=]|=>|(?<=[\"'] )value=|\||(?P<next>(?<=[\"']),))|는|은| is| ?\()?)[ \t]*(?P<quote>[\"'`])(?P<part>[^\"'`\s<>]{{6,64}})(?P=quote)"
     rf"|{_NAMED}[\"']?>(?P<inside>[^\s<>]{{6,64}})</"
 )
 """A password in quotes, in backticks or between tags."""
