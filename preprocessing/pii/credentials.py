@@ -1,8 +1,8 @@
-"""Keys, tokens and passwords.
+"""Keys, tokens, and passwords of URLs.
 
 Owns the published formats of issuers (AWS, GitHub, GitLab, Slack, OpenAI, Anthropic, Hugging Face, Google, Stripe, npm,
-PyPI, SendGrid, Telegram), JSON Web Tokens (RFC 7519), private keys (RFC 7468), passwords inside URLs (RFC 3986), and
-values assigned to names such as api_key. Entropy serves only to reject placeholders. The address of an account or of a
+PyPI, SendGrid, Telegram, Discord, Groq, xAI, NVIDIA, Docker, DigitalOcean, Notion, Shopify, Figma, Supabase, Vault), JSON Web Tokens (RFC 7519), private keys (RFC 7468), passwords inside URLs (RFC 3986), and
+random values assigned to names such as api_key; ``passwords`` owns those that people choose. Entropy serves only to reject placeholders. The address of an account or of a
 contract on a blockchain (0x and 40 hexadecimal digits) is public; a private key has 64 digits.
 """
 
@@ -12,7 +12,7 @@ import math
 import re
 from collections import Counter
 
-from preprocessing.pii.pattern import Match, Part, Pattern, mask_whole
+from preprocessing.pii.pattern import Match, Part, Pattern
 
 _TEXT = "[A-Za-z0-9_-]"
 _TOKEN = re.compile(
@@ -21,49 +21,36 @@ _TOKEN = re.compile(
     rf"|sk-(?:(?:proj|svcacct|admin|ant-[a-z0-9]+)-)?{_TEXT}{{32,255}}|hf_[A-Za-z0-9]{{34,40}}|AIza{_TEXT}{{35}}"
     rf"|GOCSPX-{_TEXT}{{28}}|ya29\.{_TEXT}{{20,255}}|[sr]k_(?:live|test)_[A-Za-z0-9]{{24,255}}|npm_[A-Za-z0-9]{{36}}"
     rf"|pypi-{_TEXT}{{50,255}}|SG\.{_TEXT}{{22}}\.{_TEXT}{{43}}|[0-9]{{8,10}}:AA{_TEXT}{{33}}"
+    rf"|[MNO][A-Za-z0-9]{{23,27}}\.[GXY]{_TEXT}{{5}}\.{_TEXT}{{27,40}}|(?:gsk_|xai-|nvapi-|dckr_pat_|dop_v1_|ntn_|shp(?:at|ss|ca|pa)_|figd_|sbp_|hvs\.){_TEXT}{{27,128}}"
     rf"|eyJ{_TEXT}{{8,}}\.eyJ{_TEXT}{{8,}}\.{_TEXT}{{10,}})(?![A-Za-z0-9_])"
 )
 _WEBHOOK = re.compile(
     r"hooks\.slack\.com/services/(?P<part>T[A-Za-z0-9]{8,}/B[A-Za-z0-9]{8,}/[A-Za-z0-9]{20,})"
 )
 _KEY_BLOCK = re.compile(
-    r"-----BEGIN (?P<type>(?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?)-----[^<(]{1,16000}?-----END (?P=type)-----"
+    r"-----BEGIN (?P<type>(?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?)-----(?P<key>[^<(]{1,16000}?)-----END (?P=type)-----"
 )
+_OF_A_KEY = re.compile("[A-Za-z0-9+/=]{12}")
 _URL = re.compile(
     r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/:@\"'<>]{0,64}:(?P<part>[^\s/@\"'<>]{3,128})@[A-Za-z0-9]"
 )
-_NAMES = "(?i:secret|token|(?:api|access|secret|private)[_-]?key|passwd|password)|비밀번호|암호"
+_NAMES = "(?i:secret|token|(?:api|access|secret|private|service|account|auth|app|encryption|signing|jwt|rest)[_.-]?key|passwd|password)|비밀번호|암호"
 _ASSIGNED = re.compile(
     rf"(?<![Nn][Oo])(?<![Pp]ublic[Kk]ey)(?<![Pp]ublic[_-])(?:{_NAMES})[\"']?[ \t]*(?:[:=]|=>)[ \t]*"
-    r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\s<>]{12,128})(?P=quote)|(?P<plain>[A-Za-z0-9/+_-]{12,128}=?)(?![A-Za-z0-9/+_(.-]))"
+    r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\s<>]{10,128})(?P=quote)|(?P<plain>[A-Za-z0-9/+_-]{10,128}(?:=|(?:%[0-9A-F]{2}[A-Za-z0-9/+_-]*)+)?={0,2})(?![A-Za-z0-9/+_(.%-]))"
 )
-_PASSWORD_NAMES = "비밀번호|암호|비번|패스워드|(?i:password|passwd|pwd|pw)"
-_ID_AND_PASSWORD = rf"(?:(?i:id)|아이디) ?/ ?(?:{_PASSWORD_NAMES}) ?[:=] ?[A-Za-z0-9_.@-]+ ?/ ?"
-_PASSWORD = re.compile(
-    rf"(?:(?<![A-Za-z])|(?<=_))(?:{_ID_AND_PASSWORD}|(?:{_PASSWORD_NAMES})(?:(?:는|은|가)? ?[:=] ?|(?:는|은) | is |(?<=[가-힣]) ))"
-    r"(?P<part>[A-Za-z0-9!@#][A-Za-z0-9!@#$^~*_+-]{7,63})"
-    r"(?![A-Za-z0-9!@#$^~*_+/\\({\[<:\"'-]|\.[A-Za-z0-9]| ?(?:처럼|같은|[과와] 같))"
+_BEARER = re.compile(
+    r"(?<![A-Za-z])(?:(?i:bearer)|KakaoAK|(?i:authorization)[\"']?: *[\"']?(?i:basic)) +(?P<part>[A-Za-z0-9._~+/-]{20,512}=*)(?![A-Za-z0-9._~+/-])"
 )
-"""A password without quotes in a sentence or in settings."""
-_QUOTED_PASSWORD = re.compile(
-    rf"(?:(?<![A-Za-z])|(?<=_))(?:{_PASSWORD_NAMES})[\"']?[ \t]*(?:[:=]|=>)[ \t]*(?P<quote>[\"'])(?P<part>[^\"'\s<>]{{8,64}})(?P=quote)"
-)
-_BEARER = re.compile(r"(?<![A-Za-z])(?i:bearer) +(?P<part>[A-Za-z0-9._~+/-]{20,512}=*)(?![A-Za-z0-9._~+/-])")
-"""RFC 6750."""
-_COMMAND = re.compile(
-    r"(?<![A-Za-z])(?:mysql(?:dump|admin)?(?: [^\n]{0,80})? -p|sshpass -p ?|redis-cli(?: [^\n]{0,80})? -a )"
-    r"(?P<part>[^\s\"'<>|;$-][^\s\"'<>|;]{5,63})(?!\S)"
-)
-"""A password among the options of a command."""
-_NUMBERED = re.compile("_[0-9]{3}")
-_SIGN = re.compile("[!@#$^~*]")
-_LOGIN_OR_HASH = re.compile(r"[^@]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}|[0-9A-Fa-f]+|[^@]*(?:\$\(|\$\{|#\{).*")
+"""RFC 6750, RFC 7617 and Kakao's."""
 _PUBLIC_ADDRESS = re.compile("0[xX][0-9A-Fa-f]{40}")
 _SETTING_BEFORE = re.compile(r"(?:\A|\n)(?:export )?[A-Za-z0-9_.-]*\Z")
-_PLACEHOLDER = re.compile(
+PLACEHOLDER = re.compile(
     r"(?i:example|your|change|insecure|dummy|placeholder|password|passwd|sample|foobar|secret|token|x{4})|\*{3}|\.{3}|\$|\{|%[(s]"
 )
-_WORDS = "user username root admin pass pw pwd secret password passwd changeme postgres mysql guest xxx test"
+_WORDS = (
+    "token user username root admin pass pw pwd secret password passwd changeme postgres mysql guest xxx test"
+)
 _WEAK = frozenset(_WORDS.split())
 _PATH = re.compile(r"(?:/[a-z0-9_-]+){2,}")
 _SLUG = re.compile(
@@ -82,6 +69,11 @@ def bits_per_character(text: str) -> float:
     return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
 
 
+def _check_key_block(match: Match) -> Part | None:
+    """Requires characters of a key between the lines, which code that looks for them does not have."""
+    return match.span() if _OF_A_KEY.search(match["key"]) else None
+
+
 def _check_token(match: Match) -> Part | None:
     """Rejects published examples, placeholders, and the words of an address: ``/news/sk-hynix-...``."""
     token = match[0]
@@ -93,7 +85,7 @@ def _check_token(match: Match) -> Part | None:
 def _check_url(match: Match) -> Part | None:
     """Masks only the password; rejects a variable, a word for password, and a hidden password."""
     part = match["part"]
-    return None if part.lower() in _WEAK or part[0] in "$*{%[" or "•" in part else match.span("part")
+    return None if part.lower() in _WEAK or part[0] in "$*{%[\\" or "•" in part else match.span("part")
 
 
 def _check_assigned(match: Match) -> Part | None:
@@ -103,11 +95,11 @@ def _check_assigned(match: Match) -> Part | None:
     mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
     if (
         not mixed
-        or _PLACEHOLDER.search(value)
+        or PLACEHOLDER.search(value)
         or _PATH.fullmatch(value)
         or _PUBLIC_ADDRESS.fullmatch(value)
         or "://" in value
-        or bits_per_character(value) < (TOKEN_BITS if _HEX.fullmatch(value) else ASSIGNED_BITS)
+        or bits_per_character(value) < _bits_needed(value)
     ):
         return None
     if group == "plain" and len(value) < LONG_VALUE and not _is_setting(match, value):
@@ -115,49 +107,36 @@ def _check_assigned(match: Match) -> Part | None:
     return match.span(group)
 
 
+def _bits_needed(value: str) -> float:
+    """Bits per character of a random value; short ones have fewer characters that could differ."""
+    return TOKEN_BITS if _HEX.fullmatch(value) or len(value) < 12 else ASSIGNED_BITS
+
+
 def _is_setting(match: Match, value: str) -> bool:
-    """True for a password of small and capital letters and digits that is a line of settings: ``DB_PASSWORD=...``."""
+    """True for a value of small and capital letters and digits that is a line of settings: ``DB_PASSWORD=...``."""
     mixed = re.search("[a-z]", value) and re.search("[A-Z]", value)
     named = match[0].lower().startswith(("password=", "passwd="))
+    random = named or len(re.findall("[0-9]", value)) > 1
     before = _SETTING_BEFORE.search(match.string, max(0, match.start() - 64), match.start())
-    return bool(mixed and named and before and match.string[match.end() : match.end() + 1] in ("", "\n"))
-
-
-def _check_password(match: Match) -> Part | None:
-    """Requires a letter, a digit and a sign, which words, names in code and hints at a password do not have together; an
-    underscore counts before three digits, and behind a Korean word anywhere."""
-    value = match["part"]
-    korean = re.match("[가-힣]", match[0]) is not None
-    signed = _SIGN.search(value) or _NUMBERED.search(value) or (korean and "_" in value)
-    if not (signed and re.search("[0-9]", value) and re.search("[A-Za-z]", value)):
-        return None
-    if _PLACEHOLDER.search(value.replace("$", "")) or _LOGIN_OR_HASH.fullmatch(value):
-        return None
-    return match.span("part")
+    return bool(mixed and random and before and match.string[match.end() : match.end() + 1] in ("", "\n"))
 
 
 def _check_bearer(match: Match) -> Part | None:
     """Requires letters, digits and high entropy; rejects placeholders."""
     value = match["part"]
     mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
-    random = mixed and bits_per_character(value) >= ASSIGNED_BITS
-    return match.span("part") if random and not _PLACEHOLDER.search(value) else None
-
-
-def _check_command(match: Match) -> Part | None:
-    value = match["part"]
-    mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
-    return match.span("part") if mixed and not _PLACEHOLDER.search(value.replace("$", "")) else None
+    random = mixed and bits_per_character(value) >= _bits_needed(value)
+    return match.span("part") if random and not PLACEHOLDER.search(value) else None
 
 
 PATTERNS = (
-    Pattern("secret", r"BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY", _KEY_BLOCK, mask_whole, as_is=True, spans_lines=True),
+    Pattern("secret", r"BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY", _KEY_BLOCK, _check_key_block, as_is=True, spans_lines=True),
     Pattern(
         "secret",
         r"A[KS]IA[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22}|glpat-[A-Za-z0-9_-]{20}|xox[abeoprs]-[A-Za-z0-9-]{20}|"
         r"xapp-[0-9]-[A-Za-z0-9]|sk-[A-Za-z0-9_-]{32}|hf_[A-Za-z0-9]{34}|AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{28}|ya29\.[A-Za-z0-9_-]{20}|"
         r"[sr]k_(?:live|test)_[A-Za-z0-9]{24}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50}|SG\.[A-Za-z0-9_-]{22}\.|[0-9]{8}:AA[A-Za-z0-9_-]{33}|"
-        r"eyJ[A-Za-z0-9_-]{8}",
+        r"eyJ[A-Za-z0-9_-]{8}|\.[GXY][A-Za-z0-9_-]{5}\.[A-Za-z0-9_-]{27}|gsk_|xai-|nvapi-|dckr_pat_|dop_v1_|ntn_|shp(?:at|ss|ca|pa)_|figd_|sbp_|hvs\.",
         _TOKEN,
         _check_token,
         as_is=True,
@@ -165,9 +144,5 @@ PATTERNS = (
     Pattern("secret", r"hooks\.slack\.com/services/T", _WEBHOOK, lambda match: match.span("part"), as_is=True),
     Pattern("secret", r"://[^ \n\t\r/:@\"'<>]{0,64}:[^ \n\t\r/@\"'<>]{3,128}@", _URL, _check_url, as_is=True),
     Pattern("secret", rf"(?:{_NAMES})[\"']?[ \t]*[:=]>?[ \t]*[\"'A-Za-z0-9/+_-]", _ASSIGNED, _check_assigned, as_is=True),
-    Pattern("secret", rf"(?:{_PASSWORD_NAMES})(?:(?:는|은|가)? ?[:=] ?|(?:는|은)? | is )[A-Za-z0-9!@#]", _PASSWORD, _check_password, as_is=True),
-    Pattern("secret", rf"(?:{_PASSWORD_NAMES})[\"']?[ \t]*[:=]>?[ \t]*[\"'][^\"' \t\n<>]{{8}}", _QUOTED_PASSWORD, _check_password, as_is=True),
-    Pattern("secret", r"(?i:bearer) +[A-Za-z0-9._~+/-]{20}", _BEARER, _check_bearer, as_is=True),
-    Pattern("secret", rf"/ ?(?:{_PASSWORD_NAMES}) ?[:=]", _PASSWORD, _check_password, as_is=True),
-    Pattern("secret", r"mysql[^\n]{0,90} -p[^ \n]|sshpass -p|redis-cli[^\n]{0,90} -a ", _COMMAND, _check_command, as_is=True),
+    Pattern("secret", r"(?i:bearer|kakaoak|basic) +[A-Za-z0-9._~+/-]{20}", _BEARER, _check_bearer, as_is=True),
 )  # fmt: skip

@@ -39,21 +39,24 @@ _TOUCHES_RRN = touching("rrn|jumin|ssn|id|no|number")
 _RRN_NAMED = re.compile(
     r"주민(?![세센])|외국인 ?등록|외국인 ?번호|거소|(?i:\brrn(?![A-Za-z])|jumin|resident reg)"
 )
+_RRN_NAMED_BEHIND = re.compile(rf" ?\(? ?(?:{_RRN_NAMED.pattern})")
 # "회원번호", "증권번호": the number of something else than a registration
-_OTHER_NUMBER = re.compile(r"[가-힣](?<!주민)(?<!등록)(?<!식별)번호[^0-9A-Za-z가-힣]{0,4}\Z")
+_OTHER_NUMBER = re.compile(r"[가-힣](?:(?<!주민)(?<!등록)(?<!식별)번호| ?코드)[^0-9A-Za-z가-힣]{0,4}\Z")
 _CORPORATE = re.compile("(?i:corporate|corporation|company|business) (?i:reg)|법인 ?\\Z")
 _AMOUNT = re.compile(r" ?(?:원(?![본천고금장생])|명(?![의단])|개(?![인명])|건(?![강물])|호(?![가-힣]))")
 _PERSON = re.compile("성명|이름|성함|생년|출생|사망|망인|고인|본인|환자|세대주|상속|할머니|할아버지|어르신")
 _PASSPORT = re.compile(
-    r"(?<![0-9A-Za-z_-])(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[MSRGDO] [0-9]{8}|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_-])"
+    r"(?<![0-9A-Za-z_])(?<![0-9A-Za-z]-)(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[MSRGDO] [0-9]{8}|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_-])"
 )
 _PASSPORT_NAMED = re.compile(r"여권|旅券|(?i:passport)")
 _PRODUCT = re.compile(r"모델|품번|제품|상품|부품|시리얼|도면|재고|(?i:part|model|sku|serial)")
 _DRIVER = re.compile(
-    START + r"(?:1[1-9]|2[0-8])(?P<s>[- ]?)[0-9]{2}(?P=s)[0-9]{6}(?P=s)[0-9]{2}" + END
+    START + r"(?:1[1-9]|2[0-8])(?P<s> - |[- .]?)[0-9]{2}(?P=s)[0-9]{6}(?P=s)[0-9]{2}" + END
     + r"|(?P<region>서울|부산|대구|인천|광주|대전|울산|세종|경기|강원|충북|충남|전북|전남|경북|경남|제주)[ -]?[0-9]{2}-[0-9]{6}-[0-9]{2}"
     + END
 )  # fmt: skip
+_YEARS_OF_NOBODY = frozenset(map(str, range(31, 50)))
+"""Years of issue that are long ago or to come."""
 _TOUCHES_DRIVER = touching("driver|licen[cs]e|no|number")
 _DRIVER_NAMED = re.compile(r"면허(?!세)|(?i:driver(?![ _-]?(?:id|version|build|date|code))|licen[cs]e)")
 _DATED = re.compile("(?:날짜|일자|일시|기간)[^0-9A-Za-z가-힣]{0,4}\\Z")
@@ -72,6 +75,7 @@ def _check_rrn(match: Match) -> Part | None:
     gender, rest = match[5], match[6] or ""
     title = title_of_column(match)
     named = _RRN_NAMED.search(text_before(match, 24)) is not None or _RRN_NAMED.search(title) is not None
+    named = named or _RRN_NAMED_BEHIND.match(text_after(match, 12)) is not None
     thing = (
         is_number_of_thing(match)
         or _OTHER_NUMBER.search(text_before(match, 12))
@@ -111,7 +115,12 @@ def _check_passport(match: Match) -> Part | None:
     title = title_of_column(match)
     if any(map(_PASSPORT_NAMED.search, (near, text_after(match, 6), title))):
         return match.span()
-    thing = _PRODUCT.search(near) or _PRODUCT.search(title) or is_number_of_thing(match)
+    thing = (
+        _PRODUCT.search(near)
+        or _PRODUCT.search(title)
+        or _PRODUCT.match(text_after(match, 8).lstrip())
+        or is_number_of_thing(match)
+    )
     return match.span() if match["new"] and not thing else None
 
 
@@ -127,14 +136,15 @@ def _check_driver(match: Match) -> Part | None:
         words.search(front) for words in (_ACCOUNT_NAMED, _DATED, _OTHER_NUMBER)
     ):
         return None
-    return match.span() if match["region"] or match["s"] == "-" else None
+    hyphens = match["s"] == "-" and match[0][3:5] not in _YEARS_OF_NOBODY
+    return match.span() if match["region"] or hyphens else None
 
 
 PATTERNS = (
     Pattern("rrn", rf"[0-9]{{2}}[01][0-9][0-3][0-9] ?[{DASHES}]? ?[0-9][0-9{_HIDDEN}]{{6}}", _RRN, _check_rrn),
     Pattern("rrn", rf"[0-9]{{6}} ?[{DASHES}]? ?[0-9{_HIDDEN}]", _RRN, _check_rrn, "주민|외국인|거소|(?i:rrn|jumin|resident reg)"),
     Pattern("driver", rf"[0-9]{{2}}[{DASHES}][0-9]{{6}}[{DASHES}][0-9]{{2}}", _DRIVER, _check_driver),
-    Pattern("driver", r"[12][0-9](?:[0-9]{10}| [0-9]{2} [0-9]{6} [0-9]{2})", _DRIVER, _check_driver, "면허|(?i:driver|licen[cs]e)"),
+    Pattern("driver", rf"[12][0-9](?:[0-9]{{10}}|[ .][0-9]{{2}}[ .][0-9]{{6}}[ .][0-9]{{2}}| ?[{DASHES}] ?[0-9]{{2}} ?[{DASHES}] ?[0-9]{{6}} ?[{DASHES}])", _DRIVER, _check_driver, "면허|(?i:driver|licen[cs]e)"),
     Pattern("passport", r"[MSRGDO][0-9]{3}[A-Z][0-9]{4}", _PASSPORT, _check_passport),
     Pattern("passport", r"[0-9]{7}", _PASSPORT, _check_passport, "여권|旅券|(?i:passport)"),
 )  # fmt: skip

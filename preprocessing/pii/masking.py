@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from preprocessing.config.languages import KINDS
 from preprocessing.documents import Counts, replace_rows
-from preprocessing.pii import contact, credentials, identity, ip_addresses, money
+from preprocessing.pii import contact, credentials, identity, ip_addresses, money, passwords
 from preprocessing.pii.candidates import Candidate, Candidates
 from preprocessing.pii.pattern import Pattern, to_plain
 from preprocessing.pii.table_columns import TitleLines
@@ -31,6 +31,7 @@ EXAMPLE_CHARACTERS_BEFORE = 60
 # The first pattern wins where two match, so the more certain checks come first.
 PATTERNS: tuple[Pattern, ...] = (
     *credentials.PATTERNS,
+    *passwords.PATTERNS,
     *contact.EMAILS,
     *identity.PATTERNS,
     *money.CARDS,

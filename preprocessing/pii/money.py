@@ -63,8 +63,10 @@ _TEST_NUMBERS = (
 )
 _PUBLISHED_FOR_TESTS = frozenset(_TEST_NUMBERS.split())
 
-_BANK = "은행|뱅크|농협|수협|신협|새마을금고|우체국"
-_BANK_NOT_TREE = _BANK.replace("은행", "은행(?!잎|나무|알(?!림))")
+_BANK = "은행|뱅크|농협|수협|신협|새마을(?:금고)?|우체국"
+_BANK_NOT_TREE = _BANK.replace("은행", "은행(?!잎|나무|알(?!림))").replace(
+    "새마을(?:금고)?", "새마을(?:금고|(?![호운회부]))"
+)
 _SHORT_BANK = "신한|국민|기업|부산|대구|광주|전북|경남|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK|KB|NH"
 _ACCOUNT = re.compile(
     START
@@ -77,7 +79,9 @@ _BEFORE_ACCOUNT = re.compile(
 )
 _BANK_BEFORE = re.compile(rf"(?:{_SHORT_BANK})[ :]{{0,2}}\Z")
 _BRAND = re.compile("(?:신한|KB ?국민|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK ?기업)[ :]{0,2}\\Z")
-_FORM_OF_BANK = re.compile("우리[ :]{0,2}1[0-9]{3}-[0-9]{3}-[0-9]{6}|하나[ :]{0,2}[0-9]{3}-[0-9]{6}-[0-9]{5}")
+_FORM_OF_BANK = re.compile(
+    "우리[ :]{0,2}(?:1[0-9]{3}-[0-9]{3}-[0-9]{6}|100[25][0-9]{9})|하나[ :]{0,2}[0-9]{3}-[0-9]{6}-[0-9]{5}"
+)
 """Names of banks that are words, too, count before the form of their accounts."""
 _TRANSFER_BEHIND = re.compile(r" ?(?:으?로 ?)?(?:입금|송금|이체)")
 _AFTER_ACCOUNT = re.compile(
@@ -87,6 +91,7 @@ _DATE = re.compile(r"(?:19|20)[0-9]{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12][0-9]|3
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,2}-")
 _NOT_A_NUMBER_OF = re.compile(r" ?(?:[천만억]? ?원|점|명|개|건|장(?![가-힣])|주|호|달러|%)")
 _COMPANY = re.compile(r"사업자|등록 ?번호|고객센터|대표번호|전화")
+_AMOUNT_BEFORE = re.compile(r"(?:액[은이]?|USD|KRW|EUR|JPY|CNY|[$₩])[ :]{0,2}\Z")
 _COMPANY_BEHIND = re.compile(r" ?\(?사업자")
 
 
@@ -136,6 +141,7 @@ def _check_account(match: Match) -> Part | None:
     if (
         is_number_of_thing(match)
         or _COMPANY.search(front[-14:])
+        or _AMOUNT_BEFORE.search(front)
         or _COMPANY_BEHIND.match(text_after(match, 8))
     ):
         return None

@@ -16,7 +16,8 @@ sets had missed); precision and recall of all kinds were 0.964 and
 each run once, round 16 of three more, round 17 of five of addresses, two of telephones and one of the others, filled with random numbers, rounds
 18 to 22 of one set of addresses each, round 23 of two sets of the other kinds, rounds
 24 to 31 of one set of addresses each (29 to 31 are J, K and L), rounds 32 to 34 of sets of the other kinds, round 35 of set N
-(addresses), round 36 of set O (the others), rounds 37 and 38 of the sets P and Q (all kinds), round 39 of set S (addresses); docs/data-quality.md has their numbers. Expect the numbers of a first run on unseen text.
+(addresses), round 36 of set O (the others), rounds 37 and 38 of the sets P and Q (all kinds), round 39 of set S (addresses), rounds 40 to 44 of the sets U to Y (U, V and W all kinds, X
+secrets and addresses, Y secrets); docs/data-quality.md has their numbers. Expect the numbers of a first run on unseen text.
 """
 
 from __future__ import annotations

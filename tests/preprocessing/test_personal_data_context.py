@@ -73,11 +73,46 @@ def test_the_address_of_a_contract_is_public_and_a_private_key_is_not(name):
         ("mysql -u root -p", " shop"),
         ("sshpass -p ", " ssh root@host"),
         ("redis-cli -a ", " ping"),
+        ("requirepass ", ""),
+        ("sshpass -p '", "' ssh root@host"),
+        ("curl -u admin:", " http://localhost"),
+        ("docker login -u kim -p ", ""),
+        ("- **비밀번호**: `", "`"),
+        ("임시 비밀번호 [", "]"),
+        ("비밀번호(초기): ", ""),
+        ("Password for admin: ", ""),
+        ("비번이 ", "인 계정"),
+        ("비밀번호 → ", ""),
+        ("| ID | 비밀번호 |\n|---|---|\n| kim | `", "` |"),
+        ("<password>", "</password>"),
+        ('<add key="Password" value="', '" />'),
+        ("define('DB_PASSWORD', '", "');"),
+        ('$db_pass = "', '";'),
+        ('mysqli_connect("localhost", "root", "', '", "shop")'),
+        ("CREATE USER 'app' IDENTIFIED BY '", "'"),
+        ("관리자 계정: admin / ", ""),
+        ("root / ", ""),
     ],
 )
 def test_a_password_without_quotes(before, behind):
     value = "Tiger#12" + "57x"
     assert mask(f"{before}{value}{behind}")[0] == f"{before}<|secret|>{behind}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "비밀번호: {}",
+        "- PW: {}",
+        "ID: kim / PW: {}",
+        "비밀번호는 {}입니다",
+        '"password": "{}"',
+        "계정: kim / {}",
+    ],
+)
+def test_letters_and_digits_are_a_password_where_nothing_else_can_be_meant(line):
+    assert mask(line.format("gaon2025"))[0] == line.format("<|secret|>")
+    assert mask(line.format("Sha256"))[1] == {}
 
 
 @pytest.mark.parametrize(
@@ -94,6 +129,13 @@ def test_a_password_without_quotes(before, behind):
         "비밀번호는 user123!처럼 쉬우면 안 된다",
         "mysql -P3306 -p",
         "if password != a1#b2c3d4:",
+        "['email', 'password', 'address12']",
+        "password server#1:",
+        "| 비밀번호 | 10자리 |",
+        "| 항목 | 비밀번호 |\n|---|---|\n| 방식 | bcrypt12 |",
+        "로그인/회원가입 화면2",
+        "account: savings / checking1",
+        "비밀번호: 첫 로그인 후 변경1!",
     ],
 )
 def test_what_is_no_password(line):
@@ -137,6 +179,51 @@ def test_numbers_of_drawings_files_networks_and_identifiers_stay(text):
 )
 def test_a_form_or_a_frame_is_enough(kind, text):
     assert mask(text)[1] == {kind: 1}
+
+
+@pytest.mark.parametrize(
+    "name", ["api.key", "serviceKey", "signingKey", "X-Naver-Client-Secret", "Authorization: KakaoAK"]
+)
+def test_keys_of_services(name):
+    separator = " " if "KakaoAK" in name else "="
+    value = "c7Qm" + "2kXv9LpT4zRw8NbY5hDj3sGf6aEu%2B"[: 22 if separator == " " else None]
+    assert mask(f"{name}{separator}{value}")[0] == f"{name}{separator}<|secret|>"
+
+
+def test_code_that_looks_for_a_key_is_none():
+    begin, end = "-----BEGIN OPENSSH PRIVATE " + "KEY-----", "-----END OPENSSH PRIVATE " + "KEY-----"
+    assert mask(f'start = "{begin}"\nend = "{end}"')[1] == {}
+    assert mask(f"{begin}\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU\n{end}")[1] == {"secret": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("driver", "면허번호: 11 - 93 - 578802 - 48"),
+        ("driver", "면허정보 11.92.782227.54"),
+        ("passport", "여권번호-M99046524"),
+        ("rrn", "910909 1828836 (주민번호)"),
+        ("account", "새마을 9002-1831-0052-1"),
+        ("account", "우리 1002864137905"),
+    ],
+)
+def test_numbers_with_other_signs_between_or_their_name_behind(kind, text):
+    assert mask(text)[1] == {kind: 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "라이선스 키 11-22-333333-44",
+        "프로젝트 코드 12-23-456789-01",
+        "상자 12-34-567890-12",  # no license of 1934
+        "송금액 USD 1234567890",
+        "코드 D123A4567 부품",
+        "새마을호 예매 입장 1234567890",
+    ],
+)
+def test_numbers_of_other_things(text):
+    assert mask(text)[1] == {}
 
 
 def test_the_mark_of_a_string_in_code_stays():
