@@ -14,7 +14,7 @@ from preprocessing.markup.restructured_tables import TABLES, convert_table
 from preprocessing.markup.small_text import convert_small_text
 
 ADORNMENT = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}[ \t]*")
-DIRECTIVE = re.compile(r"[ \t]*\.\. +(?:([A-Za-z가-힣][\w.:+-]{0,60}?)::(?:[ \t]+(.*))?|.*)")
+DIRECTIVE = re.compile(r"[ \t]*\.\. +(?:([A-Za-z가-힣][\w.:+-]{0,60}?) ?::(?:[ \t]+(.*))?|.*)")
 OPTION = re.compile(r"[ \t]*:[\w-]{1,40}:(?:[ \t]+.*)?")
 _OPTION_VALUE = re.compile(r"[ \t]*:([\w-]{1,40}):[ \t]+(.*)")
 CODE = frozenset((
@@ -262,12 +262,18 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
         return ["", text, ""] if text else [], end
     if name in REMOVED or "replace" in name or (name in OF_PROGRAMS and not body):
         return [], end
+    if not (argument or body):  # a card whose text is in its options
+        title, text = (
+            _option_of(options, *names)
+            for names in (("header", "title"), ("description", "card_description"))
+        )
+        return ["", f"**{title}**" if title else "", "", _convert_inline(text), ""], end
     return _convert_note(name, "" if name in MODULES else argument, body, signatures), end
 
 
-def _option_of(options: list[str], name: str) -> str:
-    """The value of ``:name: value``; the empty text without one."""
-    found = (match for match in map(_OPTION_VALUE.fullmatch, options) if match and match[1] == name)
+def _option_of(options: list[str], *names: str) -> str:
+    """The value of the first option with one of the names, ``:name: value``; the empty text without one."""
+    found = (match for match in map(_OPTION_VALUE.fullmatch, options) if match and match[1] in names)
     return next((match[2].strip() for match in found), "")
 
 
