@@ -14,7 +14,7 @@ from preprocessing.markup.restructured_tables import TABLES, convert_table
 from preprocessing.markup.small_text import convert_small_text
 
 ADORNMENT = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}[ \t]*")
-DIRECTIVE = re.compile(r"[ \t]*\.\. +(?:([A-Za-z가-힣][\w.:+-]{0,60}?)::(?:[ \t]+(.*))?|.*)")
+DIRECTIVE = re.compile(r"[ \t]*\.\. +(?:([A-Za-z가-힣][\w.:+-]{0,60}?) ?::(?:[ \t]+(.*))?|.*)")
 OPTION = re.compile(r"[ \t]*:[\w-]{1,40}:(?:[ \t]+.*)?")
 _OPTION_VALUE = re.compile(r"[ \t]*:([\w-]{1,40}):[ \t]+(.*)")
 CODE = frozenset((
@@ -32,6 +32,10 @@ NOTES = frozenset((
     "admonition", "deprecated", "versionadded", "versionchanged", "deprecated-removed", "versionremoved",
     "topic", "sidebar", "impl-detail",
 ))  # fmt: skip
+LAYOUT = frozenset(("grid", "grid-item", "container", "tab-set", "tabs", "card-carousel"))
+"""Directives that only arrange what they contain; their argument is a number of columns or a class."""
+TITLED = frozenset(("grid-item-card", "card", "tab-item", "tab", "group-tab", "dropdown"))
+"""Directives whose argument is a title."""
 MODULES = frozenset(("module", "py:module", "automodule"))
 OF_PROGRAMS = MODULES | {"autoclass", "autofunction"}
 """Directives that stand for text of a program; they stay where they contain text."""
@@ -51,6 +55,7 @@ VERSIONS = {
     "versionremoved": "Removed in version",
 }
 _ROLE = re.compile(r":(?:[a-zA-Z][\w+-]{0,30}:){1,2}`([^`\n]{1,500}(?:\n[^`\n]{1,500})?)`")
+_ICON = re.compile(r"(?<!`):(?:octicon|fa[bsr]?|material-[a-z]{1,12}):`[^`\n]{1,100}`(?!`)[ \t]*")
 _TITLED = re.compile(r"(.{1,450}?)\s*<[^<>]{1,450}>", re.DOTALL)
 _LINK = re.compile(r"`([^`<>\n]{1,300}(?:\n[^`<>\n]{1,300})?)\s*(?:<[^<>`\n]{1,500}>)?`__?(?![\w`])")
 _NAMED = re.compile(r"(?<![\w`])([^\W_][\w.-]{0,80}[^\W_])__?(?!\w)(?=[\s,.;:!?)\]가-힣\x1f]|$)")
@@ -245,9 +250,8 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
     if name == "math":
         formula = "\n".join(filter(None, [argument, *body])).strip()
         return (["", f"$$\n{formula}\n$$", ""] if formula else []), end
-    if (
-        name not in NOTES and not argument and _looks_like_code(body)
-    ):  # of an extension, such as click:example
+    is_prose = name in NOTES or name in LAYOUT or name in TITLED
+    if not is_prose and not argument and _looks_like_code(body):  # of an extension, such as click:example
         return _fence("", body), end
     if name in ("image", "figure"):
         alternative = _option_of(options, "alt")
@@ -258,12 +262,18 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
         return ["", text, ""] if text else [], end
     if name in REMOVED or "replace" in name or (name in OF_PROGRAMS and not body):
         return [], end
+    if not (argument or body):  # a card whose text is in its options
+        title, text = (
+            _option_of(options, *names)
+            for names in (("header", "title"), ("description", "card_description"))
+        )
+        return ["", f"**{title}**" if title else "", "", _convert_inline(text), ""], end
     return _convert_note(name, "" if name in MODULES else argument, body, signatures), end
 
 
-def _option_of(options: list[str], name: str) -> str:
-    """The value of ``:name: value``; the empty text without one."""
-    found = (match for match in map(_OPTION_VALUE.fullmatch, options) if match and match[1] == name)
+def _option_of(options: list[str], *names: str) -> str:
+    """The value of the first option with one of the names, ``:name: value``; the empty text without one."""
+    found = (match for match in map(_OPTION_VALUE.fullmatch, options) if match and match[1] in names)
     return next((match[2].strip() for match in found), "")
 
 
@@ -277,6 +287,8 @@ def _convert_note(name: str, argument: str, body: list[str], signatures: list[st
     inner = list(_convert_nested(body))
     if name in NOTES:
         return ["", _note_title(name, _convert_inline(argument)), *inner, ""]
+    if name in LAYOUT or name in TITLED:
+        return ["", _convert_inline(_title_of_nested(name, argument)), "", *inner, ""]
     titles = [line for signature in filter(None, (argument, *signatures)) for line in (f"`{signature}`", "")]
     return ["", *titles, *inner, ""]
 
@@ -312,8 +324,12 @@ def _convert_nested(body: list[str]) -> Iterator[str]:
             if name in REMOVED or not name or (name in OF_PROGRAMS and all(map(OPTION.fullmatch, text))):
                 _, at = _read_body(body, at + 1, _indent(line))
                 continue
-            pending.append(_title_of_nested(name, argument))
+            is_block = name in LAYOUT or name in TITLED
+            title = _title_of_nested(name, argument)
+            pending += ["", title, ""] if is_block else [title]
             at += 1
+            while is_block and at < len(body) and OPTION.fullmatch(body[at]):
+                at += 1
         else:
             pending.append(line)
             at += 1
@@ -321,8 +337,10 @@ def _convert_nested(body: list[str]) -> Iterator[str]:
 
 
 def _title_of_nested(name: str, argument: str) -> str:
-    if name == "rubric":
-        return f"**{argument}**" if argument else ""
+    if name in LAYOUT:
+        return ""
+    if name == "rubric" or name in TITLED:
+        return f"**{argument.strip()}**" if argument.strip() else ""
     return _note_title(name, argument) if name in NOTES else f"`{argument}`"
 
 
@@ -352,7 +370,7 @@ def _convert_inline(text: str) -> str:
         name = match[0][1:].partition("`")[0].rstrip(":").split(":")[-1]
         return _convert_role(name, match[1], protect_code)
 
-    text = _LITERAL.sub(lambda match: protect_code(match[1]), text)
+    text = _ICON.sub("", _LITERAL.sub(lambda match: protect_code(match[1]), text))
     text = _GLUE.sub(_GLUED, text)
     has_small = any(f":{role}:`" in text for role in _SMALL)
     text = _ROLE.sub(convert_role, text)
@@ -372,7 +390,7 @@ def _convert_role(name: str, content: str, protect_code: Callable[[str], str]) -
         return f"${content}$"
     if name in _SMALL:
         return f"<{_SMALL[name]}>{content}</{_SMALL[name]}>"
-    if name in _PROSE_ROLES:
+    if name in _PROSE_ROLES or name.startswith("bdg-"):
         return title
     title = title.lstrip("!")
     return protect_code(title[1:].rpartition(".")[2] if title.startswith("~") else title)

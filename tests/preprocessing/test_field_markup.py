@@ -61,6 +61,14 @@ def test_code_inside_a_line_of_latex_never_changes(code):
         (".. raw:: html\n\n   <h2>꽃 심기</h2>\n   <p>봄에 <b>씨</b>를 뿌린다.</p>\n\n글", "## 꽃 심기\n\n봄에 씨를 뿌린다.\n\n글"),
         (".. raw:: html\n\n   <iframe src=\"a\"></iframe>\n\n.. raw:: latex\n\n   \\newpage\n\n글", "글"),
         ("- 들꽃\n\n    산에 핀다.", "- 들꽃\n\n    산에 핀다."),
+        (".. grid:: 1 1 2 2\n   :gutter: 3\n\n   .. grid-item-card:: :octicon:`cpu;1.5em` 들꽃\n      :link: https://a.kr\n\n      산에 핀다.", "**들꽃**\n\n   산에 핀다."),
+        (".. grid-item-card:: 들꽃\n   :link: a\n\n   :bdg-info:`봄` 산에 핀다.", "**들꽃**\n\n봄 산에 핀다."),
+        (".. tab-set::\n\n   .. tab-item:: 서울\n      :sync: a\n\n      .. code-block:: sh\n\n         ls", "**서울**\n\n```sh\nls\n```"),
+        (".. note ::\n  산에 핀다.\n\n글", "**Note:**\n산에 핀다.\n\n글"),
+        (".. code-block :: sh\n\n   ls", "```sh\nls\n```"),
+        (".. customcarditem::\n   :header: 들꽃\n   :card_description: 산에 핀다.\n   :link: a.html", "**들꽃**\n\n산에 핀다."),
+        (".. container:: cards\n\n   산에 핀다.", "산에 핀다."),
+        ("``:octicon:`cpu` ``는 그림이다.", "`:octicon:`cpu` `는 그림이다."),
     ],
 )  # fmt: skip
 def test_rst_keeps_powers_and_the_cells_of_tables(rst, markdown):
