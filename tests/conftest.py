@@ -79,7 +79,6 @@ LONGEST = (
     "test_stopped_validation.py",
     "test_failed_saves.py",
     "test_real_slurm.py",
-    "test_layers.py",
 )
 COMPILE = """
 from preprocessing.running.compilation import compile_groups
