@@ -1,6 +1,7 @@
 """Selects the rows and lines of a column that may contain personal data, and their patterns.
 
-Owns the two scans of ``matching.Matcher``: over the rows, and over the lines of the matching rows.
+Owns the scans of ``matching.Matcher``: over the rows for hints, over those with a hint for words that its pattern needs, and over
+the lines of the matching rows.
 """
 
 from __future__ import annotations
@@ -38,21 +39,15 @@ class Candidates:
 
     def __init__(self, patterns: Sequence[Pattern], engine: Engine | None = None):
         self._patterns = list(patterns)
-        named = {_WIDE: _WIDE_HINT}
-        for number, pattern in enumerate(self._patterns):
-            named[_hint_name(number)] = pattern.hint
-            if pattern.needs is not None:
-                named[_needs_name(number)] = pattern.needs
-        self._matcher = Matcher(named, engine)
+        hints = {str(number): pattern.hint for number, pattern in enumerate(self._patterns)}
+        needs = {str(number): pattern.needs for number, pattern in enumerate(self._patterns) if pattern.needs}
+        self._hints = Matcher({_WIDE: _WIDE_HINT, **hints}, engine)
+        self._needs = Matcher({_WIDE: _WIDE_HINT, **needs}, engine)
 
     def find(self, column: pa.Array) -> list[Candidate]:
         """The candidates of a large_string column in the order of rows; lines count from 0."""
         by_row: dict[int, Candidate] = {}
-        hits = self._match(column)
-        for number, pattern in enumerate(self._patterns):
-            rows = hits[_hint_name(number)]
-            if pattern.needs is not None and len(rows):
-                rows = np.intersect1d(rows, hits[_needs_name(number)], assume_unique=True)
+        for pattern, rows in zip(self._patterns, self._rows_of(column)):
             for row in rows.tolist():
                 by_row.setdefault(row, Candidate(row)).patterns.append(pattern)
         candidates = [by_row[row] for row in sorted(by_row)]
@@ -60,36 +55,37 @@ class Candidates:
             self._add_lines(column, candidates)
         return candidates
 
-    def _match(self, column: pa.Array) -> dict[str, np.ndarray]:
-        """Rows by the name of what they match, as they are or, unless the pattern reads them ``as_is``, as plain text."""
-        hits = self._matcher.rows(column)
-        wide = hits[_WIDE]
-        if not len(wide):
-            return hits
-        texts = column.take(pa.array(wide)).to_pylist()
-        found = self._matcher.rows(pa.array(map(to_plain, texts), pa.large_string()))
-        for number, pattern in enumerate(self._patterns):
-            for name in () if pattern.as_is else (_hint_name(number), _needs_name(number)):
-                if len(rows := found.get(name, ())):
-                    hits[name] = np.union1d(hits[name], wide[rows])
-        return hits
+    def _rows_of(self, column: pa.Array) -> list[np.ndarray]:
+        """The rows of each pattern. What a pattern needs is sought only where there is a hint of such a pattern."""
+        hints = self._match(column, self._hints)
+        needing = {number: hints[number] for number, pattern in enumerate(self._patterns) if pattern.needs}
+        searched = np.unique(np.concatenate([np.empty(0, np.int64), *needing.values()]))
+        if len(searched):
+            needs = self._match(column.take(pa.array(searched)), self._needs)
+            for number, rows in needing.items():
+                hints[number] = np.intersect1d(rows, searched[needs[number]], assume_unique=True)
+        return [hints[number] for number in range(len(self._patterns))]
+
+    def _match(self, column: pa.Array, matcher: Matcher) -> dict[int, np.ndarray]:
+        """Rows by the number of the pattern, as they are or, unless the pattern reads them ``as_is``, as plain text."""
+        hits = matcher.rows(column)
+        wide = hits.pop(_WIDE)
+        if len(wide):
+            texts = column.take(pa.array(wide)).to_pylist()
+            found = matcher.rows(pa.array(map(to_plain, texts), pa.large_string()))
+            for name in hits:
+                if len(found[name]) and not self._patterns[int(name)].as_is:
+                    hits[name] = np.union1d(hits[name], wide[found[name]])
+        return {int(name): rows for name, rows in hits.items()}
 
     def _add_lines(self, column: pa.Array, candidates: list[Candidate]) -> None:
         lines, first_lines = lines_of(
             column.take(pa.array([candidate.row for candidate in candidates], pa.int64()))
         )
-        hits = self._match(lines)
+        hits = self._match(lines, self._hints)
         for number, pattern in enumerate(self._patterns):
-            numbers = hits[_hint_name(number)]
+            numbers = hits[number]
             indices = np.searchsorted(first_lines, numbers, side="right") - 1
             for index, line in zip(indices.tolist(), (numbers - first_lines[indices]).tolist()):
                 if pattern in candidates[index].patterns:
                     candidates[index].lines.setdefault(line, []).append(pattern)
-
-
-def _hint_name(number: int) -> str:
-    return f"hint {number}"
-
-
-def _needs_name(number: int) -> str:
-    return f"needs {number}"

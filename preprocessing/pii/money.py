@@ -38,6 +38,8 @@ _CARD = re.compile(
 _ROUND = re.compile("(?:[1-9][0-9]00[^0-9]{0,2}){4}")
 """A row of round figures."""
 _DIGIT = "(?:[ -]?[0-9])"
+# With all dashes in one class, this alone would take a tenth of the time of all hints.
+_HINT_OF_ANY_GROUPS = f"[2-69](?:[- ]?[0-9]){{12}}|[0-9][{DASHES[1:]}][0-9]"
 _CARD_IN_ANY_GROUPS = re.compile(
     START
     + rf"(?P<short>(?:[49]{_DIGIT}|5[1-5]|2[2-7]|35|6[0245]){_DIGIT}{{14}}|62{_DIGIT}{{15,17}}|(?:5[0678]|6[0-9]){_DIGIT}{{11,17}}|3[47]{_DIGIT}{{13}})"
@@ -157,7 +159,7 @@ def _check_account(match: Match) -> Part | None:
 _HINT_GAP = rf"[-{DASHES[1:]}·ㅡ. /]{{0,3}}"
 CARDS = (
     Pattern("card", rf"[2-69][0-9]{{3}}(?:{_HINT_GAP}[0-9]{{4}}){{2}}{_HINT_GAP}[0-9]|3[0-9]{{3}}{_HINT_GAP}[0-9]{{4}}{_HINT_GAP}[0-9]{{2}}{_HINT_GAP}[0-9]{{2}}", _CARD, _check_card),
-    Pattern("card", rf"[2-69](?:[-{DASHES[1:]} ]?[0-9]){{12}}", _CARD_IN_ANY_GROUPS, _check_card, f"{_CARD_WORDS}|cc|pan)"),
+    Pattern("card", _HINT_OF_ANY_GROUPS, _CARD_IN_ANY_GROUPS, _check_card, f"{_CARD_WORDS}|cc|pan)"),
 )  # fmt: skip
 ACCOUNTS = (
     Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{10}}|[0-9]{{3}} (?:[0-9]{{3}} [0-9]{{6}}|[0-9]{{4}} [0-9]{{4}} [0-9]{{2}})", _ACCOUNT, _check_account,
