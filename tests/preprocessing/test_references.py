@@ -146,7 +146,20 @@ def test_characters_without_width_keep_marks_apart(hidden, text, expected):
 
 def test_links_of_restructured_text_may_have_an_address_of_two_lines():
     text = "앞 `초안 <http://example.com/\ndocs/a.html>`_\\에 따라, `다른 것\n<http://example.com>`_ 끝. 값 < 3, `이름`_ > 4.\n"
-    assert rst_to_markdown(text).split() == "앞 초안에 따라, 다른 것 끝. 값 < 3, 이름 > 4.".split()
+    assert rst_to_markdown(text).split() == [
+        "앞",
+        "초안에",
+        "따라,",
+        "다른",
+        "것",
+        "끝.",
+        "값",
+        "<",
+        "3,",
+        "이름",
+        ">",
+        "4.",
+    ]
 
 
 def test_text_without_markdown_has_no_escapes():
