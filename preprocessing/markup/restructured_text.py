@@ -264,12 +264,11 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
         return ["", text, ""] if text else [], end
     if name in REMOVED or "replace" in name or (name in OF_PROGRAMS and not body):
         return [], end
-    if not (argument or body):  # a card whose text is in its options
-        title, text = (
-            _option_of(options, *names)
-            for names in (("header", "title"), ("description", "card_description"))
-        )
-        return ["", f"**{title}**" if title else "", "", _convert_inline(text), ""], end
+    text = "" if body else _option_of(options, "description", "card_description", "intro")
+    if not body and (text or not argument):  # a card whose text is in its options
+        title = _option_of(options, "header", "title")
+        heading = f"**{title}**" if title else f"`{argument}`" if argument else ""
+        return ["", heading, "", _convert_inline(text), ""], end
     return _convert_note(name, "" if name in MODULES else argument, body, signatures), end
 
 
