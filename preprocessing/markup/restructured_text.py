@@ -61,6 +61,7 @@ _LINK = re.compile(
     r"`([^`<>\n]{1,300}(?:\n[^`<>\n]{1,300})?)\s*(?:<[^<>`\n]{1,500}(?:\n[^<>`\n]{1,500})?>)?`__?(?![\w`])"
 )
 _NAMED = re.compile(r"(?<![\w`])([^\W_][\w.-]{0,80}[^\W_])__?(?!\w)(?=[\s,.;:!?)\]가-힣\x1f]|$)")
+_FOOTNOTE = re.compile(r"[ \t]*\.\. +\[(?:[^\]\n]{1,60}\] +(.*)|[#*]?[\w.-]{0,60}\][ \t]*)")
 _LITERAL = re.compile(r"``((?:[^`\n]|`(?!`)){1,1000})``(?!`)")
 _SUBSTITUTION = re.compile(r"\|(\w[\w .-]{0,60})\|(?!\|)")
 _PROSE_ROLES = frozenset((
@@ -225,7 +226,9 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
     body, end = _read_body(lines, at + 1, _indent(lines[at]))
     name = KOREAN_NAMES.get(match[1], match[1].lower()) if match and match[1] else ""
     if not name:
-        note = re.match(r"[ \t]*\.\. +\[[^\]\n]{1,60}\] +(.*)", lines[at])
+        note = _FOOTNOTE.fullmatch(lines[at])
+        if note and not note[1]:
+            return ["", *_convert_nested(body), ""], end
         return ([_convert_inline("\n".join([note[1], *body]))] if note else []), end
     argument = (match[2] or "").strip() if match else ""
     if name == "rubric":
