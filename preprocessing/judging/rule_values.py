@@ -100,6 +100,11 @@ def _is_verse(of: Columns, share: np.ndarray) -> np.ndarray:
     return is_own & (of("mean_line_length") <= LONGEST_VERSE)
 
 
+def line_length(of: Columns) -> np.ndarray:
+    """The mean of code; a list, such as a change log with the address of each commit, has items instead of lines of code."""
+    return np.where(2 * of("bullet_lines") >= of("lines"), 0, of("mean_line_length"))
+
+
 def repeated_words(of: Columns) -> np.ndarray:
     """Three quarters of the share in a reference with headings or code, whose sections repeat lists of parameters; half where
     nearly all of it is code and tables."""

@@ -124,7 +124,7 @@ CODE = (
     Rule("generated", "generated", rule_values.column("generated")),
     Rule("minified", "minified", rule_values.column("minified")),
     Rule("long_lines", "max_line_characters", rule_values.column("longest_line")),
-    Rule("mean_line_length", "max_mean_line_characters", rule_values.column("mean_line_length")),
+    Rule("mean_line_length", "max_mean_line_characters", rule_values.line_length),
     Rule("data_file", "data_file", rule_values.column("data_file")),
     Rule("alphabetic_ratio", "min_alphabetic_ratio", rule_values.share_of("letters", "characters")),
     Rule("alphanumeric_ratio", "min_alphanumeric_ratio", rule_values.alphanumeric),

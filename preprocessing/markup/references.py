@@ -1,8 +1,8 @@
 """Resolves character references of signs that Markdown would take for structure: the text shows a sign, not a mark.
 
 Owns the references whose sign would end a cell, open a link, a span or emphasis, begin a block, or end a line, where they
-stand for it, and writes them as escaped signs or blanks. ``html_elements.unescape`` resolves all others. Expects text
-without code (``markup.markdown``); every pass is linear.
+stand for it, and the characters without width that keep marks apart; writes them as escaped signs or blanks.
+``html_elements.unescape`` resolves all others. Expects text without code (``markup.markdown``); every pass is linear.
 """
 
 from __future__ import annotations
@@ -29,6 +29,16 @@ _EMPHASIS = re.compile(r"&(?:#0{0,4}(?:42|95)|#[xX]0{0,4}(?:2[aA]|5[fF])|ast|mid
 _ONE_LINE = re.compile(r"\A[ \t]{0,40}(?:[|>]|#{1,6}[ \t]|[-*+][ \t]|[0-9]{1,9}[.)][ \t])|\]\(")
 _BRACKET = re.compile(r"&(?:#0{0,4}91|#[xX]0{0,4}5[bB]|lsqb|lbrack);")
 _SIGN = re.compile(f"{_TICK.pattern}|{_EMPHASIS.pattern}|{_BRACKET.pattern}|&(?:#|num|plus|rpar|period)")
+_HIDDEN = re.compile(
+    r"[\u00ad\u200b-\u200d\u2060\ufeff]|&(?:#0{0,4}(?:173|820[3-5]|8288|65279)|#[xX]0{0,4}(?:[aA][dD]|200[b-dB-D]|2060|[fF][eE][fF][fF])"
+    r"|ZeroWidthSpace|zwnj|zwj|shy|NoBreak);"
+)
+_HIDDEN_BESIDE_MARKS = re.compile(
+    rf"(?P<label>(?<=\])(?:{_HIDDEN.pattern})+(?=[(\[:]))"
+    rf"|(?P<picture>(?<=!)(?:{_HIDDEN.pattern})+(?=\[))"
+    rf"|(?P<first>^(?:[ \t]|>){{0,40}})(?:{_HIDDEN.pattern})+(?P<number>[0-9]{{0,9}})(?=[#*+-]{{1,6}}[ \t]|(?<=[0-9])[.)][ \t])",
+    re.MULTILINE,
+)
 _END_OF_LABEL = re.compile(
     r"[^\[\]\n]{0,400}(?:\]|&(?:#0{0,4}93|#[xX]0{0,4}5[dD]|rsqb|rbrack);)(?:\(|\[|:|&(?:#0{0,4}40|lpar);)"
 )
@@ -47,6 +57,8 @@ def resolve_structure(text: str) -> str:
     if _LINE_END.search(text):
         text = "\n".join(_join(line) if "&" in line else line for line in text.split("\n"))
     text = _FIRST_BLANKS.sub(r"\1", text)
+    if _HIDDEN.search(text) and has_structure(text):
+        text = _HIDDEN_BESIDE_MARKS.sub(_escape_hidden, text)
     return escape_marks(text) if _SIGN.search(text) and has_structure(text) else text
 
 
@@ -62,6 +74,11 @@ def escape_marks(text: str) -> str:
 def resolve_blanks(text: str) -> str:
     """Writes references of line ends as blanks and drops those of blanks that begin a line or its text, in any markup."""
     return _FIRST_BLANKS.sub(r"\1", _LINE_END.sub(" ", text)) if "&" in text else text
+
+
+def _escape_hidden(match: re.Match[str]) -> str:
+    """Replaces characters without width, which normalization removes, by an escape, which keeps the marks apart, too."""
+    return f"{match['first'] or ''}{match['number'] or ''}\\"
 
 
 def _join(line: str) -> str:

@@ -57,8 +57,11 @@ VERSIONS = {
 _ROLE = re.compile(r":(?:[a-zA-Z][\w+-]{0,30}:){1,2}`([^`\n]{1,500}(?:\n[^`\n]{1,500})?)`")
 _ICON = re.compile(r"(?<!`):(?:octicon|fa[bsr]?|material-[a-z]{1,12}):`[^`\n]{1,100}`(?!`)[ \t]*")
 _TITLED = re.compile(r"(.{1,450}?)\s*<[^<>]{1,450}>", re.DOTALL)
-_LINK = re.compile(r"`([^`<>\n]{1,300}(?:\n[^`<>\n]{1,300})?)\s*(?:<[^<>`\n]{1,500}>)?`__?(?![\w`])")
+_LINK = re.compile(
+    r"`([^`<>\n]{1,300}(?:\n[^`<>\n]{1,300})?)\s*(?:<[^<>`\n]{1,500}(?:\n[^<>`\n]{1,500})?>)?`__?(?![\w`])"
+)
 _NAMED = re.compile(r"(?<![\w`])([^\W_][\w.-]{0,80}[^\W_])__?(?!\w)(?=[\s,.;:!?)\]가-힣\x1f]|$)")
+_FOOTNOTE = re.compile(r"[ \t]*\.\. +\[(?:[^\]\n]{1,60}\] +(.*)|[#*]?[\w.-]{0,60}\][ \t]*)")
 _LITERAL = re.compile(r"``((?:[^`\n]|`(?!`)){1,1000})``(?!`)")
 _SUBSTITUTION = re.compile(r"\|(\w[\w .-]{0,60})\|(?!\|)")
 _PROSE_ROLES = frozenset((
@@ -223,7 +226,9 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
     body, end = _read_body(lines, at + 1, _indent(lines[at]))
     name = KOREAN_NAMES.get(match[1], match[1].lower()) if match and match[1] else ""
     if not name:
-        note = re.match(r"[ \t]*\.\. +\[[^\]\n]{1,60}\] +(.*)", lines[at])
+        note = _FOOTNOTE.fullmatch(lines[at])
+        if note and not note[1]:
+            return ["", *_convert_nested(body), ""], end
         return ([_convert_inline("\n".join([note[1], *body]))] if note else []), end
     argument = (match[2] or "").strip() if match else ""
     if name == "rubric":
@@ -262,12 +267,11 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
         return ["", text, ""] if text else [], end
     if name in REMOVED or "replace" in name or (name in OF_PROGRAMS and not body):
         return [], end
-    if not (argument or body):  # a card whose text is in its options
-        title, text = (
-            _option_of(options, *names)
-            for names in (("header", "title"), ("description", "card_description"))
-        )
-        return ["", f"**{title}**" if title else "", "", _convert_inline(text), ""], end
+    text = "" if body else _option_of(options, "description", "card_description", "intro")
+    if not body and (text or not argument):  # a card whose text is in its options
+        title = _option_of(options, "header", "title")
+        heading = f"**{title}**" if title else f"`{argument}`" if argument else ""
+        return ["", heading, "", _convert_inline(text), ""], end
     return _convert_note(name, "" if name in MODULES else argument, body, signatures), end
 
 

@@ -124,6 +124,44 @@ def test_signs_are_escaped_where_they_would_be_marks(text, expected):
     assert html_to_text(f"# 제목\n\n{text}\n\n끝") == f"# 제목\n\n{expected}\n\n끝"
 
 
+@pytest.mark.parametrize(
+    "hidden", ["&#x200B;", "&#8203;", "&ZeroWidthSpace;", "&shy;", "&zwnj;&#xFEFF;", "&#x200b;\u200b"]
+)
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("# 제목\n\n[!DNL 제품]{}(으)로 옮긴다.", "[!DNL 제품]\\(으)로 옮긴다."),
+        ("- [가]{}[나]", "- [가]\\[나]"),
+        ("# 제목\n\n[가]{}: 나", "[가]\\: 나"),
+        ("# 제목\n\n참!{}[가](b.md)", "참!\\[가](b.md)"),
+        ("# 제목\n\n> {}# 제목 아님", "> \\# 제목 아님"),
+        ("# 제목\n\n{}- 항목 아님", "\n\\- 항목 아님"),
+        ("# 제목\n\n{}12. 번호 아님", "\n12\\. 번호 아님"),
+        ("# 제목\n\n```\n[가]{}(나)\n```", "[가]{}(나)"),
+    ],
+)
+def test_characters_without_width_keep_marks_apart(hidden, text, expected):
+    assert expected.replace("{}", hidden) in html_to_text(text.replace("{}", hidden))
+
+
+def test_links_of_restructured_text_may_have_an_address_of_two_lines():
+    text = "앞 `초안 <http://example.com/\ndocs/a.html>`_\\에 따라, `다른 것\n<http://example.com>`_ 끝. 값 < 3, `이름`_ > 4.\n"
+    assert rst_to_markdown(text).split() == [
+        "앞",
+        "초안에",
+        "따라,",
+        "다른",
+        "것",
+        "끝.",
+        "값",
+        "<",
+        "3,",
+        "이름",
+        ">",
+        "4.",
+    ]
+
+
 def test_text_without_markdown_has_no_escapes():
     assert html_to_text("&#42;주의&#42; &#96;가&#96; &#91;나&#93;(다)") == "*주의* `가` [나](다)"
 

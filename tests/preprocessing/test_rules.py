@@ -174,6 +174,10 @@ def test_a_table_of_names_and_codes_is_kept_and_one_of_numbers_is_not():
         (None, "ko", "영화 너무 재밌어요ㅋㅋㅋㅋㅋㅋㅋㅋ 마지막에 울었어요ㅠㅠㅠㅠㅠㅠㅠ 강추합니다!!!!!!"),
         ("long_lines", "code", "x = [" + "1234, abc, " * 200 + "]\n"),
         ("mean_line_length", "code", ("x = [" + "abc, " * 30 + "]\n") * 5),
+        (None, "code", "# v2.1\n\n" + "".join(
+            f"* [[`9d46f4e{n}`](https://example.com/node/commit/9d46f4e{n})] - **deps**: fix the build with compiler {n} on old systems [#{n}](https://example.com/pull/{n})\n"
+            for n in range(8)
+        )),
         ("alphabetic_ratio", "code", "0, 1, 2, 3, 4, 5, 6, 7, 8, 9,\n" * 5),
         ("unbroken", "ko", "가" * 5000),
         ("unbroken", "ko", "가나다라" * 40),
