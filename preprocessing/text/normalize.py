@@ -85,8 +85,9 @@ HALF_WIDTH_JAMO = {
     )
     for i in range(count)
 }  # fmt: skip
+WIDE_BAR = 0xFF5C  # stays, because an ASCII bar would begin a cell of a table
 OTHER_WIDTHS = (
-    {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+    {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if code != WIDE_BAR}
     | {code: 0x20 for code in (0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)}
     | HALF_WIDTH_JAMO
 )
@@ -153,7 +154,8 @@ def remove_invisible_in_code(text: str) -> str:
 
 
 def to_usual_width(text: str) -> str:
-    """Converts full-width ASCII and blanks of any width to ASCII, half-width jamo to full width; not half-width katakana.
+    """Converts full-width ASCII and blanks of any width to ASCII, half-width jamo to full width; not half-width katakana, and
+    not the full-width bar.
 
     Full-width marks between Chinese or Japanese characters, or between one and the end of its line, stay; so does code.
     """

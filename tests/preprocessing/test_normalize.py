@@ -157,6 +157,7 @@ def test_vertical_tabs_and_page_breaks_separate_words_and_add_no_empty_lines():
 
 def test_full_width_only_in_prose():
     assert normalize.to_usual_width("Ｐｙｔｈｏｎ ３．１２！　끝") == "Python 3.12! 끝"
+    assert normalize.to_usual_width("| 앞｜뒤 | １ |") == "| 앞｜뒤 | 1 |"  # an ASCII bar would begin a cell
     assert all(operation.name != "full_width" for operation in operations_for("code", "none", CleanConfig()))
 
 
