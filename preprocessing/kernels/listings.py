@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels import line_features
 from preprocessing.kernels.compiled import inner, njit
-from preprocessing.kernels.line_features import COMMENT, HANGUL, LETTERS, SEEN, WIDE, scan
+from preprocessing.kernels.line_features import COMMENT, FEATURES, HANGUL, LETTERS, SEEN, WIDE, scan
 
 MIN_LINES = 3
 MIN_SIGNS, MAX_FUNCTION_WORDS = (9, 20), (1, 10)  # per Latin word of a listing
@@ -266,7 +265,7 @@ def find_listings(data, offsets, rows):
             total += data[i] == _FEED
         total += 1
     spans = np.empty((total // MIN_LINES + len(rows) + 1, 3), np.int64)
-    line, f = np.zeros(line_features.FEATURES, np.int64), np.zeros(_FEATURES, np.int64)
+    line, f = np.zeros(FEATURES, np.int64), np.zeros(_FEATURES, np.int64)
     run = np.zeros(6, np.int64)
     size = np.int64(0)
     for r in rows:

@@ -36,6 +36,7 @@ LAYOUT = frozenset(("grid", "grid-item", "container", "tab-set", "tabs", "card-c
 """Directives that only arrange what they contain; their argument is a number of columns or a class."""
 TITLED = frozenset(("grid-item-card", "card", "tab-item", "tab", "group-tab", "dropdown"))
 """Directives whose argument is a title."""
+_BLOCKS = LAYOUT | TITLED
 MODULES = frozenset(("module", "py:module", "automodule"))
 OF_PROGRAMS = MODULES | {"autoclass", "autofunction"}
 """Directives that stand for text of a program; they stay where they contain text."""
@@ -255,8 +256,9 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
     if name == "math":
         formula = "\n".join(filter(None, [argument, *body])).strip()
         return (["", f"$$\n{formula}\n$$", ""] if formula else []), end
-    is_prose = name in NOTES or name in LAYOUT or name in TITLED
-    if not is_prose and not argument and _looks_like_code(body):  # of an extension, such as click:example
+    if (
+        name not in NOTES | _BLOCKS and not argument and _looks_like_code(body)
+    ):  # of an extension, such as click:example
         return _fence("", body), end
     if name in ("image", "figure"):
         alternative = _option_of(options, "alt")
@@ -291,7 +293,7 @@ def _convert_note(name: str, argument: str, body: list[str], signatures: list[st
     inner = list(_convert_nested(body))
     if name in NOTES:
         return ["", _note_title(name, _convert_inline(argument)), *inner, ""]
-    if name in LAYOUT or name in TITLED:
+    if name in _BLOCKS:
         return ["", _convert_inline(_title_of_nested(name, argument)), "", *inner, ""]
     titles = [line for signature in filter(None, (argument, *signatures)) for line in (f"`{signature}`", "")]
     return ["", *titles, *inner, ""]
@@ -328,7 +330,7 @@ def _convert_nested(body: list[str]) -> Iterator[str]:
             if name in REMOVED or not name or (name in OF_PROGRAMS and all(map(OPTION.fullmatch, text))):
                 _, at = _read_body(body, at + 1, _indent(line))
                 continue
-            is_block = name in LAYOUT or name in TITLED
+            is_block = name in _BLOCKS
             title = _title_of_nested(name, argument)
             pending += ["", title, ""] if is_block else [title]
             at += 1

@@ -69,6 +69,10 @@ def bits_per_character(text: str) -> float:
     return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
 
 
+def has_letter_and_digit(value: str) -> bool:
+    return re.search("[0-9]", value) is not None and re.search("[A-Za-z]", value) is not None
+
+
 def _check_key_block(match: Match) -> Part | None:
     """Requires characters of a key between the lines, which code that looks for them does not have."""
     return match.span() if _OF_A_KEY.search(match["key"]) else None
@@ -92,9 +96,8 @@ def _check_assigned(match: Match) -> Part | None:
     """Requires letters, digits and high entropy; rejects placeholders, paths and URLs."""
     group = "quoted" if match["quoted"] else "plain"
     value = match[group]
-    mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
     if (
-        not mixed
+        not has_letter_and_digit(value)
         or PLACEHOLDER.search(value)
         or _PATH.fullmatch(value)
         or _PUBLIC_ADDRESS.fullmatch(value)
@@ -124,8 +127,7 @@ def _is_setting(match: Match, value: str) -> bool:
 def _check_bearer(match: Match) -> Part | None:
     """Requires letters, digits and high entropy; rejects placeholders."""
     value = match["part"]
-    mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
-    random = mixed and bits_per_character(value) >= _bits_needed(value)
+    random = has_letter_and_digit(value) and bits_per_character(value) >= _bits_needed(value)
     return match.span("part") if random and not PLACEHOLDER.search(value) else None
 
 

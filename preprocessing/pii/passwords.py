@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from preprocessing.pii.credentials import PLACEHOLDER
+from preprocessing.pii.credentials import PLACEHOLDER, has_letter_and_digit
 from preprocessing.pii.pattern import Match, Part, Pattern
 from preprocessing.pii.table_columns import title_of_column
 
@@ -122,21 +122,21 @@ def _check_quoted(match: Match) -> Part | None:
 
 def _may_be_password(value: str) -> bool:
     """True for a value with a letter and a digit that is no placeholder, login or hash."""
-    mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
-    return bool(mixed) and not (PLACEHOLDER.search(value.replace("$", "")) or _LOGIN_OR_HASH.fullmatch(value))
+    return _is_chosen(value) and not _LOGIN_OR_HASH.fullmatch(value)
+
+
+def _is_chosen(value: str) -> bool:
+    return has_letter_and_digit(value) and not PLACEHOLDER.search(value.replace("$", ""))
 
 
 def _check_command(match: Match) -> Part | None:
-    value = match["part"]
-    mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
-    return match.span("part") if mixed and not PLACEHOLDER.search(value.replace("$", "")) else None
+    return match.span("part") if _is_chosen(match["part"]) else None
 
 
 PATTERNS = (
-    Pattern("secret", rf"{_HINT}(?:[^A-Za-z0-9\n]{{1,20}}| is | for )[A-Za-z0-9!@#]", _PASSWORD, _check_password, as_is=True),
+    Pattern("secret", rf"{_HINT}(?:[^A-Za-z0-9\n]{{1,20}}| is | for )[A-Za-z0-9!@#]|/ ?(?:{_NAMES}) ?[:=]", _PASSWORD, _check_password, as_is=True),
     Pattern("secret", rf"{_HINT}[^\n]{{0,48}}[\"'`>][^\"'` \t\n<>]{{6}}|(?i:identified by) *[\"']|(?:mysqli|_connect|getConnection|PDO) ?\(", _QUOTED_PASSWORD, _check_quoted, as_is=True),
     Pattern("secret", r"(?:계정|로그인|(?i:login|account|credentials?))[ :=*`(\[]{1,6}[A-Za-z0-9_.@-]{2,40}`? ?/|(?i:root|admin|administrator|postgres)`? ?/ ?`?[A-Za-z0-9!@#]{2}", _LOGIN, _check_login, as_is=True),
     Pattern("secret", r"\| *`?[A-Za-z0-9!@#$%^&*~_+?.-]{6,64}`? *\|", _CELL, _check_cell, _NAMES, as_is=True),
-    Pattern("secret", rf"/ ?(?:{_NAMES}) ?[:=]", _PASSWORD, _check_password, as_is=True),
     Pattern("secret", r"mysql[^\n]{0,90} -p[^ \n]|sshpass -p|redis-cli[^\n]{0,90} -a |requirepass |masterauth |curl[^\n]{0,90} -u|zip[^\n]{0,90} -P|openssl[^\n]{0,90} -k |docker login |net user ", _COMMAND, _check_command, as_is=True),
 )  # fmt: skip

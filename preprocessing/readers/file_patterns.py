@@ -30,13 +30,17 @@ def find_files(
         try:
             found = [plain] if wanted(plain) else _expand(str(plain))
             matches = [path for path in found if wanted(path)]
-            broken = [str(path) for path in found if path.is_symlink() and not path.exists()]
+            broken = [str(path) for path in found if is_broken_link(path)]
         except PermissionError as error:
             raise _unreadable(error) from None
         missing += broken or ([] if matches else [pattern])
         for path in matches:
             files.setdefault(os.path.abspath(path), path)
     return list(files.values()), missing
+
+
+def is_broken_link(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
 
 
 def _expand(pattern: str) -> list[Path]:

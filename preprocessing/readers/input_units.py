@@ -30,7 +30,7 @@ from preprocessing.config.inputs import (
     WikiDumpInput,
 )
 from preprocessing.config.pipeline import Config
-from preprocessing.readers.file_patterns import expand_braces, find_files
+from preprocessing.readers.file_patterns import expand_braces, find_files, is_broken_link
 from preprocessing.readers.file_ranges import Range, group_sizes, split_bzip2, split_evenly, split_row_groups
 from preprocessing.readers.input_hashes import InputHashes
 from preprocessing.readers.source_trees import find_license_file, find_tree_files
@@ -122,7 +122,7 @@ def _find_units_of(name: str, item: Any, hashes: InputHashes, seed: int, report:
     files, missing = find_files(item.paths)
     for pattern in missing:
         path = Path(pattern).expanduser()
-        if path.is_symlink() and not path.exists():
+        if is_broken_link(path):
             message = f"{pattern!r} is a link to {os.readlink(path)!r}, which does not exist"
             report("paths", message, "broken-link", "repair the link, or check whether a disk is mounted")
         elif path.exists() and not path.is_dir():

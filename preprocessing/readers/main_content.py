@@ -34,7 +34,7 @@ from preprocessing.readers.page_tree import (
     sum_texts,
     weight_of,
 )
-from preprocessing.readers.page_words import ANSWERS, CONTENT, POLITE, SENTENCE, is_notice, names_own
+from preprocessing.readers.page_words import ANSWERS, CONTENT, POLITE, is_notice, names_own
 
 _CONTAINERS = frozenset((
     "", "html", "body", "div", "section", "main", "article", "form", "center", "table", "tbody", "tr", "td", "fieldset",
@@ -127,7 +127,7 @@ def _has_sentences(tree: PageTree, element: Element) -> bool:
     text = tree.text_of(element)
     if text and is_notice(text):
         return False
-    return bool(SENTENCE.search(tree.html, element.inside, element.close))
+    return tree.has_sentence(element)
 
 
 def _introduces_page(tree: PageTree, element: Element, content: Element) -> bool:

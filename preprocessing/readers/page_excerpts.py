@@ -6,7 +6,7 @@ import re
 from itertools import islice
 
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
-from preprocessing.readers.page_words import LINKS_HEADING, SENTENCE, TITLES
+from preprocessing.readers.page_words import LINKS_HEADING, TITLES
 
 _HEADING = re.compile(
     r"<(?:h[1-6]|strong)\b[^>]*>((?:(?!<a\b)[^<]|<(?!a\b|/h[1-6]|/strong)){1,300})</(?:h[1-6]|strong)>"
@@ -53,7 +53,7 @@ def introduces(tree: PageTree, element: Element, links: Element) -> bool:
     if links.links < 2 or (first and LINKS_HEADING.fullmatch(first[1].strip())):
         return False
     has_heading = _HEADING.search(tree.html, element.inside, element.close) is not None
-    return has_heading and SENTENCE.search(tree.html, element.inside, element.close) is not None
+    return has_heading and tree.has_sentence(element)
 
 
 def is_section(tree: PageTree, element: Element) -> bool:
@@ -65,4 +65,4 @@ def is_section(tree: PageTree, element: Element) -> bool:
     heading = _HEADING.search(tree.html, element.inside, element.close)
     if heading is None or LINKS_HEADING.fullmatch(_TAG.sub("", heading[1]).strip()):
         return False
-    return SENTENCE.search(tree.html, element.inside, element.close) is not None
+    return tree.has_sentence(element)

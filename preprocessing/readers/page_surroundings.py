@@ -21,7 +21,6 @@ from preprocessing.readers.page_words import (
     OTHER_PAGES,
     PLACES,
     ROLES,
-    SENTENCE,
     SURE,
     SURROUNDINGS,
     TAGS,
@@ -167,7 +166,7 @@ def _is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
     if name in _CUT_TAGS:  # nav that is never closed contains the page
         return name != "nav" or not has_most(element, page, MOST)
     if name in ("button", "label"):
-        is_text = name == "button" and element.prose >= LEAST_SENTENCE and _has_sentence(tree, element)
+        is_text = name == "button" and element.prose >= LEAST_SENTENCE and tree.has_sentence(element)
         return not (is_text or _is_title_of_fold(element) or has_most(element, page, MOST))
     is_edge = name == "footer" or (name == "header" and not is_inside and not _is_introduction(element))
     if not is_edge and not any(map(element.attributes.__contains__, _ATTRIBUTES)) and name != "aside":
@@ -179,10 +178,6 @@ def _is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
     if name == "aside":
         return all(CALLOUTS.isdisjoint(words) for words in element.names)
     return is_edge or element.get("role") in ROLES
-
-
-def _has_sentence(tree: PageTree, element: Element) -> bool:
-    return SENTENCE.search(tree.html, element.inside, element.close) is not None
 
 
 def _is_introduction(element: Element) -> bool:

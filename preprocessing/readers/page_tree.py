@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from preprocessing.readers.page_words import is_contact, split_names
+from preprocessing.readers.page_words import SENTENCE, is_contact, split_names
 
 _SKIPPED = re.compile(
     r"<(?:!--|\?|(script|style|noscript|template|svg|iframe|select|textarea(?![^>]{0,400}\breadonly)|math|object|audio|video|canvas|head)(?=[\s>]))"
@@ -127,6 +127,9 @@ class PageTree:
     html: str
     elements: list[Element]
     _texts: dict[Element, str] = field(default_factory=dict)
+
+    def has_sentence(self, element: Element) -> bool:
+        return SENTENCE.search(self.html, element.inside, element.close) is not None
 
     def text_of(self, element: Element) -> str:
         """Text of a small element in one line; the empty text where its HTML is longer than LONGEST_TEXT."""
