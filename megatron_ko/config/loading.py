@@ -270,6 +270,8 @@ def _suggest(root: Any, loc: Sequence[str | int], name: str) -> str:
     # entries of lists, such as stages, have fields of the sections
     elsewhere = [path for path in elsewhere if ".N." not in path] or elsewhere
     if len(elsewhere) == 1 and not meant & set(known) and (name in SYNONYMS or not nearest_name(name, known)):
+        if elsewhere == [name]:
+            return f"it is a key of the whole file; known here: {', '.join(known)}"
         return f"did you mean '{elsewhere[0]}'?"
     if near := nearest_name(name, known):
         return f"did you mean '{near}'?"

@@ -23,6 +23,8 @@ from preprocessing.config.languages import LANGUAGES
 from preprocessing.documents import DOCUMENT
 from preprocessing.readers.bad_records import RecordError
 
+REMEDY_OF_TEXT = "; set text_field"  # ends of messages
+REMEDY_OF_LANGUAGE = "; set lang: detect, a language, or lang_field"
 Row = tuple[str, str, str, str, str]  # id, text, source, lang, meta
 _MISSING = object()
 _ZERO = pa.scalar(0, pa.int32())  # made once: pyarrow tries an import for each scalar
@@ -56,12 +58,11 @@ class Fields:
         lang = [item.lang_field] if item.lang == "record" else []
         return list(dict.fromkeys([item.id_field, *Fields.text_fields(item), *lang, *item.meta_fields]))
 
-    def required_fields(self) -> list[str]:
-        """The fields without which no record is a document."""
-        return [
-            *Fields.text_fields(self._item),
-            *([self._item.lang_field] if self._item.lang == "record" else []),
-        ]
+    def required_fields(self) -> dict[str, str]:
+        """The fields without which no record is a document, with the remedy where one is missing."""
+        remedy = "; correct templates" if self._item.templates else REMEDY_OF_TEXT
+        required = dict.fromkeys(Fields.text_fields(self._item), remedy)
+        return required | ({self._item.lang_field: REMEDY_OF_LANGUAGE} if self._item.lang == "record" else {})
 
     def row(self, record: Mapping[str, Any], number: int) -> Row:
         """The document of record ``number`` (counted from 1). Raises RecordError."""
@@ -69,12 +70,16 @@ class Fields:
         identity = record.get(item.id_field)
         if type(identity) is not str or not identity:
             identity = self._other_identity(record, number)
-        text = self._from_template(record, identity) if item.templates else text_of(record, item.text_field)
+        text = (
+            self._from_template(record, identity)
+            if item.templates
+            else text_of(record, item.text_field, REMEDY_OF_TEXT)
+        )
         if len(text) * 4 > self._max_bytes and len(text.encode("utf-8", "replace")) > self._max_bytes:
             raise RecordError(f"text is longer than max_record_bytes = {self._max_bytes:,}", "too-long")
         lang = self._lang
         if lang == "record":
-            lang = text_of(record, item.lang_field)
+            lang = text_of(record, item.lang_field, REMEDY_OF_LANGUAGE)
             if lang not in LANGUAGES:
                 raise RecordError(
                     f"{item.lang_field} {lang[:20]!r} is not one of {', '.join(LANGUAGES)}",
@@ -141,15 +146,15 @@ def value_of(record: Mapping[str, Any], field: str) -> Any:
     return value
 
 
-def text_of(record: Mapping[str, Any], field: str) -> str:
-    """Text of a field. Raises RecordError when it is missing or is not text."""
+def text_of(record: Mapping[str, Any], field: str, remedy: str = "") -> str:
+    """Text of a field. Raises RecordError when it is missing, which names the ``remedy``, or is not text."""
     value = record.get(field)
     if type(value) is str:
         return value
     value = value_of(record, field)
     if value is _MISSING:
         fields = ", ".join(map(str, record))[:120]
-        raise RecordError(f"field {field!r} is missing; fields: {fields}", "missing-field")
+        raise RecordError(f"field {field!r} is missing; fields: {fields}{remedy}", "missing-field")
     if not isinstance(value, str):
         raise RecordError(f"field {field!r} is not text but {type(value).__name__}", "not-text")
     return value

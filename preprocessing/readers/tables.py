@@ -6,7 +6,7 @@ Reads only the columns that the input names. A damaged row group is one bad reco
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,14 +93,15 @@ def _raise_system_errors(error: BaseException) -> None:
         raise error
 
 
-def _columns_of(schema: pa.Schema, names: list[str], required: list[str]) -> list[str]:
-    """Columns of the table that contain the fields. Raises RecordError when the table lacks one of the ``required`` fields."""
+def _columns_of(schema: pa.Schema, names: list[str], required: Mapping[str, str]) -> list[str]:
+    """Columns of the table that contain the fields. Raises RecordError when the table lacks one of the ``required`` fields,
+    whose remedies they map to."""
     existing = set(schema.names)
     columns = {name: name if name in existing else name.split(".")[0] for name in names}
     missing = [name for name in required if columns[name] not in existing]
     if missing:
         cause = f"the file has no column {' or '.join(missing)}; columns: {', '.join(schema.names)[:400]}"
-        raise RecordError(cause, "missing-column")
+        raise RecordError(cause + required[missing[0]], "missing-column")
     return [name for name in dict.fromkeys(columns.values()) if name in existing]
 
 

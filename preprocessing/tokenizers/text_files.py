@@ -238,8 +238,8 @@ def _fill_languages(batch: pa.RecordBatch) -> pa.RecordBatch:
 class _Record(Fields):
     """Documents of records with the default field names; only the text is required."""
 
-    def required_fields(self) -> list[str]:
-        return [self._item.text_field]
+    def required_fields(self) -> dict[str, str]:
+        return {self._item.text_field: ""}
 
     def row(self, record: Mapping[str, Any], number: int) -> Row:
         identity, lang, source, meta = (record.get(name) for name in ("id", "lang", "source", "meta"))

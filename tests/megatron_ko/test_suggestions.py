@@ -66,3 +66,9 @@ def test_an_unknown_key_names_the_field_that_was_meant(tmp_path, override, meant
     problem = caught.value.problems[0]
     assert (problem.rule, problem.path) == ("unknown-key", override.partition("=")[0])
     assert f"'{meant}'" in problem.message
+
+
+def test_a_key_of_the_whole_file_inside_of_a_section_names_the_keys_of_the_section(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load(Config, [write_tiny_run(tmp_path)], ["training.optimizer=1"])
+    assert "global_batch_size" in caught.value.problems[0].message
