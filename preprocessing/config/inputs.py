@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Union
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from megatron_ko.config.fields import FilePath, PositiveInt, section
 from preprocessing.config.file_inputs import (
@@ -21,8 +21,17 @@ from preprocessing.config.file_inputs import (
     WikiDumpInput,
 )
 
-TEMPLATE_PLACE = re.compile(r"\{([\w.]+)\}")  # placeholder of a field in a template
+TEMPLATE_PLACE = re.compile(r"\{([\w.\[\]]+)\}")  # placeholder of a field in a template
+_PATH = re.compile(r"(?:[^.\[\]]+|\[\])(?:\[\])*(?:\.[^.\[\]]+(?:\[\])*)*")
 LanguageOfRecords = Literal["ko", "en", "code", "mixed", "other", "detect", "record"]
+
+
+def _check_path(path: str) -> str:
+    if path and not _PATH.fullmatch(path):
+        raise ValueError(
+            "must be names of fields and [] for lists, such as document[] or data[].paragraphs[]"
+        )
+    return path
 
 
 @section
@@ -33,7 +42,10 @@ class RecordsInput(CutInput):
     """Language of every document; it selects the rules. record: reads field lang_field of each record; detect: detects the
     language of each document."""
     text_field: str = "text"
-    """Field with the text; a.b is the field b inside the field a."""
+    """Field with the text; a.b is the field b inside the field a, and a[].b the fields b of all elements of the list a, joined."""
+    list_separators: list[str] = Field(default_factory=lambda: ["\n", " "], min_length=1)
+    """What the elements of lists (a[]) are joined with: those of the outermost list, then of the lists inside of it; the last
+    holds for all deeper ones."""
     templates: list[str] = Field(default_factory=list)
     """Templates that build the text from several fields, such as "{en}\\n\\n{ko}", instead of text_field; the hash of the id
     selects one of several."""
@@ -53,6 +65,18 @@ class JsonlInput(RecordsInput, FilesInput):
     type: Literal["jsonl"]
     """One JSON object per line, plain or compressed (.gz, .zst, .bz2, .xz). Plain files are split at lines, .zst files of
     several frames at frames; a .gz, .bz2 or .xz file is one task."""
+
+
+@section
+class JsonInput(RecordsInput, FilesInput):
+    type: Literal["json"]
+    """Files that are one JSON value each, such as those of 모두의 말뭉치 and AI-Hub, plain or compressed. A file is read as a
+    whole; small files are grouped."""
+    records: Annotated[str, AfterValidator(_check_path)] = ""
+    """Where the records are: document[] is each element of the list document, data[].paragraphs[] each of the lists
+    paragraphs of all elements of data. Empty: each element of a file that is a list, else the file."""
+    max_file_bytes: PositiveInt = Field(default=512 * MIB, ge=1024)
+    """Maximum bytes of a file, unpacked; a longer one goes to quarantine.jsonl. Reading takes four to five times as much memory."""
 
 
 @section
@@ -80,6 +104,7 @@ class HuggingfaceInput(RecordsInput):
 Input = Annotated[
     Union[
         JsonlInput,
+        JsonInput,
         ParquetInput,
         HuggingfaceInput,
         TextInput,

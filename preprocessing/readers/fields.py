@@ -9,7 +9,8 @@ every reader of records (JSONL, Parquet, Hugging Face data sets).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,11 @@ from preprocessing.config.inputs import TEMPLATE_PLACE, RecordsInput
 from preprocessing.config.languages import LANGUAGES
 from preprocessing.documents import DOCUMENT
 from preprocessing.readers.bad_records import RecordError
+from preprocessing.readers.field_paths import SEPARATORS, Missing, find_value, name_of_type
 
 REMEDY_OF_TEXT = "; set text_field"  # ends of messages
 REMEDY_OF_LANGUAGE = "; set lang: detect, a language, or lang_field"
 Row = tuple[str, str, str, str, str]  # id, text, source, lang, meta
-_MISSING = object()
 _ZERO = pa.scalar(0, pa.int32())  # made once: pyarrow tries an import for each scalar
 
 
@@ -73,7 +74,7 @@ class Fields:
         text = (
             self._from_template(record, identity)
             if item.templates
-            else text_of(record, item.text_field, REMEDY_OF_TEXT)
+            else text_of(record, item.text_field, REMEDY_OF_TEXT, item.list_separators)
         )
         if len(text) * 4 > self._max_bytes and len(text.encode("utf-8", "replace")) > self._max_bytes:
             raise RecordError(f"text is longer than max_record_bytes = {self._max_bytes:,}", "too-long")
@@ -107,7 +108,7 @@ class Fields:
         return pa.RecordBatch.from_arrays(columns, schema=DOCUMENT)
 
     def _other_identity(self, record: Mapping[str, Any], number: int) -> str:
-        value = value_of(record, self._item.id_field)
+        value = value_or_none(record, self._item.id_field)
         if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
             return str(value)
         return f"{self._label}:{number}"
@@ -115,12 +116,16 @@ class Fields:
     def _from_template(self, record: Mapping[str, Any], identity: str) -> str:
         templates = self._templates
         chosen = xxhash.xxh64_intdigest(identity.encode("utf-8"), self._seed) % len(templates)
-        return "".join([text_of(record, part) if i % 2 else part for i, part in enumerate(templates[chosen])])
+        separators = self._item.list_separators
+        parts = enumerate(templates[chosen])
+        return "".join([text_of(record, part, "", separators) if i % 2 else part for i, part in parts])
 
     def _meta(self, record: Mapping[str, Any], number: int) -> str:
         meta = f"{self._meta_start}{number}}}"
-        extra = {name: value_of(record, name) for name in self._item.meta_fields}
-        extra = {name: value for name, value in extra.items() if value is not _MISSING}
+        extra = {}
+        for name in self._item.meta_fields:
+            with contextlib.suppress(Missing):
+                extra[name] = find_value(record, name, self._item.list_separators)
         if not extra:
             return meta
         try:
@@ -134,27 +139,27 @@ def _text(value: str) -> pa.Scalar:
     return pa.scalar(value, pa.string())
 
 
-def value_of(record: Mapping[str, Any], field: str) -> Any:
-    """Value of a field; ``a.b`` is the field b inside the field a, unless the record has a field named ``a.b``."""
-    if field in record:
-        return record[field]
-    value: Any = record
-    for name in field.split("."):
-        if not isinstance(value, Mapping) or name not in value:
-            return _MISSING
-        value = value[name]
-    return value
+def value_or_none(record: Mapping[str, Any], field: str) -> Any:
+    """Value of a field, None where it is missing."""
+    try:
+        return find_value(record, field)
+    except Missing:
+        return None
 
 
-def text_of(record: Mapping[str, Any], field: str, remedy: str = "") -> str:
-    """Text of a field. Raises RecordError when it is missing, which names the ``remedy``, or is not text."""
+def text_of(
+    record: Mapping[str, Any], field: str, remedy: str = "", separators: Sequence[str] = SEPARATORS
+) -> str:
+    """Text of a field, or the joined texts of a list. Raises RecordError when it is missing, which names the ``remedy``, or is
+    not text."""
     value = record.get(field)
     if type(value) is str:
         return value
-    value = value_of(record, field)
-    if value is _MISSING:
-        fields = ", ".join(map(str, record))[:120]
-        raise RecordError(f"field {field!r} is missing; fields: {fields}{remedy}", "missing-field")
+    try:
+        value = find_value(record, field, separators)
+    except Missing as error:
+        raise RecordError(f"{error}{remedy}", "missing-field") from None
     if not isinstance(value, str):
-        raise RecordError(f"field {field!r} is not text but {type(value).__name__}", "not-text")
+        joined = f"; write {field}[] to join its elements" if isinstance(value, list) else ""
+        raise RecordError(f"field {field!r} is not text but {name_of_type(value)}{joined}", "not-text")
     return value

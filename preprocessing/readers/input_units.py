@@ -22,6 +22,7 @@ from megatron_ko.wording import format_count
 from preprocessing.config.inputs import (
     HtmlInput,
     HuggingfaceInput,
+    JsonInput,
     JsonlInput,
     ParquetInput,
     SourceTreeInput,
@@ -145,16 +146,17 @@ def label_of(path: Path) -> str:
 
 
 def _split_files(name: str, item: Any, files: list[Path], hashes: InputHashes) -> list[Unit]:
-    records = [f for f in files if has_records(f, item)]
-    plain = [f for f in files if not has_records(f, item)]
+    is_grouped = {file: isinstance(item, JsonInput) or not has_records(file, item) for file in files}
+    alone = [file for file in files if not is_grouped[file]]
+    grouped = [file for file in files if is_grouped[file]]
     units = []
-    for i, file in enumerate(records):
+    for i, file in enumerate(alone):
         parts = _split_file(file, item, hashes)
         for k, part in enumerate(parts):
             unit_name = f"{name}-{i:05d}" if part is None else f"{name}-{i:05d}-{k:05d}"
             size = file.stat().st_size // len(parts)
             units.append(Unit(unit_name, name, (file,), (label_of(file),), (part,), size))
-    return units + _group_files(f"{name}-files", name, item, plain, [label_of(f) for f in plain])
+    return units + _group_files(f"{name}-files", name, item, grouped, [label_of(f) for f in grouped])
 
 
 def _group_files(

@@ -67,7 +67,7 @@ def document_fields(item: RecordsInput) -> list[str]:
 def has_simple_fields(item: RecordsInput) -> bool:
     """Whether a document is built from distinct top-level fields alone, without templates and ``meta_fields``."""
     names = document_fields(item)
-    plain = not (item.templates or item.meta_fields) and not any("." in name for name in names)
+    plain = not (item.templates or item.meta_fields) and not any("." in name or "[" in name for name in names)
     return plain and len(set(names)) == len(names)
 
 

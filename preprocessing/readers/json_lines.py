@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from preprocessing.config.inputs import RecordsInput
 from preprocessing.readers.bad_records import MAX_RAW_BYTES, Quarantine, RecordError
+from preprocessing.readers.field_paths import name_of_type, split_path
 from preprocessing.readers.fields import Fields, Row
 from preprocessing.readers.file_formats import LONGEST_BEGINNING, find_other_format
 from preprocessing.readers.file_ranges import Range
@@ -26,11 +27,11 @@ from preprocessing.readers.text_encodings import is_korean_cp949, utf16_without_
 
 _ARRAY = (
     "this is a JSON array, not JSON lines; write each of its objects on a line of its own, for example with: "
-    "jq -c '.[]' IN.json > OUT.jsonl"
+    "jq -c '.[]' IN.json > OUT.jsonl, or set type: json"
 )
 _OVER_LINES = (
     "this is a JSON object over several lines, not JSON lines; write each object on one line, for example with: "
-    "jq -c . IN.json > OUT.jsonl"
+    "jq -c . IN.json > OUT.jsonl, or set type: json and records"
 )
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -45,7 +46,7 @@ def read_json_lines(
     quarantine: Quarantine,
 ) -> Iterator[Row | pa.RecordBatch]:
     """The documents of the lines that start in ``part``, one by one or in columns. Blank lines are skipped."""
-    keys = _quoted_keys(item)
+    keys = quoted_keys(item)
     columns = JsonColumns(item, fields, max_bytes) if has_simple_fields(item) else None
 
     def read_line(number: int, raw: bytes) -> Row | None:
@@ -55,10 +56,10 @@ def read_json_lines(
         return _row(raw, number, label, fields, keys, quarantine)
 
     is_first = part is None or not part.start
-    if not is_first and _find_other_content(next(read_blocks(file), b"")):
+    if not is_first and _find_other_lines(next(read_blocks(file), b"")):
         return  # reported with the first part
     for number, lines in read_line_blocks(file, label, part, max_bytes, quarantine):
-        if is_first and number == 1 and (other := _find_other_content(lines)):
+        if is_first and number == 1 and (other := _find_other_lines(lines)):
             quarantine(other.record(label, 0, lines[:MAX_RAW_BYTES]))
             return
         block = columns.read(lines, number) if columns else None
@@ -69,17 +70,22 @@ def read_json_lines(
             yield from _in_order(block, lines, number, read_line)
 
 
-def _find_other_content(lines: bytes) -> RecordError | None:
+def _find_other_lines(lines: bytes) -> RecordError | None:
     """The error of a file that begins with ``lines`` and whose lines would all be bad records, else None."""
+    return find_other_content(lines) or _find_other_json(lines)
+
+
+def find_other_content(beginning: bytes) -> RecordError | None:
+    """The error of a file that begins so and is no text in UTF-8, else None."""
     name = (
         "utf-16"
-        if lines.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
-        else utf16_without_mark(lines[: len(lines) & ~1])
+        if beginning.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+        else utf16_without_mark(beginning[: min(len(beginning), LONGEST_BEGINNING) & ~1])
     )
     if name:
         cause = f"this is text in UTF-16, not UTF-8; convert the file: iconv -f {name} -t utf-8 IN > OUT"
         return RecordError(cause, "is-utf-16")
-    return find_other_format(lines[:LONGEST_BEGINNING]) or _find_other_json(lines)
+    return find_other_format(beginning[:LONGEST_BEGINNING])
 
 
 def _find_other_json(lines: bytes) -> RecordError | None:
@@ -93,12 +99,13 @@ def _find_other_json(lines: bytes) -> RecordError | None:
             array = orjson.loads(first)
             is_array = bool(array) and isinstance(array[0], dict)
         except orjson.JSONDecodeError:
-            is_array = first.strip() == b"[" or not _is_object(rest.lstrip().partition(b"\n")[0])
+            is_array = first.strip() == b"[" or not is_object(rest.lstrip().partition(b"\n")[0])
         return RecordError(_ARRAY, "json-array") if is_array else None
     return RecordError(_OVER_LINES, "json-over-lines") if first.strip() == b"{" else None
 
 
-def _is_object(line: bytes) -> bool:
+def is_object(line: bytes) -> bool:
+    """Whether a line is a JSON object."""
     try:
         return isinstance(orjson.loads(line), dict)
     except orjson.JSONDecodeError:
@@ -132,9 +139,9 @@ def _row(
     return _read_carefully(raw, number, label, fields, keys, quarantine)
 
 
-def _quoted_keys(item: RecordsInput) -> list[bytes]:
+def quoted_keys(item: RecordsInput) -> list[bytes]:
     """The fields of the text, quoted as in a line."""
-    names = {name.split(".")[-1] for name in Fields.text_fields(item)}
+    names = {split_path(name)[-1][0] for name in Fields.text_fields(item)}
     return [json.dumps(name, ensure_ascii=False).encode("utf-8") for name in sorted(names)]
 
 
@@ -155,7 +162,7 @@ def _read_carefully(
     try:
         record = parse_object(raw)
         if _repeats(raw, keys):
-            _check_keys(raw, keys)
+            check_keys(raw, keys)
         return fields.row(record, number)
     except RecordError as error:
         quarantine(error.record(label, number, raw))
@@ -164,8 +171,16 @@ def _read_carefully(
 
 def parse_object(raw: bytes) -> dict[str, Any]:
     """Parses a JSON object. Raises RecordError with the cause."""
+    record = parse_json(raw)
+    if not isinstance(record, dict):
+        raise RecordError(f"not a JSON object but {name_of_type(record)}", "not-an-object")
+    return record
+
+
+def parse_json(raw: bytes) -> Any:
+    """Parses a value of JSON. Raises RecordError with the cause."""
     try:
-        record = orjson.loads(raw)
+        return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         try:
             raw.decode("utf-8")
@@ -175,12 +190,9 @@ def parse_object(raw: bytes) -> dict[str, Any]:
                 raise RecordError(cause, "is-cp949") from None
             raise RecordError(f"not UTF-8: {broken.reason} at byte {broken.start}", "not-utf8") from None
         raise RecordError(f"not JSON: {error}", "not-json") from None
-    if not isinstance(record, dict):
-        raise RecordError(f"not a JSON object but {type(record).__name__}", "not-an-object")
-    return record
 
 
-def _check_keys(raw: bytes, keys: list[bytes]) -> None:
+def check_keys(raw: bytes, keys: list[bytes]) -> None:
     """Raises RecordError when an object contains a field of the text twice: either could be the intended one."""
     used = {json.loads(key) for key in keys}
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from preprocessing.config.inputs import (
     HuggingfaceInput,
+    JsonInput,
     JsonlInput,
     ParquetInput,
     TextInput,
@@ -118,6 +119,10 @@ def _read_file(
         from preprocessing.readers.tables import read_table
 
         return read_table(file, label, part, item, fields, quarantine)
+    if isinstance(item, JsonInput):
+        from preprocessing.readers.json_files import read_json_file
+
+        return read_json_file(file, label, item, fields, quarantine)
     from preprocessing.readers.json_lines import read_json_lines
 
     return read_json_lines(file, label, part, item, fields, limit, quarantine)

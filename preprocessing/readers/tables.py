@@ -18,6 +18,7 @@ from megatron_ko.errors import first_line
 from preprocessing.config.inputs import RecordsInput
 from preprocessing.documents import BATCH_BYTES
 from preprocessing.readers.bad_records import BadRecord, Quarantine, RecordError
+from preprocessing.readers.field_paths import split_path
 from preprocessing.readers.fields import Fields, Row
 from preprocessing.readers.file_formats import LONGEST_BEGINNING, find_other_format
 from preprocessing.readers.file_ranges import Range
@@ -97,7 +98,7 @@ def _columns_of(schema: pa.Schema, names: list[str], required: Mapping[str, str]
     """Columns of the table that contain the fields. Raises RecordError when the table lacks one of the ``required`` fields,
     whose remedies they map to."""
     existing = set(schema.names)
-    columns = {name: name if name in existing else name.split(".")[0] for name in names}
+    columns = {name: name if name in existing else split_path(name)[0][0] for name in names}
     missing = [name for name in required if columns[name] not in existing]
     if missing:
         cause = f"the file has no column {' or '.join(missing)}; columns: {', '.join(schema.names)[:400]}"

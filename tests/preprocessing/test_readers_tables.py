@@ -31,7 +31,7 @@ def test_columns_are_selected_and_bad_rows_reported(tmp_path):
     assert [(row["id"], row["text"]) for row in rows] == [("1", "하나"), (f"{path}:4", "넷")]
     assert json.loads(rows[1]["meta"]) == {"file": str(path), "line": 4, "url": "u4"}
     assert [(b.line, b.rule) for b in bad] == [(2, "not-text"), (3, "missing-field")]
-    assert all("'doc.body'" in b.cause for b in bad) and "key, doc, url" in bad[1].cause
+    assert all("'doc.body'" in b.cause for b in bad) and "doc is null" in bad[1].cause
     rows, bad = read(path, parquet(text_field="nothing"))
     assert not rows and [(b.line, b.rule) for b in bad] == [(0, "missing-column")]
     assert "nothing" in bad[0].cause and "key, doc, url" in bad[0].cause
