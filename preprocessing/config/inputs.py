@@ -11,6 +11,7 @@ from megatron_ko.config.fields import FilePath, PositiveInt, section
 from preprocessing.config.file_inputs import (
     MIB,
     CutInput,
+    Encoding,
     FilesInput,
     HtmlInput,
     Markup,
@@ -32,6 +33,12 @@ def _check_path(path: str) -> str:
             "must be names of fields and [] for lists, such as document[] or data[].paragraphs[]"
         )
     return path
+
+
+def _check_delimiter(delimiter: str) -> str:
+    if delimiter != "auto" and (len(delimiter) != 1 or delimiter in "\r\n\"'"):
+        raise ValueError('must be auto or one character, such as ";" or "\\t" (in double quotes)')
+    return delimiter
 
 
 @section
@@ -80,6 +87,22 @@ class JsonInput(RecordsInput, FilesInput):
 
 
 @section
+class CsvInput(RecordsInput, FilesInput):
+    type: Literal["csv"]
+    """Separated values (CSV, TSV) with a header, plain or compressed; one document per row. A file is one task."""
+    delimiter: Annotated[str, AfterValidator(_check_delimiter)] = "auto"
+    """Character between the values. auto: the tab where the first line contains one, else the comma."""
+    quote: Literal["auto", "none", '"', "'"] = "auto"
+    """Character around values that contain the delimiter or a line feed; doubled, it is a part of the value. auto: the double
+    quote, but none where tabs are between the values."""
+    columns: list[str] = Field(default_factory=list)
+    """Names of the columns of files without a header."""
+    encoding: Encoding = "utf-8"
+    """Encoding of the files, such as cp949 for those of data.go.kr. auto: UTF-8, or CP949 for lines that are Korean text in that
+    encoding."""
+
+
+@section
 class ParquetInput(RecordsInput, FilesInput):
     type: Literal["parquet"]
     """One document per row; files are split at row groups. Only the configured columns are read."""
@@ -105,6 +128,7 @@ Input = Annotated[
     Union[
         JsonlInput,
         JsonInput,
+        CsvInput,
         ParquetInput,
         HuggingfaceInput,
         TextInput,

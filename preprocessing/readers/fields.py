@@ -23,7 +23,7 @@ from preprocessing.config.inputs import TEMPLATE_PLACE, RecordsInput
 from preprocessing.config.languages import LANGUAGES
 from preprocessing.documents import DOCUMENT
 from preprocessing.readers.bad_records import RecordError
-from preprocessing.readers.field_paths import SEPARATORS, Missing, find_value, name_of_type
+from preprocessing.readers.field_paths import SEPARATORS, Missing, find_value, name_of_type, split_path
 
 REMEDY_OF_TEXT = "; set text_field"  # ends of messages
 REMEDY_OF_LANGUAGE = "; set lang: detect, a language, or lang_field"
@@ -137,6 +137,17 @@ class Fields:
 def _text(value: str) -> pa.Scalar:
     """A scalar with its type: to infer a type Arrow searches for a missing package each time."""
     return pa.scalar(value, pa.string())
+
+
+def find_columns(columns: Sequence[str], fields: Sequence[str], required: Mapping[str, str]) -> list[str]:
+    """Those of the ``columns`` of a table that contain the ``fields``. Raises RecordError when the table lacks one of the
+    ``required`` fields, whose remedies they map to."""
+    names = {field: field if field in columns else split_path(field)[0][0] for field in fields}
+    missing = [field for field in required if names[field] not in columns]
+    if missing:
+        cause = f"the file has no column {' or '.join(missing)}; columns: {', '.join(columns)[:400]}"
+        raise RecordError(cause + required[missing[0]], "missing-column")
+    return [name for name in dict.fromkeys(names.values()) if name in columns]
 
 
 def value_or_none(record: Mapping[str, Any], field: str) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from preprocessing.config.inputs import (
+    CsvInput,
     HuggingfaceInput,
     JsonInput,
     JsonlInput,
@@ -119,6 +120,10 @@ def _read_file(
         from preprocessing.readers.tables import read_table
 
         return read_table(file, label, part, item, fields, quarantine)
+    if isinstance(item, CsvInput):
+        from preprocessing.readers.separated_values import read_separated_values
+
+        return read_separated_values(file, label, item, fields, limit, quarantine)
     if isinstance(item, JsonInput):
         from preprocessing.readers.json_files import read_json_file
 

@@ -6,7 +6,7 @@ Reads only the columns that the input names. A damaged row group is one bad reco
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,12 @@ from megatron_ko.errors import first_line
 from preprocessing.config.inputs import RecordsInput
 from preprocessing.documents import BATCH_BYTES
 from preprocessing.readers.bad_records import BadRecord, Quarantine, RecordError
-from preprocessing.readers.field_paths import split_path
-from preprocessing.readers.fields import Fields, Row
+from preprocessing.readers.fields import Fields, Row, find_columns
 from preprocessing.readers.file_formats import LONGEST_BEGINNING, find_other_format
 from preprocessing.readers.file_ranges import Range
 
 ROWS_AT_ONCE = 1024
-ColumnsOf = Callable[[pa.Schema], list[str]]
+ColumnsOf = Callable[[list[str]], list[str]]
 ARROW_END = b"\xff\xff\xff\xff\0\0\0\0"
 ARROW_FILE_MAGIC = b"ARROW1"
 PARQUET_MAGIC = b"PAR1"
@@ -37,7 +36,7 @@ def read_table(
     """The documents of a file, or of the row groups of ``part``."""
     number = part.records_before if part else 0
     columns_of = functools.partial(
-        _columns_of, names=Fields.all_fields(item), required=fields.required_fields()
+        find_columns, fields=Fields.all_fields(item), required=fields.required_fields()
     )
     for batch in _read_batches(file, label, part, columns_of, number, quarantine):
         if isinstance(batch, int):
@@ -94,23 +93,11 @@ def _raise_system_errors(error: BaseException) -> None:
         raise error
 
 
-def _columns_of(schema: pa.Schema, names: list[str], required: Mapping[str, str]) -> list[str]:
-    """Columns of the table that contain the fields. Raises RecordError when the table lacks one of the ``required`` fields,
-    whose remedies they map to."""
-    existing = set(schema.names)
-    columns = {name: name if name in existing else split_path(name)[0][0] for name in names}
-    missing = [name for name in required if columns[name] not in existing]
-    if missing:
-        cause = f"the file has no column {' or '.join(missing)}; columns: {', '.join(schema.names)[:400]}"
-        raise RecordError(cause + required[missing[0]], "missing-column")
-    return [name for name in dict.fromkeys(columns.values()) if name in existing]
-
-
 def _read_parquet(
     file: Path, label: str, part: Range | None, columns_of: ColumnsOf, first: int, quarantine: Quarantine
 ) -> Iterator[pa.RecordBatch | int]:
     with pq.ParquetFile(file) as parquet:
-        columns = columns_of(parquet.schema_arrow)
+        columns = columns_of(parquet.schema_arrow.names)
         groups = range(part.start, part.end) if part else range(parquet.num_row_groups)
         declared = sum(parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups))
         if declared != parquet.metadata.num_rows and first == 0:
@@ -151,7 +138,7 @@ def _read_arrow(file: Path, columns_of: ColumnsOf) -> Iterator[pa.RecordBatch]:
         else:
             batches = iter(pa.ipc.open_stream(source))
         for batch in batches:
-            batch = batch.select(columns_of(batch.schema))
+            batch = batch.select(columns_of(batch.schema.names))
             for column in batch.columns:
                 _check_offsets(column)
             for start in range(0, batch.num_rows, ROWS_AT_ONCE):

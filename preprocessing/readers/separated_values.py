@@ -1,0 +1,150 @@
+"""Rows of separated values (CSV, TSV): one document per row.
+
+Owns how lines become rows; Python's ``csv`` module splits them, strictly, because what it guesses from a wrong quote is other
+text. A row goes to quarantine with the bytes of its lines.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+from preprocessing.config.inputs import CsvInput
+from preprocessing.readers.bad_records import Quarantine, RecordError
+from preprocessing.readers.fields import Fields, Row, find_columns
+from preprocessing.readers.json_lines import find_other_content
+from preprocessing.readers.lines import read_line_blocks
+from preprocessing.readers.text_encodings import decode_text
+
+_OF_FILES = ("is-cp949", "is-utf-16")  # rules that all lines of a file break
+
+
+def read_separated_values(
+    file: Path, label: str, item: CsvInput, fields: Fields, max_bytes: int, quarantine: Quarantine
+) -> Iterator[Row]:
+    """The documents of the rows of a file; the number of a row is that of its first line."""
+    lines = _Lines(read_line_blocks(file, label, None, max_bytes, quarantine), item.encoding)
+    csv.field_size_limit(max(max_bytes, csv.field_size_limit()))
+    try:
+        rows, names = _open(lines, item)
+        if names is None:
+            return
+        find_columns(names, Fields.all_fields(item), fields.required_fields())
+    except RecordError as error:
+        quarantine(error.record(label, 0, lines.raw()))
+        return
+    while True:
+        lines.begin_row()
+        try:
+            values = _next_row(rows, lines)
+            if values is None:
+                return
+            if len(values) != len(names):
+                raise RecordError(_other_number(len(values), len(names), item), "wrong-columns")
+            yield fields.row(dict(zip(names, values)), lines.first)
+        except RecordError as error:
+            quarantine(error.record(label, lines.first, lines.raw()))
+
+
+class _Lines:
+    """The lines of a file as text, one by one, with their line feeds; remembers those of the row that is read."""
+
+    def __init__(self, blocks: Iterator[tuple[int, bytes]], encoding: str):
+        self._encoding = encoding
+        self._lines: Iterator[tuple[int, bytes, str]] = self._decode(blocks)
+        self._row: list[bytes] = []
+        self.first = 0
+        self.error: RecordError | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        number, raw, text = next(self._lines)
+        self.first = self.first or number
+        self._row.append(raw)
+        return text
+
+    def begin_row(self) -> None:
+        self._row, self.first, self.error = [], 0, None
+
+    def raw(self) -> bytes:
+        """The bytes of the lines of the row, without the last line feed."""
+        return b"\n".join(self._row)
+
+    def peek(self) -> str | None:
+        """The next line, which the next step returns again; None at the end."""
+        first = next(self._lines, None)
+        if first is None:
+            return None
+        self._lines = chain([first], self._lines)
+        return first[2]
+
+    def _decode(self, blocks: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes, str]]:
+        """``(number, bytes, text)`` of each line."""
+        for number, block in blocks:
+            if number == 1 and (other := find_other_content(block)):
+                raise other
+            raw = block.removesuffix(b"\n").split(b"\n")
+            try:
+                text = decode_text(block, "", self._encoding).removesuffix("\n").split("\n")
+            except RecordError as error:
+                if number == 1 and error.rule in _OF_FILES:
+                    raise
+                text = None
+            for n, line in enumerate(raw):
+                yield number + n, line, (text[n] if text else self._decode_line(line)) + "\n"
+
+    def _decode_line(self, line: bytes) -> str:
+        """The text of a line; with ``error`` set, and other characters for what cannot be decoded, where it is broken."""
+        try:
+            return decode_text(line, "", self._encoding)
+        except RecordError as error:
+            self.error = self.error or error
+            return line.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _open(lines: _Lines, item: CsvInput) -> tuple[Iterator[list[str]], list[str] | None]:
+    """``(rows, names)``: the rows behind the header, and the names of the columns; None for a file without a line."""
+    first = lines.peek()
+    if first is None:
+        return iter(()), None
+    delimiter = item.delimiter if item.delimiter != "auto" else "\t" if "\t" in first else ","
+    quote = item.quote if item.quote != "auto" else "none" if delimiter == "\t" else '"'
+    quoting = csv.QUOTE_NONE if quote == "none" else csv.QUOTE_MINIMAL
+    rows = csv.reader(
+        lines, delimiter=delimiter, quotechar=None if quote == "none" else quote, quoting=quoting, strict=True
+    )
+    names = item.columns or _next_row(rows, lines)
+    if names and len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RecordError(f"two columns are called {twice!r}; rename one, or set columns", "duplicate-field")
+    return rows, names
+
+
+def _next_row(rows: Iterator[list[str]], lines: _Lines) -> list[str] | None:
+    """The values of the next row that is not empty; None at the end. Raises RecordError."""
+    try:
+        values = next(rows, None)
+        while values == []:
+            lines.begin_row()
+            values = next(rows, None)
+    except csv.Error as error:
+        if "new-line" in str(error):
+            raise RecordError(
+                "a value that is not quoted contains a carriage return", "wrong-quote"
+            ) from None
+        cause = (
+            f"a quoted value does not end as one ({error}); set quote: none where the values are not quoted"
+        )
+        raise RecordError(cause, "wrong-quote") from None
+    if lines.error:
+        raise lines.error
+    return values
+
+
+def _other_number(found: int, expected: int, item: CsvInput) -> str:
+    of = "columns has" if item.columns else "the header has"
+    return f"{found} values, {of} {expected}; correct the row, or set delimiter or quote"
