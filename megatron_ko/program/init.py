@@ -15,6 +15,7 @@ from megatron_ko.program.schema import SCHEMAS, json_schema
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 TEXT_FILES = "**/*.{txt,md,ipynb,jsonl,jsonl.gz,jsonl.zst}"
+TEXT_SUFFIXES = (".txt", ".md", ".ipynb", ".jsonl")
 CODE_FILES = "**/*.{py,pyi,ipynb,js,ts,java,c,h,cc,cpp,hpp,cs,go,rs,rb,php,kt,swift,scala,sql,sh,r,lua}"
 _PATTERN_CHARACTERS = "*?[]{}"
 
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(given: argparse.Namespace) -> int:
+    from preprocessing.readers.other_files import describe_other_files
+
     folder = Path(given.folder)
     runs = given.runs or f"runs/{folder.resolve().name}"
     files = starting_files(given.folder, runs, given.text, given.code)
@@ -52,6 +55,8 @@ def _main(given: argparse.Namespace) -> int:
     for path in filter(None, (given.text, given.code)):
         if not Path(path).is_dir():
             print(f"note: {path}/ does not exist yet")
+    if others := describe_other_files(Path(given.text), read=TEXT_SUFFIXES):
+        print(f"note: {given.text}/ has files that data.yaml does not read yet: {others}")
     for name, content in files.items():
         write_text(folder / name, content)
     print(

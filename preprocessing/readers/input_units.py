@@ -34,9 +34,10 @@ from preprocessing.config.pipeline import Config
 from preprocessing.readers.file_patterns import expand_braces, find_files, is_broken_link
 from preprocessing.readers.file_ranges import Range, group_sizes, split_bzip2, split_evenly, split_row_groups
 from preprocessing.readers.input_hashes import InputHashes
+from preprocessing.readers.other_files import describe_other_files, type_of
 from preprocessing.readers.source_trees import find_license_file, find_tree_files
 from preprocessing.readers.standard_library import standard_library
-from preprocessing.readers.starting_folder import hint_about_folder
+from preprocessing.readers.starting_folder import beginning_of, hint_about_folder
 
 log = logging.getLogger(__name__)
 __all__ = ["InputHashes", "Unit", "expand_braces", "find_files", "find_units", "standard_library"]
@@ -133,8 +134,23 @@ def _find_units_of(name: str, item: Any, hashes: InputHashes, seed: int, report:
             remedy = f"is a folder; write {pattern.rstrip('/')}/**/* for the files in it, or end the pattern with a suffix"
             report("paths", f"{pattern!r} {remedy}", "is-folder")
         else:
-            report("paths", f"{pattern!r} matches no file", "no-match", "check the path")
+            folder = Path(beginning_of(pattern) or ".").expanduser()
+            others = describe_other_files(folder)
+            remedy = f"check the path; {folder} has {others}" if others else "check the path"
+            report("paths", f"{pattern!r} matches no file", "no-match", remedy)
+    if isinstance(item, TextInput) and item.lang != "code":
+        _warn_of_records(name, files)
     return _split_files(name, item, files, hashes)
+
+
+def _warn_of_records(name: str, files: list[Path]) -> None:
+    """Warns of files with many records that a text input reads as one document each."""
+    types = Counter(kind for file in files if (kind := type_of(file.name)) in ("csv", "json"))
+    for kind, count in types.items():
+        log.warning(
+            "inputs.%s reads %s of %s as one document each; type: %s reads the records in them",
+            *(name, format_count(count, "file"), kind.upper(), kind),
+        )
 
 
 def label_of(path: Path) -> str:

@@ -22,6 +22,7 @@ from preprocessing.readers.file_formats import LONGEST_BEGINNING, find_other_for
 from preprocessing.readers.file_ranges import Range
 from preprocessing.readers.json_columns import Block, JsonColumns, has_simple_fields
 from preprocessing.readers.lines import read_line_blocks, too_long
+from preprocessing.readers.other_files import type_of
 from preprocessing.readers.streams import read_blocks
 from preprocessing.readers.text_encodings import is_korean_cp949, utf16_without_mark
 
@@ -56,10 +57,10 @@ def read_json_lines(
         return _row(raw, number, label, fields, keys, quarantine)
 
     is_first = part is None or not part.start
-    if not is_first and _find_other_lines(next(read_blocks(file), b"")):
+    if not is_first and _find_other_lines(next(read_blocks(file), b""), file):
         return  # reported with the first part
     for number, lines in read_line_blocks(file, label, part, max_bytes, quarantine):
-        if is_first and number == 1 and (other := _find_other_lines(lines)):
+        if is_first and number == 1 and (other := _find_other_lines(lines, file)):
             quarantine(other.record(label, 0, lines[:MAX_RAW_BYTES]))
             return
         block = columns.read(lines, number) if columns else None
@@ -70,8 +71,10 @@ def read_json_lines(
             yield from _in_order(block, lines, number, read_line)
 
 
-def _find_other_lines(lines: bytes) -> RecordError | None:
+def _find_other_lines(lines: bytes, file: Path) -> RecordError | None:
     """The error of a file that begins with ``lines`` and whose lines would all be bad records, else None."""
+    if type_of(file.name) == "csv" and not is_object(lines.removeprefix(BYTE_ORDER_MARK).partition(b"\n")[0]):
+        return RecordError("this is separated values, not JSON lines; set type: csv for it", "other-format")
     return find_other_content(lines) or _find_other_json(lines)
 
 

@@ -22,7 +22,7 @@ def folder_of_inputs(loaded: Loaded[Any]) -> Path | None:
     None if there is none, if it is the working directory, or if no pattern names a folder or file.
     """
     beginnings = {
-        _beginning(pattern) for item in loaded.config.inputs.values() for pattern in _patterns(item)
+        beginning_of(pattern) for item in loaded.config.inputs.values() for pattern in _patterns(item)
     } - {""}
     files = sorted(
         {Path(place.rpartition(":")[0]).resolve() for place in loaded.places.values() if ":" in place}
@@ -72,7 +72,7 @@ def _patterns(item: Any) -> list[str]:
     return [pattern for pattern in patterns if not pattern.startswith(("/", "~"))]
 
 
-def _beginning(pattern: str) -> str:
+def beginning_of(pattern: str) -> str:
     """The part of a pattern before the first name with a wildcard."""
     kept = []
     for name in Path(pattern).parts:
