@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from preprocessing.markup.references import BAR
+from preprocessing.markup.table_layout import Cell, format_table, lay_out
 
 # The bar also stays behind a template that wrote only the style.
 _CELL_STYLE = re.compile(r"[^|\[\]]{0,500}=[^|\[\]]{0,500}\|(?!\|)|[ \t]{0,20}\|(?!\|)")
@@ -30,7 +31,6 @@ _TAGS_BEFORE_TABLE = re.compile(
 )
 _EMPTY_ITEM = re.compile(r"[*#:;]{0,20}[*#][ \t]{0,20}")  # what a template without text leaves
 BREAK = re.compile(r"<br\s{0,5}/?>", re.IGNORECASE)
-MAX_COLUMNS, MAX_ROWS = 50, 200  # that a cell spans
 MAX_DEPTH = 10  # of nested tables
 
 
@@ -85,6 +85,10 @@ class _Cell:
     columns: int = 1
     rows: int = 1
 
+    def as_text(self) -> Cell:
+        """The cell in one line."""
+        return Cell(_format_cell(self.lines), self.columns, self.rows)
+
 
 def _convert_tables(lines: list[str]) -> Iterator[str]:
     """Converts each table ``{| ... |}`` to a Markdown table; a nested table becomes text of its cell."""
@@ -116,7 +120,7 @@ def _close_table(tables: list[list[str]], rest: str) -> list[str]:
         text = [*captions, "; ".join(", ".join(filter(None, row)) for row in rows if any(row)), rest]
         tables[-1].append(" " + " ".join(filter(None, text)))  # the blank: no mark of a cell begins the line
         return []
-    return ["", *captions, *_format_table(rows), "", *filter(None, [rest])]
+    return ["", *captions, *format_table(rows), "", *filter(None, [rest])]
 
 
 def _read_table(lines: list[str]) -> tuple[list[str], list[list[str]]]:
@@ -134,25 +138,8 @@ def _read_table(lines: list[str]) -> tuple[list[str], list[list[str]]]:
             rows[-1][-1].lines.append(line.strip())
         elif line.strip():
             captions.append(line.strip())
-    return [*filter(None, captions)], list(_lay_out(row for row in rows if row))
-
-
-def _lay_out(rows: Iterable[list[_Cell]]) -> Iterator[list[str]]:
-    """Texts of the columns of each row."""
-    spanned: dict[int, int] = {}  # rows that a cell above still spans, by column
-    for row in rows:
-        texts: list[str] = []
-        below = {column: count - 1 for column, count in spanned.items() if count > 1}
-        for cell in row:
-            while len(texts) in spanned:
-                texts.append("")
-            if cell.rows > 1:
-                below |= dict.fromkeys(range(len(texts), len(texts) + cell.columns), cell.rows - 1)
-            texts += [_format_cell(cell.lines), *[""] * (cell.columns - 1)]
-        while len(texts) in spanned:
-            texts.append("")
-        spanned = below
-        yield texts
+    laid_out = lay_out([cell.as_text() for cell in row] for row in rows if row)
+    return [*filter(None, captions)], list(laid_out)
 
 
 def _read_cell(cell: str) -> _Cell:
@@ -163,8 +150,8 @@ def _read_cell(cell: str) -> _Cell:
     columns, rows = _COLUMNS.search(style[0]), _ROWS.search(style[0])
     return _Cell(
         [content],
-        min(MAX_COLUMNS, max(1, int(columns[1]))) if columns else 1,
-        min(MAX_ROWS, max(1, int(rows[1]))) if rows else 1,
+        max(1, int(columns[1])) if columns else 1,
+        max(1, int(rows[1])) if rows else 1,
     )
 
 
@@ -177,19 +164,6 @@ def _format_cell(pieces: list[str]) -> str:
         content += between + item
     content = BREAK.sub(" ", content)
     return BAR.sub(r"\\|", " ".join(content.split()).replace("|", "\\|"))
-
-
-def _format_table(rows: list[list[str]]) -> list[str]:
-    rows = [row for row in rows if any(row)]
-    if not rows:
-        return []
-    width = max(map(len, rows))
-    if width == 1:
-        return [row[0] for row in rows]
-    if width * len(rows) > 4 * sum(map(len, rows)) + 64:  # padding to one huge row would multiply the text
-        return ["| " + " | ".join(row) + " |" for row in rows]
-    lines = ["| " + " | ".join(row + [""] * (width - len(row))) + " |" for row in rows]
-    return [lines[0], "|" + " --- |" * width, *lines[1:]]
 
 
 # --- sections --------------------------------------------------------------------------------------------
