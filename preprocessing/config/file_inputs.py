@@ -9,7 +9,9 @@ from pydantic import AfterValidator, Field
 
 from megatron_ko.config.fields import FilePath, Flag, NonNegativeInt, PositiveInt, section
 
-Markup = Literal["auto", "none", "html", "mediawiki", "latex", "rst", "asciidoc", "notebook", "org", "po"]
+Markup = Literal[
+    "auto", "none", "html", "mediawiki", "namumark", "latex", "rst", "asciidoc", "notebook", "org", "po"
+]
 NotebookOutputs = Literal["none", "text"]
 LanguageOfInput = Literal["ko", "en", "code", "mixed", "other", "detect"]
 Extractor = Literal["blocks", "resiliparse", "trafilatura"]
@@ -77,8 +79,8 @@ class TextInput(FilesInput):
     """Encoding of files without a byte order mark, such as cp949; Python files may declare their own. auto: UTF-8, or CP949
     for a file that is Korean text in that encoding."""
     markup: Markup = "auto"
-    """Markup that is converted to Markdown. auto: by the file suffix (.tex, .rst, .adoc, .org, .po, .wiki, .html, .ipynb), else
-    mediawiki for a source named wiki, else HTML outside of code, in documents that contain tags; none: tags are text."""
+    """Markup that is converted to Markdown. auto: by the file suffix (.tex, .rst, .adoc, .org, .po, .wiki, .namu, .html, .ipynb), else
+    mediawiki for a source named wiki, namumark for one named namuwiki, else HTML outside of code, in documents that contain tags; none: tags are text."""
     notebook_outputs: NotebookOutputs = "none"
     """What is kept of the outputs of notebook cells (.ipynb). text: what the cells print and return as text; never pictures,
     errors, or what is written to stderr."""

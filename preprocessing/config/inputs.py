@@ -63,8 +63,8 @@ class RecordsInput(CutInput):
     meta_fields: list[str] = Field(default_factory=list)
     """Fields to keep in meta, such as url; path and license improve the rules for source code."""
     markup: Markup = "auto"
-    """Markup that is converted to Markdown. auto: mediawiki for a source named wiki, else HTML outside of code, in
-    documents that contain tags; none: tags are text."""
+    """Markup that is converted to Markdown. auto: mediawiki for a source named wiki, namumark for one named
+    namuwiki, else HTML outside of code, in documents that contain tags; none: tags are text."""
 
 
 @section

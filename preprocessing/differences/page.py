@@ -27,7 +27,7 @@ from preprocessing.running.context import Context
 TEMPLATE = Path(__file__).resolve().parent / "differences.html.jinja"
 _MARKUP = re.compile(r"<[^<>\n]{1,300}>")
 HUES = {
-    "main_content": 190, "html": 212, "mediawiki": 212, "latex": 212, "rst": 212, "asciidoc": 212, "notebook": 212, "org": 212, "po": 212, "mojibake": 285, "control": 255,
+    "main_content": 190, "html": 212, "mediawiki": 212, "namumark": 212, "latex": 212, "rst": 212, "asciidoc": 212, "notebook": 212, "org": 212, "po": 212, "mojibake": 285, "control": 255,
     "full_width": 235, "nfc": 265, "stray_jamo": 310, "typed_jamo": 325, "squeeze": 38, "whitespace": 95,
     "boilerplate": 18, "frequent_lines": 150, "embedded_data": 170, UNEXPLAINED: 55,
 }  # fmt: skip

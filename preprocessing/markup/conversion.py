@@ -12,6 +12,7 @@ from preprocessing.markup.html_elements import unescape
 from preprocessing.markup.html_text import HTML_HINT, has_html, html_to_text
 from preprocessing.markup.latex import latex_to_markdown
 from preprocessing.markup.message_catalog import po_to_text
+from preprocessing.markup.namumark import namumark_to_markdown
 from preprocessing.markup.notebook import notebook_to_markdown
 from preprocessing.markup.org_mode import org_to_markdown
 from preprocessing.markup.restructured_text import rst_to_markdown
@@ -25,6 +26,7 @@ __all__ = [
     "html_to_text",
     "latex_to_markdown",
     "mediawiki_to_markdown",
+    "namumark_to_markdown",
     "notebook_to_markdown",
     "org_to_markdown",
     "po_to_text",
@@ -35,6 +37,7 @@ __all__ = [
 CONVERTERS: dict[str, Callable[[str], str]] = {
     "html": html_to_text,
     "mediawiki": mediawiki_to_markdown,
+    "namumark": namumark_to_markdown,
     "latex": latex_to_markdown,
     "rst": rst_to_markdown,
     "asciidoc": asciidoc_to_markdown,

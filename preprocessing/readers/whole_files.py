@@ -25,7 +25,7 @@ from preprocessing.readers.source_trees import find_license_file, language_of_tr
 from preprocessing.readers.text_encodings import decode_text
 
 MARKUP_OF_SUFFIX = {
-    ".tex": "latex", ".latex": "latex", ".rst": "rst", ".wiki": "mediawiki", ".mediawiki": "mediawiki",
+    ".tex": "latex", ".latex": "latex", ".rst": "rst", ".wiki": "mediawiki", ".namu": "namumark", ".mediawiki": "mediawiki",
     ".adoc": "asciidoc", ".asciidoc": "asciidoc", ".asc": "asciidoc", ".org": "org", ".po": "po", ".ipynb": NOTEBOOK,
 }  # fmt: skip
 MAX_NOTEBOOK_BYTES = 64 << 20

@@ -10,7 +10,7 @@ KOREAN = {
     "account": "계좌번호", "email": "이메일", "ip": "IP 주소", "secret": "비밀번호·키",
     # changes
     "control": "보이지 않는 문자", "full_width": "전각 문자", "nfc": "유니코드 정규화", "stray_jamo": "홀로 남은 자모",
-    "typed_jamo": "풀어 쓴 자모", "squeeze": "반복 문자", "whitespace": "공백", "html": "HTML", "mediawiki": "위키 문법",
+    "typed_jamo": "풀어 쓴 자모", "squeeze": "반복 문자", "whitespace": "공백", "html": "HTML", "mediawiki": "위키 문법", "namumark": "나무마크",
     "latex": "LaTeX", "rst": "reStructuredText", "asciidoc": "AsciiDoc", "notebook": "주피터 노트북", "org": "Org 모드", "po": "번역 카탈로그(PO)", "mojibake": "깨진 글자", "embedded_data": "내장 데이터", "boilerplate": "정형 문구",
     "frequent_lines": "여러 문서에 반복되는 줄", "main_content": "본문 추출", "unexplained": "원인을 알 수 없는 변경",
     # reasons

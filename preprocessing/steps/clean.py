@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 STEP = "clean"
 VERSION = 18
 """Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
-MARKUP_LANGUAGES = ("mediawiki", "latex", "rst", "asciidoc", "notebook", "org", "po")
+MARKUP_LANGUAGES = ("mediawiki", "namumark", "latex", "rst", "asciidoc", "notebook", "org", "po")
 """Formats whose marks look like code."""
 COLUMNS = pa.schema([("id", pa.string()), *((f"masked_{kind}", pa.int32()) for kind in KINDS)])
 _CLEANED = pa.schema([DOCUMENT.field("text"), *list(COLUMNS)[1:]])

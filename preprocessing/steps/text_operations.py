@@ -104,11 +104,14 @@ _REPAIR = Operation("mojibake", mojibake.repair_mojibake)
 _BOILERPLATE = Operation("boilerplate", boilerplate.cut_boilerplate)
 
 
+_MARKUP_OF_SOURCE = {"wiki": "mediawiki", "namuwiki": "namumark"}
+
+
 def markup_of(setting: str, source: str) -> str:
     """Markup format of a source: the setting or, for ``auto``, by the name of the source."""
     if setting != "auto":
         return setting
-    return "mediawiki" if source.split("_")[0] == "wiki" else "html"
+    return _MARKUP_OF_SOURCE.get(source.split("_")[0], "html")
 
 
 def normalize_column(

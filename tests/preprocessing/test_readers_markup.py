@@ -236,6 +236,8 @@ PIECES = [
     "</pre>", "<!--", "-->", "{", "}", "\\", "\\begin{align}", "\\end{align}", "\\begin{itemize}", "\\item", "$", "$$", "%",
     "\\section{", "\\cite{", "[", "]", "::", ".. note::", ".. code-block:: x", "   ", "`", "``", ":a:`", "____", "====", "*",
     "<b>", "</b>", "&amp;", "&lt;", "<script>", "<p a='", "\x7f0\x7f", "글", "a", " ", ":", "\t", "\x00", "file:",
+    "{{{", "}}}", "{{{#!wiki ", "{{{#red ", "||", "||<-2>", "|a|b||\n", "[[", "[*", "[* ", "[include(", ")]", "'''", "--", "~~", "^^", " * ",
+    "\x020\x03", "[br]", "[ruby(",
 ]  # fmt: skip
 
 
@@ -273,6 +275,17 @@ def test_hostile_markup_is_converted_in_linear_time(kind):
         "<ruby>",
         "<li>\n \n",
         "\n\n``",
+        "[*a ",
+        "[* a]",
+        "||a",
+        "||\n",
+        "'",
+        "--a",
+        "~~a ",
+        "[include(a",
+        "[include(a)]",
+        "{{{#!folding a\n",
+        "[[a|[[",
     ):
         assert isinstance(CONVERTERS[kind](piece * (1_000_000 // len(piece))), str)
 

@@ -1,0 +1,205 @@
+"""Converts NamuMark, the syntax of NamuWiki, to Markdown.
+
+Owns braces (``{{{ }}}``), lines, lists and quotations; ``namumark_inline`` converts links, macros, footnotes and emphasis,
+``namumark_tables`` tables. Follows the wiki's own description of its syntax. Categories, pictures, videos, contents and inclusions of
+other documents are removed; footnotes stay and follow the text. Linear in the length of the text, times the depth of braces.
+"""
+
+from __future__ import annotations
+
+import re
+
+from preprocessing.markup.html_text import remove_tags
+from preprocessing.markup.markdown import fence_around
+from preprocessing.markup.namumark_inline import Inline, is_hidden
+from preprocessing.markup.namumark_tables import convert_table, find_table
+from preprocessing.markup.wiki_lines import remove_sections
+
+_REDIRECT = re.compile(r"\s{0,20}#(?:redirect|넘겨주기)\s", re.IGNORECASE)
+_BRACES = re.compile(r"\{\{\{|\}\}\}")
+_BLOCK = re.compile(r"#!(?P<name>[A-Za-z]+)[ \t]{0,20}")
+_ATTRIBUTES = re.compile(
+    r"(?:\s{0,20}[A-Za-z-]{1,40}\s?=\s?(?:\"[^\"\n]{0,2000}\"|'[^'\n]{0,2000}'))*[ \t]{0,20}\n?"
+)
+_SIZE_OR_COLOR = re.compile(
+    r"(?:[+-][1-5]|#(?!redirect)[A-Za-z0-9]{3,20}(?:,[ ]?#?[A-Za-z0-9]{3,20})?)(?=[ \n])[ \n]"
+)
+_FOLDING = re.compile(
+    r"[\[\]【】\s·•/|-]*(?:(?:펼치기|접기|펼침|보기|숨기기|열기|닫기|더|클릭)[\[\]【】\s·•/|-]*)*"
+)
+_HEADING = re.compile(
+    r"(?P<marks>={1,6})(?P<folded>#?)[ ]?(?P<title>[^\s=#].*?)[ ]?(?P=folded)(?P=marks)[ \t]*"
+)
+_RULES = re.compile(r"(?:^|\n)---(?:\n\s{0,40}---)*(?=\n|$)")
+_RULE = re.compile(r"-{4,9}[ \t]*")
+_ITEM = re.compile(r"(?P<indent>[ ]{1,40})(?P<mark>\*|1\.|[aAiI]\.)(?:#\d{1,6})?[ ]?(?P<text>.*)")
+_MOST_BRACES = 20  # braces within braces that are read
+_MOST_QUOTES = 8
+_MOST_LINES_OF_NOTE = 20
+_FORGED = re.compile("[\x02\x03]")
+
+
+def namumark_to_markdown(text: str) -> str:
+    """Converts a document or a fragment; a redirection has no text."""
+    if _REDIRECT.match(text):
+        return ""
+    document = _Document()
+    body = remove_sections(document.blocks(_FORGED.sub("", text.replace("\r\n", "\n")), 0), ())
+    body = document.inline.restore(_RULES.sub("\n\n---\n\n", body).strip().removeprefix("---\n"))
+    notes = [f"[^{name}]: {note}" for name, note in document.inline.notes.items()]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join([body, "", *notes])).strip("\n")
+
+
+class _Document:
+    """What the parts of a document share: footnotes, and what is already converted, which marks stand for."""
+
+    def __init__(self) -> None:
+        self.inline = Inline()
+
+    def blocks(self, text: str, depth: int) -> str:
+        """The blocks of a text as Markdown, with marks of what is converted by itself."""
+        return "\n".join(
+            self._lines(_join_open_brackets(self._replace_braces(text, depth).split("\n")), depth)
+        )
+
+    # --- braces ------------------------------------------------------------------------------------------
+
+    def _replace_braces(self, text: str, depth: int) -> str:
+        """Replaces ``{{{ }}}``, from the outside in; what never closes stays."""
+        if "{{{" not in text or depth >= _MOST_BRACES:
+            return text
+        pieces, done = [], 0
+        for start, end in _outer_braces(text):
+            pieces += [text[done:start], self._replace(text[start + 3 : end - 3], depth)]
+            done = end
+        return "".join([*pieces, text[done:]])
+
+    def _replace(self, inside: str, depth: int) -> str:
+        """What stands for braces with this text inside: NamuMark, or a mark of what is converted."""
+        if block := _BLOCK.match(inside):
+            return self._replace_block(block["name"].lower(), inside[block.end() :], depth)
+        if style := _SIZE_OR_COLOR.match(inside):
+            return self._replace_content(inside[style.end() :], depth)
+        if "\n" in inside:
+            return self._fence("", inside)
+        return self.inline.keep(_code_span(inside)) if inside.strip() else ""
+
+    def _replace_block(self, name: str, rest: str, depth: int) -> str:
+        head, _, body = rest.partition("\n")
+        if name == "syntax":
+            return self._fence(head.strip(), body)
+        if name == "html":
+            return self.inline.keep(remove_tags(rest).strip())
+        if name in ("latex", "math"):
+            return self.inline.keep(f"$${rest.strip()}$$") if rest.strip() else ""
+        if name == "folding":
+            title = "" if _FOLDING.fullmatch(head) else f"{head.strip()}\n"
+            return self._replace_content(f"\n{title}{body}\n", depth)
+        if name == "wiki":
+            attributes = _ATTRIBUTES.match(rest)
+            return self._replace_content(rest[attributes.end() :] if attributes else rest, depth)
+        return self._replace_content(body, depth)
+
+    def _replace_content(self, content: str, depth: int) -> str:
+        """Content of one line without a table belongs to the line around it; other content is converted by itself."""
+        if "\n" not in content and "||" not in content:
+            return self._replace_braces(content, depth + 1)
+        return self.inline.keep_block(self.inline.restore(self.blocks(content, depth + 1)))
+
+    def _fence(self, language: str, code: str) -> str:
+        code = code.strip("\n")
+        fence = fence_around(code)
+        return self.inline.keep_block(f"{fence}{language}\n{code}\n{fence}") if code.strip() else ""
+
+    # --- lines -------------------------------------------------------------------------------------------
+
+    def _lines(self, lines: list[str], depth: int) -> list[str]:
+        written: list[str] = []
+        bare = [line.lstrip(" ") for line in lines]
+        at, content = 0, 0  # where the text of the last item begins; 0 outside of lists
+        while at < len(lines):
+            line = lines[at]
+            if line.startswith("##") or is_hidden(line):
+                at += 1
+            elif bare[at].startswith(">"):
+                end = next((n for n in range(at, len(lines)) if not bare[n].startswith(">")), len(lines))
+                written += self._quotation(bare[at:end], depth)
+                at = end
+            elif bare[at].startswith("|") and (end := find_table(bare, at)):
+                written += ["", *convert_table(bare[at:end], self._cell), ""]
+                at = end
+            elif item := _ITEM.fullmatch(line):
+                content = _content_of(item)
+                written += self._item(item, content)
+                at += 1
+            else:
+                content = content if line.startswith(" ") or not line else 0
+                written += self._line(line, " " * content)
+                at += 1
+        return written
+
+    def _item(self, item: re.Match[str], content: int) -> list[str]:
+        mark = "-" if item["mark"] == "*" else "1."
+        text = self.inline.convert(item["text"]).replace("\n", "\n" + " " * content)
+        return [f"{' ' * (content - len(mark) - 1)}{mark} {text}"] if text else []
+
+    def _line(self, line: str, indent: str) -> list[str]:
+        if not line.strip():
+            return [""]
+        if heading := _HEADING.fullmatch(line):
+            return ["", f"{'#' * len(heading['marks'])} {self.inline.convert(heading['title'])}", ""]
+        if _RULE.fullmatch(line):
+            return ["", "---", ""]
+        text = self.inline.convert(line.strip())
+        return [indent + text.replace("\n", f"\n{indent}")] if text else []
+
+    def _quotation(self, lines: list[str], depth: int) -> list[str]:
+        inside = [line[1:].removeprefix(" ") for line in lines]
+        if depth < _MOST_QUOTES:
+            inside = "\n".join(self._lines(inside, depth + 1)).strip("\n").split("\n")
+        return ["", *(f"> {line}".rstrip() for line in inside), ""]
+
+    def _cell(self, text: str) -> list[str]:
+        """The lines of a cell as Markdown."""
+        return self.inline.restore("\n".join(self._lines(text.split("\n"), _MOST_QUOTES))).split("\n")
+
+
+def _outer_braces(text: str) -> list[tuple[int, int]]:
+    """``(start, end)`` of braces that close and are not inside of others."""
+    open_at: list[int] = []
+    outer: list[tuple[int, int]] = []
+    for brace in _BRACES.finditer(text):
+        if brace[0] == "{{{":
+            open_at.append(brace.start())
+        elif open_at:
+            start = open_at.pop()
+            while outer and outer[-1][0] > start:
+                outer.pop()
+            outer.append((start, brace.end()))
+    return outer
+
+
+def _join_open_brackets(lines: list[str]) -> list[str]:
+    """Footnotes and inclusions that go on in the lines below, in one line."""
+    joined: list[str] = []
+    at = 0
+    while at < len(lines):
+        end, line = at + 1, lines[at]
+        balance = line.count("[") - line.count("]") if "[*" in line or "[include(" in line else 0
+        while balance > 0 and end < min(len(lines), at + _MOST_LINES_OF_NOTE) and lines[end].strip():
+            balance += lines[end].count("[") - lines[end].count("]")
+            end += 1
+        end = end if balance <= 0 else at + 1
+        joined.append(" ".join(lines[at:end]) if end > at + 1 else line)
+        at = end
+    return joined
+
+
+def _content_of(item: re.Match[str]) -> int:
+    """Where the text of an item begins: its level is the number of blanks before its mark."""
+    width = 2 if item["mark"] == "*" else 3
+    return width * min(len(item["indent"]), 8)
+
+
+def _code_span(code: str) -> str:
+    return f"`` {code.strip()} ``" if "`" in code else f"`{code.strip()}`"
