@@ -31,6 +31,7 @@ _TAGS_BEFORE_TABLE = re.compile(
 )
 _EMPTY_ITEM = re.compile(r"[*#:;]{0,20}[*#][ \t]{0,20}")  # what a template without text leaves
 BREAK = re.compile(r"<br\s{0,5}/?>", re.IGNORECASE)
+ROW = "\x04"  # before each value of a row that a template wrote: an item, in a table a row of it
 MAX_DEPTH = 10  # of nested tables
 
 
@@ -50,6 +51,8 @@ def lines_to_markdown(text: str) -> str:
 
 def _convert_line(line: str) -> str:
     first = line[:1]
+    if first == ROW:
+        return "- " + ", ".join(line[1:].split(ROW))
     if first == "=":
         return _convert_heading(line)
     if first and first in "*#:;":
@@ -130,12 +133,14 @@ def _read_table(lines: list[str]) -> tuple[list[str], list[list[str]]]:
     for line in lines:
         if line.startswith("|-"):
             rows.append([])
+        elif line.startswith(ROW):
+            rows += [[_Cell([value]) for value in line[1:].split(ROW)], []]
         elif line.startswith("|+"):
             captions.append(_CELL_STYLE.sub("", line[2:], count=1).strip())
         elif line[:1] in ("|", "!"):
             rows[-1] += map(_read_cell, re.split(r"\|\||!!" if line[0] == "!" else r"\|\|", line[1:]))
         elif line.strip() and rows[-1]:
-            rows[-1][-1].lines.append(line.strip())
+            rows[-1][-1].lines.append(line.strip().lstrip(":; "))
         elif line.strip():
             captions.append(line.strip())
     laid_out = lay_out([cell.as_text() for cell in row] for row in rows if row)

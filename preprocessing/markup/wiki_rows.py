@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from preprocessing.markup.wiki_lines import BREAK
+from preprocessing.markup.wiki_lines import BREAK, ROW
 from preprocessing.markup.wiki_media import is_file_name
 
 Named = Mapping[str, str]
@@ -23,8 +23,11 @@ _ITEMS = frozenset((
 _FOLDED = frozenset((
     "collapse", "collapsible_list", "hidden", "접기", "숨김", "숨기기", "접은글", "펼치기", "접힌글", "ctop", "대화", "대사", "가사", "lyrics",
 ))  # fmt: skip
+_TRACKS = frozenset(("곡목록", "트랙목록", "tracklist", "track_listing", "track_list"))
+_TRACK_FIELD = re.compile("([a-z_가-힣]{1,20}?)([0-9]{1,3})")
+_LENGTHS = ("길이", "length")
 _ROW = re.compile(
-    r"player|선수단|candidate|후보|선거기록|선거결과|election_(?:box|results)|episode|에피소드|회차|방영목록|방송목록|출연진|cast_?list|"
+    r"player|선수단|선수$|candidate|후보|선거기록|선거결과|election_(?:box|results)|episode|에피소드|회차|방영목록|방송목록|출연진|cast_?list|"
     r"castlist|cast_listing|football_?box|축구경기|야구경기|농구경기|배구경기|경기결과|single_?match|순위표?행|fs_manager"
 )
 _NO_ROW = re.compile(
@@ -35,6 +38,7 @@ _TECHNICAL = re.compile(
     r"https?://\S*|(?-i:[a-z]{2})",
     re.IGNORECASE,
 )
+_SIZE = re.compile(r"[0-9.]{1,5}(?:px|em|%)?")  # of columns, or their number
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "year")
 _OF_MONTH = re.compile(r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|year)[ _](.{1,60})")
 _KOREAN_MONTHS = re.compile(r"(1[0-2]|[1-9])월[ _]?(.{1,60})")
@@ -46,11 +50,14 @@ _COUNT = re.compile(r"[0-9][0-9,.]{0,15}%?명?")
 def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
     """Wikitext of a template named ``key``; None for a template without rows."""
     if key in _LINES:
-        return "\n" + "\n".join(plain) + "\n" if any(plain) else ""
+        texts = [text for text in plain if not _SIZE.fullmatch(text)]
+        return "\n" + "\n".join(texts) + "\n" if any(texts) else ""
     if key in _INLINE:
         return ", ".join(" ".join(text.split()) for text in plain if text)
     if key in _ITEMS:
         return _format_items(plain)
+    if key in _TRACKS:
+        return _format_tracks(named)
     if key in _FOLDED:
         title = next(
             (named[name] for name in ("title", "제목", "header", "1", "머리") if named.get(name)), ""
@@ -74,12 +81,29 @@ def _format_items(texts: Sequence[str]) -> str:
 
 
 def _format_row(values: Sequence[str]) -> str:
-    """One item with the values that are text, not colors, files or sizes; the items of a template of rows."""
-    if items := [value for value in values if value.lstrip("\n").startswith("* ")]:
+    """One row with the values that are text, not colors, files or sizes; the items of a template of rows."""
+    if items := [value for value in values if value.lstrip("\n").startswith(("* ", ROW))]:
         return "\n" + "\n".join(items) + "\n"
     texts = [" ".join(BREAK.sub(" ", value).split()).lstrip("*#:; ") for value in values]
     texts = [text for text in texts if text and not _TECHNICAL.fullmatch(text) and not is_file_name(text)]
-    return _format_items([", ".join(texts)]) if len(texts) > 1 else ""
+    return "\n" + ROW + ROW.join(texts) + "\n" if len(texts) > 1 else ""
+
+
+def _format_tracks(named: Named) -> str:
+    """A numbered list of the songs of an album, with their notes and authors, and their lengths behind these."""
+    songs: dict[str, dict[str, str]] = {}
+    for name, value in named.items():
+        field = _TRACK_FIELD.fullmatch(name)
+        if field and value:
+            songs.setdefault(field[2], {})[field[1]] = value
+    lines = []
+    for song in songs.values():
+        title = song.pop("title", "") or song.pop("제목", "")
+        fields = sorted(song, key=_LENGTHS.__contains__)
+        about = ", ".join(dict.fromkeys(song[name] for name in fields))
+        if title:
+            lines.append(f"# {title} ({about})" if about else f"# {title}")
+    return "\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _is_series(plain: Sequence[str]) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from preprocessing.markup import wiki_values
 from preprocessing.markup.wiki_countries import country_name
 from preprocessing.markup.wiki_dates import computed_value
+from preprocessing.markup.wiki_lines import BREAK
 from preprocessing.markup.wiki_media import GALLERIES, gallery_template, is_file_name
 from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wiki_rows import rows_text
@@ -21,23 +22,41 @@ FLAGS = frozenset((
 ))  # fmt: skip
 # The text is the first argument.
 FIRST = FLAGS | frozenset((
-    "nowrap", "nobr", "줄바꿈방지", "작게", "small", "크게", "big", "larger", "굵게", "기울임", "위첨자", "아래첨자", "sup", "sub",
+    "nowrap", "nobr", "줄바꿈방지", "작게", "small", "크게", "big", "larger", "굵게", "기울임",
     "u", "밑줄", "ipa", "발음", "국기그림이름", "key", "키", "keypress", "kbd", "abbr", "약자",
     "ill", "interlanguage_link", "임시링크", "hanja", "한자", "ja", "일본어", "transl", "로마자", "em", "strong",
     "var", "smallcaps", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic", "가로쓰기",
     "인명", "이름", "본명", "사람", "사람이름", "저자", "작가", "작품", "작품명", "책", "서명", "강조", "취소선", "s",
     "dfn", "visible_anchor", "vanchor", "앵커글", "괄호", "ja-l", "글씨크게", "글씨작게", "글자크게", "글자작게", "역명",
     "영어", "러시아어", "독일어", "프랑스어", "스페인어", "이탈리아어", "라틴어", "그리스어", "아랍어", "한국어",
-    "학명", "원소기호", "ja-y", "일본어이름", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
+    "학명", "약어", "옛한글", "글자강조", "overline", "윗줄", "윗금", "역", "역링크", "stn", "station", "원소기호", "ja-y", "일본어이름", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
 ))  # fmt: skip
 # The text is the second argument; a reading or a translation may follow.
 SECOND = frozenset((
     "lang", "언어", "llang", "langx", "범례", "범례2", "범례선", "legend", "legend2", "legend-line", "legend_inline", "색상범례",
+    "sort", "정렬",
 ))  # fmt: skip
 # The text is the last unnamed argument.
-LAST = frozenset((
-    "color", "글씨색", "글꼴색", "폰트색", "font_color", "배경색", "bg", "링크", "색", "글자색", "글씨색상",
-))  # fmt: skip
+LAST = frozenset(
+    (
+        "color",
+        "글씨색",
+        "글꼴색",
+        "폰트색",
+        "font_color",
+        "배경색",
+        "bg",
+        "링크",
+        "색",
+        "글자색",
+        "글씨색상",
+        "글꼴",
+        "font",
+    )
+)
+VERSIONS = frozenset(("version", "버전"))  # of software: the state of support, and the number
+RAISED = {"위첨자": "sup", "sup": "sup", "아래첨자": "sub", "sub": "sub"}
+PROOFS = frozenset(("math_theorem", "math_proof", "수학정리", "정리와증명", "증명", "theorem", "proof"))  # fmt: skip
 QUOTES = frozenset((
     "인용문", "quote", "cquote", "blockquote", "인용구", "인용상자", "인용문2", "quotation", "rquote", "pquote", "quote_box",
     "poem", "poemquote", "시", "verse", "글상자인용", "따온글",
@@ -58,14 +77,13 @@ ANSWERS = {
     "any": ("모두", "Any"), "free": ("무료", "Free"), "무료": ("무료", "Free"), "unknown": ("알 수 없음", "Unknown"),
     "알수없음": ("알 수 없음", "Unknown"), "draw": ("무승부", "Draw"), "무승부": ("무승부", "Draw"), "sic": ("[원문 그대로]", "[sic]"),
 }  # fmt: skip
-TRACKS = frozenset(("곡목록", "트랙목록", "tracklist", "track_listing", "track_list"))
-_TRACK_TITLE = re.compile("(?:제목|title)([0-9]{1,3})")
 CODES = frozenset(("code", "코드", "mono", "tt", "codett", "javadoc"))
 _SOUNDS = {",_": ", ", "_": " ", "lang": ""}
 _NO_SOUNDS = frozenset(("-", "pron", "uk", "us", "also", "local", "ipa", "lang", "audio", ""))
 _QUOTES = re.compile("'{2,5}")  # italics and bold; a prime is one quote
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
+    "minus": "−", "plus": "+", "~": "~", "flat": "♭", "플랫": "♭", "sharp": "♯", "샤프": "♯", "natural": "♮", "내추럴": "♮",
     "!": "|", "=": "=", "(": "{", ")": "}", "·": " · ", "dot": " · ", "bullet": " • ", "ndash": "–", "mdash": "—",
     "'": "'", "em_dash": "—", "en_dash": "–", "endash": "–", "emdash": "—", "—": "—", "–": "–", "increase": "▲", "decrease": "▼", "steady": "—", "증가그림": "▲",
     "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "nbsp": " ", "spaces": " ", "물결": "~",
@@ -93,7 +111,13 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str:
         return country
     if key in FIXED:
         return FIXED[key]
-    function, colon, _ = key.partition(":")
+    function, colon, value = key.partition(":")
+    if key[0] == "#":  # a condition is known if it is no name of an argument; other functions need the wiki
+        return (
+            parts[1 + (not value.strip())].strip()
+            if function == "#if" and len(parts) > 1 + (not value.strip())
+            else ""
+        )
     if colon and function in wiki_values.FUNCTIONS:
         return parts[0].partition(":")[2].strip()
     named = _named_values(parts[1:])
@@ -101,9 +125,11 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str:
     plain = plain or [named[number] for number in ("1", "2", "3") if number in named]
     if key in ANSWERS:
         return plain[0] if plain and plain[0] else ANSWERS[key][not page.korean]
-    for text in (computed_value(key, plain, named, page), _block_text(key, plain, named)):
+    for text in (computed_value(key, plain, named, page), _block_text(key, plain, named, page)):
         if text is not None:
             return text
+    if key in ("music", "음악") and plain:
+        return FIXED.get(plain[0].lower(), "")
     format_text = _formatter(key)
     if format_text is None and wiki_values.is_of_value(key, plain):
         return " ".join(filter(None, plain))
@@ -115,7 +141,8 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str:
 
 def shown_argument(parts: Sequence[str]) -> str:
     """The first argument of an unknown template that stands in a sentence in the place of a noun."""
-    if _ASIDE.search(_key_of(parts[0])):
+    key = _key_of(parts[0])
+    if key[:1] == "#" or _ASIDE.search(key):
         return ""
     plain = [part.strip() for part in parts[1:] if not _is_named(part)]
     return plain[0] if plain and _LABEL.fullmatch(plain[0]) and not is_file_name(plain[0]) else ""
@@ -130,12 +157,15 @@ def _key_of(name: str) -> str:
     return name.replace(" ", "_") if name.isascii() else name.replace(" ", "").replace("_", "")
 
 
-def _block_text(key: str, plain: list[str], named: dict[str, str]) -> str | None:
+def _block_text(key: str, plain: list[str], named: dict[str, str], page: WikiPage) -> str | None:
     """Text of values, songs, quotations, pictures and rows; None for another template."""
     if key in wiki_values.FORMATS:
-        return wiki_values.FORMATS[key](plain, named) if plain or named else ""
-    if key in TRACKS:
-        return _format_tracks(named)
+        text = wiki_values.FORMATS[key](plain, named) if plain or named else ""
+        return wiki_values.korean_date(text) if page.korean and key in wiki_values.DATES else text
+    if key == "numblk":
+        return f"\n\n{plain[1]}\n\n" if len(plain) > 1 else ""
+    if key in PROOFS:
+        return _format_proof(plain, named)
     if key in QUOTES:
         return _format_quote(plain, named)
     if key in GALLERIES:
@@ -157,16 +187,24 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
         return lambda plain: plain[0]
     if key in SECOND:
         return lambda plain: plain[min(1, len(plain) - 1)]
+    if key in VERSIONS:
+        return lambda plain: "".join(plain[1:2])
+    if key in RAISED:
+        return lambda plain: f"<{RAISED[key]}>{plain[0]}</{RAISED[key]}>"
+    if key in ("abs", "절댓값"):
+        return lambda plain: f"|{plain[0]}|"
+    if key in ("equationnote", "equationref", "식번호"):
+        return lambda plain: f"({plain[-1]})"
     if key in LAST:
         return lambda plain: plain[-1]
     if key in CHEMICALS:
         return lambda plain: "".join(plain)
     if key in ROOTS:
-        return lambda plain: f"\\sqrt{{{plain[0]}}}" if plain[0] else ""
+        return lambda plain: f"$\\sqrt{{{plain[0]}}}$" if plain[0] else ""
     if key in QUOTE_MARKS:
         return lambda plain: QUOTE_MARKS[key].format(plain[0])
     if key in FORMULAS:
-        return lambda plain: f"${_SCRIPT.sub(_format_script, _QUOTES.sub('', plain[0]))}$" if plain[0] else ""
+        return lambda plain: _format_formula(plain[0])
     if key == "ipac-en":
         return lambda plain: (
             f"/{''.join(_SOUNDS.get(sound, sound) for sound in plain if sound not in _NO_SOUNDS)}/"
@@ -188,19 +226,22 @@ def _format_quote(plain: Sequence[str], named: Mapping[str, str]) -> str:
     if not text:
         return ""
     author = ", ".join(filter(None, plain[1:3])) or _first_of(named, _AUTHOR_NAMES)
-    lines = [*text.split("\n"), *([f"— {author}"] if author else [])]
+    lines = [
+        *(line.strip() for line in re.split(rf"{BREAK.pattern}\n?|\n", text)),
+        *([f"— {author}"] if author else []),
+    ]
     return "\n" + "\n".join(f"> {line}" for line in lines) + "\n"
 
 
-def _format_tracks(named: Mapping[str, str]) -> str:
-    """A numbered list of the songs of an album, with their lengths."""
-    lines = []
-    for name, title in named.items():
-        number = _TRACK_TITLE.fullmatch(name)
-        if number and title:
-            length = _first_of(named, (f"길이{number[1]}", f"length{number[1]}"))
-            lines.append(f"# {title} ({length})" if length else f"# {title}")
-    return "\n" + "\n".join(lines) + "\n" if lines else ""
+def _format_proof(plain: Sequence[str], named: Mapping[str, str]) -> str:
+    title = _first_of(named, ("이름", "제목", "name", "title"))
+    text = max((text for text in (*plain, *named.values()) if text != title), key=len, default="")
+    return "\n\n" + ". ".join(filter(None, (title, text))) + "\n\n" if text else ""
+
+
+def _format_formula(text: str) -> str:
+    text = _SCRIPT.sub(_format_script, _QUOTES.sub("", text.replace("$", "")))
+    return f"${text}$" if text else ""
 
 
 def _first_of(named: Mapping[str, str], names: Sequence[str]) -> str:

@@ -14,29 +14,9 @@ _RANGES = {"-": "–", "–": "–", "~": "~", "to": " to ", "and": " and ", "or
            "+/-": " ± ", "±": " ± "}  # fmt: skip
 _COMPASS = frozenset("NSEW")
 _GLOSS_NAMES = (
-    "hangul",
-    "한글",
-    "hanja",
-    "한자",
-    "kanji",
-    "kana",
-    "t",
-    "s",
-    "c",
-    "tp",
-    "p",
-    "hp",
-    "간체",
-    "번체",
-    "정체",
-    "병음",
-    "romaji",
-    "rr",
-    "mr",
-    "로마자",
-    "3",
-    "4",
-)
+    "hangul", "한글", "hanja", "한자", "kanji", "kana", "t", "s", "c", "tp", "p", "hp", "간체", "번체", "정체", "병음",
+    "romaji", "rr", "mr", "로마자", "3", "4",
+)  # fmt: skip
 
 
 def _format_measure(plain: Sequence[str], named: Named) -> str:
@@ -49,9 +29,11 @@ def _format_measure(plain: Sequence[str], named: Named) -> str:
 
 
 def _format_value(plain: Sequence[str], named: Named) -> str:
-    """``1.5|0.1|e=6|u=km``."""
+    """``1.5|0.1|e=6|u=km``; also a range: ``2|-|5``."""
     text = plain[0] if plain else ""
-    if len(plain) > 1 and _NUMBER.fullmatch(plain[1]):
+    if len(plain) > 2 and plain[1] in _RANGES:
+        text += _RANGES[plain[1]] + plain[2]
+    elif len(plain) > 1 and _NUMBER.fullmatch(plain[1]):
         text += f"±{plain[1]}"
     if named.get("e"):
         text += f"×10^{named['e']}"
@@ -61,7 +43,7 @@ def _format_value(plain: Sequence[str], named: Named) -> str:
 
 
 def _format_date(plain: Sequence[str], named: Named) -> str:
-    """Year, month and day in the order of ISO 8601; a date in one argument stays."""
+    """Year, month and day in the order of ISO 8601; a date in words stays."""
     parts = list(plain[:3]) or [
         value
         for names in (("연", "년", "연도", "year"), ("월", "month"), ("일", "day"))
@@ -124,6 +106,10 @@ def _format_gloss(plain: Sequence[str], named: Named) -> str:
     return f"{first}({', '.join(forms)})" if forms else first
 
 
+def _format_angle(units: str) -> Callable[[Sequence[str], Named], str]:
+    return lambda plain, named: " ".join(map("".join, zip(filter(None, plain), units, strict=False)))
+
+
 def _format_first_or_text(plain: Sequence[str], named: Named) -> str:
     return plain[0] if plain else ""
 
@@ -136,97 +122,25 @@ def _suffix(mark: str) -> Callable[[Sequence[str], Named], str]:
     return lambda plain, named: "".join(plain[:1]) + mark
 
 
-_DATES = [
-    "날짜",
-    "시작일",
-    "시작날짜",
-    "종료일",
-    "끝날짜",
-    "출생일",
-    "사망일",
-    "출생일과나이",
-    "사망일과나이",
-    "생년월일",
-    "생일",
-    "개봉일",
-    "방영일",
-    "발매일",
-    "공개일",
-    "설립일",
-    "창립일",
-    "date",
-    "start_date",
-    "end_date",
-    "start_date_and_age",
-    "birth_date",
-    "birth-date",
-    "birth_date_and_age",
-    "death_date",
-    "death-date",
-    "death_date_and_age",
-    "film_date",
-    "release_date",
-    "dts",
-    "dtsh",
-    "datum",
-    "as_of",
-    "기준일",
-    "기준",
-    "날짜링크",
-    "데이터정렬날짜",
-]
+DATES = [
+    "날짜", "시작일", "시작날짜", "종료일", "끝날짜", "출생일", "사망일", "출생일과나이", "사망일과나이", "생년월일", "생일", "개봉일", "방영일", "발매일",
+    "공개일", "설립일", "창립일", "date", "start_date", "end_date", "start_date_and_age", "시작일과나이", "날짜와나이", "종료일과나이", "birth_date", "birth-date",
+    "birth_date_and_age", "death_date", "death-date", "death_date_and_age", "film_date", "release_date", "dts",
+    "dtsh", "datum", "as_of", "기준일", "기준", "날짜링크", "데이터정렬날짜",
+]  # fmt: skip
 _NUMBERS = [
-    "formatnum",
-    "숫자",
-    "수",
-    "수치",
-    "num",
-    "nts",
-    "number",
-    "nowrap_number",
-    "자릿수",
-    "숫자정렬",
-    "번호",
-    "퍼센트",
-    "percent",
-    "percentage",
-    "증가",
-    "감소",
-    "연도",
-    "년",
-]
+    "formatnum", "숫자", "수", "수치", "num", "nts", "number", "nowrap_number", "자릿수", "숫자정렬", "번호", "퍼센트",
+    "percent", "percentage", "증가", "감소", "연도", "년",
+]  # fmt: skip
 _UNITS = [
-    "단위",
-    "값단위",
-    "convert",
-    "cvt",
-    "변환",
-    "단위변환",
-    "길이",
-    "넓이",
-    "면적",
-    "무게",
-    "높이",
-    "부피",
-    "속도",
-    "온도",
-    "거리",
-    "질량",
-    "측정값",
-    "밀도",
-    "해발",
-    "고도",
-    "기온",
-    "압력",
-    "용량",
-    "시간",
-    "currency",
-]
+    "단위", "값단위", "convert", "cvt", "변환", "단위변환", "길이", "넓이", "면적", "무게", "높이", "부피", "속도", "온도", "거리", "질량",
+    "측정값", "밀도", "해발", "고도", "기온", "압력", "용량", "시간", "currency",
+]  # fmt: skip
 _CURRENCIES = {"₩": "₩", "원화": "₩", "krw": "₩", "us$": "US$", "usd": "US$", "$": "$", "€": "€", "eur": "€", "euro": "€",
                "£": "£", "gbp": "£", "pound_sterling": "£", "¥": "¥", "jpy": "¥", "yen": "¥", "cny": "CN¥", "위안": "CN¥",
                "₹": "₹", "inr": "₹"}  # fmt: skip
 FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
-    dict.fromkeys(_DATES, _format_date)
+    dict.fromkeys(DATES, _format_date)
     | dict.fromkeys(_NUMBERS, _format_first_or_text)
     | dict.fromkeys(_UNITS, _format_measure)
     | {key: _prefix(sign) for key, sign in _CURRENCIES.items()}
@@ -235,6 +149,9 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("coord", "좌표"), _format_coordinates)
     | dict.fromkeys(("reign", "재위", "생몰년", "기간", "dash_year"), _format_years)
     | dict.fromkeys(("음양력", "양음력"), _format_two_calendars)
+    | dict.fromkeys(("gaps", "icd9"), lambda plain, named: "".join(plain))
+    | dict.fromkeys(("icd10",), lambda plain, named: "".join(plain[:2]) + "".join(f".{part}" for part in plain[2:3] if part))
+    | {"ra": _format_angle("hms"), "적경": _format_angle("hms"), "dec": _format_angle("°′″"), "적위": _format_angle("°′″")}
     | dict.fromkeys(("marriage", "결혼", "혼인"), _format_marriage)
     | dict.fromkeys(("duration", "시간길이", "재생시간"), _format_duration)
     | dict.fromkeys(
@@ -243,19 +160,29 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
         _format_gloss,
     )
     | {
-        "약": _prefix("약 "), "서기": _prefix("서기 "), "기원후": _prefix("기원후 "), "세기": _suffix("세기"), "circa": _prefix("c. "), "c.": _prefix("c. "), "기원전": _prefix("기원전 "), "10^": _prefix("10^"), "e": _prefix("×10^"),
+        "약": _prefix("약 "), "서기": _prefix("서기 "), "기원후": _prefix("기원후 "), "세기": _suffix("세기"), "utc": _prefix("UTC"), "±": _prefix("±"), "+-": _prefix("±"), "circa": _prefix("c. "), "c.": _prefix("c. "), "기원전": _prefix("기원전 "), "10^": _prefix("10^"), "e": _prefix("×10^"),
         "bce": _suffix(" BCE"), "bc": _suffix(" BC"), "%": _suffix("%"), "°c": _suffix("°C"), "°f": _suffix("°F"),
     }
 )  # fmt: skip
 # Templates with a value in their name: {{formatnum:1234}}
 FUNCTIONS = frozenset(("formatnum", "lc", "uc", "lcfirst", "ucfirst", "#dateformat", "#formatdate", "수표기"))
 # Words in the names of other templates of values, and in the names of notices, citations and navigation
-_OF_VALUES = re.compile("단위|날짜|일자|시각|연도|숫자|수치|금액|통화|길이|넓이|면적|무게|높이|따옴표")
+_OF_VALUES = re.compile(
+    "단위|수량|횟수|비율|백분율|날짜|일자|시각|연도|숫자|수치|금액|통화|길이|넓이|면적|무게|높이|따옴표"
+)
 _WITHOUT_TEXT = re.compile(
     "상자|정보|둘러보기|목록|토막글|포털|각주|출처|분류|알림|안내|필요|문서|위치|지도|바$|시작|끝|도움말|저작권|틀|다른|동음|넘|링크$|삭제|표제|양식|"
     "인용$|이동|달력|별|외래어"
 )
 _LONGEST_VALUE = 100
+_ISO_DATE = re.compile("[0-9]{3,4}-[0-9]{1,2}(?:-[0-9]{1,2})?")
+
+
+def korean_date(text: str) -> str:
+    """``1446-10-09`` as 1446년 10월 9일, and year and month alike; other texts stay."""
+    if not _ISO_DATE.fullmatch(text):
+        return text
+    return " ".join(f"{int(part)}{unit}" for part, unit in zip(text.split("-"), "년월일", strict=False))
 
 
 def is_of_value(key: str, plain: Sequence[str]) -> bool:

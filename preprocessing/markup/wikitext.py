@@ -11,12 +11,13 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from preprocessing.markup.html_elements import replace_comments, replace_elements, unescape
+from preprocessing.markup.html_elements import replace_elements, unescape
 from preprocessing.markup.html_text import remove_tags
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.references import resolve_blanks
 from preprocessing.markup.small_text import convert_small_text
-from preprocessing.markup.wiki_lines import lines_to_markdown, remove_sections
+from preprocessing.markup.wiki_html import blocks_to_wikitext, remove_comments
+from preprocessing.markup.wiki_lines import ROW, lines_to_markdown, remove_sections
 from preprocessing.markup.wiki_media import (
     END,
     MEDIA,
@@ -45,13 +46,15 @@ _ELEMENT = re.compile(
 )
 _REFERENCE = re.compile(r"<(ref)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>", re.IGNORECASE)
 _ONLY_TAGS = re.compile(r"</?(?:poem|noinclude|onlyinclude)(?:\s[^<>]{0,200})?>", re.IGNORECASE)
-_INLINE_CODE = re.compile(r"<code(?:\s[^<>]{0,200})?>([^<>`\n]{1,300})</code>", re.IGNORECASE)
+_INLINE_CODE = re.compile(r"<code(?:\s[^<>]{0,200})?>([^<`\n]{1,300})</code>", re.IGNORECASE)
 _ALONE = re.compile(
     r"<(?:ref|references|nowiki|templatestyles|section)(?=[\s/])[^<>]{0,2000}?/>", re.IGNORECASE
 )
 _PARAMETER = re.compile(r"\{\{\{[^{}|\n]{0,200}\|?([^{}\n]{0,2000})\}\}\}")
 _TOKEN = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\|)")
-_EXTERNAL = re.compile(r"\[(?:(?:https?|ftp):)?//[^\s\[\]<>]{1,2000}(?:[ \t]{1,20}([^\[\]\n]{0,2000}))?\]")
+_EXTERNAL = re.compile(
+    r"\[(?:(?:(?:https?|ftp|ircs?|git):)?//|mailto:|tel:|news:)[^\s\[\]<>]{1,2000}(?:[ \t]{1,20}([^\[\]\n]{0,2000}))?\]"
+)
 _MAGIC = re.compile(
     r"__[A-Z가-힣]{2,30}__|^#(?:REDIRECT|넘겨주기)[^\n]{0,1000}$", re.MULTILINE | re.IGNORECASE
 )
@@ -62,7 +65,7 @@ _VARIANT = re.compile(
 )
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
 _TAGGED = re.compile("</?[A-Za-z]")
-_MARKS = re.compile(f"[{START}{END}\x7f]")
+_MARKS = re.compile(f"[{START}{END}{ROW}\x7f]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 # A template between them has the place of a noun: " {{...}}은 "
 _NOUN_BEFORE = re.compile(r"$|[\s(\[\"'“‘·*]")
@@ -71,6 +74,11 @@ _NOUN_AFTER = re.compile(
     r"(?:은|는|이|가|을|를|의|에|에서|에게|으로|로|와|과|도|만|부터|까지|이다|이며|이고|이라|라고|이라고|(?<=[년월일세살명개대번원위호회]))"
     r"(?![가-힣])"
 )
+_LINE_MARK = re.compile(r"[*+-](?=\s|$)|#{1,6}(?=\s|$)|>")  # of Markdown
+# A template alone in its cell or in quotes
+_ALONE_BEFORE = re.compile(r"(?P<quote>[“‘《〈「『])$|(?:(?:^|\n)[|!]|\|\||!!)[ \t]{0,5}$")
+_CELL_AFTER = re.compile(r"[ \t]{0,5}(?:\|\||!!|\n[|!])")
+_CLOSING_QUOTES = dict(zip("“‘《〈「『", "”’》〉」』", strict=True))
 _SHOWN_BEFORE = 20  # pieces, and characters of each, before a template that decide about blanks
 _CLOSING = re.compile(r"[ )\],.;:\n]|$")
 _EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는){0,20}\)")
@@ -114,7 +122,7 @@ def mediawiki_to_markdown(
         protected.append(markdown)
         return f"\x7f{len(protected) - 1}\x7f"
 
-    text = replace_comments(_MARKS.sub("", text))
+    text = remove_comments(_MARKS.sub("", text))
     text = _ONLY_TAGS.sub("", _ALONE.sub("", text))
     text = replace_elements(
         text, _ELEMENT, lambda opening, content: _convert_element(opening, content, protect)
@@ -124,7 +132,7 @@ def mediawiki_to_markdown(
     text = convert_small_text(_convert_brackets(_PARAMETER.sub(r"\1", text), page))
     text = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"] or ";", text)
     text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1] or "", _MAGIC.sub("", text)))
-    text = lines_to_markdown(place_captions(resolve_blanks(text)))
+    text = lines_to_markdown(place_captions(resolve_blanks(blocks_to_wikitext(text))))
     text = remove_tags(text) if _TAGGED.search(text) else unescape(text)
     text = remove_sections(text, left_out_sections)
     text = _strip_line_ends(text)
@@ -151,7 +159,9 @@ def _convert_element(opening: re.Match[str], content: str, protect: Callable[[st
     """Converts an element whose content is not wikitext."""
     name, attributes = opening[1].lower(), opening[2]
     if name == "nowiki":
-        return protect(unescape(content))
+        begins_line = opening.string[opening.start() - 1 : opening.start()] in ("", "\n")
+        mark = begins_line and _LINE_MARK.match(unescape(content))
+        return protect(("\\" if mark else "") + unescape(content))
     if name == "math":
         formula = content.strip()
         return protect(f"$${formula}$$" if "block" in attributes else f"${formula}$") if formula else ""
@@ -199,7 +209,7 @@ def _convert_brackets(text: str, page: WikiPage) -> str:
             frame = stack.pop()
             open_brackets[frame.bracket] -= 1
             if frame.bracket == "{{":
-                _add_template(stack[-1], frame.texts(), tokens[number + 1], page)
+                _add_template(stack[-1], frame.texts(), tokens[number + 1 : number + 4], page)
             else:
                 stack[-1].add(_convert_link(frame.texts()))
         else:
@@ -209,22 +219,34 @@ def _convert_brackets(text: str, page: WikiPage) -> str:
     return "".join(outer.parts[0])
 
 
-def _add_template(around: _Frame, parts: list[str], after: str, page: WikiPage) -> None:
+def _add_template(around: _Frame, parts: list[str], behind: list[str], page: WikiPage) -> None:
     """Adds the text of a template; where it has none, its argument or no blank too many."""
-    text = template_text(parts, page)
+    text, after = template_text(parts, page), behind[0]
     pieces = around.parts[-1]
     before = "".join(piece[-_SHOWN_BEFORE:] for piece in pieces[-_SHOWN_BEFORE:])
-    if not text and _NOUN_BEFORE.search(before[-1:]) and _NOUN_AFTER.match(after):
+    if not text and (
+        (_NOUN_BEFORE.search(before[-1:]) and _NOUN_AFTER.match(after)) or _is_alone(before, behind)
+    ):
         text = shown_argument(parts)
-    if text.startswith("\n* ") and before[-1:] in ("", "\n"):
+    if text.startswith(("\n* ", "\n" + ROW)) and before[-1:] in ("", "\n"):
         text = text[1:]
-    if text.startswith("* ") and after[:1] == "\n":
+    if text.startswith(("* ", ROW)) and after[:1] == "\n":
         text = text[:-1]
     if not text and before[-1:] == " " and _CLOSING.match(after) and before.rpartition("\n")[2].strip():
         while not pieces[-1].rstrip(" "):
             pieces.pop()
         pieces[-1] = pieces[-1].rstrip(" ")
     around.add(text)
+
+
+def _is_alone(before: str, behind: list[str]) -> bool:
+    """Whether a cell or a pair of quotes has nothing but the template."""
+    place = _ALONE_BEFORE.search(before)
+    if place is None:
+        return False
+    if place["quote"]:
+        return behind[0][:1] == _CLOSING_QUOTES[place["quote"]]
+    return _CELL_AFTER.match("".join(behind)) is not None
 
 
 _OPENING = {"}}": "{{", "]]": "[["}

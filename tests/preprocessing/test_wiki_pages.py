@@ -67,6 +67,46 @@ def test_lists_rows_and_series_of_templates_stay(wikitext, markdown):
     assert mediawiki_to_markdown(wikitext) == markdown
 
 
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("{{인용 상자|푸른 밤<br />나는<br>\n부른다|출처=1절}}", "> 푸른 밤\n> 나는\n> 부른다\n> — 1절"),
+        (
+            "{{곡 목록|제목1=밤|길이1=3:52|작사1=가|작곡1=가|참고1=연주|제목11=낮}}",
+            "1. 밤 (가, 연주, 3:52)\n1. 낮",
+        ),
+        ("{{축구 선수|no=1|nat=KOR|name=이범}}\n글", "- 1, KOR, 이범\n글"),
+        (
+            "{|\n! 화 !! 제목\n{{회차 목록|회=1|제목=출발}}\n|-\n| 2 || 끝\n|}",
+            "| 화 | 제목 |\n| --- | --- |\n| 1 | 출발 |\n| 2 | 끝 |",
+        ),
+        ("{{Div col|3}}\n* 가\n{{Div col end}}", "- 가"),
+        ("{{Math theorem|이름=정리|소수는 무한하다.}}", "정리. 소수는 무한하다."),
+        ("식\n{{NumBlk|:|<math>a=b</math>|{{EquationRef|1}}}}\n식 {{EquationNote|1}}은", "식\n\n$a=b$\n\n식 (1)은"),
+        ("{{math|{{abs|''x''}} &le; {{sqrt|2}}}} {{sqrt|5}}", r"$|x| ≤ \sqrt{2}$ $\sqrt{5}$"),
+        ("10{{sup|6}} 년, CO{{sub|2}}, {{minus}}3, 5{{~}}7, {{+-|3}}", "10^6 년, CO2, −3, 5~7, ±3"),
+        ("E{{음악|플랫}}장조, {{UTC|+9}}, {{val|2|-|5|u=km}}", "E♭장조, UTC+9, 2–5 km"),
+        ("{{RA|14|29|42.9}}, {{DEC|−62|40|46}}, {{ICD10|H|25|1|h|25}}", "14h 29m 42.9s, −62° 40′ 46″, H25.1"),
+        ("{{version|o|1.0}}({{약어|타율|AVG}}, {{sort|나|다}}){{글꼴|serif|라}}", "1.0(타율, 다)라"),
+        ("“{{어떤 강조|바람}}”은 《{{어떤 이름|꽃}}》와 ({{어떤 틀|뜻}}) 다르다.", "“바람”은 《꽃》와  다르다."),
+        ("{|\n| {{모르는 말|수원}} || {{정당색|가}}\n|-\n| 화성 || 2\n|}", "| 수원 | |\n| --- | --- |\n| 화성 | 2 |"),
+        ("{{#if: 1 | 앞 | 뒤}} {{#if: | 앞 | 뒤}}{{#time:Y|now}} 글", "앞 뒤 글"),
+        ("[mailto:a@b.kr 편지] [https://a.kr 집]", "편지 집"),
+        ("<pre>\n<!-- 가 -->\n</pre><!-- 나 -->\n<nowiki><!--</nowiki>글", "```\n<!-- 가 -->\n```\n\n<!--글"),
+        ("<nowiki>*</nowiki> 별 <nowiki>*</nowiki>\n<nowiki># 값</nowiki>", "\\* 별 *\n\\# 값"),
+        ("<code>a>(b)</code>", "`a>(b)`"),
+        (
+            '<table class="a">\n<tr><th>회</th><th colspan="2">수</th></tr>\n<tr><td>1</td><td>2</td><td>\n3</td></tr></table>',
+            "| 회 | 수 | |\n| --- | --- | --- |\n| 1 | 2 | 3 |",
+        ),
+        ("<ol>\n<li>가</li>\n<li>나<ul><li>다</li></ul></li>\n</ol>\n글", "1. 가\n1. 나\n  - 다\n\n글"),
+        ("{|\n|\n1절\n: 높은 산\n: 푸른 물\n| 나\n|}", "| 1절 높은 산 푸른 물 | 나 |\n| --- | --- |"),
+    ],
+)  # fmt: skip
+def test_text_of_templates_and_tags_stays(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext).replace("|  |", "| |") == markdown
+
+
 def test_tables_of_climate_stay():
     months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     named = "".join(f"|{month} high C={number}\n" for number, month in enumerate(months))
