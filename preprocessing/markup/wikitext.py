@@ -209,7 +209,7 @@ def _convert_brackets(text: str, page: WikiPage) -> str:
             frame = stack.pop()
             open_brackets[frame.bracket] -= 1
             if frame.bracket == "{{":
-                _add_template(stack[-1], frame.texts(), tokens[number + 1 : number + 4], page)
+                _add_template(stack[-1], frame.texts(), tokens[number + 1 : number + 5], page)
             else:
                 stack[-1].add(_convert_link(frame.texts()))
         else:
