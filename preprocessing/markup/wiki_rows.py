@@ -27,7 +27,7 @@ _TRACKS = frozenset(("곡목록", "트랙목록", "tracklist", "track_listing", 
 _TRACK_FIELD = re.compile("([a-z_가-힣]{1,20}?)([0-9]{1,3})")
 _LENGTHS = ("길이", "length")
 _ROW = re.compile(
-    r"player|선수단|선수$|candidate|후보|선거기록|선거결과|election_(?:box|results)|episode|에피소드|회차|방영목록|방송목록|출연진|cast_?list|"
+    r"player|선수단|(?<!국기)선수$|novel_list|candidate|후보|선거기록|선거결과|election_(?:box|results)|episode|에피소드|회차|방영목록|방송목록|출연진|cast_?list|"
     r"castlist|cast_listing|football_?box|축구경기|야구경기|농구경기|배구경기|경기결과|single_?match|순위표?행|fs_manager"
 )
 _NO_ROW = re.compile(

@@ -24,12 +24,13 @@ FLAGS = frozenset((
 FIRST = FLAGS | frozenset((
     "nowrap", "nobr", "줄바꿈방지", "작게", "small", "크게", "big", "larger", "굵게", "기울임",
     "u", "밑줄", "ipa", "발음", "국기그림이름", "key", "키", "keypress", "kbd", "abbr", "약자",
-    "ill", "interlanguage_link", "임시링크", "hanja", "한자", "ja", "일본어", "transl", "로마자", "em", "strong",
+    "ill", "interlanguage_link", "임시링크", "hanja", "한자", "ja", "일본어", "로마자", "국기선수", "flagiocathlete", "flagathlete", "em", "strong",
     "var", "smallcaps", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic", "가로쓰기",
     "인명", "이름", "본명", "사람", "사람이름", "저자", "작가", "작품", "작품명", "책", "서명", "강조", "취소선", "s",
     "dfn", "visible_anchor", "vanchor", "앵커글", "괄호", "ja-l", "글씨크게", "글씨작게", "글자크게", "글자작게", "역명",
     "영어", "러시아어", "독일어", "프랑스어", "스페인어", "이탈리아어", "라틴어", "그리스어", "아랍어", "한국어",
-    "학명", "약어", "옛한글", "글자강조", "overline", "윗줄", "윗금", "역", "역링크", "stn", "station", "원소기호", "ja-y", "일본어이름", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
+    "학명", "약어", "옛한글", "글자강조", "overline", "윗줄", "윗금",
+    "역", "역링크", "stn", "station", "원소기호", "ja-y", "일본어이름", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
 ))  # fmt: skip
 # The text is the second argument; a reading or a translation may follow.
 SECOND = frozenset((
@@ -37,23 +38,10 @@ SECOND = frozenset((
     "sort", "정렬",
 ))  # fmt: skip
 # The text is the last unnamed argument.
-LAST = frozenset(
-    (
-        "color",
-        "글씨색",
-        "글꼴색",
-        "폰트색",
-        "font_color",
-        "배경색",
-        "bg",
-        "링크",
-        "색",
-        "글자색",
-        "글씨색상",
-        "글꼴",
-        "font",
-    )
-)
+LAST = frozenset((
+    "color", "글씨색", "글꼴색", "폰트색", "font_color", "배경색", "bg", "링크", "색", "글자색", "글씨색상", "글꼴", "font", "transl",
+    "transliteration",
+))  # fmt: skip
 VERSIONS = frozenset(("version", "버전"))  # of software: the state of support, and the number
 RAISED = {"위첨자": "sup", "sup": "sup", "아래첨자": "sub", "sub": "sub"}
 PROOFS = frozenset(("math_theorem", "math_proof", "수학정리", "정리와증명", "증명", "theorem", "proof"))  # fmt: skip
@@ -64,7 +52,7 @@ QUOTES = frozenset((
 QUOTE_MARKS = {"큰따옴표": "“{}”", "작은따옴표": "‘{}’", "따옴표": "“{}”", "낫표": "「{}」", "겹낫표": "『{}』", "홑화살괄호": "〈{}〉",
                "겹화살괄호": "《{}》", "qq": "“{}”", "q": "“{}”", '"': "“{}”"}  # fmt: skip
 _QUOTE_NAMES = ("text", "quote", "내용", "인용", "인용문", "본문", "글")
-_AUTHOR_NAMES = ("author", "저자", "작가", "말한이", "source", "출처", "sign")
+_AUTHOR_NAMES, _SOURCE_NAMES = ("author", "저자", "작가", "말한이", "sign"), ("source", "출처")
 FORMULAS = frozenset(("수학", "math", "mvar", "수식", "tmath"))
 ROOTS = frozenset(("sqrt", "제곱근", "radic"))
 CHEMICALS = frozenset(("화학식", "chem", "chem2"))
@@ -83,7 +71,7 @@ _NO_SOUNDS = frozenset(("-", "pron", "uk", "us", "also", "local", "ipa", "lang",
 _QUOTES = re.compile("'{2,5}")  # italics and bold; a prime is one quote
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
-    "minus": "−", "plus": "+", "~": "~", "flat": "♭", "플랫": "♭", "sharp": "♯", "샤프": "♯", "natural": "♮", "내추럴": "♮",
+    "minus": "−", "pi": "π", "plus": "+", "~": "~", "flat": "♭", "플랫": "♭", "sharp": "♯", "샤프": "♯", "natural": "♮", "내추럴": "♮",
     "!": "|", "=": "=", "(": "{", ")": "}", "·": " · ", "dot": " · ", "bullet": " • ", "ndash": "–", "mdash": "—",
     "'": "'", "em_dash": "—", "en_dash": "–", "endash": "–", "emdash": "—", "—": "—", "–": "–", "increase": "▲", "decrease": "▼", "steady": "—", "증가그림": "▲",
     "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "nbsp": " ", "spaces": " ", "물결": "~",
@@ -97,7 +85,8 @@ _ASIDE = re.compile(
     r"필요|번역|최신|진행|토막|포털|둘러|상자|정보|틀$|위키|사용자|서명|핑|ping|사진|자매|링크$|좌표|지도|코드|쪽$|언제|누가|누구|어디"
 )
 _SENTENCE = re.compile(r"[가-힣]{2,20} [가-힣0-9A-Za-z ,]{6,200}[가-힣]{1,10}[다요죠음함임까][.?!]")
-_LABEL = re.compile(r"(?=.{0,80}[가-힣一-鿿0-9A-Za-z])[^\n=]{1,80}")
+_LABEL = re.compile(r"(?=.{0,80}[가-힣一-鿿0-9A-Za-zⅠ-Ⅿ])[^\n=]{1,80}")
+_KOREAN_NUMBER = re.compile("[0-9][0-9,.]{0,15}[가-힣]{0,3}")
 
 
 def template_text(parts: Sequence[str], page: WikiPage) -> str:
@@ -139,6 +128,12 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str:
     return country_name(text, page.korean) or text if key in FLAGS else text
 
 
+def shown_number(parts: Sequence[str]) -> str:
+    """The number that is the only argument of an unknown Korean template within a line."""
+    is_number = len(parts) == 2 and _KOREAN_NUMBER.fullmatch(parts[1].strip())
+    return shown_argument(parts) if is_number and not parts[0].isascii() else ""
+
+
 def shown_argument(parts: Sequence[str]) -> str:
     """The first argument of an unknown template that stands in a sentence in the place of a noun."""
     key = _key_of(parts[0])
@@ -162,8 +157,8 @@ def _block_text(key: str, plain: list[str], named: dict[str, str], page: WikiPag
     if key in wiki_values.FORMATS:
         text = wiki_values.FORMATS[key](plain, named) if plain or named else ""
         return wiki_values.korean_date(text) if page.korean and key in wiki_values.DATES else text
-    if key == "numblk":
-        return f"\n\n{plain[1]}\n\n" if len(plain) > 1 else ""
+    if key in ("numblk", "equation_box_1"):
+        return "".join(f"\n\n{text}\n\n" for text in [*plain[1:2], named.get("equation", "")] if text)
     if key in PROOFS:
         return _format_proof(plain, named)
     if key in QUOTES:
@@ -225,7 +220,8 @@ def _format_quote(plain: Sequence[str], named: Mapping[str, str]) -> str:
     text = plain[0] if plain else _first_of(named, _QUOTE_NAMES)
     if not text:
         return ""
-    author = ", ".join(filter(None, plain[1:3])) or _first_of(named, _AUTHOR_NAMES)
+    named_authors = (_first_of(named, names) for names in (_AUTHOR_NAMES, _SOURCE_NAMES))
+    author = ", ".join(filter(None, plain[1:3])) or ", ".join(filter(None, named_authors))
     lines = [
         *(line.strip() for line in re.split(rf"{BREAK.pattern}\n?|\n", text)),
         *([f"— {author}"] if author else []),

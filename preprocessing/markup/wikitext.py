@@ -27,7 +27,7 @@ from preprocessing.markup.wiki_media import (
     place_captions,
 )
 from preprocessing.markup.wiki_page import WikiPage
-from preprocessing.markup.wiki_templates import shown_argument, template_text
+from preprocessing.markup.wiki_templates import shown_argument, shown_number, template_text
 
 # Namespaces of Korean and English wikis whose links have no text.
 CATEGORY = frozenset(
@@ -79,6 +79,7 @@ _LINE_MARK = re.compile(r"[*+-](?=\s|$)|#{1,6}(?=\s|$)|>")  # of Markdown
 _ALONE_BEFORE = re.compile(r"(?P<quote>[“‘《〈「『])$|(?:(?:^|\n)[|!]|\|\||!!)[ \t]{0,5}$")
 _CELL_AFTER = re.compile(r"[ \t]{0,5}(?:\|\||!!|\n[|!])")
 _CLOSING_QUOTES = dict(zip("“‘《〈「『", "”’》〉」』", strict=True))
+_WORD = re.compile(r"\w")
 _SHOWN_BEFORE = 20  # pieces, and characters of each, before a template that decide about blanks
 _CLOSING = re.compile(r"[ )\],.;:\n]|$")
 _EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는){0,20}\)")
@@ -228,6 +229,8 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
         (_NOUN_BEFORE.search(before[-1:]) and _NOUN_AFTER.match(after)) or _is_alone(before, behind)
     ):
         text = shown_argument(parts)
+    elif not text and _NOUN_BEFORE.search(before[-1:]) and _WORD.search(before.rpartition("\n")[2]):
+        text = shown_number(parts)
     if text.startswith(("\n* ", "\n" + ROW)) and before[-1:] in ("", "\n"):
         text = text[1:]
     if text.startswith(("* ", ROW)) and after[:1] == "\n":
