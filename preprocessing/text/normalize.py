@@ -21,10 +21,10 @@ LINE_ENDS = "\r\v\u0085\u2028\u2029"
 _LINE_ENDS = re.compile("\r\n?|[\v\u0085\u2028\u2029]")
 _PAGE_BREAKS = re.compile("(?P<beside>(?:(?<=\n)|\\A)\f+|\f+(?=\n|\\Z))|\f+")
 # C0 without tab and line ends, C1, soft hyphen, zero-width space and non-joiner, bidi marks, word joiner and
-# invisible operators, interlinear marks and object replacement, BOM, Hangul fillers, terminal escapes
+# invisible operators, interlinear marks and object replacement, BOM, half-width filler, terminal escapes
 INVISIBLE = (
     "\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u061c\u200b\u200c\u200e\u200f"
-    "\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffc\u3164\uffa0\ufdd0-\ufdef\ufffe\uffff"
+    "\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffc\uffa0\ufdd0-\ufdef\ufffe\uffff"
 )
 _ESCAPES = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
@@ -76,7 +76,8 @@ def _letters_of_jamo() -> dict[int, str]:
 LETTERS_OF_JAMO = _letters_of_jamo()
 _ARAEA = "\u119e"
 
-BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+# The Hangul filler is typed where a form refuses blanks
+BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u3164"
 # Half-width jamo have the order of the compatibility jamo, with gaps between groups of vowels.
 HALF_WIDTH_JAMO = {
     half + i: full + i
@@ -88,7 +89,7 @@ HALF_WIDTH_JAMO = {
 WIDE_BAR = 0xFF5C  # stays, because an ASCII bar would begin a cell of a table
 OTHER_WIDTHS = (
     {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if code != WIDE_BAR}
-    | {code: 0x20 for code in (0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)}
+    | {code: 0x20 for code in (0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000, 0x3164)}
     | HALF_WIDTH_JAMO
 )
 _EAST_ASIAN = "\u3001-\u30ff\u3400-\u4dbf\u4e00-\u9fff"

@@ -236,7 +236,7 @@ def test_code_keeps_its_whitespace():
 
 
 def test_blanks_of_any_width_and_half_width_jamo_become_usual_ones():
-    assert normalize.to_usual_width("가\u00a0나\u3000다\u2003라") == "가 나 다 라"
+    assert normalize.to_usual_width("가\u00a0나\u3000다\u2003라\u3164마") == "가 나 다 라 마"
     assert normalize.to_usual_width("ﾡﾢﾾￂￜ ｶﾀｶﾅ ①㈀") == "ㄱㄲㅎㅏㅣ ｶﾀｶﾅ ①㈀"
 
 
