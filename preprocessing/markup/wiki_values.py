@@ -12,6 +12,7 @@ Named = Mapping[str, str]
 _NUMBER = re.compile(r"[-+−–]?[0-9][0-9,. /]*")
 _RANGES = {"-": "–", "–": "–", "~": "~", "to": " to ", "and": " and ", "or": " or ", "x": " × ", "×": " × ", "by": " by ",
            "+/-": " ± ", "±": " ± "}  # fmt: skip
+_SUM = re.compile(r"\S ?[-+−–±×*/·] ?\S")
 _COMPASS = frozenset("NSEW")
 _GLOSS_NAMES = (
     "hangul", "한글", "hanja", "한자", "kanji", "kana", "t", "s", "c", "tp", "p", "hp", "간체", "번체", "정체", "병음",
@@ -55,7 +56,8 @@ def _format_date(plain: Sequence[str], named: Named) -> str:
 
 
 def _format_fraction(plain: Sequence[str], named: Named) -> str:
-    """``2``: 1/2; ``1|2``: 1/2; ``3|1|2``: 3 1/2."""
+    """``2``: 1/2; ``1|2``: 1/2; ``3|1|2``: 3 1/2; ``1+a|2``: (1+a)/2."""
+    plain = [f"({part})" if _SUM.search(part) else part for part in plain]
     if len(plain) == 1:
         return f"1/{plain[0]}"
     return f"{plain[0]} {plain[1]}/{plain[2]}" if len(plain) > 2 else "/".join(plain)
@@ -150,6 +152,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("reign", "재위", "생몰년", "기간", "dash_year"), _format_years)
     | dict.fromkeys(("음양력", "양음력"), _format_two_calendars)
     | dict.fromkeys(("gaps", "icd9"), lambda plain, named: "".join(plain))
+    | dict.fromkeys(("nuclide", "핵종", "동위원소"), lambda plain, named: "-".join(plain[:2]))
     | dict.fromkeys(("icd10",), lambda plain, named: "".join(plain[:2]) + "".join(f".{part}" for part in plain[2:3] if part))
     | {"ra": _format_angle("hms"), "적경": _format_angle("hms"), "dec": _format_angle("°′″"), "적위": _format_angle("°′″")}
     | dict.fromkeys(("marriage", "결혼", "혼인"), _format_marriage)
