@@ -43,6 +43,8 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _OF_MONTH = re.compile(r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|year)[ _](.{1,60})")
 _KOREAN_MONTHS = re.compile(r"(1[0-2]|[1-9])월[ _]?(.{1,60})")
 _DEGREES = re.compile(r" ([cf])$")
+_TEAM = re.compile("rd([0-9]{1,2})-team([0-9]{1,3})")
+_TEAM_SCORE = re.compile("rd([0-9]{1,2})-score([0-9]{1,3})")
 _YEAR = re.compile(r"[0-9]{3,4}년?")
 _COUNT = re.compile(r"[0-9][0-9,.]{0,15}%?명?")
 
@@ -64,6 +66,8 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
         )
         text = next((named[name] for name in ("content", "내용", "2", "글", "가사") if named.get(name)), "")
         return "\n" + "\n".join(dict.fromkeys(filter(None, [title, *plain, text]))) + "\n"
+    if teams := _teams_of(named):
+        return _format_matches(teams, named)
     if _is_climate(named):
         return _format_climate(named)
     if _is_series(plain):
@@ -104,6 +108,24 @@ def _format_tracks(named: Named) -> str:
         if title:
             lines.append(f"# {title} ({about})" if about else f"# {title}")
     return "\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _teams_of(named: Named) -> dict[tuple[int, int], str]:
+    """Teams of a bracket of matches, by round and place: ``RD1-team1=가|RD1-score1=3``."""
+    keys = ((name, _TEAM.fullmatch(name)) for name in named)
+    return {(int(key[1]), int(key[2])): named[name] for name, key in keys if key and named[name]}
+
+
+def _format_matches(teams: Mapping[tuple[int, int], str], named: Named) -> str:
+    """A row for each match of two teams, with the name of its round."""
+    keys = ((name, _TEAM_SCORE.fullmatch(name)) for name in named)
+    scores = {(int(key[1]), int(key[2])): named[name] for name, key in keys if key}
+    rows: dict[tuple[int, int], list[str]] = {}
+    for (number, place), team in sorted(teams.items()):
+        title = named.get(f"rd{number}", "")
+        row = rows.setdefault((number, (place + 1) // 2), [title] if title else [])
+        row.append(f"{team} {scores.get((number, place), '')}".rstrip())
+    return "".join(f"\n{ROW}{ROW.join(row)}" for row in rows.values()) + "\n"
 
 
 def _is_series(plain: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ Named = Mapping[str, str]
 _NUMBER = re.compile(r"[-+−–]?[0-9][0-9,. /]*")
 _RANGES = {"-": "–", "–": "–", "~": "~", "to": " to ", "and": " and ", "or": " or ", "x": " × ", "×": " × ", "by": " by ",
            "+/-": " ± ", "±": " ± "}  # fmt: skip
-_SUM = re.compile(r"\S ?[-+−–±×*/·] ?\S")
+_SUM, _IN_BRACKETS = re.compile(r"\S ?[-+−–±] ?\S"), re.compile(r"\([^()]{0,200}\)")
 _COMPASS = frozenset("NSEW")
 _GLOSS_NAMES = (
     "hangul", "한글", "hanja", "한자", "kanji", "kana", "t", "s", "c", "tp", "p", "hp", "간체", "번체", "정체", "병음",
@@ -57,7 +57,7 @@ def _format_date(plain: Sequence[str], named: Named) -> str:
 
 def _format_fraction(plain: Sequence[str], named: Named) -> str:
     """``2``: 1/2; ``1|2``: 1/2; ``3|1|2``: 3 1/2; ``1+a|2``: (1+a)/2."""
-    plain = [f"({part})" if _SUM.search(part) else part for part in plain]
+    plain = [f"({part})" if _SUM.search(_IN_BRACKETS.sub("a", part)) else part for part in plain]
     if len(plain) == 1:
         return f"1/{plain[0]}"
     return f"{plain[0]} {plain[1]}/{plain[2]}" if len(plain) > 2 else "/".join(plain)
