@@ -152,7 +152,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("reign", "재위", "생몰년", "기간", "dash_year"), _format_years)
     | dict.fromkeys(("음양력", "양음력"), _format_two_calendars)
     | dict.fromkeys(("gaps", "icd9"), lambda plain, named: "".join(plain))
-    | dict.fromkeys(("nuclide", "핵종", "동위원소"), lambda plain, named: "-".join(plain[:2]))
+    | dict.fromkeys(("nuclide", "동위원소"), lambda plain, named: "-".join(plain[:2]))
     | dict.fromkeys(("icd10",), lambda plain, named: "".join(plain[:2]) + "".join(f".{part}" for part in plain[2:3] if part))
     | {"ra": _format_angle("hms"), "적경": _format_angle("hms"), "dec": _format_angle("°′″"), "적위": _format_angle("°′″")}
     | dict.fromkeys(("marriage", "결혼", "혼인"), _format_marriage)

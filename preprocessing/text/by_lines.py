@@ -58,6 +58,7 @@ _ENGLISH_NAMES = _words(
 _MAIL_ASKED = re.compile(
     "메일|보내|연락|문의|신청|접수|지원|제출|mail|contact|write|send|apply", re.IGNORECASE
 )
+_ASKED_WITHIN = 100  # characters: the last one or two sentences of a paragraph
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]?$")
 _LABEL = re.compile(r"[\W_]{0,3}[가-힣A-Za-z][가-힣A-Za-z /·]{0,14}\s?[:：]\s?\S")
 _HEADING_OR_TABLE = re.compile(r"[ \t]*(?:#{1,6}[ \t]|\||>(?![ \t]?▶))")
@@ -117,4 +118,4 @@ def is_sentence(line: str) -> bool:
 
 def asks_for_mail(line: str) -> bool:
     """Whether a line before an e-mail address is no end of a text, or asks readers to write there."""
-    return bool(line) and (not is_sentence(line) or bool(_MAIL_ASKED.search(line)))
+    return bool(line) and (not is_sentence(line) or bool(_MAIL_ASKED.search(line[-_ASKED_WITHIN:])))

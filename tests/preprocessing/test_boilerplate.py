@@ -21,6 +21,8 @@ LONG = "\n".join(f"{i}번째 문단이다. 날씨가 맑고 바람이 불었다�
         "홍길동 기자",
         "홍길동 기자 gildong@hanbit.example",
         "서울=홍길동 기자 gildong@hanbit.example",
+        "홍길동 기자 gildong@hanbit.example 부산/김영희 기자 younghee@hanbit.example",
+        "홍길동 기자 a@hanbit.example, 김영희 기자 b@hanbit.example 이순희 기자 c@hanbit.example",
         "Copyright © 한빛뉴스",
         "글·사진 홍길동 선임기자, 김영희 인턴기자",
         "hong.gd@hanbit.example",
@@ -234,3 +236,13 @@ def test_hints_match_all_rows_that_are_cut(text):
     )
     cut = [row for row, text in enumerate(column.to_pylist()) if cut_boilerplate(text) != text]
     assert set(cut) <= set(text_operations.rows_with_boilerplate(column).tolist())
+
+
+def test_only_the_last_sentences_of_a_paragraph_ask_for_mail():
+    asks, says = (
+        "신청서는 아래 주소로 보내면 된다.",
+        "위원회는 예산을 늘리기로 하고 내년에 새 공원을 열기로 했다.",
+    )
+    address = "hong.gd@hanbit.example"
+    assert cut_boilerplate(f"{asks} {says * 4}\n{address}") == f"{asks} {says * 4}"
+    assert cut_boilerplate(f"{says * 4} {asks}\n{address}") == f"{says * 4} {asks}\n{address}"
