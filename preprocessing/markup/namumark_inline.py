@@ -54,6 +54,7 @@ _EMPHASIS = (
     (_between("^^"), r"<sup>\1</sup>"),
     (_between(",,"), r"<sub>\1</sub>"),
 )
+_BREAK = "\x04"  # [br], which may be inside of emphasis
 _DEEPEST_BRACKET = 50
 _ROUNDS = 4  # links within links
 
@@ -94,6 +95,7 @@ class Inline:
             text = self._footnotes(text)
         for pattern, replacement in _EMPHASIS:
             text = pattern.sub(replacement, text)
+        text = text.replace(_BREAK, "\n")
         return re.sub(r"[ \t]+$", "", convert_small_text(text), flags=re.MULTILINE)
 
     def _links(self, text: str) -> str:
@@ -106,7 +108,7 @@ class Inline:
     def _macro(self, match: re.Match[str]) -> str:
         name, given = match["name"].lower(), match["given"] or ""
         if name == "br":
-            return "\n"
+            return _BREAK
         if name == "math":
             return self.keep(f"${given.strip()}$")
         if name == "ruby":

@@ -27,6 +27,7 @@ from preprocessing.steps.text_operations import markup_of
          "[집단연구] 자화상, 기사 https://a.kr"),
         ("[[https://a.kr|[[파일:아이콘.png]]]] 링크", "링크"),
         ("[목차]\n[youtube(abc)] 영상\n[각주]\n[[분류:가]][[분류:나]]", "영상"),
+        ("'''가[br]나''' ~~다[br]라~~", "**가\n나** ~~다\n라~~"),
         ("가[br]나 [ruby(東京, ruby=도쿄)] [anchor(a)][대괄호] [1]", "가\n나 東京(도쿄) [대괄호] [1]"),
         ("## 주석\n글", "글"),
         ("#redirect 서울", ""),
