@@ -9,10 +9,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from preprocessing.markup import wiki_values
+from preprocessing.markup.wiki_arguments import is_named, key_of, named_values, sentences
 from preprocessing.markup.wiki_countries import country_name
 from preprocessing.markup.wiki_dates import computed_value
 from preprocessing.markup.wiki_lines import BREAK
-from preprocessing.markup.wiki_media import GALLERIES, gallery_template, is_file_name
+from preprocessing.markup.wiki_media import GALLERIES, gallery_template
 from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wiki_rows import rows_text
 
@@ -78,24 +79,12 @@ FIXED = {
 }  # fmt: skip
 
 
-# Names of notes, notices, icons and anchors, whose arguments the page does not show at their place
-_ASIDE = re.compile(
-    r"^주$|^주태그|^내용주|^역주|각주|주석|^r$|^refn?|^efn|^sfn|^harv|note|cite|인용$|출처|근거|그림$|아이콘|icon|flag|깃발|앵커|anchor|소리|"
-    r"audio|ogg|노선|역번호|색$|color|분류|동음|다른|다른뜻|넘어옴|설명|알림|안내|편집|보호|병합|합병|분할|정리|삭제|지우기|지움|연구|주관|중립|"
-    r"필요|번역|최신|진행|토막|포털|둘러|상자|정보|틀$|위키|사용자|서명|핑|ping|사진|자매|링크$|좌표|지도|코드|쪽|언제|누가|누구|어디|단락|목차|여백|공백|"
-    r"간격|빈줄|빈칸|빈문단|^단$|^표|문서|너비|폭$|크기|제한|들여|테두리"  # layout
-)
-_SENTENCE = re.compile(r"[가-힣]{2,20} [가-힣0-9A-Za-z ,]{6,200}[가-힣]{1,10}[다요죠음함임까][.?!]")
-_LABEL = re.compile(r"(?=.{0,80}[가-힣一-鿿0-9A-Za-zⅠ-Ⅿ])[^\n=]{1,80}")
-_KOREAN_NUMBER = re.compile("[0-9][0-9,.]{0,15}[가-힣]{0,3}")
-
-
 def template_text(parts: Sequence[str], page: WikiPage) -> str:
     """The text of a template, given its name and arguments; empty for a template without text of the article.
 
     Rows, quotations and tables are wikitext, captions of pictures are marked (see ``wiki_media``).
     """
-    key = _key_of(parts[0])
+    key = key_of(parts[0])
     country = country_name(parts[0].strip(), page.korean)
     if not key or country:
         return country
@@ -110,8 +99,8 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str:
         )
     if colon and function in wiki_values.FUNCTIONS:
         return parts[0].partition(":")[2].strip()
-    named = _named_values(parts[1:])
-    plain = [part.strip() for part in parts[1:] if not _is_named(part)]
+    named = named_values(parts[1:])
+    plain = [part.strip() for part in parts[1:] if not is_named(part)]
     plain = plain or [named[number] for number in ("1", "2", "3") if number in named]
     if key in ANSWERS:
         return plain[0] if plain and plain[0] else ANSWERS[key][not page.korean]
@@ -124,33 +113,9 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str:
     if format_text is None and wiki_values.is_of_value(key, plain):
         return " ".join(filter(None, plain))
     if format_text is None:
-        return _sentences(key, plain, named)
+        return sentences(key, plain, named)
     text = format_text(plain) if plain else ""
     return country_name(text, page.korean) or text if key in FLAGS else text
-
-
-def shown_number(parts: Sequence[str]) -> str:
-    """The number that is the only argument of an unknown Korean template within a line."""
-    is_number = len(parts) == 2 and _KOREAN_NUMBER.fullmatch(parts[1].strip())
-    return shown_argument(parts) if is_number and not parts[0].isascii() else ""
-
-
-def shown_argument(parts: Sequence[str]) -> str:
-    """The first argument of an unknown template that stands in a sentence in the place of a noun."""
-    key = _key_of(parts[0])
-    if key[:1] == "#" or _ASIDE.search(key):
-        return ""
-    plain = [part.strip() for part in parts[1:] if not _is_named(part)]
-    return plain[0] if plain and _LABEL.fullmatch(plain[0]) and not is_file_name(plain[0]) else ""
-
-
-def _key_of(name: str) -> str:
-    """The name in small letters; of a Korean one without blanks. Empty for a name that is too long."""
-    name = name.strip().lower()
-    if len(name) > 80:
-        return ""
-    name = name.removeprefix("틀:").removeprefix("template:").strip()
-    return name.replace(" ", "_") if name.isascii() else name.replace(" ", "").replace("_", "")
 
 
 def _block_text(key: str, plain: list[str], named: dict[str, str], page: WikiPage) -> str | None:
@@ -167,15 +132,6 @@ def _block_text(key: str, plain: list[str], named: dict[str, str], page: WikiPag
     if key in GALLERIES:
         return gallery_template(plain, named)
     return rows_text(key, plain, named)
-
-
-def _sentences(key: str, plain: Sequence[str], named: Mapping[str, str]) -> str:
-    """The arguments of an unknown template that are Korean sentences, as paragraphs."""
-    if key.isascii() or _ASIDE.search(key):
-        return ""
-    texts = [*plain, *(value for name, value in named.items() if not _ASIDE.search(name))]
-    texts = [text for text in texts if _SENTENCE.search(text)]
-    return "\n\n" + "\n\n".join(texts) + "\n\n" if texts else ""
 
 
 def _formatter(key: str) -> Callable[[list[str]], str] | None:
@@ -247,19 +203,3 @@ def _first_of(named: Mapping[str, str], names: Sequence[str]) -> str:
 
 def _format_script(match: re.Match[str]) -> str:
     return f"{'^' if match[1] == 'sup' else '_'}{{{match[2]}}}"
-
-
-def _is_named(part: str) -> bool:
-    """True for ``key=value``; an equals sign after other punctuation belongs to the text."""
-    name, equals, _ = part.partition("=")
-    return bool(equals) and (name.strip().replace("-", "").replace("_", "").replace(" ", "").isalnum())
-
-
-def _named_values(parts: Sequence[str]) -> dict[str, str]:
-    """Values by name in small letters, in their order."""
-    values = {}
-    for part in parts:
-        if _is_named(part):
-            name, _, value = part.partition("=")
-            values[name.strip().lower()] = value.strip()
-    return values

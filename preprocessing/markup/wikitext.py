@@ -16,6 +16,7 @@ from preprocessing.markup.html_text import remove_tags
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.references import resolve_blanks
 from preprocessing.markup.small_text import convert_small_text
+from preprocessing.markup.wiki_arguments import shown_argument
 from preprocessing.markup.wiki_html import blocks_to_wikitext, remove_comments
 from preprocessing.markup.wiki_lines import ROW, lines_to_markdown, remove_sections
 from preprocessing.markup.wiki_media import (
@@ -27,7 +28,7 @@ from preprocessing.markup.wiki_media import (
     place_captions,
 )
 from preprocessing.markup.wiki_page import WikiPage
-from preprocessing.markup.wiki_templates import shown_argument, shown_number, template_text
+from preprocessing.markup.wiki_templates import template_text
 
 # Namespaces of Korean and English wikis whose links have no text.
 CATEGORY = frozenset(
@@ -67,19 +68,7 @@ _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
 _TAGGED = re.compile("</?[A-Za-z]")
 _MARKS = re.compile(f"[{START}{END}{ROW}\x7f]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
-# A template between them has the place of a noun: " {{...}}은 "
-_NOUN_BEFORE = re.compile(r"$|[\s(\[\"'“‘·*]")
-_NOUN_AFTER = re.compile(
-    r"(?:년|월|일|세|살|명|개|대|번|원|위|호|회)?"
-    r"(?:은|는|이|가|을|를|의|에|에서|에게|으로|로|와|과|도|만|부터|까지|이다|이며|이고|이라|라고|이라고|(?<=[년월일세살명개대번원위호회]))"
-    r"(?![가-힣])"
-)
 _LINE_MARK = re.compile(r"[*+-](?=\s|$)|#{1,6}(?=\s|$)|>")  # of Markdown
-# A template alone in its cell or in quotes
-_ALONE_BEFORE = re.compile(r"(?P<quote>[“‘《〈「『])$|(?:(?:^|\n)[|!]|\|\||!!)[ \t]{0,5}$")
-_CELL_AFTER = re.compile(r"[ \t]{0,5}(?:\|\||!!|\n[|!])")
-_CLOSING_QUOTES = dict(zip("“‘《〈「『", "”’》〉」』", strict=True))
-_WORD = re.compile(r"\w")
 _SHOWN_BEFORE = 20  # pieces, and characters of each, before a template that decide about blanks
 _CLOSING = re.compile(r"[ )\],.;:\n]|$")
 _EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는){0,20}\)")
@@ -225,12 +214,7 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
     text, after = template_text(parts, page), behind[0]
     pieces = around.parts[-1]
     before = "".join(piece[-_SHOWN_BEFORE:] for piece in pieces[-_SHOWN_BEFORE:])
-    if not text and (
-        (_NOUN_BEFORE.search(before[-1:]) and _NOUN_AFTER.match(after)) or _is_alone(before, behind)
-    ):
-        text = shown_argument(parts)
-    elif not text and _NOUN_BEFORE.search(before[-1:]) and _WORD.search(before.rpartition("\n")[2]):
-        text = shown_number(parts)
+    text = text or shown_argument(parts, before, "".join(behind), after)
     if text.startswith(("\n* ", "\n" + ROW)) and before[-1:] in ("", "\n"):
         text = text[1:]
     if text.startswith(("* ", ROW)) and after[:1] == "\n":
@@ -240,16 +224,6 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
             pieces.pop()
         pieces[-1] = pieces[-1].rstrip(" ")
     around.add(text)
-
-
-def _is_alone(before: str, behind: list[str]) -> bool:
-    """Whether a cell or a pair of quotes has nothing but the template."""
-    place = _ALONE_BEFORE.search(before)
-    if place is None:
-        return False
-    if place["quote"]:
-        return behind[0][:1] == _CLOSING_QUOTES[place["quote"]]
-    return _CELL_AFTER.match("".join(behind)) is not None
 
 
 _OPENING = {"}}": "{{", "]]": "[["}
