@@ -121,8 +121,7 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str:
 def _block_text(key: str, plain: list[str], named: dict[str, str], page: WikiPage) -> str | None:
     """Text of values, songs, quotations, pictures and rows; None for another template."""
     if key in wiki_values.FORMATS:
-        text = wiki_values.FORMATS[key](plain, named) if plain or named else ""
-        return wiki_values.korean_date(text) if page.korean and key in wiki_values.DATES else text
+        return wiki_values.FORMATS[key](plain, named) if plain or named else ""
     if key in ("numblk", "equation_box_1"):
         return "".join(f"\n\n{text}\n\n" for text in [*plain[1:2], named.get("equation", "")] if text)
     if key in PROOFS:

@@ -124,7 +124,7 @@ def _suffix(mark: str) -> Callable[[Sequence[str], Named], str]:
     return lambda plain, named: "".join(plain[:1]) + mark
 
 
-DATES = [
+_DATES = [
     "날짜", "시작일", "시작날짜", "종료일", "끝날짜", "출생일", "사망일", "출생일과나이", "사망일과나이", "생년월일", "생일", "개봉일", "방영일", "발매일",
     "공개일", "설립일", "창립일", "date", "start_date", "end_date", "start_date_and_age", "시작일과나이", "날짜와나이", "종료일과나이", "birth_date", "birth-date",
     "birth_date_and_age", "death_date", "death-date", "death_date_and_age", "film_date", "release_date", "dts",
@@ -142,7 +142,7 @@ _CURRENCIES = {"₩": "₩", "원화": "₩", "krw": "₩", "us$": "US$", "usd":
                "£": "£", "gbp": "£", "pound_sterling": "£", "¥": "¥", "jpy": "¥", "yen": "¥", "cny": "CN¥", "위안": "CN¥",
                "₹": "₹", "inr": "₹"}  # fmt: skip
 FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
-    dict.fromkeys(DATES, _format_date)
+    dict.fromkeys(_DATES, _format_date)
     | dict.fromkeys(_NUMBERS, _format_first_or_text)
     | dict.fromkeys(_UNITS, _format_measure)
     | {key: _prefix(sign) for key, sign in _CURRENCIES.items()}
@@ -178,14 +178,6 @@ _WITHOUT_TEXT = re.compile(
     "인용$|이동|달력|별|외래어"
 )
 _LONGEST_VALUE = 100
-_ISO_DATE = re.compile("[0-9]{3,4}-[0-9]{1,2}(?:-[0-9]{1,2})?")
-
-
-def korean_date(text: str) -> str:
-    """``1446-10-09`` as 1446년 10월 9일, and year and month alike; other texts stay."""
-    if not _ISO_DATE.fullmatch(text):
-        return text
-    return " ".join(f"{int(part)}{unit}" for part, unit in zip(text.split("-"), "년월일", strict=False))
 
 
 def is_of_value(key: str, plain: Sequence[str]) -> bool:

@@ -448,7 +448,7 @@ def test_the_language_of_wikitext_is_that_of_its_prose():
     cleaned, _, counts = clean_batch(pa.RecordBatch.from_pylist(rows, schema=DOCUMENT), CleanConfig())
     assert cleaned["lang"].to_pylist() == ["ko", "code", "code"]
     assert cleaned["text"].to_pylist()[:2] == [
-        "한국의 면적은 100 km2이고 1446년 10월 9일에 반포되었다. Hello라고 했다.",
+        "한국의 면적은 100 km2이고 1446-10-09에 반포되었다. Hello라고 했다.",
         f"{text}\n",  # as source code ends
     ]
     assert counts.changed["mediawiki"] == 1
