@@ -39,7 +39,7 @@ _MODIFIER_ENDS = frozenset(modifier[-1] for modifier in _MODIFIERS.split("|"))
 _HAS_GOODS = re.compile(_GOODS)
 _KOREAN_KEYWORD = re.compile(f"[가-힣A-Za-z0-9]*(?:{_MODIFIERS}|(?:{_GOODS})[가-힣]*)")
 _WHOLE_WORDS = frozenset(f"{_MENU}|{_ENGLISH}".lower().split("|"))
-_HASHTAG = re.compile("#[^#]+")
+_HASHTAG = re.compile(r"#(?!\d+$)[^#]+")  # not the number of an issue
 _SURNAMES = frozenset(
     "김이박최정강조윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구민진나지엄채원천방공현함변염"
 )

@@ -21,11 +21,12 @@ WORTH_AMONG_MIDDLE_LINES = 5  # what a function word counts there
 FEW_FUNCTION_WORDS = 0.3  # of the words with a letter or digit
 SYLLABLE_AMONG_CELLS = 2  # letters that a syllable is worth in documents without sentences
 FEW_LETTERS_BESIDE_CODE = 60
+DIGITS_OF_WORDS = 0.5  # of the letters, up to which a document consists of words
 KEYWORDS_OF_ANY_SHAPE, FEWEST_KEYWORDS = 0.45, 8  # share and number in long lines
 STRUCTURE_OF_REFERENCE = 0.05  # of the visible characters: headings, code, tags and tables
 VARIETY_OF_REFERENCE = 200  # words that do not repeat
 REPEATS_OF_REFERENCE = 0.75  # what a repeated sequence of a reference counts
-MOSTLY_STRUCTURE, REPEATS_BESIDE_STRUCTURE = 0.5, 0.5
+REPEATS_BESIDE_STRUCTURE, REPEATS_AMONG_TITLES = 0.5, 0.5
 FUNCTION_WORDS_OF_REFERENCE = 12  # in lines that do not repeat
 HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
@@ -63,6 +64,13 @@ def symbols(of: Columns) -> np.ndarray:
 
 
 def hangul(of: Columns) -> np.ndarray:
+    """1 for documents that are Korean as a whole although their sentences are not, such as lists of names below Korean headings,
+    unless digits take the place of words."""
+    is_korean = (of("language") == "ko") & (of("digits") <= DIGITS_OF_WORDS * of("letters"))
+    return np.where(is_korean, 1.0, hangul_share(of))
+
+
+def hangul_share(of: Columns) -> np.ndarray:
     """A syllable counts twice in tables and lists of titles, since a glossary has each word in both languages, and beside code,
     whose names are in the sentences about it. A few titles around code decide nothing.
     """
@@ -107,14 +115,14 @@ def line_length(of: Columns) -> np.ndarray:
 
 def repeated_words(of: Columns) -> np.ndarray:
     """Three quarters of the share in a reference with headings or code, whose sections repeat lists of parameters; half where
-    nearly all of it is code and tables."""
+    more of it is code and tables than sentences."""
     share = of("repeated_words")
     is_structured = of("visible") <= (1 - STRUCTURE_OF_REFERENCE) * of("all_visible")
     part = np.minimum(
         1, 2 * of("visible") / np.maximum(of("all_visible"), 1)
     )  # less variety among code and tables
     is_varied = ((1 - share) * of("words") >= VARIETY_OF_REFERENCE * part) | _has_own_sentences(of, share)
-    weight = np.where(part < MOSTLY_STRUCTURE, REPEATS_BESIDE_STRUCTURE, REPEATS_OF_REFERENCE)
+    weight = np.where(part < 1, REPEATS_BESIDE_STRUCTURE, REPEATS_OF_REFERENCE)
     return np.where(is_structured & is_varied, weight * share, share)
 
 
@@ -148,16 +156,18 @@ def _is_list_of_results(of: Columns) -> np.ndarray:
 
 def _is_table_of_pairs(of: Columns) -> np.ndarray:
     """Most rows have a Korean name and a code, a number or a word of another language; prices are no codes."""
-    is_table = (of("measured") == "text") & (hangul(of) >= HANGUL_OF_PAIRS)
+    is_table = (of("measured") == "text") & (hangul_share(of) >= HANGUL_OF_PAIRS)
     return is_table & (2 * of("pair_lines") >= of("text_lines")) & (2 * of("series_lines") < of("pair_lines"))
 
 
 def repeated_pair(of: Columns) -> np.ndarray:
-    """0 for sentences, which have function words, for chats, whose names and times have signs, and for lists without keywords."""
+    """0 for sentences, which have function words, for chats, whose names and times have signs, and for lists without keywords;
+    half of the share among titles and cells, which name the subject of their page again and again."""
     words, symbols = of("words"), of("symbol_words")
     spoken = np.maximum(spoken_words(of), 1)
     stuffed = (of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * spoken) & (symbols < FEW_SYMBOLS * words)
-    return np.where(stuffed & ~(_is_good_list(of) & _is_list(of)), of("top_2_gram"), 0)
+    share = of("top_2_gram") * np.where(of("measured") == "text", REPEATS_AMONG_TITLES, 1)
+    return np.where(stuffed & ~(_is_good_list(of) & _is_list(of)), share, 0)
 
 
 def _is_good_list(of: Columns) -> np.ndarray:

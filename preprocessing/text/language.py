@@ -68,7 +68,8 @@ def detect(column: pa.Array) -> LanguageColumns:
     rows = np.flatnonzero((found != "ko") & (counts["ko"] >= MIN_KOREAN_AROUND_LISTING))
     if len(rows) and _leave_out_listings(column, table, rows):  # counts are parts of the table
         found, english = _languages(counts)
-    _read_words(column, np.flatnonzero(np.isin(found, _REREAD) & ~_is_fenced(counts)), found)
+    is_listing = _is_fenced(counts) & (counts["fenced"] >= counts["code"])
+    _read_words(column, np.flatnonzero(np.isin(found, _REREAD) & ~is_listing), found)
     paragraphs = np.stack(
         [
             counts["para_ko"],

@@ -1,7 +1,8 @@
 """The words that readers of a page see: Markdown without what is written for programs.
 
 Owns what is left out before a language is decided by words: front matter, targets of links, web addresses, tags, code spans,
-formulas, braces of templates, and the bars of tables. Labels of links and alternative texts of pictures are words.
+formulas, braces of templates, numbers of issues, marks of emphasis and items, and the bars of tables. Labels of links and
+alternative texts of pictures are words.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _MARKUP = re.compile(
     r"<!--(?:[^<-]|-(?!->)|<(?!!--)){0,4000}-->|</?[A-Za-z][^<>]{0,2000}>"
     r"|\{\{[^{}]{0,1000}\}\}|\{%[^{}]{0,1000}%\}|\{[:#.][^{}\n]{0,200}\}"
 )
+_MARKS = re.compile(r"\*\*(?=[^*\n]{1,200}\*\*)|(?<=[^\s*])\*\*(?![\w*])|(?<![\w&])#\d{1,9}\b")
+_STAR = re.compile(r"^((?:  )*)\*(?= )", re.MULTILINE)  # of an item; a star after an odd indent continues a comment
 _FORMULAS = re.compile(
     r"\$\$[^$]{1,4000}\$\$|\$(?![\s$])[^$\n가-힣]{1,400}(?<![\s\\])\$(?!\d)"
     r"|\\\[(?:[^\\]|\\(?![\[\]])){1,4000}\\\]|\\\((?:[^\\\n]|\\(?![()])){1,400}\\\)"
@@ -35,8 +38,9 @@ _SPAN = re.compile(r"(?<!`)`[^`\n]{1,400}`(?!`)")
 def words_of_page(text: str) -> str:
     """The text without its parts for programs; fenced code stays, which the counts of languages leave out."""
     text = _FRONT_MATTER.sub(_values_in_korean, text, count=1)
-    for pattern in (_MARKUP, _ADDRESSES, _FORMULAS, _SPAN):
+    for pattern in (_MARKUP, _ADDRESSES, _FORMULAS, _SPAN, _MARKS):
         text = pattern.sub("", text)
+    text = _STAR.sub(r"\1-", text)
     return _ROW.sub(lambda row: row[0].replace("|", " ").strip(" \t-:"), text)
 
 
