@@ -53,6 +53,7 @@ _END_OPTIONAL = frozenset((
 ))  # fmt: skip
 _QUOTES = ("''", '""', "‘’", "“”")
 _BLOCKS = frozenset((*BLOCK.replace("h[1-6]", "h1|h2|h3|h4|h5|h6").split("|"),))
+_PARENTHESIS = re.compile(r"(?:</?[A-Za-z][^<>\n]{0,200}>){0,9}\(")
 _END_OF_LINE = re.compile(r"[ \t]*\n")
 CUT = "\x1e"  # marks both sides of a line end that a tag became; removed with the blanks around it
 _JOIN = "\x1f"  # after the mark of a list item; removed with the blanks and line ends behind it
@@ -77,7 +78,15 @@ class Tags:
             return "" if closing else f"{_line_end(1)}{_LEVEL * (self._lists - 1)}- {_JOIN}"
         if name == "br" and _END_OF_LINE.match(match.string, match.end()):
             return ""
-        return (_CLOSED if closing else _OPENED).get(name, "")
+        return (_CLOSED if closing else _OPENED).get(name, "") or "\\" * _would_link(match)
+
+
+def _would_link(match: re.Match[str]) -> bool:
+    """Whether a bracket before and a parenthesis behind tags would be a link without them."""
+    text = match.string
+    return (
+        text[match.start() - 1 : match.start()] == "]" and _PARENTHESIS.match(text, match.end()) is not None
+    )
 
 
 def separate_spans(text: str) -> str:

@@ -39,6 +39,7 @@ _HIDDEN_BESIDE_MARKS = re.compile(
     rf"|(?P<first>^(?:[ \t]|>){{0,40}})(?:{_HIDDEN.pattern})+(?P<number>[0-9]{{0,9}})(?=[#*+-]{{1,6}}[ \t]|(?<=[0-9])[.)][ \t])",
     re.MULTILINE,
 )
+_FRONT_MATTER = re.compile(r"\A\ufeff?(?:---[ \t]*\r?\n(?:[^\n]{0,2000}\n){1,100}?---[ \t]*(?:\r?\n|\Z))?")
 _END_OF_LABEL = re.compile(
     r"[^\[\]\n]{0,400}(?:\]|&(?:#0{0,4}93|#[xX]0{0,4}5[dD]|rsqb|rbrack);)(?:\(|\[|:|&(?:#0{0,4}40|lpar);)"
 )
@@ -58,8 +59,15 @@ def resolve_structure(text: str) -> str:
         text = "\n".join(_join(line) if "&" in line else line for line in text.split("\n"))
     text = _FIRST_BLANKS.sub(r"\1", text)
     if _HIDDEN.search(text) and has_structure(text):
-        text = _HIDDEN_BESIDE_MARKS.sub(_escape_hidden, text)
+        text = keep_marks_apart(text)
     return escape_marks(text) if _SIGN.search(text) and has_structure(text) else text
+
+
+def keep_marks_apart(text: str) -> str:
+    """Writes characters without width as an escape where marks would make a link or a block without them; not in front matter."""
+    front = _FRONT_MATTER.match(text)
+    first = front.end() if front else 0
+    return text[:first] + _HIDDEN_BESIDE_MARKS.sub(_escape_hidden, text[first:])
 
 
 def escape_marks(text: str) -> str:

@@ -36,6 +36,8 @@ LAYOUT = frozenset(("grid", "grid-item", "container", "tab-set", "tabs", "card-c
 """Directives that only arrange what they contain; their argument is a number of columns or a class."""
 TITLED = frozenset(("grid-item-card", "card", "tab-item", "tab", "group-tab", "dropdown"))
 """Directives whose argument is a title."""
+TEXTS = frozenset(("description", "card_description", "intro", "button_text"))
+"""Options of a card whose values are text."""
 _BLOCKS = LAYOUT | TITLED
 MODULES = frozenset(("module", "py:module", "automodule"))
 OF_PROGRAMS = MODULES | {"autoclass", "autofunction"}
@@ -63,7 +65,7 @@ _LINK = re.compile(
 )
 _NAMED = re.compile(r"(?<![\w`])([^\W_][\w.-]{0,80}[^\W_])__?(?!\w)(?=[\s,.;:!?)\]가-힣\x1f]|$)")
 _FOOTNOTE = re.compile(r"[ \t]*\.\. +\[(?:[^\]\n]{1,60}\] +(.*)|[#*]?[\w.-]{0,60}\][ \t]*)")
-_LITERAL = re.compile(r"``((?:[^`\n]|`(?!`)){1,1000})``(?!`)")
+_LITERAL = re.compile(r"``((?:[^`\n]|`(?!`)){1,1000}`?)``(?!`)")
 _SUBSTITUTION = re.compile(r"\|(\w[\w .-]{0,60})\|(?!\|)")
 _PROSE_ROLES = frozenset((
     "ref", "doc", "term", "numref", "pep", "rfc", "abbr", "any", "dfn", "title", "title-reference", "eq",
@@ -267,14 +269,30 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
     if name == "raw" and argument.lower() == "html":
         text = html_to_text("\n".join(body)).strip()
         return ["", text, ""] if text else [], end
+    if name == "toctree":
+        return _convert_contents(options, body), end
     if name in REMOVED or "replace" in name or (name in OF_PROGRAMS and not body):
         return [], end
-    text = "" if body else _option_of(options, "description", "card_description", "intro")
-    if not body and (text or not argument):  # a card whose text is in its options
+    texts = _texts_of(options)
+    if not body and (texts or not argument):  # a card whose text is in its options
         title = _option_of(options, "header", "title")
         heading = f"**{title}**" if title else f"`{argument}`" if argument else ""
-        return ["", heading, "", _convert_inline(text), ""], end
-    return _convert_note(name, "" if name in MODULES else argument, body, signatures), end
+        return ["", heading, "", *map(_convert_inline, texts), ""], end
+    return _convert_note(name, "" if name in MODULES else argument, [*texts, *body], signatures), end
+
+
+def _convert_contents(options: list[str], body: list[str]) -> list[str]:
+    """The words of a ``toctree`` that no other document has: its caption and the titles of its entries."""
+    caption = _option_of(options, "caption")
+    titles = [_convert_inline(match[1]) for match in map(_TITLED.fullmatch, map(str.strip, body)) if match]
+    heading = ["", f"**{_convert_inline(caption)}**"] if caption else []
+    return [*heading, "", *(f"- {title}" for title in titles), ""] if caption or titles else []
+
+
+def _texts_of(options: list[str]) -> list[str]:
+    """What readers see of the options of a card, each with an empty line below."""
+    found = (match for match in map(_OPTION_VALUE.fullmatch, options) if match and match[1] in TEXTS)
+    return [line for match in found for line in (match[2].strip(), "")]
 
 
 def _option_of(options: list[str], *names: str) -> str:
@@ -334,8 +352,10 @@ def _convert_nested(body: list[str]) -> Iterator[str]:
             title = _title_of_nested(name, argument)
             pending += ["", title, ""] if is_block else [title]
             at += 1
+            options = at
             while is_block and at < len(body) and OPTION.fullmatch(body[at]):
                 at += 1
+            pending += _texts_of(body[options:at])
         else:
             pending.append(line)
             at += 1
@@ -369,7 +389,8 @@ def _convert_inline(text: str) -> str:
     codes: list[str] = []
 
     def protect_code(code: str) -> str:
-        codes.append(f"`{code}`")
+        blank = " " if code[:1] == "`" or code[-1:] == "`" else ""
+        codes.append(f"``{blank}{code}{blank}``" if "`" in code else f"`{code}`")
         return f"\x7f{len(codes) - 1}\x7f"
 
     def convert_role(match: re.Match[str]) -> str:

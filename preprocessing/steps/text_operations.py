@@ -25,8 +25,11 @@ from preprocessing.kernels.suspects import (
     lines_at_ends,
     suspects,
     with_data,
+    with_hidden_beside_marks,
 )
 from preprocessing.markup import conversion as markup
+from preprocessing.markup import references
+from preprocessing.markup.markdown import has_structure
 from preprocessing.markup.notebook import NOTEBOOK
 from preprocessing.pii.masking import anonymize_all
 from preprocessing.text import boilerplate, embedded_data, mojibake, normalize
@@ -38,6 +41,7 @@ MARGIN_CHARACTERS = 100
 LONGEST_EXAMPLE_CHARACTERS = 16 << 10
 SMALL_COLUMN_BYTES = 1 << 20
 _WIDEST = 4  # maximum bytes of a character
+_CONTROL = 1 << OPERATIONS.index("control")
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def operations_for(lang: str, markup_format: str, config: CleanConfig) -> list[O
         *data,
         *_markup_operations(markup_format),
         *([_REPAIR] if config.repair_mojibake else []),
+        _KEEP_APART,
         *character_operations(lang, config),
         *([_BOILERPLATE] if config.cut_boilerplate else []),
     ]
@@ -98,8 +103,14 @@ def _markup_operations(name: str) -> list[Operation]:
     return [] if name == "none" else [Operation(name, markup.CONVERTERS[name])]
 
 
+def _keep_marks_apart(text: str) -> str:
+    is_markdown = has_structure(text)
+    return normalize.change_outside_code(text, references.keep_marks_apart) if is_markdown else text
+
+
 _CUT_DATA = Operation("embedded_data", embedded_data.cut_embedded_data)
 _CUT_DATA_IN_CODE = Operation("embedded_data", embedded_data.cut_embedded_data_in_code)
+_KEEP_APART = Operation("control", _keep_marks_apart)
 _REPAIR = Operation("mojibake", mojibake.repair_mojibake)
 _BOILERPLATE = Operation("boilerplate", boilerplate.cut_boilerplate)
 
@@ -154,14 +165,26 @@ def _suspects(column: pa.Array, markup_format: str, config: CleanConfig) -> tupl
 def _normalize_characters(column: pa.Array, lang: str, config: CleanConfig, changes: _Changes) -> pa.Array:
     """Runs the kernel, then the plain functions on the rows that it returned unfinished."""
     prose = lang != "code"
-    data, ends, changed = normalize_rows(
-        *utf8_buffer(column), prose_table() if prose else code_table(), usual_table(), prose,
-        config.squeeze_to, config.squeeze_laughs_from, config.join_typed_jamo, config.keep_old_hangul,
-    )  # fmt: skip
+    data, ends, changed = _run_kernel(column, prose, config)
+    if prose and (rows := np.flatnonzero(changed & (_CONTROL | UNDONE))).size:
+        rows = rows[with_hidden_beside_marks(*utf8_buffer(column), rows)]
+        apart = changes.apply(column, [_KEEP_APART], rows)
+        if apart is not column:  # hardly ever
+            column = apart
+            data, ends, changed = _run_kernel(column, prose, config)
     operations = character_operations(lang, config)
     changes.count(column, operations, changed)
     column = pa.LargeStringArray.from_buffers(len(column), pa.py_buffer(ends), pa.py_buffer(data))
     return changes.apply(column, operations, np.flatnonzero(changed & UNDONE))
+
+
+def _run_kernel(
+    column: pa.Array, prose: bool, config: CleanConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return normalize_rows(
+        *utf8_buffer(column), prose_table() if prose else code_table(), usual_table(), prose,
+        config.squeeze_to, config.squeeze_laughs_from, config.join_typed_jamo, config.keep_old_hangul,
+    )  # fmt: skip
 
 
 def rows_with_boilerplate(column: pa.Array) -> np.ndarray:

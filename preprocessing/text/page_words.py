@@ -26,7 +26,9 @@ _MARKUP = re.compile(
     r"|\{\{[^{}]{0,1000}\}\}|\{%[^{}]{0,1000}%\}|\{[:#.][^{}\n]{0,200}\}"
 )
 _MARKS = re.compile(r"\*\*(?=[^*\n]{1,200}\*\*)|(?<=[^\s*])\*\*(?![\w*])|(?<![\w&])#\d{1,9}\b")
-_STAR = re.compile(r"^((?:  )*)\*(?= )", re.MULTILINE)  # of an item; a star after an odd indent continues a comment
+_STAR = re.compile(
+    r"^((?:  )*)\*(?= )", re.MULTILINE
+)  # of an item; a star after an odd indent continues a comment
 _FORMULAS = re.compile(
     r"\$\$[^$]{1,4000}\$\$|\$(?![\s$])[^$\n가-힣]{1,400}(?<![\s\\])\$(?!\d)"
     r"|\\\[(?:[^\\]|\\(?![\[\]])){1,4000}\\\]|\\\((?:[^\\\n]|\\(?![()])){1,400}\\\)"

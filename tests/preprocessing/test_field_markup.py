@@ -70,7 +70,12 @@ def test_code_inside_a_line_of_latex_never_changes(code):
         (".. [#]\n   문자는 이렇다::\n\n       ! #\n\n   위와 *같다*.\n", "문자는 이렇다:\n\n```\n! #\n```\n\n위와 *같다*."),
         (".. galleryitem:: a/flower.py\n   :intro: 산에 *늦게* 핀다.\n", "`a/flower.py`\n\n산에 *늦게* 핀다."),
         (".. container:: cards\n\n   산에 핀다.", "산에 핀다."),
-        ("``:octicon:`cpu` ``는 그림이다.", "`:octicon:`cpu` `는 그림이다."),
+        ("``:octicon:`cpu` ``는 그림이다.", "``:octicon:`cpu` ``는 그림이다."),
+        ("역할은 ``:ref:`꽃``` 처럼, ``a`b`` 와 ``c`` 도", "역할은 `` :ref:`꽃` `` 처럼, ``a`b`` 와 `c` 도"),
+        (".. toctree::\n   :caption: 처음 보는 ``꽃``\n\n   rose\n   들에 피는 꽃 <field>\n", "**처음 보는 `꽃`**\n\n- 들에 피는 꽃"),
+        (".. toctree::\n   :hidden:\n\n   rose\n\n글", "글"),
+        (".. card:: 들꽃\n   :intro: 산에 핀다.\n   :button_text: 더 보기\n   :link: a\n\n   글", "**들꽃**\n\n산에 핀다.\n\n더 보기\n\n글"),
+        (".. grid:: 2\n\n   .. card:: 들꽃\n      :intro: 산에 핀다.\n\n      글", "**들꽃**\n\n산에 핀다.\n\n   글"),
     ],
 )  # fmt: skip
 def test_rst_keeps_powers_and_the_cells_of_tables(rst, markdown):

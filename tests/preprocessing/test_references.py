@@ -3,14 +3,18 @@
 import html
 import re
 
+import pyarrow as pa
 import pytest
 
+from preprocessing.config.cleaning import CleanConfig
+from preprocessing.documents import Counts
 from preprocessing.markup.conversion import (
     asciidoc_to_markdown,
     html_to_text,
     mediawiki_to_markdown,
     rst_to_markdown,
 )
+from preprocessing.steps.text_operations import normalize_column
 
 PLACES = {
     "heading": "# 제목\n\n## 앞{}뒤\n\n끝",
@@ -142,6 +146,27 @@ def test_signs_are_escaped_where_they_would_be_marks(text, expected):
 )
 def test_characters_without_width_keep_marks_apart(hidden, text, expected):
     assert expected.replace("{}", hidden) in html_to_text(text.replace("{}", hidden))
+    column = pa.array([html.unescape(text.replace("{}", hidden))], pa.large_string())
+    cleaned = normalize_column(column, pa.array(["a"]), "ko", "html", CleanConfig(), Counts())[0].as_py()
+    assert expected.replace("{}", "").strip() in cleaned
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("---\ntitle: [가]\u200b(나)\n---\n\n# 제목", "---\ntitle: [가](나)\n---\n\n# 제목"),
+        ("\ufeff# 제목", "# 제목"),
+        ("[가]\u200b(나)", "[가](나)"),  # no Markdown
+        ("# 제목\n\n`[가]\u200b(나)`", "# 제목\n\n`[가](나)`"),
+        ("# 제목\n\n[가]</b></a>(으)로", "# 제목\n\n[가]\\(으)로"),
+        ("# 제목\n\n[가]<b>(으)</b>로", "# 제목\n\n[가]\\(으)로"),
+    ],
+)
+def test_only_what_would_become_a_link_is_escaped(text, expected):
+    column = pa.array([text], pa.large_string())
+    assert normalize_column(column, pa.array(["a"]), "ko", "html", CleanConfig(), Counts()).to_pylist() == [
+        expected
+    ]
 
 
 def test_links_of_restructured_text_may_have_an_address_of_two_lines():

@@ -13,7 +13,7 @@ from megatron_ko.config.loading import load
 from megatron_ko.errors import ConfigError, DataError
 from preprocessing.config.languages import LANGUAGES
 from preprocessing.config.rules import CodeRules, Count, FilterConfig, Number, ProseRules, Share, is_of
-from preprocessing.judging import prose, rules
+from preprocessing.judging import list_words, prose, rules
 from preprocessing.judging.measures import measure
 from preprocessing.judging.presets import values
 from preprocessing.text.language import detect
@@ -446,3 +446,39 @@ def test_a_glossary_of_two_languages_stays():
     assert rules.find_reasons(table, FilterConfig()).tolist() == [None]
     english = columns(["".join(re.sub("[가-힣]", "x", line) for line in GLOSSARY.splitlines(keepends=True))])
     assert rules.find_reasons(english, FilterConfig()).tolist() == ["hangul_ratio"]
+
+
+COMMITS = "\n".join(
+    f"* [[`{n:07x}`](https://example.com/commit/{n:07x})] - **doc**: fix the typo in what the reference of page_{n} says about the order of its events (Kim) [#{n}](https://example.com/pull/{n})"
+    for n in range(1000, 1040)
+)
+SCHEMA = "\n".join(
+    f"- `table_{word}`: {word} rows of users and posts"
+    for word in ["news", "mail", "page", "user", "role", "site"]
+)
+PAGES = "\n".join(
+    f"* [봄나무 교실 {word} 코딩표준](/ko/{n})"
+    for n, word in enumerate(["C", "C++", "Java", "Go", "어셈블리", "파이썬", "러스트"])
+)
+PARAMETERS = "".join(
+    f"### 풀링 {n}차원\n\n" + "- __값__: 정수 또는 정수 두 개의 튜플이다. 풀링 창의 크기를 정한다.\n- __틈__: 정수, 또는 비워 둔다. 창을 옮기는 폭이다.\n\n"
+    + "```python\n" + f"pool_{n}(values, size=2, strides=None, padding='valid')\n" * 6 + "```\n\n" for n in range(1, 7)
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        (f"# 판 4.8.6\n\n- 인증서를 새로 고쳤습니다.\n- 최신 판의 지원을 더했습니다.\n\n### Commits\n\n{COMMITS}\n", "en"),
+        (f"# Database guide\n\n{SCHEMA}\n\n| 질문 | 답 |\n|---|---|\n| 사용자는 어디에 저장되나요? | `users` 표에 저장됩니다 |\n| 글은 어느 표에 들어가 있나요? | `posts` 표에 들어 있습니다 |\n", "ko"),
+        (f"## 코딩표준\n\n{PAGES}\n\n## 번역\n\n* [번역 용어집](/ko/terms)\n", "ko"),
+        (PARAMETERS, "ko"),
+    ],
+)  # fmt: skip
+def test_lists_of_changes_tables_links_and_parameters_stay(text, language):
+    assert detect(pa.array([text], pa.large_string())).languages.tolist() == [language]
+    assert reasons([text], language, spam_terms=[0], spam_contact=[True], spam_groups=[1]) == [None]
+
+
+def test_numbers_of_issues_are_no_hashtags():
+    assert list_words.count_words("꽃 #12 #345 심기 #봄꽃")[2] == 1
