@@ -32,7 +32,9 @@ HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and thei
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
 # shares of the words, and of the lines
 KEYWORDS_OF_BAD_TEXT, KEYWORDS_OF_BAD_LISTS, PRICES_OF_BAD_LISTS = 0.15, 0.22, 0.2
+FEW_PRICES = 2  # lines
 MOSTLY_KEYWORDS, KEYWORDS_WITH_CONTACT = 0.35, 0.2  # from which a list is bad though half of it is listed
+MANY_ENTRIES = 1000  # words, of which a tenth are of searches and shops in any report
 KEYWORDS_OF_ADVERTISEMENTS = 0.09  # beside a term of advertising and contact data
 MOSTLY_ENTRIES, NAMES_OF_ROSTER = 0.5, 0.15  # of the words
 WORDS_OF_SENTENCE = 30
@@ -177,7 +179,7 @@ def _is_good_list(of: Columns) -> np.ndarray:
     return (
         (words > 0)
         & (of("keywords") < limit * words)
-        & (of("price_lines") < PRICES_OF_BAD_LISTS * np.maximum(of("lines"), 1))
+        & (of("price_lines") < np.maximum(PRICES_OF_BAD_LISTS * of("lines"), FEW_PRICES))
     )
 
 
@@ -238,6 +240,7 @@ def spam(of: Columns) -> np.ndarray:
     dense = 1000 * of("spam_terms") >= MIN_PER_1000 * np.maximum(of("characters"), 1)
     many = (of("spam_groups") >= MIN_GROUPS) & (of("spam_terms") >= MIN_TERMS)
     entries = of("entry_words")
-    is_list = (entries > 0) & (of("keywords") >= KEYWORDS_OF_ADVERTISEMENTS * entries)
+    limit = np.where(entries >= MANY_ENTRIES, KEYWORDS_WITH_CONTACT, KEYWORDS_OF_ADVERTISEMENTS)
+    is_list = (entries > 0) & (of("keywords") >= limit * entries)
     is_list &= of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * np.maximum(spoken_words(of), 1)
     return (((dense & many) | is_list) & (of("spam_contact") > 0)).astype(np.float64)

@@ -47,6 +47,10 @@ _PARTICLE = re.compile(
     "(?:은|는|이|가|을|를|과|와|의|에|에서|에는|도|만|란|라는|처럼|보다|부터|까지|으로|로|이나|나)(?![가-힣])"
 )
 _SURE_PARTICLE = re.compile("(?:는|를|에서|에는|으로|라는)(?![가-힣])")  # no sentence begins with it
+_LEFT_BEHIND = frozenset((
+    "p", "div", "span", "a", "b", "i", "em", "strong", "u", "s", "font", "br", "li", "td", "th", "tr", "center", "mark", "small", "big",
+))  # fmt: skip
+_WORD_BEFORE, _WORD_BEHIND = re.compile(r"[^\W_][ \t,]{0,3}\Z"), re.compile(r"[ \t,]{0,3}[^\W_]")
 _VOID = frozenset(("br", "hr", "img", "input", "wbr", "col", "embed", "param", "rt", "rp"))
 _END_OPTIONAL = frozenset((
     "p", "li", "dt", "dd", "td", "th", "tr", "thead", "tbody", "tfoot", "colgroup", "option", "optgroup", "html", "body", "head",
@@ -116,7 +120,13 @@ def replace_known_tag(match: re.Match[str], closed: set[str], tags: Tags) -> str
     if name[0].isupper() and name[1:].islower():  # of a component, such as <Button>
         return match[0]
     before, after = match.string[at - 1 : at], match.string[match.end() : match.end() + 1]
-    if before == "\\" or before + after in _QUOTES or _is_mentioned(match) or _is_named(match, closed):
+    if (
+        before == "\\"
+        or before + after in _QUOTES
+        or _is_mentioned(match)
+        or _is_named(match, closed)
+        or _is_empty(match)
+    ):
         return match[0]
     is_column = name.lower() == "col" and ("colgroup" in closed or "/" in match["attributes"])
     if name.lower() in _WORDS and name.lower() not in closed and not match["attributes"].strip(" /"):
@@ -131,6 +141,25 @@ def _is_named(match: re.Match[str], closed: set[str]) -> bool:
         return False
     particle = _SURE_PARTICLE if name in _END_OPTIONAL else _PARTICLE
     return particle.match(match.string, match.end()) is not None
+
+
+def _is_empty(match: re.Match[str]) -> bool:
+    """True for an element without attributes and content inside of a line of words, which would show nothing: ``<body></body> 안에``.
+
+    Elements that editors leave behind are none.
+    """
+    text, name = match.string, match["name"]
+    if name.lower() in _LEFT_BEHIND or match["attributes"].strip():
+        return False
+    if match["close"]:
+        first, last = match.start() - len(name) - 2, match.end()
+        is_empty = text[max(0, first) : match.start()] == f"<{name}>"
+    else:
+        first, last = match.start(), match.end() + len(name) + 3
+        is_empty = text[match.end() : last] == f"</{name}>"
+    return is_empty and bool(
+        _WORD_BEFORE.search(text, max(0, first - 9), first) or _WORD_BEHIND.match(text, last)
+    )
 
 
 def _is_mentioned(match: re.Match[str]) -> bool:

@@ -55,6 +55,19 @@ def test_blanks_at_the_edge_of_an_element_stay(html, expected):
     assert page_to_text(f"<html><body>{html}</body></html>") == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("HTML에는 <body></body>뿐이다.", "HTML에는 <body></body>뿐이다."),
+        ("빈 <ul></ul>, <table></table> 안에", "빈 <ul></ul>, <table></table> 안에"),
+        ("앞 글\n\n<body></body>\n\n뒤 글", "앞 글\n\n뒤 글"),
+        ("앞 글<b></b> 뒤 글<div></div>끝", "앞 글 뒤 글\n\n끝"),
+    ],
+)
+def test_an_empty_element_among_words_is_only_mentioned(text, expected):
+    assert html_to_text(f"# 제목\n\n{text}") == f"# 제목\n\n{expected}"
+
+
 def test_a_picture_in_the_text_is_no_text():
     picture = "iVBORw0KGgo" * 1000
     assert html_to_text(f'가 <img src="data:image/png;base64,{picture}" alt="x"> 나').split() == ["가", "나"]

@@ -470,7 +470,7 @@ PARAMETERS = "".join(
     ("text", "language"),
     [
         (f"# 판 4.8.6\n\n- 인증서를 새로 고쳤습니다.\n- 최신 판의 지원을 더했습니다.\n\n### Commits\n\n{COMMITS}\n", "en"),
-        (f"# Database guide\n\n{SCHEMA}\n\n| 질문 | 답 |\n|---|---|\n| 사용자는 어디에 저장되나요? | `users` 표에 저장됩니다 |\n| 글은 어느 표에 들어가 있나요? | `posts` 표에 들어 있습니다 |\n", "ko"),
+        (f"# 자료실 표의 이름과 쓰임\n\n{SCHEMA}\n\n| 질문 | 대답 |\n|---|---|\n| 사용자는 어디에 저장되나요? | `users` 표에 저장됩니다 |\n| 글은 어느 표에 들어가 있나요? | `posts` 표에 들어 있습니다 |\n", "ko"),
         (f"## 코딩표준\n\n{PAGES}\n\n## 번역\n\n* [번역 용어집](/ko/terms)\n", "ko"),
         (PARAMETERS, "ko"),
     ],
