@@ -1,7 +1,7 @@
 """Defines listings without fences in Korean prose in plain Python; ``kernels.listings`` must equal it.
 
-A listing (assembler, logs, stack traces, SQL, configuration) is a run of lines without Hangul, or with a comment in Hangul,
-that has many signs and numbers and few function words of English. Only a document with sentences of Hangul has listings: a
+A listing (assembler, logs, stack traces, SQL, configuration, data) is a run of lines without Hangul, with a comment in Hangul,
+or with an entry in quotation marks such as ``'city': '서울',``, that has many signs and numbers and few function words of English. Only a document with sentences of Hangul has listings: a
 file of source code with Korean comments has none.
 """
 
@@ -26,6 +26,7 @@ _COMMENT = re.compile(rb"#(?!#)|[;*]|//|/\*|--|\"\"|''|<!")
 _COMMENT_BEHIND = re.compile(rb"[ \t](?:[;#]|//|--)")
 _NEVER = re.compile(rb"[|>]|[*+](?: |\Z)|[0-9]{1,3}[.)] ")
 _INSIDE_ONLY = re.compile(rb"[-#](?:[ #]|\Z)")
+_ENTRY = re.compile(rb"['\"{][^\n]*[,\]}][ \t\r]*\Z")  # of a listing of data
 _WIDE = re.compile(rb"[\xe3-\xed]")
 _BLANKS = bytes(range(33))
 
@@ -55,9 +56,10 @@ def find_listings(lines: list[bytes]) -> set[int]:
                 run, fence = None, b"" if fence else mark
             continue
         syllables = sum(0xEA <= b <= 0xED for b in line)
-        if _is_member(body, run is not None):
+        is_comment = _has_comment(body)
+        if is_comment or _is_member(body, run is not None):
             run = _Run(run.first if run else n, n, (run.text if run else b"") + line + b"\n")
-            comments += syllables
+            comments += syllables * is_comment
             continue
         found |= _lines_of(run)
         run = None
@@ -70,11 +72,16 @@ def find_listings(lines: list[bytes]) -> set[int]:
     return found if has_listings else set()
 
 
-def _is_member(body: bytes, inside: bool) -> bool:
+def _has_comment(body: bytes) -> bool:
+    """Whether a line of code has a comment in Korean."""
     wide = _WIDE.search(body)
-    if wide:  # a line with a comment in Korean
-        word = _WORD.search(body, 0, wide.start())
-        return word is not None and _COMMENT_BEHIND.search(body, word.end(), wide.start()) is not None
+    word = _WORD.search(body, 0, wide.start()) if wide else None
+    return bool(wide and word and _COMMENT_BEHIND.search(body, word.end(), wide.start()))
+
+
+def _is_member(body: bytes, inside: bool) -> bool:
+    if _WIDE.search(body):
+        return inside and _ENTRY.match(body) is not None
     return not _NEVER.match(body) and (inside or not _INSIDE_ONLY.match(body))
 
 

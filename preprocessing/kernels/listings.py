@@ -174,6 +174,16 @@ def _is_marked(data, i, end):
 
 
 @inner()
+def _is_entry(data, i, end):
+    """Whether a line of data begins with a quotation mark or a brace and ends with a comma or a bracket."""
+    if data[i] not in (34, 39, 123):
+        return False
+    while end > i + 1 and data[end - 1] in (_SPACE, _TAB, 13):
+        end -= 1
+    return end > i + 1 and data[end - 1] in (44, 93, 125)
+
+
+@inner()
 def _part_of(data, start, end, f, in_run):
     """What a line is for a listing: _BLANK, _MEMBER, _CONTINUES (a member only inside of one), _BREAKS, or _FENCE."""
     i = f[_BEGIN]
@@ -183,7 +193,7 @@ def _part_of(data, start, end, f, in_run):
     if b in (96, 126) and i + 2 < end and data[i + 1] == b and data[i + 2] == b:
         return _FENCE
     if f[_WIDE]:
-        return _MEMBER if f[_COMMENTED] else _BREAKS
+        return _MEMBER if f[_COMMENTED] or (in_run and _is_entry(data, i, end)) else _BREAKS
     after = data[i + 1] if i + 1 < end else np.uint8(_SPACE)
     if b in (124, 62):
         return _BREAKS
@@ -233,6 +243,9 @@ def _find_in_row(data, start, row_end, line, f, run, spans, size, r):
         elif part == _MEMBER:
             if run[_RUN_LINES] == 0:
                 run[_RUN_BEGIN] = start
+            if f[_WIDE] and not f[_COMMENTED]:
+                _scan(data, start, row_end, f)
+                f[_HANGUL] = 0
             run[_RUN_WORDS] += f[_WORDS]
             run[_RUN_SIGNS] += f[_SIGNS]
             run[_RUN_FUNCTION] += f[_FUNCTION]

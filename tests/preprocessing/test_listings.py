@@ -31,6 +31,7 @@ LISTINGS = {
     "Cisco": "interface GigabitEthernet0/1\n description uplink to core\n switchport trunk allowed vlan 10,20,30\n no shutdown\n!\nrouter ospf 1\n network 10.0.0.0 0.255.255.255 area 0",
     "YAML": "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  replicas: 3\n  template:\n    spec:\n      containers:\n      - name: web\n        image: nginx:1.25",
     "INI": "[mysqld]\ndatadir=/var/lib/mysql\nsocket=/var/lib/mysql/mysql.sock\nmax_connections=500\ninnodb_buffer_pool_size=4G",
+    "data": "[{'ForNum': 53165,\n  'addrCd': 1111,\n  'gungu': '종로구',\n  'resNm': '창덕궁',\n  'rnum': 1},\n {'ForNum': 0,\n  'addrCd': 1117,\n  'gungu': '용산구',\n  'rnum': 2}]",
     "shell": "$ sudo apt-get install -y build-essential cmake git\n$ git clone https://example.com/example/repo.git\n$ cd repo && mkdir build && cd build\n$ cmake .. -DCMAKE_BUILD_TYPE=Release\n$ make -j4",
 }  # fmt: skip
 ENGLISH = "Every morning the fishermen of the village gather at the market, and a boy who had followed his mother lost his way."
@@ -124,6 +125,7 @@ PIECES = [
     "\n", "\n", "\n\n", " ", "    ", "\t", "a", "mov eax, 5\n", "x(1)", "the ", "of", "12", ".", "a.b", "=", "{", ";", " ; ", "//", " // ", "# ",
     "## ", "--", " -- ", "* ", "+ ", "- ", "1. ", "1234. ", "> ", "| ", "```\n", "~~~\n", "````", '"""', "/*", "<!", "<", "가", "漢", "é", "\r", "\x0b", "\x7f",
     BEFORE, BEFORE + "\n", "\n" + AFTER + "\n", LISTINGS["AT&T"] + "\n", LISTINGS["commented assembler"] + "\n", "가나다라마바사아자차 abc\n",
+    "'a': '가나',\n", "{'가': 1}\n", ' "가"] \n', "'가', // 나\n", "'", ",", "]",
 ]  # fmt: skip
 
 

@@ -452,17 +452,20 @@ COMMITS = "\n".join(
     f"* [[`{n:07x}`](https://example.com/commit/{n:07x})] - **doc**: fix the typo in what the reference of page_{n} says about the order of its events (Kim) [#{n}](https://example.com/pull/{n})"
     for n in range(1000, 1040)
 )
-SCHEMA = "\n".join(
-    f"- `table_{word}`: {word} rows of users and posts"
-    for word in ["news", "mail", "page", "user", "role", "site"]
+FILES = "\n".join(
+    f"- {word}_scraper.py"
+    for word in ["boseong", "damyang", "gangjin", "goheung", "gokseong", "gurye", "naju", "yeosu"]
 )
 PAGES = "\n".join(
-    f"* [봄나무 교실 {word} 코딩표준](/ko/{n})"
-    for n, word in enumerate(["C", "C++", "Java", "Go", "어셈블리", "파이썬", "러스트"])
+    [f"* [{word} 코딩표준](/ko/{word})" for word in ["C++", "C#"]]
+    + [
+        f"* [봄나무 교실용 {word} 코딩표준](/ko/a-{word})"
+        for word in ["C", "C++", "C#", "Java", "Go", "어셈블리"]
+    ]
 )
 PARAMETERS = "".join(
     f"### 풀링 {n}차원\n\n" + "- __값__: 정수 또는 정수 두 개의 튜플이다. 풀링 창의 크기를 정한다.\n- __틈__: 정수, 또는 비워 둔다. 창을 옮기는 폭이다.\n\n"
-    + "```python\n" + f"pool_{n}(values, size=2, strides=None, padding='valid')\n" * 6 + "```\n\n" for n in range(1, 7)
+    + "```python\n" + f"pool_{n}(values, size=2, strides=None, padding='valid')\n" * 6 + "```\n\n" for n in range(1, 13)
 )  # fmt: skip
 
 
@@ -470,9 +473,9 @@ PARAMETERS = "".join(
     ("text", "language"),
     [
         (f"# 판 4.8.6\n\n- 인증서를 새로 고쳤습니다.\n- 최신 판의 지원을 더했습니다.\n\n### Commits\n\n{COMMITS}\n", "en"),
-        (f"# 자료실 표의 이름과 쓰임\n\n{SCHEMA}\n\n| 질문 | 대답 |\n|---|---|\n| 사용자는 어디에 저장되나요? | `users` 표에 저장됩니다 |\n| 글은 어느 표에 들어가 있나요? | `posts` 표에 들어 있습니다 |\n", "ko"),
+        (f"# 검증 보고서\n\n## 요약\n\n| 항목 | 수치 |\n|---|---|\n| 총 수집기 | 27 |\n| 통과 | 24 |\n| 실패 | 3 |\n\n### 실패\n\n- naju_scraper.py: 누락된 함수 main, 전송 로직 없음\n\n#### 확인할 것\n\n##### 시각과 오류 처리\n\n### 통과\n\n{FILES}\n", "ko"),
         (f"## 코딩표준\n\n{PAGES}\n\n## 번역\n\n* [번역 용어집](/ko/terms)\n", "ko"),
-        (PARAMETERS, "ko"),
+        (f"{ARTICLE}\n\n{PARAMETERS}", "ko"),
     ],
 )  # fmt: skip
 def test_lists_of_changes_tables_links_and_parameters_stay(text, language):
