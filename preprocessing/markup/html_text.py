@@ -67,6 +67,9 @@ _LIST_OR_QUOTATION = re.compile(r"[ \t]*(?:[-*+>|][ \t]|[0-9]{1,9}[.)][ \t])")
 _BREAK_OF_LABEL = re.compile(
     r"(\[[^\[\]\n<]{1,200})(?:<br\s{0,20}/?>[ \t]{0,20}){1,9}(?=[^\[\]\n]{1,200}\]\()", re.IGNORECASE
 )  # of a link, which a line end would cut
+_ANCHOR = re.compile(
+    r"<a\s{1,9}(?:name|id)=[\"']?[^<>\"']{1,200}[\"']?\s{0,9}>\s{0,9}</a>", re.IGNORECASE
+)  # a target
 _LABEL_OF_PICTURES = re.compile(
     r"(?<!!)\[\s{0,9}(?:<img\s[^<>]{0,2000}>\s{0,9}){1,9}\]\((?:[^()\s]|\([^()\s]{0,200}\)){0,1000}(?:[ \t]{1,9}[\"'][^\"'\n]{0,200}[\"'])?\)"
 )  # a link of which nothing is left
@@ -101,7 +104,7 @@ def html_to_text(text: str) -> str:
         return protected.restore(unescape(marked))
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
     marked = replace_elements(replace_comments(marked), _HIDDEN_IN_MARKDOWN, hide)
-    marked = separate_spans(convert_code(marked, protected))
+    marked = separate_spans(convert_code(_ANCHOR.sub("", marked), protected))
     marked = _LABEL_OF_PICTURES.sub("", marked) if "<img" in marked else marked
     marked = _LINE_OF_HEADING.sub(lambda line: BREAK.sub(" ", line[0]), _BREAK_OF_LABEL.sub(r"\1 ", marked))
     marked = _strip_lines(marked) if is_fragment else _strip_lines_of_html(marked)

@@ -27,7 +27,7 @@ from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context, Outcome, Task
 
 STEP = "filter"
-VERSION = 9
+VERSION = 10
 """Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 REASONS = pa.schema(
     [("id", pa.string()), ("source", pa.string()), ("lang", pa.string()), ("reason", pa.string())]
