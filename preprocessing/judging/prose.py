@@ -91,8 +91,8 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
 
 
 def _may_be_list(columns: dict[str, pa.Array]) -> np.ndarray:
-    """``[rows] bool``: documents of short entries with few function words; Korean ones of short cells or numbers, and those
-    with long rows or numbers and few function words."""
+    """``[rows] bool``: documents of short entries with few function words; Korean ones of short cells or numbers, those
+    with long rows or numbers and few function words, and titles that repeat two words."""
 
     def of(name: str) -> np.ndarray:
         return columns[name].to_numpy(zero_copy_only=False)
@@ -105,7 +105,8 @@ def _may_be_list(columns: dict[str, pa.Array]) -> np.ndarray:
     series = (few | repeats) & (of("digits") >= rows.MANY_DIGITS * of("visible"))
     echoes = few & (of("list_words") >= (rows.MIN_WORDS_OF_ECHO - 1) * of("lines"))
     cells = (of("measured") == "text") & (listed | numbers)
-    return (of("hangul") >= rows.FEW_SYLLABLES) & (series | echoes | cells) | (entries & few)
+    titles = (of("measured") == "text") & few & (of("top_2_gram") >= rows.MANY_PAIRS)
+    return (of("hangul") >= rows.FEW_SYLLABLES) & (series | echoes | cells | titles) | (entries & few)
 
 
 def find_prose(column: pa.Array) -> Prose:

@@ -14,8 +14,8 @@ import pyarrow as pa
 from preprocessing.judging import list_words
 
 FEW_FUNCTION_WORDS = 0.25  # of the words with a letter or digit, below which a document is searched
-# shares of repeated three-word sequences and of digits, from which it is searched, too
-MANY_REPEATS, MANY_DIGITS = 0.25, 0.1
+# shares of repeated three-word sequences, of digits and of the most frequent two words, from which it is searched, too
+MANY_REPEATS, MANY_DIGITS, MANY_PAIRS = 0.25, 0.1, 0.1
 FEW_SYLLABLES = 10
 MIN_WORDS_OF_ECHO = 6  # words of a row in which a repeated word is an echo
 MAX_DECIMALS = 1  # cells of a row with a decimal number, above which it is a row of measurements or odds

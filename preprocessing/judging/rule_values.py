@@ -26,7 +26,7 @@ KEYWORDS_OF_ANY_SHAPE, FEWEST_KEYWORDS = 0.45, 8  # share and number in long lin
 STRUCTURE_OF_REFERENCE = 0.05  # of the visible characters: headings, code, tags and tables
 VARIETY_OF_REFERENCE = 200  # words that do not repeat
 REPEATS_OF_REFERENCE = 0.75  # what a repeated sequence of a reference counts
-REPEATS_BESIDE_STRUCTURE, REPEATS_AMONG_TITLES = 0.5, 0.5
+REPEATS_BESIDE_STRUCTURE = 0.5
 FUNCTION_WORDS_OF_REFERENCE = 12  # in lines that do not repeat
 HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
@@ -163,13 +163,13 @@ def _is_table_of_pairs(of: Columns) -> np.ndarray:
 
 
 def repeated_pair(of: Columns) -> np.ndarray:
-    """0 for sentences, which have function words, for chats, whose names and times have signs, and for lists without keywords;
-    half of the share among titles and cells, which name the subject of their page again and again."""
+    """0 for sentences, which have function words, for chats, whose names and times have signs, and for lists without keywords, titles
+    and cells among them, which name the subject of their page again and again."""
     words, symbols = of("words"), of("symbol_words")
     spoken = np.maximum(spoken_words(of), 1)
     stuffed = (of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * spoken) & (symbols < FEW_SYMBOLS * words)
-    share = of("top_2_gram") * np.where(of("measured") == "text", REPEATS_AMONG_TITLES, 1)
-    return np.where(stuffed & ~(_is_good_list(of) & _is_list(of)), share, 0)
+    is_list = _is_list(of) | (of("measured") == "text")
+    return np.where(stuffed & ~(_is_good_list(of) & is_list), of("top_2_gram"), 0)
 
 
 def _is_good_list(of: Columns) -> np.ndarray:
