@@ -90,7 +90,8 @@ class ProseRules:
     max_rare_hangul: Share = None
     """Maximum share of Hangul syllables outside the 2,350 of KS X 1001 (thirty or more syllables): a sign of a wrong decoding."""
     max_link_lines: Share = None
-    """Maximum share of lines that consist mostly of links to other sites, outside of code."""
+    """Maximum share of lines that consist mostly of links to other sites, outside of code, in documents with more of them than
+    examples of code."""
     max_number_lines: Share = None
     """Maximum share of lines with at least as many digits as letters, or with a time and hardly any Hangul, outside of code
     (five or more lines). Lines that equal an earlier one but for their digits count, too, and prices where function words are

@@ -137,6 +137,12 @@ def _has_own_sentences(
     return (function_words >= few * spoken_words(of)) & ((1 - share) * function_words >= own)
 
 
+def link_lines(of: Columns) -> np.ndarray:
+    """0 where at least as many paragraphs are code: the links are sources of a notebook."""
+    share = of("link_lines") / np.maximum(of("text_lines"), 1)
+    return np.where(of("para_code") >= np.maximum(of("link_lines"), 1), 0, share)
+
+
 def number_lines(of: Columns) -> np.ndarray:
     """0 for tables of Korean names and their codes.
 

@@ -70,7 +70,7 @@ PROSE = (
     Rule("hangul_ratio", "min_hangul_ratio", rule_values.hangul),
     Rule("language", "languages", rule_values.column("language")),
     Rule("rare_hangul", "max_rare_hangul", rule_values.rare_hangul, ("hangul", FEW_WORDS)),
-    Rule("link_lines", "max_link_lines", rule_values.share_of("link_lines", "text_lines")),
+    Rule("link_lines", "max_link_lines", rule_values.link_lines),
     Rule("number_lines", "max_number_lines", rule_values.number_lines, _TEXT_LINES),
     Rule("listed_words", "max_listed_words", rule_values.listed_words, ("list_words", FEW_LIST_WORDS)),
     Rule(

@@ -95,8 +95,11 @@ def _squeeze_part(data, i, end, table, options, fenced, out, at):
                 at = _shorten_group(data, i, run, count, family, longest, out, at)
                 i = run
                 continue
-            if (c == _LINE and (_is_drawn(out, at - 3, first, at) or _is_drawn(data, run, run, end))) or (
-                family == DOTS and c == ord(".") and run < end and _is_identifier(before, data[run])
+            after = data[run] if run < end else np.uint8(0)
+            if (
+                (c == _LINE and (_is_drawn(out, at - 3, first, at) or _is_drawn(data, run, run, end)))
+                or (family == DOTS and c == ord(".") and _is_identifier(before, after))
+                or (c == ord("~") and _is_spacing(before, after))
             ):
                 at = copy(data, i, run, out, at)
                 i = run
@@ -130,6 +133,14 @@ def _is_drawn(data, i, start, end):
 def _is_identifier(before, after):
     is_digit = 48 <= before <= 57
     return (is_digit or 97 <= before | 32 <= 122) and 48 <= after <= 57
+
+
+@inner()
+def _is_spacing(before, after):
+    """Whether tildes are blanks of a formula: behind ``,``, ``&`` or ``}``, or between a blank and a letter, a digit, ``&`` or a backslash."""
+    if before == 44 or before == 38 or before == 125:
+        return True
+    return before <= _SPACE and (48 <= after <= 57 or 97 <= after | 32 <= 122 or after == 38 or after == 92)
 
 
 @inner()

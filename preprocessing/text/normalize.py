@@ -232,7 +232,8 @@ def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
     """Shortens runs of one emotion, also of ㅋ with ㅎ or ㅠ with ㅜ, to ``longest``, and four or more dots to three.
 
     Shortens laughing syllables (하하하하하) only from ``laughs_from`` repetitions. Up to ten stars, or hearts of both
-    kinds, are a rating (★★★★☆) and stay, as do lines of drawings (┌────┐) and dots inside of identifiers (1950BAN....11). Marks keep their order: ???!!! stays, ?!?!?!?! becomes ?!?. Digits, letters,
+    kinds, are a rating (★★★★☆) and stay, as do lines of drawings (┌────┐), dots inside of identifiers (1950BAN....11) and tildes that are
+    blanks of a formula (1 & ~~~~6). Marks keep their order: ???!!! stays, ?!?!?!?! becomes ?!?. Digits, letters,
     other syllables, URLs, fenced code and code spans stay unchanged.
     """
 
@@ -243,6 +244,8 @@ def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
             return _shorten_group(match[0], longest)
         before, after = _characters_around(match)
         if match[0][0] == "─" and _DRAWING.match(before + after):
+            return match[0]
+        if match[0][0] == "~" and _SPACING.match((before or " ") + after):
             return match[0]
         if match["dots"]:
             if match[0][0] == "." and _IDENTIFIER.match(before + after):
@@ -272,6 +275,7 @@ def _shorten_group(group: str, longest: int) -> str:
 
 _DRAWING = re.compile("[\u2502-\u257f]|.[\u2502-\u257f]", re.DOTALL)
 _IDENTIFIER = re.compile("[0-9A-Za-z][0-9]")
+_SPACING = re.compile(r"[,&}]|[\x00-\x20][0-9A-Za-z&\\]")  # of a formula
 _SAME_SIGNS = re.compile(r"(.)\1*")
 _RUNS = re.compile(
     "|".join(

@@ -476,6 +476,7 @@ PARAMETERS = "".join(
         (f"# 검증 보고서\n\n## 요약\n\n| 항목 | 수치 |\n|---|---|\n| 총 수집기 | 27 |\n| 통과 | 24 |\n| 실패 | 3 |\n\n### 실패\n\n- naju_scraper.py: 누락된 함수 main, 전송 로직 없음\n\n#### 확인할 것\n\n##### 시각과 오류 처리\n\n### 통과\n\n{FILES}\n", "ko"),
         (f"## 코딩표준\n\n{PAGES}\n\n## 번역\n\n* [번역 용어집](/ko/terms)\n", "ko"),
         (f"{ARTICLE}\n\n{PARAMETERS}", "ko"),
+        ("\n\n".join(f"* [{n} - 모두의 백과사전](https://example.com/iris)\n\n```python\nshow(iris)\n```" for n in ["붓꽃 자료", "꽃받침", "로널드 피셔", "선형 회귀", "상관계수"]), "ko"),
     ],
 )  # fmt: skip
 def test_lists_of_changes_tables_links_and_parameters_stay(text, language):
