@@ -21,6 +21,7 @@ WORTH_AMONG_MIDDLE_LINES = 5  # what a function word counts there
 FEW_FUNCTION_WORDS = 0.3  # of the words with a letter or digit
 SYLLABLE_AMONG_CELLS = 2  # letters that a syllable is worth in documents without sentences
 FEW_LETTERS_BESIDE_CODE = 60
+HANGUL_OF_KOREAN = 0.5
 DIGITS_OF_WORDS = 0.5  # of the letters, up to which a document consists of words
 KEYWORDS_OF_ANY_SHAPE, FEWEST_KEYWORDS = 0.45, 8  # share and number in long lines
 STRUCTURE_OF_REFERENCE = 0.05  # of the visible characters: headings, code, tags and tables
@@ -66,10 +67,11 @@ def symbols(of: Columns) -> np.ndarray:
 
 
 def hangul(of: Columns) -> np.ndarray:
-    """1 for documents that are Korean as a whole although their sentences are not, such as lists of names below Korean headings,
-    unless digits take the place of words."""
+    """At least a half for documents that are Korean as a whole although their sentences are not, such as lists of names below Korean
+    headings, unless digits take the place of words."""
+    share = hangul_share(of)
     is_korean = (of("language") == "ko") & (of("digits") <= DIGITS_OF_WORDS * of("letters"))
-    return np.where(is_korean, 1.0, hangul_share(of))
+    return np.where(is_korean, np.maximum(share, HANGUL_OF_KOREAN), share)
 
 
 def hangul_share(of: Columns) -> np.ndarray:

@@ -25,10 +25,10 @@ _MARKUP = re.compile(
     r"<!--(?:[^<-]|-(?!->)|<(?!!--)){0,4000}-->|</?[A-Za-z][^<>]{0,2000}>"
     r"|\{\{[^{}]{0,1000}\}\}|\{%[^{}]{0,1000}%\}|\{[:#.][^{}\n]{0,200}\}"
 )
-_MARKS = re.compile(r"\*\*(?=[^*\n]{1,200}\*\*)|(?<=[^\s*])\*\*(?![\w*])|(?<![\w&])#\d{1,9}\b")
-_STAR = re.compile(
-    r"^((?:  )*)\*(?= )", re.MULTILINE
-)  # of an item; a star after an odd indent continues a comment
+# each begins with a literal, which is searched fast
+_ISSUE = re.compile(r"#(?<![\w&]#)\d{1,9}\b")
+_BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
+_STAR = re.compile(r"\n((?:  )*)\*(?= )")  # of an item; a star after an odd indent continues a comment
 _FORMULAS = re.compile(
     r"\$\$[^$]{1,4000}\$\$|\$(?![\s$])[^$\n가-힣]{1,400}(?<![\s\\])\$(?!\d)"
     r"|\\\[(?:[^\\]|\\(?![\[\]])){1,4000}\\\]|\\\((?:[^\\\n]|\\(?![()])){1,400}\\\)"
@@ -40,9 +40,9 @@ _SPAN = re.compile(r"(?<!`)`[^`\n]{1,400}`(?!`)")
 def words_of_page(text: str) -> str:
     """The text without its parts for programs; fenced code stays, which the counts of languages leave out."""
     text = _FRONT_MATTER.sub(_values_in_korean, text, count=1)
-    for pattern in (_MARKUP, _ADDRESSES, _FORMULAS, _SPAN, _MARKS):
+    for pattern in (_MARKUP, _ADDRESSES, _FORMULAS, _SPAN, _ISSUE):
         text = pattern.sub("", text)
-    text = _STAR.sub(r"\1-", text)
+    text = _STAR.sub(r"\n\1-", _BOLD.sub(r"\1", text))
     return _ROW.sub(lambda row: row[0].replace("|", " ").strip(" \t-:"), text)
 
 

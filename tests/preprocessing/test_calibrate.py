@@ -13,6 +13,7 @@ from preprocessing.documents import new_shard
 from preprocessing.judging import rules
 from preprocessing.judging.prose import measure
 from preprocessing.judging.rules import PROSE
+from preprocessing.text.language import detect
 from tests.preprocessing.refusals import refuses
 
 GOOD = [
@@ -35,6 +36,7 @@ class Stand:
                 "lang": pa.array(["ko"] * len(documents)),
                 "misread": pa.array([0] * len(documents), pa.int32()),
             }
+            columns |= detect(pa.array(documents, pa.large_string())).columns()
             batch = pa.RecordBatch.from_pydict({**columns, **measured})
             with new_shard(self.path("measure", f"{name}-0"), batch.schema) as shard:
                 for start in range(0, batch.num_rows, 4):
@@ -95,6 +97,7 @@ def test_the_yaml_is_a_configuration_that_keeps_trusted_text_and_drops_noise(tmp
             name: pa.array([0] * len(texts), pa.int32())
             for name in ("misread", "spam_terms", "spam_groups", "spam_contact", "lorem")
         }
+        extra |= detect(pa.array(texts, pa.large_string())).columns()
         batch = pa.RecordBatch.from_pydict({"lang": pa.array(["ko"] * len(texts)), **table, **extra})
         reasons = rules.find_reasons(batch, config)
         assert all((reason is None) == kept for reason in reasons), reasons

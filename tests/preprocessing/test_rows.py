@@ -20,7 +20,9 @@ def reason_of(text):
     columns = pa.RecordBatch.from_pydict(prose.measure(pa.array([text], pa.large_string()), "ko"))
     columns = columns.append_column("lang", pa.array(["ko"]))
     languages = detect(pa.array([text], pa.large_string())).columns()
-    return rules.find_reasons(columns.append_column("language", languages["language"]), FilterConfig())[0]
+    for name, values in languages.items():
+        columns = columns.append_column(name, values)
+    return rules.find_reasons(columns, FilterConfig())[0]
 
 
 def table(*titles, rows_of):
