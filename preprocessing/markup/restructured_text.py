@@ -10,13 +10,18 @@ from collections.abc import Callable, Iterator
 
 from preprocessing.markup.html_text import html_to_text
 from preprocessing.markup.markdown import fence_around
+from preprocessing.markup.restructured_options import (
+    OPTION,
+    TITLED_TARGET,
+    convert_contents,
+    option_of,
+    texts_of,
+)
 from preprocessing.markup.restructured_tables import TABLES, convert_table
 from preprocessing.markup.small_text import convert_small_text
 
 ADORNMENT = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}[ \t]*")
 DIRECTIVE = re.compile(r"[ \t]*\.\. +(?:([A-Za-z가-힣][\w.:+-]{0,60}?) ?::(?:[ \t]+(.*))?|.*)")
-OPTION = re.compile(r"[ \t]*:[\w-]{1,40}:(?:[ \t]+.*)?")
-_OPTION_VALUE = re.compile(r"[ \t]*:([\w-]{1,40}):[ \t]+(.*)")
 CODE = frozenset((
     "code-block", "code", "sourcecode", "parsed-literal", "literalinclude", "doctest", "testcode",
     "testoutput", "productionlist",
@@ -36,8 +41,6 @@ LAYOUT = frozenset(("grid", "grid-item", "container", "tab-set", "tabs", "card-c
 """Directives that only arrange what they contain; their argument is a number of columns or a class."""
 TITLED = frozenset(("grid-item-card", "card", "tab-item", "tab", "group-tab", "dropdown"))
 """Directives whose argument is a title."""
-TEXTS = frozenset(("description", "card_description", "intro", "button_text"))
-"""Options of a card whose values are text."""
 _BLOCKS = LAYOUT | TITLED
 MODULES = frozenset(("module", "py:module", "automodule"))
 OF_PROGRAMS = MODULES | {"autoclass", "autofunction"}
@@ -59,7 +62,6 @@ VERSIONS = {
 }
 _ROLE = re.compile(r":(?:[a-zA-Z][\w+-]{0,30}:){1,2}`([^`\n]{1,500}(?:\n[^`\n]{1,500})?)`")
 _ICON = re.compile(r"(?<!`):(?:octicon|fa[bsr]?|material-[a-z]{1,12}):`[^`\n]{1,100}`(?!`)[ \t]*")
-_TITLED = re.compile(r"(.{1,450}?)\s*<[^<>]{1,450}>", re.DOTALL)
 _LINK = re.compile(
     r"`([^`<>\n]{1,300}(?:\n[^`<>\n]{1,300})?)\s*(?:<[^<>`\n]{1,500}(?:\n[^<>`\n]{1,500})?>)?`__?(?![\w`])"
 )
@@ -252,7 +254,7 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
     name = name.removeprefix("py:").removeprefix("c:") if name not in REMOVED else name
     if name in CODE:
         lang = argument.split()[0] if argument and name in ("code-block", "code", "sourcecode") else ""
-        caption = _option_of(options, "caption")
+        caption = option_of(options, "caption")
         title = ["", f"**{_convert_inline(caption)}**"] if caption and body else []
         return [*title, *(_fence(lang, body) if body else [])], end
     if name == "math":
@@ -263,42 +265,22 @@ def _convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
     ):  # of an extension, such as click:example
         return _fence("", body), end
     if name in ("image", "figure"):
-        alternative = _option_of(options, "alt")
+        alternative = option_of(options, "alt")
         picture = ["", f"![{alternative}]({argument})", ""] if alternative else []
         return [*picture, *([_convert_inline("\n".join(body))] if name == "figure" else [])], end
     if name == "raw" and argument.lower() == "html":
         text = html_to_text("\n".join(body)).strip()
         return ["", text, ""] if text else [], end
     if name == "toctree":
-        return _convert_contents(options, body), end
+        return convert_contents(options, body, _convert_inline), end
     if name in REMOVED or "replace" in name or (name in OF_PROGRAMS and not body):
         return [], end
-    texts = _texts_of(options)
+    texts = texts_of(options)
     if not body and (texts or not argument):  # a card whose text is in its options
-        title = _option_of(options, "header", "title")
+        title = option_of(options, "header", "title")
         heading = f"**{title}**" if title else f"`{argument}`" if argument else ""
         return ["", heading, "", *map(_convert_inline, texts), ""], end
     return _convert_note(name, "" if name in MODULES else argument, [*texts, *body], signatures), end
-
-
-def _convert_contents(options: list[str], body: list[str]) -> list[str]:
-    """The words of a ``toctree`` that no other document has: its caption and the titles of its entries."""
-    caption = _option_of(options, "caption")
-    titles = [_convert_inline(match[1]) for match in map(_TITLED.fullmatch, map(str.strip, body)) if match]
-    heading = ["", f"**{_convert_inline(caption)}**"] if caption else []
-    return [*heading, "", *(f"- {title}" for title in titles), ""] if caption or titles else []
-
-
-def _texts_of(options: list[str]) -> list[str]:
-    """What readers see of the options of a card, each with an empty line below."""
-    found = (match for match in map(_OPTION_VALUE.fullmatch, options) if match and match[1] in TEXTS)
-    return [line for match in found for line in (match[2].strip(), "")]
-
-
-def _option_of(options: list[str], *names: str) -> str:
-    """The value of the first option with one of the names, ``:name: value``; the empty text without one."""
-    found = (match for match in map(_OPTION_VALUE.fullmatch, options) if match and match[1] in names)
-    return next((match[2].strip() for match in found), "")
 
 
 def _looks_like_code(body: list[str]) -> bool:
@@ -355,7 +337,7 @@ def _convert_nested(body: list[str]) -> Iterator[str]:
             options = at
             while is_block and at < len(body) and OPTION.fullmatch(body[at]):
                 at += 1
-            pending += _texts_of(body[options:at])
+            pending += texts_of(body[options:at])
         else:
             pending.append(line)
             at += 1
@@ -409,7 +391,7 @@ def _convert_inline(text: str) -> str:
 
 
 def _convert_role(name: str, content: str, protect_code: Callable[[str], str]) -> str:
-    titled = _TITLED.fullmatch(content)
+    titled = TITLED_TARGET.fullmatch(content)
     title = titled[1] if titled else content
     if name in ("pep", "rfc"):
         return title if titled else f"{name.upper()} {title}"

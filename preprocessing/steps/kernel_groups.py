@@ -21,7 +21,7 @@ _LISTED = (
     + "mov eax, 5\nadd eax, 1\nret 0x1\n" * 30
 )
 _ROWS = [
-    {"id": "1", "text": "두루미는 겨울에 철원 들판으로 날아온다ㅋㅋㅋㅋ. 카톡 hong@example.com", "source": "a", "lang": "ko", "meta": "{}"},
+    {"id": "1", "text": "두루미는 겨울에 철원 들판으로 날아온다ㅋㅋㅋㅋ.\u200b 카톡 hong@example.com", "source": "a", "lang": "ko", "meta": "{}"},
     {"id": "2", "text": "def f(x):\n    return x  # the same\n", "source": "a", "lang": "code", "meta": "{}"},
     {"id": "3", "text": "The crane lands on the frozen rice field.", "source": "a", "lang": "", "meta": "{}"},
     {"id": "4", "text": _LISTED, "source": "a", "lang": "ko", "meta": "{}"},
@@ -155,7 +155,11 @@ def extend() -> None:
     counter.count(words["word"], words["count"].to_numpy(), np.zeros(counter.size, np.int64))
 
 
-CLEAN = Group("clean", ("json_objects", "utf8", "languages", "listings", "normalize", "suspects"), clean)
+CLEAN = Group(
+    "clean",
+    ("json_objects", "utf8", "languages", "listings", "normalize", "suspects", "hidden_characters"),
+    clean,
+)
 MEASURE = Group(
     "measure",
     ("structure", "prose", "text_counts", "languages", "listings", "source_code", "minhash", "canonical"),

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.documents import EXAMPLE_CHARACTERS, MAX_EXAMPLES, Counts, replace_rows, utf8_buffer
+from preprocessing.kernels.hidden_characters import with_hidden_beside_marks
 from preprocessing.kernels.normalize import OPERATIONS, UNDONE
 from preprocessing.kernels.normalize import normalize as normalize_rows
 from preprocessing.kernels.suspects import (
@@ -25,7 +26,6 @@ from preprocessing.kernels.suspects import (
     lines_at_ends,
     suspects,
     with_data,
-    with_hidden_beside_marks,
 )
 from preprocessing.markup import conversion as markup
 from preprocessing.markup import references
