@@ -84,7 +84,7 @@ class ProseRules:
     min_letter_ratio: Share = None
     """Minimum ratio of letters to visible characters (thirty or more words)."""
     min_hangul_ratio: Share = None
-    """Minimum ratio of Hangul syllables to letters and digits; at least a half in documents of words that are Korean as a whole."""
+    """Minimum ratio of Hangul syllables to letters and digits. Documents of words that are Korean as a whole have at least a half."""
     languages: Languages = None
     """Allowed languages, as detected from the text."""
     max_rare_hangul: Share = None
