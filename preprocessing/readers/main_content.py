@@ -94,6 +94,8 @@ def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool
             return content
         if content.own[2] and content.name not in ("", "html", "body"):
             return content  # sentences are directly in it
+        if content.name == "article" and (content.own[0] or any(map(_has_title, others))):
+            return content  # its title is
         if of_links and sum(child.prose for child in others) >= LEAST_PROSE:
             return content
         if not of_links and (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):

@@ -13,7 +13,7 @@ from preprocessing.readers.page_excerpts import (
     is_section,
     is_title_of,
 )
-from preprocessing.readers.page_surroundings import MOST
+from preprocessing.readers.page_surroundings import MOST, is_named
 from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree, weight_of
 from preprocessing.readers.page_words import (
     BEFORE_AND_AFTER,
@@ -45,11 +45,12 @@ NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 def cut_groups(tree: PageTree, content: Element, around_heading: set[Element], of_links: bool) -> None:
     """Marks groups of links, notices, and what follows headings of other pages and comments; of a page of links not the groups."""
     first = _first_heading(content)
+    run = _find_run(content)
     pending = [content]
     while pending:
         parent = pending.pop()
         if not parent.is_cut and parent.name not in ("pre", "p", *HEADINGS):
-            _cut_children(tree, parent, content, around_heading, of_links)
+            _cut_children(tree, parent, content, around_heading, of_links, run)
             if not parent.is_cut:
                 pending += (child for child in parent.children if not child.is_part)
     if first is not None and not any(above.is_cut for above in first.ancestors()):
@@ -68,8 +69,19 @@ def _first_heading(content: Element) -> Element | None:
     return None
 
 
+def _find_run(content: Element) -> tuple[int, int]:
+    """From the first to the last sentence."""
+    starts = [part.start for part in content.descendants() if part.own[2] and not part.is_cut]
+    return (starts[0], starts[-1]) if starts else (0, 0)
+
+
 def _cut_children(
-    tree: PageTree, parent: Element, content: Element, around_heading: set[Element], of_links_page: bool
+    tree: PageTree,
+    parent: Element,
+    content: Element,
+    around_heading: set[Element],
+    of_links_page: bool,
+    run: tuple[int, int],
 ) -> None:
     children = [child for child in parent.children if not child.is_cut and child.text]
     in_row = is_row(parent, children)
@@ -105,7 +117,7 @@ def _cut_children(
         if (
             begins
             or in_other
-            or (is_small and not child.is_part and _is_other(tree, before, child, of_links_page))
+            or (is_small and not child.is_part and _is_other(tree, before, child, of_links_page, run))
         ):
             child.is_cut, before = True, None
         else:
@@ -124,14 +136,23 @@ def _begins_other(tree: PageTree, element: Element, following: Element | None) -
     return "links" if links and LINKS_HEADING.fullmatch(text) else ""
 
 
-def _is_other(tree: PageTree, before: Element | None, element: Element, of_links_page: bool) -> bool:
+def _is_other(
+    tree: PageTree, before: Element | None, element: Element, of_links_page: bool, run: tuple[int, int]
+) -> bool:
     """True for a group of links that no block of the content announces, and for a notice."""
     if element.name == RUN:
         return not (of_links_page or _is_inside_part(element) or _is_part_of_line(tree, element))
     if (not of_links_page or _is_row_of_layout(element)) and is_link_group(element):
         element.is_part = before is not None and introduces(tree, before, element)
         is_announced = element.name in BLOCKS and before is not None and before.name in _ANNOUNCING
-        is_content = element.is_part or is_announced or _is_inside_part(element) or is_section(tree, element)
+        is_in_run = run[0] < element.start < run[1] and not is_named(element)
+        is_content = (
+            is_in_run
+            or element.is_part
+            or is_announced
+            or _is_inside_part(element)
+            or is_section(tree, element)
+        )
         if not is_content and not (element.name == "p" and SENTENCE.search(tree.text_of(element))):
             return True
     if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):
