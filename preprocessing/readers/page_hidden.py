@@ -10,6 +10,7 @@ from preprocessing.readers.page_words import HIDDEN, POLICY_HEADING, POPUPS
 
 _NO_DISPLAY = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
 _TEXT = re.compile(r">([^<>]+)")
+_STREAMED = re.compile(r" id=\"S:\w+\"")  # what React sends later and a script moves to its place
 _FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|more", re.IGNORECASE)
 
 LONGEST_HIDDEN = 200  # characters of text for screen readers
@@ -23,7 +24,11 @@ def is_hidden(element: Element) -> bool:
     attributes = element.attributes
     if not HIDDEN.isdisjoint(element.whole_names) and element.text < LONGEST_HIDDEN:
         return True
-    if "hidden" in attributes and (element.get("hidden") is not None or element.get("aria-hidden") == "true"):
+    if (
+        "hidden" in attributes
+        and not _STREAMED.search(attributes)
+        and (element.get("hidden") is not None or element.get("aria-hidden") == "true")
+    ):
         return not _FOLDED.search(attributes)
     if "style=" not in attributes or not _NO_DISPLAY.search(attributes) or _FOLDED.search(attributes):
         return False

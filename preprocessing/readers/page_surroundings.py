@@ -20,6 +20,7 @@ from preprocessing.readers.page_words import (
     DISCUSSION,
     LOGINS,
     MARKING,
+    OFFERS,
     OTHER_PAGES,
     PLACES,
     ROLES,
@@ -241,7 +242,11 @@ def _is_sure(element: Element) -> bool:
 def _is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> bool:
     """True for a name of surroundings and other evidence of them."""
     words = _own_words(element) & MARKING | WHOLE_NAMES.intersection(element.whole_names)
-    is_comment, is_sure, is_weak = _is_comment(element), _is_sure(element), words <= PLACES | OTHER_PAGES
+    is_comment, is_sure, is_weak = (
+        _is_comment(element),
+        _is_sure(element),
+        words <= PLACES | OFFERS | OTHER_PAGES,
+    )
     is_form, is_above = is_comment or not LOGINS.isdisjoint(words), is_above_page(element)
     share = MOST_IF_SURE if is_sure or is_comment or (is_form and is_above) else MOST
     if has_most(element, tree.elements[0], share):
@@ -255,8 +260,8 @@ def _is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> b
         return True
     if run[0] < element.start < run[1]:
         return False
-    if is_comment or is_above:
+    if is_comment:
         return True
-    if is_weak and (not element.links or (words <= PLACES and element.start >= run[1])):
+    if words <= OFFERS or (is_weak and not element.links):
         return False
     return not is_text or (element.links > 0 and element.prose < max(4 * element.linked, element.text / 2))

@@ -40,11 +40,12 @@ CONTROLS = frozenset((
 """Words of MARKING that no content without sentences has."""
 LOGINS = frozenset(("login", "signup", "signin", "newsletter", "subscribe", "subscription"))
 """Words of windows whose sentences invite to sign in."""
+OFFERS = frozenset(("adv", "promo", "promotion", "banner", "banners", "location"))
+"""Names of what leads to other pages, and as often of what the page itself offers."""
 PLACES = frozenset((
-    "adv", "promo", "promotion", "banner", "banners", "bottom", "header", "page-header", "head", "top", "top_area", "toparea",
-    "tag", "location", "leftarea", "rightarea", "left_area", "right_area",
+    "bottom", "header", "page-header", "head", "top", "top_area", "toparea", "tag", "leftarea", "rightarea", "left_area", "right_area",
 ))  # fmt: skip
-"""Names that say where a block is or what it is for, within the content as often as around it."""
+"""Names that say where a block is, within the content as often as around it."""
 COMMENTS = frozenset((
     "comment", "comments", "commentlist", "reply", "replies", "disqus", "livere", "utterances", "giscus", "respond",
     "guestbook", "trackback", "trackbacks", "reviews", "reviewlist",
