@@ -19,6 +19,7 @@ from preprocessing.readers.page_groups import (
     BLOCKS,
     CONTENT_SHARE,
     LEAST_OF_INDEX,
+    LONGEST_OF_MENU,
     cut_groups,
     is_data_table,
     is_link_group,
@@ -96,7 +97,7 @@ def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool
             return content  # sentences are directly in it
         if content.name == "article" and (content.own[0] or any(map(_has_title, others))):
             return content  # its title is
-        if of_links and sum(child.prose for child in others) >= LEAST_PROSE:
+        if of_links and sum(child.prose or _excerpts_of(child) for child in others) >= LEAST_PROSE:
             return content
         if not of_links and (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):
             return content
@@ -147,6 +148,11 @@ def _has_title(element: Element) -> bool:
     """True for a block with an ``<h1>`` that is no link, which is the name of the page and not of its site."""
     parts = islice(element.descendants(), MOST_DESCENDANTS)
     return any(part.name == "h1" and part.text > 1 and not part.links and not part.is_cut for part in parts)
+
+
+def _excerpts_of(element: Element) -> int:
+    """Characters of links that are longer than those of a menu."""
+    return element.linked if element.linked > LONGEST_OF_MENU * element.links else 0
 
 
 def _text_of(element: Element) -> int:
