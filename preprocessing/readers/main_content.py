@@ -25,7 +25,8 @@ from preprocessing.readers.page_groups import (
     is_link_group,
 )
 from preprocessing.readers.page_headings import MOST_DESCENDANTS, find_heading, heading_above
-from preprocessing.readers.page_surroundings import LEAST_PROSE, cut_surroundings, is_page_of_links
+from preprocessing.readers.page_surroundings import cut_surroundings, is_page_of_links
+from preprocessing.readers.page_tags import LEAST_PROSE
 from preprocessing.readers.page_tree import (
     HEADINGS,
     INLINE,

@@ -13,7 +13,8 @@ from preprocessing.readers.page_excerpts import (
     is_section,
     is_title_of,
 )
-from preprocessing.readers.page_surroundings import MOST, is_named
+from preprocessing.readers.page_surroundings import is_named
+from preprocessing.readers.page_tags import MOST
 from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree, weight_of
 from preprocessing.readers.page_words import (
     BEFORE_AND_AFTER,
@@ -95,14 +96,9 @@ def _cut_children(
         if until and ((is_heading and child.name <= until) or (of_links and 2 * child.linked < child.text)):
             until = ""
         following = children[n + 1] if n + 1 < len(children) else None
-        begins = "" if _is_toctree(parent) else _begins_other(tree, child, following)
-        if (
-            begins == "links"
-            and of_links_page
-            and following
-            and following.text >= LEAST_OF_INDEX * content.text
-        ):
-            begins = ""
+        begins = (
+            "" if _is_toctree(parent) else _begins_other(tree, child, None if of_links_page else following)
+        )
         if begins:
             is_whole = n == 0 and parent is not content and parent not in around_heading
             if is_whole and parent.prose <= MOST * content.prose:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from preprocessing.readers.page_hidden import is_above_page, is_hidden, is_policy_popup
+from preprocessing.readers.page_hidden import is_above_page, is_policy_popup
 from preprocessing.readers.page_replies import keep_replies
-from preprocessing.readers.page_tree import HEADINGS, Element, PageTree, sum_texts, weight_of
+from preprocessing.readers.page_tags import LEAST_PROSE, MOST, MOST_IF_SURE, has_most, is_cut_by_tag
+from preprocessing.readers.page_tree import Element, PageTree, sum_texts, weight_of
 from preprocessing.readers.page_words import (
     CALLOUTS,
     COMMENTS,
@@ -23,23 +24,15 @@ from preprocessing.readers.page_words import (
     OFFERS,
     OTHER_PAGES,
     PLACES,
-    ROLES,
     SURE,
     WHOLE_NAMES,
     names_own,
 )
 
-_CUT_TAGS = frozenset(("nav", "dialog", "menu", "datalist", "map"))
-_ATTRIBUTES = ("class=", "id=", "role=", "style=", "hidden")
 _DISCUSSION = re.compile(r"schema\.org/(?:QAPage|DiscussionForumPosting|Question|Answer)\b")
-_ANSWERED = re.compile(r"accord|faq|question|collaps", re.IGNORECASE)
 _CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "caption"))
 _CONTROL = re.compile(r"<(?:input|button|form)\b")
 
-MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
-MOST_IF_SURE = 0.9  # the same for comments and names that are sure
-LEAST_PROSE = 80  # characters of prose from which on its shares say where the content is
-LEAST_SENTENCE = 25  # characters of prose of a button that is text
 LINKS_OF_INDEX = 0.5  # share of linked characters in the text of a page of links
 LINKS_WITHOUT_PROSE = 0.3  # the same where no text is long enough for prose
 REST_OF_INDEX = (
@@ -142,51 +135,12 @@ def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Elem
             continue
         is_popup = is_policy_popup(tree, element)
         weight -= weight_of(element) if is_popup else 0
-        if is_popup or _is_cut_by_tag(tree, element, parent in inside):
+        if is_popup or is_cut_by_tag(tree, element, parent in inside):
             element.is_cut = True
             tagged.add(element)
         elif element.text and is_named(element) and not (has_discussion and _is_comment(element)):
             named.add(element)
     return tagged, named, weight
-
-
-def _is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
-    """True for tags, roles and attributes of surroundings, and for what the page does not show."""
-    name, page = element.name, tree.elements[0]
-    if name in _CUT_TAGS:  # nav that is never closed contains the page
-        return name != "nav" or not has_most(element, page, MOST)
-    if name in ("button", "label"):
-        is_text = name == "button" and element.prose >= LEAST_SENTENCE and tree.has_sentence(element)
-        return not (is_text or _is_title_of_fold(element) or has_most(element, page, MOST))
-    is_edge = name == "footer" or (name == "header" and not is_inside and not _is_introduction(element))
-    if not is_edge and not any(map(element.attributes.__contains__, _ATTRIBUTES)) and name != "aside":
-        return False
-    if is_hidden(element) and not has_most(element, page, MOST_IF_SURE):  # else a script shows it
-        return True
-    if has_most(element, page, MOST_IF_SURE if is_edge else MOST):
-        return False
-    if name == "aside":
-        return all(CALLOUTS.isdisjoint(words) for words in element.names)
-    return is_edge or element.get("role") in ROLES
-
-
-def _is_introduction(element: Element) -> bool:
-    """True for a header with prose and without links, which belongs to the content below it."""
-    return element.prose > 0 and not element.links
-
-
-def _is_title_of_fold(element: Element) -> bool:
-    """True for a button or label that is a heading, a question or a term, which folds what follows."""
-    if element.parent is not None and element.parent.name in (*HEADINGS, "summary", "dt"):
-        return True
-    return "class=" in element.attributes and bool(_ANSWERED.search(element.attributes))
-
-
-def has_most(element: Element, page: Element, share: float) -> bool:
-    """True for an element with more than a share of the page's prose; where that is a line or two, also of its text."""
-    if element.prose <= share * page.prose:
-        return False
-    return page.prose >= LEAST_PROSE or element.text > share * page.text
 
 
 # --- names -----------------------------------------------------------------------------------------------
