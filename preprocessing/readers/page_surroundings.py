@@ -31,7 +31,7 @@ from preprocessing.readers.page_words import (
 
 _DISCUSSION = re.compile(r"schema\.org/(?:QAPage|DiscussionForumPosting|Question|Answer)\b")
 _CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "caption"))
-_CONTROL = re.compile(r"<(?:input|button|form)\b")
+_CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
 
 LINKS_OF_INDEX = 0.5  # share of linked characters in the text of a page of links
 LINKS_WITHOUT_PROSE = 0.3  # the same where no text is long enough for prose

@@ -26,7 +26,9 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
     if name in ("button", "label"):
         is_text = name == "button" and element.prose >= LEAST_SENTENCE and tree.has_sentence(element)
         return not (is_text or _is_title_of_fold(element) or has_most(element, page, MOST))
-    is_edge = name == "footer" or (name == "header" and not is_inside and not _is_introduction(element))
+    is_edge = (name == "footer" and (element.links > 0 or not is_inside)) or (
+        name == "header" and not is_inside and not _is_introduction(element)
+    )
     if not is_edge and not any(map(element.attributes.__contains__, _ATTRIBUTES)) and name != "aside":
         return False
     if is_hidden(element) and not has_most(element, page, MOST_IF_SURE):  # else a script shows it
