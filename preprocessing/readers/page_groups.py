@@ -162,7 +162,14 @@ def _is_other(
     is_license = (
         before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(tree.text_of(before))
     )
-    return not is_license and is_notice(tree.text_of(element))
+    return not is_license and not _is_fact(element, run) and is_notice(tree.text_of(element))
+
+
+def _is_fact(element: Element, run: tuple[int, int]) -> bool:
+    """True for a row or an item between sentences, and for what has a heading, whose parts are judged."""
+    if element.name in ("tr", "dt", "dd", "li"):
+        return run[0] < element.start < run[1]
+    return any(part.name in HEADINGS for part in islice(element.descendants(), MOST_PARTS))
 
 
 def _is_before_or_after(element: Element, text: str) -> bool:

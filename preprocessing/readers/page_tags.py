@@ -22,7 +22,8 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
     """True for tags, roles and attributes of surroundings, and for what the page does not show."""
     name, page = element.name, tree.elements[0]
     if name in _CUT_TAGS:  # nav that is never closed contains the page
-        return name != "nav" or not has_most(element, page, MOST)
+        is_menu = 2 * element.linked > element.text and element.prose < LEAST_PROSE
+        return name != "nav" or is_menu or not has_most(element, page, MOST)
     if name in ("button", "label"):
         is_text = name == "button" and element.prose >= LEAST_SENTENCE and tree.has_sentence(element)
         return not (is_text or _is_title_of_fold(element) or has_most(element, page, MOST))
