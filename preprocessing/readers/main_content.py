@@ -96,8 +96,10 @@ def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool
             return content
         if content.own[2] and content.name not in ("", "html", "body"):
             return content  # sentences are directly in it
-        if content.name == "article" and (content.own[0] or any(map(_has_title, others))):
+        if content.name == "article" and content.own[0]:
             return content  # its title is
+        if content.name in ("article", "main") and not of_links and any(map(_is_part, others)):
+            return content
         if of_links and sum(child.prose or _excerpts_of(child) for child in others) >= LEAST_PROSE:
             return content
         if not of_links and (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):
@@ -149,6 +151,12 @@ def _has_title(element: Element) -> bool:
     """True for a block with an ``<h1>`` that is no link, which is the name of the page and not of its site."""
     parts = islice(element.descendants(), MOST_DESCENDANTS)
     return any(part.name == "h1" and part.text > 1 and not part.links and not part.is_cut for part in parts)
+
+
+def _is_part(element: Element) -> bool:
+    """True for a heading and few links."""
+    parts = islice(element.descendants(), MOST_DESCENDANTS) if 2 * element.linked < element.text else ()
+    return any(part.name in HEADINGS and part.text > part.linked and not part.is_cut for part in parts)
 
 
 def _excerpts_of(element: Element) -> int:
