@@ -159,8 +159,9 @@ def _is_other(
         return False
     if _is_before_or_after(element, tree.text_of(element)):
         return True
-    is_license = (
-        before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(tree.text_of(before))
+    above = tree.text_of(before) if before is not None else ""
+    is_license = (before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(above)) or (
+        "쿠키" in above and not is_notice(above)
     )
     return not is_license and not _is_fact(element, run) and is_notice(tree.text_of(element))
 
