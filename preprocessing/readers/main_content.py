@@ -14,7 +14,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from preprocessing.readers.page_ends import cut_last_notices, cut_menus, cut_policies
-from preprocessing.readers.page_excerpts import LONGEST_INTRODUCTION
+from preprocessing.readers.page_excerpts import LONGEST_INTRODUCTION, is_link_group
 from preprocessing.readers.page_groups import (
     BLOCKS,
     CONTENT_SHARE,
@@ -22,7 +22,6 @@ from preprocessing.readers.page_groups import (
     LONGEST_OF_MENU,
     cut_groups,
     is_data_table,
-    is_link_group,
 )
 from preprocessing.readers.page_headings import MOST_DESCENDANTS, find_heading, heading_above
 from preprocessing.readers.page_surroundings import cut_surroundings, is_page_of_links

@@ -12,8 +12,11 @@ _HEADING = re.compile(
     r"<(?:h[1-6]|strong)\b[^>]*>((?:(?!<a\b)[^<]|<(?!a\b|/h[1-6]|/strong)){1,300})</(?:h[1-6]|strong)>"
 )
 _TAG = re.compile(r"<[^<>]*>")
+_PARTS = frozenset((*HEADINGS, "td", "th", "dt", "dd", "li", "tbody", "thead", "caption"))
 _TEXT = re.compile(r">([^<>]*[^<>\s])")
 
+LINK_SHARE = 0.7  # share of linked characters that makes a group of links
+LONGEST_BOX_HEADING = 20
 LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
 MOST_LINKS_OF_TITLE = 3  # its own, and those of categories
 FEWEST_ROWS = 3
@@ -66,3 +69,23 @@ def is_section(tree: PageTree, element: Element) -> bool:
     if heading is None or LINKS_HEADING.fullmatch(_TAG.sub("", heading[1]).strip()):
         return False
     return tree.has_sentence(element)
+
+
+def is_link_group(element: Element) -> bool:
+    if _is_box_of_links(element):
+        return True
+    if not element.links or element.linked < LINK_SHARE * element.text:
+        return False
+    if element.name == "tr":  # of a table that arranges the page
+        return len(element.children) == 1 and element.links > 1
+    return element.name not in _PARTS
+
+
+def _is_box_of_links(element: Element) -> bool:
+    """True for a box of links and a short text above them, whatever its element."""
+    if element.links < 2 or element.name not in ("div", "section"):
+        return False
+    first = next((child for child in element.children if child.text), None)
+    if first is None or first.links or first.name not in ("p", "div", "strong", "span", "b"):
+        return False
+    return first.text <= LONGEST_BOX_HEADING and first.text + element.linked == element.text

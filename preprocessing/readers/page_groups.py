@@ -9,6 +9,7 @@ from preprocessing.readers.page_excerpts import (
     LONGEST_INTRODUCTION,
     MOST_PARTS,
     introduces,
+    is_link_group,
     is_row,
     is_section,
     is_title_of,
@@ -26,16 +27,13 @@ from preprocessing.readers.page_words import (
     is_notice,
 )
 
-_PARTS = frozenset((*HEADINGS, "td", "th", "dt", "dd", "li", "tbody", "thead", "caption"))
 BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
 _ANNOUNCING = frozenset((*HEADINGS, *BLOCKS))
 _BARS = " \n\t\u00a0|·ㆍ/"
 _NONE = re.compile(r"없습니다\W*\Z")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}\s?[.\-/년]\s?[0-9]{1,2}")
 
-LINK_SHARE = 0.7  # share of linked characters that makes a group of links
 LONGEST_NOTICE = 240
-LONGEST_BOX_HEADING = 20
 CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
 LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its heading
 LONGEST_HEADING = 60
@@ -216,26 +214,6 @@ def _is_row_of_layout(element: Element) -> bool:
         return False
     tables = (parent for parent in element.ancestors() if parent.name == "table")
     return element.name == "tr" and all("class=" not in table.attributes for table in tables)
-
-
-def is_link_group(element: Element) -> bool:
-    if _is_box_of_links(element):
-        return True
-    if not element.links or element.linked < LINK_SHARE * element.text:
-        return False
-    if element.name == "tr":  # of a table that arranges the page
-        return len(element.children) == 1 and element.links > 1
-    return element.name not in _PARTS
-
-
-def _is_box_of_links(element: Element) -> bool:
-    """True for a box of links and a short text above them, whatever its element."""
-    if element.links < 2 or element.name not in ("div", "section"):
-        return False
-    first = next((child for child in element.children if child.text), None)
-    if first is None or first.links or first.name not in ("p", "div", "strong", "span", "b"):
-        return False
-    return first.text <= LONGEST_BOX_HEADING and first.text + element.linked == element.text
 
 
 def _cut_empty_headings(children: list[Element], parent: Element) -> None:
