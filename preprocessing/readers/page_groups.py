@@ -28,6 +28,7 @@ from preprocessing.readers.page_words import (
 )
 
 BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
+_FACTS = frozenset(("table", "tbody", "tr", "td", "dl", "dt", "dd", "ul", "ol", "li"))
 _ANNOUNCING = frozenset((*HEADINGS, *BLOCKS))
 _BARS = " \n\t\u00a0|·ㆍ/"
 _NONE = re.compile(r"없습니다\W*\Z")
@@ -165,8 +166,8 @@ def _is_other(
 
 
 def _is_fact(element: Element, run: tuple[int, int]) -> bool:
-    """True for a row or an item between sentences, and for what has a heading, whose parts are judged."""
-    if element.name in ("tr", "dt", "dd", "li"):
+    """True for lists, tables and their parts between sentences, and for what has a heading, whose parts are judged."""
+    if element.name in _FACTS:
         return run[0] < element.start < run[1]
     return any(part.name in HEADINGS for part in islice(element.descendants(), MOST_PARTS))
 
