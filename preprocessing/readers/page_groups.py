@@ -156,13 +156,14 @@ def _is_other(
         part.name == "th" for part in islice(element.descendants(), MOST_PARTS)
     ):
         return False
-    if _is_before_or_after(element, tree.text_of(element)):
+    text = tree.text_of(element)
+    if _is_before_or_after(element, text):
         return True
+    if not is_notice(text) or _is_fact(element, run):
+        return False
     above = tree.text_of(before) if before is not None else ""
-    is_license = (before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(above)) or (
-        "쿠키" in above and not is_notice(above)
-    )
-    return not is_license and not _is_fact(element, run) and is_notice(tree.text_of(element))
+    is_license = before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(above)
+    return not (is_license or ("쿠키" in above and not is_notice(above)))
 
 
 def _is_fact(element: Element, run: tuple[int, int]) -> bool:

@@ -133,7 +133,7 @@ def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Elem
             inside.add(element)
         if element in around_heading or element.name in ("html", "body", "main"):
             continue
-        is_popup = is_policy_popup(tree, element)
+        is_popup = bool(element.names) and is_policy_popup(tree, element)
         weight -= weight_of(element) if is_popup else 0
         if is_popup or is_cut_by_tag(tree, element, parent in inside):
             element.is_cut = True
