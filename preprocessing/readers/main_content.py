@@ -93,7 +93,7 @@ def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool
             return content
         if content.own[2] and content.name not in ("", "html", "body"):
             return content  # sentences are directly in it
-        if content.name == "article" and content.own[0]:
+        if content.name == "article" and (content.own[0] or any(not other.links for other in others)):
             return content  # its title is
         if content.name in ("article", "main") and not of_links and any(map(_is_part, others)):
             return content
