@@ -95,7 +95,7 @@ def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool
             return content  # sentences are directly in it
         if content.name == "article" and (content.own[0] or any(not other.links for other in others)):
             return content  # its title is
-        if content.name in ("article", "main") and not of_links and any(map(_is_part, others)):
+        if not of_links and any(_is_part(other) and _belongs(other, heaviest) for other in others):
             return content
         if of_links and sum(child.prose or _excerpts_of(child) for child in others) >= LEAST_PROSE:
             return content
@@ -137,6 +137,13 @@ def _is_part(element: Element) -> bool:
     """True for a heading and few links."""
     parts = islice(element.descendants(), MOST_DESCENDANTS) if 2 * element.linked < element.text else ()
     return any(part.name in HEADINGS and part.text > part.linked and not part.is_cut for part in parts)
+
+
+def _belongs(part: Element, heaviest: Element) -> bool:
+    """True for parts of main and article, and for a section before another one."""
+    if part.parent is not None and part.parent.name in ("article", "main"):
+        return True
+    return part.name == heaviest.name == "section" and part.start < heaviest.start
 
 
 def _excerpts_of(element: Element) -> int:
