@@ -95,7 +95,8 @@ def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool
             return content  # sentences are directly in it
         if content.name == "article" and (content.own[0] or any(not other.links for other in others)):
             return content  # its title is
-        if not of_links and any(_is_part(other) and _belongs(other, heaviest) for other in others):
+        beside = [other for other in others if _belongs(other, heaviest, around_heading)]
+        if not of_links and any(map(_is_part, beside)):
             return content
         if of_links and sum(child.prose or _excerpts_of(child) for child in others) >= LEAST_PROSE:
             return content
@@ -139,11 +140,12 @@ def _is_part(element: Element) -> bool:
     return any(part.name in HEADINGS and part.text > part.linked and not part.is_cut for part in parts)
 
 
-def _belongs(part: Element, heaviest: Element) -> bool:
-    """True for parts of main and article, and for a section before another one."""
+def _belongs(part: Element, heaviest: Element, around_heading: set[Element]) -> bool:
+    """True for parts of main and article, and for a section before another one, unless it is the heading of the page."""
     if part.parent is not None and part.parent.name in ("article", "main"):
         return True
-    return part.name == heaviest.name == "section" and part.start < heaviest.start
+    is_before = part.start < heaviest.start and part not in around_heading
+    return is_before and part.name == heaviest.name == "section"
 
 
 def _excerpts_of(element: Element) -> int:
