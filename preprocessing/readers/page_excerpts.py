@@ -20,6 +20,7 @@ LONGEST_BOX_HEADING = 20
 LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
 MOST_LINKS_OF_TITLE = 3  # its own, and those of categories
 FEWEST_ROWS = 3
+FEWEST_LINKS = 3  # of a section that has no sentence
 MOST_PARTS = 200  # elements of which a title or a table is searched
 LONGEST_SECTION = 20000  # characters of HTML
 
@@ -60,15 +61,17 @@ def introduces(tree: PageTree, element: Element, links: Element) -> bool:
 
 
 def is_section(tree: PageTree, element: Element) -> bool:
-    """True for a heading, a sentence outside of links and links: a part of a page that has several, such as its news."""
-    if element.name not in ("div", "section", "article") or not element.prose:
+    """True for a heading and a sentence or several links: a part of a page that has several, such as its news."""
+    if element.name not in ("div", "section", "article"):
         return False
     if element.close - element.inside > LONGEST_SECTION:
         return False
     heading = _HEADING.search(tree.html, element.inside, element.close)
     if heading is None or LINKS_HEADING.fullmatch(_TAG.sub("", heading[1]).strip()):
         return False
-    return tree.has_sentence(element)
+    parts = islice(element.descendants(), MOST_PARTS) if element.links >= FEWEST_LINKS else ()
+    has_list = any(part.name in HEADINGS and part.text and not part.is_cut for part in parts)
+    return has_list or tree.has_sentence(element)
 
 
 def is_link_group(element: Element) -> bool:

@@ -138,16 +138,11 @@ def _is_other(
     if element.name == RUN:
         return not (of_links_page or _is_inside_part(element) or _is_part_of_line(tree, element))
     if (not of_links_page or _is_row_of_layout(element)) and is_link_group(element):
-        element.is_part = before is not None and introduces(tree, before, element)
+        introduced = before is not None and introduces(tree, before, element)
+        element.is_part = introduced or (is_section(tree, element) and not is_named(element))
         is_announced = element.name in BLOCKS and before is not None and before.name in _ANNOUNCING
         is_in_run = run[0] < element.start < run[1] and not is_named(element)
-        is_content = (
-            is_in_run
-            or element.is_part
-            or is_announced
-            or _is_inside_part(element)
-            or is_section(tree, element)
-        )
+        is_content = is_in_run or element.is_part or is_announced or _is_inside_part(element)
         if not is_content and not (element.name == "p" and SENTENCE.search(tree.text_of(element))):
             return True
     if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):

@@ -39,6 +39,12 @@ KEPT = {
                              "페이지를 쓰려면 쿠키를 허용하셔야 합니다."),
     "what React sends later": (f"<main><h1>메밀</h1></main><div hidden id='S:1'>{A}{B}</div>", FIRST),
     "a part of main with a heading": (f"<main><div class='a'><h2>봄 밭</h2></div><div class='b'>{A}{B}</div></main>", "## 봄 밭"),
+    "a section of cards below the last sentence": (
+        f"<div>{A}{B}<section><h2>밭 소식</h2>{CARDS}<a href='/3'>가을 소식</a></section></div>", "- 봄 소식"),
+    "who signs an article": (f"<main><article><div>{A}{B}</div><div>농부 김메밀</div></article></main>", "농부 김메밀"),
+    "a section with a heading before another one": (
+        f"<section><h4>연장</h4><p>호미</p><p>낫</p></section><section>{A}{B}</section>", "호미"),
+    "a slide that a script shows": (f"<div>{A}<div class='text-wrap hidden'>{B}</div></div>", SECOND),
     "a title beside the beginning of a post": (
         f"<main><article><a href='/1'>메밀 심기</a><div class='abstract-content'>{A}{B}</div></article></main>", "메밀 심기"),
     "every part of a page of links": (
