@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from preprocessing.readers.page_excerpts import introduces
 from preprocessing.readers.page_hidden import is_above_page, is_policy_popup
 from preprocessing.readers.page_replies import keep_replies
 from preprocessing.readers.page_tags import LEAST_PROSE, MOST, MOST_IF_SURE, has_most, is_cut_by_tag
@@ -205,6 +206,8 @@ def _is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> b
     share = MOST_IF_SURE if is_sure or is_comment or (is_form and is_above) else MOST
     if has_most(element, tree.elements[0], share):
         return False
+    if words <= OTHER_PAGES and _is_introduced(tree, element):
+        return False
     if is_sure or (element.links and 2 * element.linked > element.text) or (is_comment and element.links):
         return True
     if not element.prose and not words.isdisjoint(CONTROLS):
@@ -219,3 +222,9 @@ def _is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> b
     if words <= OFFERS or (is_weak and not element.links):
         return False
     return not is_text or (element.links > 0 and element.prose < max(4 * element.linked, element.text / 2))
+
+
+def _is_introduced(tree: PageTree, element: Element) -> bool:
+    """True where a heading with a sentence begins it: what a shop or an agency recommends on its own page."""
+    parts = [child for child in element.children if child.text and not child.is_cut]
+    return len(parts) > 1 and introduces(tree, parts[0], parts[1])

@@ -170,8 +170,8 @@ CONTACT = re.compile(
     r"[가-힣0-9]{1,9}[로길동읍면가]\s",
     re.IGNORECASE,
 )
-SENTENCE = re.compile(r"[다요오까죠음][.!?]")
-POLITE = re.compile(r"(?:니다|니까|세요|[어아해에예]요)[.!?~]{0,3}\s{0,20}<")
+SENTENCE = re.compile(r"[다요오까죠음] ?[.!?]")
+POLITE = re.compile(r"(?:니다|니까|세요|[어아해에예]요) ?[.!?~]{0,3}\s{0,20}<")
 """Finds a polite ending at the end of a line of HTML, with or without a mark."""
 
 

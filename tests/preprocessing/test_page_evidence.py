@@ -44,6 +44,11 @@ KEPT = {
     "who signs an article": (f"<main><article><div>{A}{B}</div><div>농부 김메밀</div></article></main>", "농부 김메밀"),
     "a section with a heading before another one": (
         f"<section><h4>연장</h4><p>호미</p><p>낫</p></section><section>{A}{B}</section>", "호미"),
+    "what an agency recommends": (
+        f"<div class='recommend'><div><h4>메밀 고르기</h4><p>{LINE}</p></div>{CARDS.replace('소식', LINE)}</div>"
+        + "<ul class='review'>" + f"<li><a href='/3'>{FIRST}</a></li>" * 3 + "</ul>", f"- 봄 {LINE}"),
+    "a sentence whose mark stands apart": (
+        f"<div>{A}{B}</div><div id='menu'><p>차림</p><h2>다양한 메밀 음식을 밭에서 즐겨 보세요 !</h2></div>", "## 다양한 메밀 음식을 밭에서 즐겨 보세요 !"),
     "a slide that a script shows": (f"<div>{A}<div class='text-wrap hidden'>{B}</div></div>", SECOND),
     "a title beside the beginning of a post": (
         f"<main><article><a href='/1'>메밀 심기</a><div class='abstract-content'>{A}{B}</div></article></main>", "메밀 심기"),
