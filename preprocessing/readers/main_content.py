@@ -14,17 +14,18 @@ from collections.abc import Callable
 from itertools import islice
 
 from preprocessing.readers.page_ends import cut_last_notices, cut_menus, cut_policies
-from preprocessing.readers.page_excerpts import LONGEST_INTRODUCTION
+from preprocessing.readers.page_excerpts import LONGEST_INTRODUCTION, is_link_group
 from preprocessing.readers.page_groups import (
     BLOCKS,
     CONTENT_SHARE,
     LEAST_OF_INDEX,
+    LONGEST_OF_MENU,
     cut_groups,
     is_data_table,
-    is_link_group,
 )
 from preprocessing.readers.page_headings import MOST_DESCENDANTS, find_heading, heading_above
-from preprocessing.readers.page_surroundings import LEAST_PROSE, cut_surroundings, is_page_of_links
+from preprocessing.readers.page_surroundings import cut_surroundings, is_page_of_links
+from preprocessing.readers.page_tags import LEAST_PROSE
 from preprocessing.readers.page_tree import (
     HEADINGS,
     INLINE,
@@ -44,8 +45,6 @@ NAMED_SHARE = 0.5  # the same for a child with a name of content
 CONTENT_BONUS = 3  # factor of the weight of an element with a name of content
 LINKS_IN_TEXT = 0.2  # share of linked characters in a block of sentences
 LONGEST_BUTTON = 15  # characters of a link to a form or to more
-LEFT = 0.2  # prose around a block, relative to it, that makes it a part of the content
-LEFT_BY_SURE = 0.4  # the same for an element that says to be the content
 
 
 def find_main_content(page: str, title: str) -> str:
@@ -83,7 +82,7 @@ def _content_around(heading: Element, page: Element) -> Element:
 def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool) -> Element:
     """The smallest container that has most of the text of each container around it, and no content beside it."""
     weigh = _text_of if of_links else weight_of
-    content, is_named, left = tree.elements[0], False, 0
+    content, is_named = tree.elements[0], False
     while True:
         children = [child for child in content.children if not child.is_cut and child.text]
         heaviest = max(children, key=lambda child: _rank(child, weigh), default=None)
@@ -94,14 +93,16 @@ def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool
             return content
         if content.own[2] and content.name not in ("", "html", "body"):
             return content  # sentences are directly in it
-        if of_links and sum(child.prose for child in others) >= LEAST_PROSE:
+        if content.name == "article" and (content.own[0] or any(not other.links for other in others)):
+            return content  # its title is
+        beside = [other for other in others if _belongs(other, heaviest, around_heading)]
+        if not of_links and any(map(_is_part, beside)):
+            return content
+        if of_links and sum(child.prose or _excerpts_of(child) for child in others) >= LEAST_PROSE:
             return content
         if not of_links and (is_named or _is_leaf(heaviest)) and any(map(_has_content, others)):
             return content
-        left += sum(other.prose for other in others if not is_link_group(other))
         if any(_has_sentences(tree, other) or _introduces_page(tree, other, heaviest) for other in others):
-            return content
-        if not of_links and _leaves_content(heaviest, others, left):
             return content
         share = NAMED_SHARE if _is_content(heaviest) else CONTENT_SHARE
         is_sure = _is_sure(heaviest) and not (of_links and any(map(_is_sure, others)))
@@ -110,14 +111,6 @@ def _choose_content(tree: PageTree, around_heading: set[Element], of_links: bool
         if heaviest not in around_heading and _is_beside_heading(others, around_heading):
             return content
         content, is_named = heaviest, is_named or _is_content(heaviest)
-
-
-def _leaves_content(heaviest: Element, others: list[Element], left: int) -> bool:
-    """True where a good share of the prose is around the heaviest block, or prose below the only first heading."""
-    share = LEFT_BY_SURE if _is_sure(heaviest) else LEFT
-    if left >= max(LEAST_PROSE, share * heaviest.prose):
-        return True
-    return not _has_title(heaviest) and any(other.prose and _has_title(other) for other in others)
 
 
 def _has_sentences(tree: PageTree, element: Element) -> bool:
@@ -141,10 +134,23 @@ def _introduces_page(tree: PageTree, element: Element, content: Element) -> bool
     return has_heading and POLITE.search(tree.html, element.inside, element.close) is not None
 
 
-def _has_title(element: Element) -> bool:
-    """True for a block with an ``<h1>`` that is no link, which is the name of the page and not of its site."""
-    parts = islice(element.descendants(), MOST_DESCENDANTS)
-    return any(part.name == "h1" and part.text > 1 and not part.links and not part.is_cut for part in parts)
+def _is_part(element: Element) -> bool:
+    """True for a heading and few links."""
+    parts = islice(element.descendants(), MOST_DESCENDANTS) if 2 * element.linked < element.text else ()
+    return any(part.name in HEADINGS and part.text > part.linked and not part.is_cut for part in parts)
+
+
+def _belongs(part: Element, heaviest: Element, around_heading: set[Element]) -> bool:
+    """True for parts of main and article, and for a section before another one, unless it is the heading of the page."""
+    if part.parent is not None and part.parent.name in ("article", "main"):
+        return True
+    is_before = part.start < heaviest.start and part not in around_heading
+    return is_before and part.name == heaviest.name == "section"
+
+
+def _excerpts_of(element: Element) -> int:
+    """Characters of links that are longer than those of a menu."""
+    return element.linked if element.linked > LONGEST_OF_MENU * element.links else 0
 
 
 def _text_of(element: Element) -> int:

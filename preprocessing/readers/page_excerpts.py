@@ -12,11 +12,15 @@ _HEADING = re.compile(
     r"<(?:h[1-6]|strong)\b[^>]*>((?:(?!<a\b)[^<]|<(?!a\b|/h[1-6]|/strong)){1,300})</(?:h[1-6]|strong)>"
 )
 _TAG = re.compile(r"<[^<>]*>")
+_PARTS = frozenset((*HEADINGS, "td", "th", "dt", "dd", "li", "tbody", "thead", "caption"))
 _TEXT = re.compile(r">([^<>]*[^<>\s])")
 
+LINK_SHARE = 0.7  # share of linked characters that makes a group of links
+LONGEST_BOX_HEADING = 20
 LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
 MOST_LINKS_OF_TITLE = 3  # its own, and those of categories
 FEWEST_ROWS = 3
+FEWEST_LINKS = 3  # of a section that has no sentence
 MOST_PARTS = 200  # elements of which a title or a table is searched
 LONGEST_SECTION = 20000  # characters of HTML
 
@@ -57,12 +61,34 @@ def introduces(tree: PageTree, element: Element, links: Element) -> bool:
 
 
 def is_section(tree: PageTree, element: Element) -> bool:
-    """True for a heading, a sentence outside of links and links: a part of a page that has several, such as its news."""
-    if element.name not in ("div", "section", "article") or not element.prose:
+    """True for a heading and a sentence or several links: a part of a page that has several, such as its news."""
+    if element.name not in ("div", "section", "article"):
         return False
     if element.close - element.inside > LONGEST_SECTION:
         return False
     heading = _HEADING.search(tree.html, element.inside, element.close)
     if heading is None or LINKS_HEADING.fullmatch(_TAG.sub("", heading[1]).strip()):
         return False
-    return tree.has_sentence(element)
+    parts = islice(element.descendants(), MOST_PARTS) if element.links >= FEWEST_LINKS else ()
+    has_list = any(part.name in HEADINGS and part.text and not part.is_cut for part in parts)
+    return has_list or tree.has_sentence(element)
+
+
+def is_link_group(element: Element) -> bool:
+    if _is_box_of_links(element):
+        return True
+    if not element.links or element.linked < LINK_SHARE * element.text:
+        return False
+    if element.name == "tr":  # of a table that arranges the page
+        return len(element.children) == 1 and element.links > 1
+    return element.name not in _PARTS
+
+
+def _is_box_of_links(element: Element) -> bool:
+    """True for a box of links and a short text above them, whatever its element."""
+    if element.links < 2 or element.name not in ("div", "section"):
+        return False
+    first = next((child for child in element.children if child.text), None)
+    if first is None or first.links or first.name not in ("p", "div", "strong", "span", "b"):
+        return False
+    return first.text <= LONGEST_BOX_HEADING and first.text + element.linked == element.text

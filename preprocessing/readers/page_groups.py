@@ -9,11 +9,13 @@ from preprocessing.readers.page_excerpts import (
     LONGEST_INTRODUCTION,
     MOST_PARTS,
     introduces,
+    is_link_group,
     is_row,
     is_section,
     is_title_of,
 )
-from preprocessing.readers.page_surroundings import MOST
+from preprocessing.readers.page_surroundings import is_named
+from preprocessing.readers.page_tags import MOST
 from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree, weight_of
 from preprocessing.readers.page_words import (
     BEFORE_AND_AFTER,
@@ -25,16 +27,14 @@ from preprocessing.readers.page_words import (
     is_notice,
 )
 
-_PARTS = frozenset((*HEADINGS, "td", "th", "dt", "dd", "li", "tbody", "thead", "caption"))
 BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
+_FACTS = frozenset(("table", "tbody", "tr", "td", "dl", "dt", "dd", "ul", "ol", "li"))
 _ANNOUNCING = frozenset((*HEADINGS, *BLOCKS))
 _BARS = " \n\t\u00a0|·ㆍ/"
 _NONE = re.compile(r"없습니다\W*\Z")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}\s?[.\-/년]\s?[0-9]{1,2}")
 
-LINK_SHARE = 0.7  # share of linked characters that makes a group of links
 LONGEST_NOTICE = 240
-LONGEST_BOX_HEADING = 20
 CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
 LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its heading
 LONGEST_HEADING = 60
@@ -45,11 +45,12 @@ NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 def cut_groups(tree: PageTree, content: Element, around_heading: set[Element], of_links: bool) -> None:
     """Marks groups of links, notices, and what follows headings of other pages and comments; of a page of links not the groups."""
     first = _first_heading(content)
+    run = _find_run(content)
     pending = [content]
     while pending:
         parent = pending.pop()
         if not parent.is_cut and parent.name not in ("pre", "p", *HEADINGS):
-            _cut_children(tree, parent, content, around_heading, of_links)
+            _cut_children(tree, parent, content, around_heading, of_links, run)
             if not parent.is_cut:
                 pending += (child for child in parent.children if not child.is_part)
     if first is not None and not any(above.is_cut for above in first.ancestors()):
@@ -68,8 +69,19 @@ def _first_heading(content: Element) -> Element | None:
     return None
 
 
+def _find_run(content: Element) -> tuple[int, int]:
+    """From the first to the last sentence."""
+    starts = [part.start for part in content.descendants() if part.own[2] and not part.is_cut]
+    return (starts[0], starts[-1]) if starts else (0, 0)
+
+
 def _cut_children(
-    tree: PageTree, parent: Element, content: Element, around_heading: set[Element], of_links_page: bool
+    tree: PageTree,
+    parent: Element,
+    content: Element,
+    around_heading: set[Element],
+    of_links_page: bool,
+    run: tuple[int, int],
 ) -> None:
     children = [child for child in parent.children if not child.is_cut and child.text]
     in_row = is_row(parent, children)
@@ -83,14 +95,9 @@ def _cut_children(
         if until and ((is_heading and child.name <= until) or (of_links and 2 * child.linked < child.text)):
             until = ""
         following = children[n + 1] if n + 1 < len(children) else None
-        begins = "" if _is_toctree(parent) else _begins_other(tree, child, following)
-        if (
-            begins == "links"
-            and of_links_page
-            and following
-            and following.text >= LEAST_OF_INDEX * content.text
-        ):
-            begins = ""
+        begins = (
+            "" if _is_toctree(parent) else _begins_other(tree, child, None if of_links_page else following)
+        )
         if begins:
             is_whole = n == 0 and parent is not content and parent not in around_heading
             if is_whole and parent.prose <= MOST * content.prose:
@@ -105,7 +112,7 @@ def _cut_children(
         if (
             begins
             or in_other
-            or (is_small and not child.is_part and _is_other(tree, before, child, of_links_page))
+            or (is_small and not child.is_part and _is_other(tree, before, child, of_links_page, run))
         ):
             child.is_cut, before = True, None
         else:
@@ -124,14 +131,18 @@ def _begins_other(tree: PageTree, element: Element, following: Element | None) -
     return "links" if links and LINKS_HEADING.fullmatch(text) else ""
 
 
-def _is_other(tree: PageTree, before: Element | None, element: Element, of_links_page: bool) -> bool:
+def _is_other(
+    tree: PageTree, before: Element | None, element: Element, of_links_page: bool, run: tuple[int, int]
+) -> bool:
     """True for a group of links that no block of the content announces, and for a notice."""
     if element.name == RUN:
         return not (of_links_page or _is_inside_part(element) or _is_part_of_line(tree, element))
     if (not of_links_page or _is_row_of_layout(element)) and is_link_group(element):
-        element.is_part = before is not None and introduces(tree, before, element)
+        introduced = before is not None and introduces(tree, before, element)
+        element.is_part = introduced or (is_section(tree, element) and not is_named(element))
         is_announced = element.name in BLOCKS and before is not None and before.name in _ANNOUNCING
-        is_content = element.is_part or is_announced or _is_inside_part(element) or is_section(tree, element)
+        is_in_run = run[0] < element.start < run[1] and not is_named(element)
+        is_content = is_in_run or element.is_part or is_announced or _is_inside_part(element)
         if not is_content and not (element.name == "p" and SENTENCE.search(tree.text_of(element))):
             return True
     if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):
@@ -140,12 +151,21 @@ def _is_other(tree: PageTree, before: Element | None, element: Element, of_links
         part.name == "th" for part in islice(element.descendants(), MOST_PARTS)
     ):
         return False
-    if _is_before_or_after(element, tree.text_of(element)):
+    text = tree.text_of(element)
+    if _is_before_or_after(element, text):
         return True
-    is_license = (
-        before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(tree.text_of(before))
-    )
-    return not is_license and is_notice(tree.text_of(element))
+    if not is_notice(text) or _is_fact(element, run):
+        return False
+    above = tree.text_of(before) if before is not None else ""
+    is_license = before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(above)
+    return not (is_license or ("쿠키" in above and not is_notice(above)))
+
+
+def _is_fact(element: Element, run: tuple[int, int]) -> bool:
+    """True for lists, tables and their parts between sentences, and for what has a heading, whose parts are judged."""
+    if element.name in _FACTS:
+        return run[0] < element.start < run[1]
+    return any(part.name in HEADINGS for part in islice(element.descendants(), MOST_PARTS))
 
 
 def _is_before_or_after(element: Element, text: str) -> bool:
@@ -191,26 +211,6 @@ def _is_row_of_layout(element: Element) -> bool:
         return False
     tables = (parent for parent in element.ancestors() if parent.name == "table")
     return element.name == "tr" and all("class=" not in table.attributes for table in tables)
-
-
-def is_link_group(element: Element) -> bool:
-    if _is_box_of_links(element):
-        return True
-    if not element.links or element.linked < LINK_SHARE * element.text:
-        return False
-    if element.name == "tr":  # of a table that arranges the page
-        return len(element.children) == 1 and element.links > 1
-    return element.name not in _PARTS
-
-
-def _is_box_of_links(element: Element) -> bool:
-    """True for a box of links and a short text above them, whatever its element."""
-    if element.links < 2 or element.name not in ("div", "section"):
-        return False
-    first = next((child for child in element.children if child.text), None)
-    if first is None or first.links or first.name not in ("p", "div", "strong", "span", "b"):
-        return False
-    return first.text <= LONGEST_BOX_HEADING and first.text + element.linked == element.text
 
 
 def _cut_empty_headings(children: list[Element], parent: Element) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from preprocessing.readers.page_groups import LONGEST_HEADING
-from preprocessing.readers.page_surroundings import MOST, has_most
+from preprocessing.readers.page_tags import MOST, has_most
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import MENUS, TITLES, names_own
 

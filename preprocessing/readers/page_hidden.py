@@ -10,8 +10,10 @@ from preprocessing.readers.page_words import HIDDEN, POLICY_HEADING, POPUPS
 
 _NO_DISPLAY = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
 _TEXT = re.compile(r">([^<>]+)")
+_STREAMED = re.compile(r" id=\"S:\w+\"")  # what React sends later and a script moves to its place
 _FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|more", re.IGNORECASE)
 
+LONGEST_LABEL = 40  # characters of text that is only hidden; a script shows longer ones
 LONGEST_HIDDEN = 200  # characters of text for screen readers
 LEAST_BESIDE_POPUP = 20  # characters outside of links that a page has beside a policy above it
 FIRST_OF_POPUP = 30  # texts between tags in which the heading of a popup is searched
@@ -21,9 +23,15 @@ MOST_TABS = 100  # lists or tables of which a page shows one at a time
 def is_hidden(element: Element) -> bool:
     """True for what the page does not show; folded answers and tabs are shown on request."""
     attributes = element.attributes
-    if not HIDDEN.isdisjoint(element.whole_names) and element.text < LONGEST_HIDDEN:
+    names = HIDDEN.intersection(element.whole_names)
+    is_slide = names == {"hidden"} and element.prose > LONGEST_LABEL
+    if names and element.text < LONGEST_HIDDEN and not is_slide:
         return True
-    if "hidden" in attributes and (element.get("hidden") is not None or element.get("aria-hidden") == "true"):
+    if (
+        "hidden" in attributes
+        and not _STREAMED.search(attributes)
+        and (element.get("hidden") is not None or element.get("aria-hidden") == "true")
+    ):
         return not _FOLDED.search(attributes)
     if "style=" not in attributes or not _NO_DISPLAY.search(attributes) or _FOLDED.search(attributes):
         return False

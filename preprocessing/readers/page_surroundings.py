@@ -1,49 +1,39 @@
-"""Cuts what surrounds the main content of a page, by tags, roles and names: navigation, side bars, comments, hidden text."""
+"""Cuts what surrounds the main content of a page: navigation, side bars, comments, hidden text.
+
+Tags, roles and hidden text are sure. A name is one kind of evidence and needs another one: links, controls to press, or a place
+before the first or after the last sentence of the page. Names that are never given to content need no other one.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from preprocessing.readers.page_hidden import is_above_page, is_hidden, is_policy_popup
+from preprocessing.readers.page_excerpts import introduces
+from preprocessing.readers.page_hidden import is_above_page, is_policy_popup
 from preprocessing.readers.page_replies import keep_replies
-from preprocessing.readers.page_tree import HEADINGS, Element, PageTree, sum_texts, weight_of
+from preprocessing.readers.page_tags import LEAST_PROSE, MOST, MOST_IF_SURE, has_most, is_cut_by_tag
+from preprocessing.readers.page_tree import Element, PageTree, sum_texts, weight_of
 from preprocessing.readers.page_words import (
     CALLOUTS,
     COMMENTS,
     CONTENT,
     CONTROLS,
     DISCUSSION,
-    LISTINGS,
-    NAVIGATION,
-    NOTICES,
+    LOGINS,
+    MARKING,
     OFFERS,
-    OFFICES,
     OTHER_PAGES,
     PLACES,
-    ROLES,
     SURE,
-    SURROUNDINGS,
-    TAGS,
     WHOLE_NAMES,
     names_own,
 )
 
-_CUT_TAGS = frozenset(("nav", "dialog", "menu", "datalist", "map"))
-_ATTRIBUTES = ("class=", "id=", "role=", "style=", "hidden")
 _DISCUSSION = re.compile(r"schema\.org/(?:QAPage|DiscussionForumPosting|Question|Answer)\b")
-_ANSWERED = re.compile(r"accord|faq|question|collaps", re.IGNORECASE)
-_MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
-_MENUS = NAVIGATION | LISTINGS
-_OF_LINKS = OTHER_PAGES  # mark lists of links
 _CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "caption"))
-_BESIDE = frozenset(("aside", "side"))  # mark what is beside: facts and figures, too
+_CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
 
-MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
-MOST_IF_SURE = 0.9  # the same for comments and names that are sure
-LEAST_PROSE = 80  # characters of prose from which on its shares say where the content is
-LARGEST_PART = 0.6  # share of the page's prose in one of its parts
-LEAST_SENTENCE = 25  # characters of prose without links that no name of a place cuts
-LONGEST_OFFICE = 120  # characters of who is in charge of a page
 LINKS_OF_INDEX = 0.5  # share of linked characters in the text of a page of links
 LINKS_WITHOUT_PROSE = 0.3  # the same where no text is long enough for prose
 REST_OF_INDEX = (
@@ -57,32 +47,33 @@ SHORT_PAGE = 4000  # weight of a page for which this share is computed at most
 def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     """Marks what surrounds the main content; elements around the heading of the page stay.
 
-    Blocks of prose that only their names cut stay where they have more prose than the rest of the page: what has most of the
-    sentences does not surround anything. Where names would leave too little, only tags and roles count.
+    Where names would leave too little, only tags and roles count.
     """
     page = tree.elements[0]
-    all_text, all_characters = weight_of(page), page.text
-    named: dict[Element, int] = {}
-    prose: dict[Element, int] = {}
-    discussion: dict[Element, int] = {}
-    popups = _mark(tree, around_heading, named, prose, discussion)
-    above = sum(popups.values())
+    all_characters = page.text
+    tagged, named, rest = _cut_by_tags(tree, around_heading)
+    sum_texts(tree.elements)
+    run = _find_run(tree, named)
+    cut, lists, discussion = [], {}, {}
+    for element in tree.elements[1:]:
+        if element.is_cut or (element.parent is not None and element.parent.is_cut):
+            element.is_cut = True
+        elif element in named:
+            element.is_cut = _is_cut_by_name(tree, element, run)
+            if element.is_cut:
+                cut.append(element)
+            if element.is_cut and _is_comment(element):
+                discussion[element] = weight_of(element)
+            elif element.is_cut and element.links > 1 and 2 * element.linked > element.text:
+                lists[element] = element.text
     sum_texts(tree.elements)
     if discussion and keep_replies(tree, discussion, around_heading):
         discussion = {element: weight for element, weight in discussion.items() if element.is_cut}
-    comments = sum(discussion.values())
-    _keep_lists_of_content(tree, named)
-    if sum(count for element, count in prose.items() if element.is_cut) > page.prose:
-        _keep(tree, list(prose))
+    _keep_lists_of_content(tree, lists, tagged)
     if is_page_of_links(page) and page.text - page.own[0] >= LEAST_OF_LINKS * all_characters:
         return
-    if weight_of(page) >= LEAST * max(all_text - above - comments, min(all_text - above, SHORT_PAGE)):
-        return
-    for element in tree.elements:
-        element.is_cut = element in popups
-    sum_texts(tree.elements)
-    _mark(tree, around_heading, None, {}, {})
-    sum_texts(tree.elements)
+    if weight_of(page) < LEAST * max(rest - sum(discussion.values()), min(rest, SHORT_PAGE)):
+        _keep(tree, cut, tagged)
 
 
 def is_page_of_links(page: Element) -> bool:
@@ -92,21 +83,21 @@ def is_page_of_links(page: Element) -> bool:
     return page.links > 2 and page.linked >= max(share * text, page.prose)
 
 
-def _keep_lists_of_content(tree: PageTree, named: dict[Element, int]) -> None:
+def _keep_lists_of_content(tree: PageTree, lists: dict[Element, int], tagged: set[Element]) -> None:
     """Keeps a list of links with the name of surroundings that is nearly all of the content, such as a table of contents."""
     kept = []
-    for element, text in named.items():
+    for element, text in lists.items():
         content = next((parent for parent in element.ancestors() if _is_content(parent)), None)
         if content is not None and not content.is_cut and content.text <= REST_OF_INDEX * text:
             kept.append(element)
     if kept:
-        _keep(tree, kept)
+        _keep(tree, kept, tagged)
 
 
-def _keep(tree: PageTree, elements: list[Element]) -> None:
+def _keep(tree: PageTree, elements: Iterable[Element], tagged: set[Element]) -> None:
     for element in elements:
         for inner in element.descendants():
-            inner.is_cut = False
+            inner.is_cut = inner in tagged
     sum_texts(tree.elements)
 
 
@@ -118,85 +109,60 @@ def _is_content(element: Element) -> bool:
     )
 
 
-def _mark(
-    tree: PageTree,
-    around_heading: set[Element],
-    named: dict[Element, int] | None,
-    prose: dict[Element, int],
-    discussion: dict[Element, int],
-) -> dict[Element, int]:
-    """Marks elements; returns the policies in popups with their weight.
+# --- tags ------------------------------------------------------------------------------------------------
 
-    ``named`` receives the lists of links that only their name cut, with their text; None where names do not count.
-    ``prose`` receives the blocks of prose that only their name cut, with their prose, ``discussion`` the comments with their weight.
+
+def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Element], set[Element], int]:
+    """Marks elements by tags, roles and attributes, and policies in popups.
+
+    Returns them with all that is in them, those that have a name to judge, and the weight of the page without policies.
     """
-    page, popups = tree.elements[0], {}
+    weight = weight_of(tree.elements[0])
     has_discussion = bool(_DISCUSSION.search(tree.html)) or any(
         not DISCUSSION.isdisjoint(words) for element in tree.elements[:4] for words in element.names
     )
+    tagged: set[Element] = set()
+    named: set[Element] = set()
     inside: set[Element] = set()  # of an article or main element
     for element in tree.elements[1:]:
         parent = element.parent
         if parent is not None and parent.is_cut:
             element.is_cut = True
+            tagged.add(element)
             continue
         if parent in inside or element.name in ("article", "main") or element.get("role") == "main":
             inside.add(element)
         if element in around_heading or element.name in ("html", "body", "main"):
             continue
-        if _is_cut_by_tag(tree, element, parent in inside):
+        is_popup = bool(element.names) and is_policy_popup(tree, element)
+        weight -= weight_of(element) if is_popup else 0
+        if is_popup or is_cut_by_tag(tree, element, parent in inside):
             element.is_cut = True
-        elif named is not None and element.names and not (has_discussion and _is_comment(element)):
-            is_popup = is_policy_popup(tree, element)
-            element.is_cut = is_popup or _is_cut_by_name(element, page)
-            if element.is_cut and element.links > 1 and 2 * element.linked > element.text:
-                named[element] = element.text
-            if is_popup:
-                popups[element] = weight_of(element)
-            elif element.is_cut and _is_comment(element):
-                discussion[element] = weight_of(element)
-            elif element.is_cut and _is_block_of_prose(element):
-                prose[element] = element.prose
-    return popups
+            tagged.add(element)
+        elif element.text and is_named(element) and not (has_discussion and _is_comment(element)):
+            named.add(element)
+    return tagged, named, weight
 
 
-def _is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
-    """True for tags, roles and attributes of surroundings, and for what the page does not show."""
-    name, page = element.name, tree.elements[0]
-    if name in _CUT_TAGS:  # nav that is never closed contains the page
-        return name != "nav" or not has_most(element, page, MOST)
-    if name in ("button", "label"):
-        is_text = name == "button" and element.prose >= LEAST_SENTENCE and tree.has_sentence(element)
-        return not (is_text or _is_title_of_fold(element) or has_most(element, page, MOST))
-    is_edge = name == "footer" or (name == "header" and not is_inside and not _is_introduction(element))
-    if not is_edge and not any(map(element.attributes.__contains__, _ATTRIBUTES)) and name != "aside":
+# --- names -----------------------------------------------------------------------------------------------
+
+
+def is_named(element: Element) -> bool:
+    """True for an element with a name of surroundings; cells and items without links have only a place or a kind."""
+    if element.name in ("button", "label") or not element.names:
         return False
-    if is_hidden(element) and not has_most(element, page, MOST_IF_SURE):  # else a script shows it
+    if _is_comment(element):
         return True
-    if has_most(element, page, MOST_IF_SURE if is_edge else MOST):
+    words = _own_words(element)
+    if (element.name in _CELLS and not element.links) or (
+        element.name == "aside" and not CALLOUTS.isdisjoint(words)
+    ):
         return False
-    if name == "aside":
-        return all(CALLOUTS.isdisjoint(words) for words in element.names)
-    return is_edge or element.get("role") in ROLES
+    return not (words.isdisjoint(MARKING) and WHOLE_NAMES.isdisjoint(element.whole_names))
 
 
-def _is_introduction(element: Element) -> bool:
-    """True for a header with prose and without links, which belongs to the content below it."""
-    return element.prose > 0 and not element.links
-
-
-def _is_title_of_fold(element: Element) -> bool:
-    """True for a button or label that is a heading, a question or a term, which folds what follows."""
-    if element.parent is not None and element.parent.name in (*HEADINGS, "summary", "dt"):
-        return True
-    return "class=" in element.attributes and bool(_ANSWERED.search(element.attributes))
-
-
-def has_most(element: Element, page: Element, share: float) -> bool:
-    """True for an element with more than a share of the page's prose; where that is a line or two, also of its text."""
-    if element.prose <= share * page.prose:
-        return False
-    return page.prose >= LEAST_PROSE or element.text > share * page.text
+def _own_words(element: Element) -> set[str]:
+    return {word for name in element.names if names_own(name) for word in name}
 
 
 def _is_comment(element: Element) -> bool:
@@ -204,53 +170,61 @@ def _is_comment(element: Element) -> bool:
     return element.name != "p" and not COMMENTS.isdisjoint(_own_words(element))
 
 
-def _is_block_of_prose(element: Element) -> bool:
-    """True for more prose than links, whose name may mislead; layers above the page and sure names do not."""
-    is_misleading = not is_above_page(element) and not _is_sure(_own_words(element))
-    return element.prose > max(element.linked, LEAST_PROSE) and is_misleading
+def _find_run(tree: PageTree, named: set[Element]) -> tuple[int, int]:
+    """From the first to the last sentence that is neither cut nor named; the whole page where names have most sentences."""
+    around: dict[Element, bool] = {}  # whether a name is sure or one of comments
+    starts, prose, in_named = [], 0, 0
+    for element in tree.elements:
+        if element.parent in around:
+            around[element] = around[element.parent]
+        elif element in named:
+            around[element] = _is_sure(element) or _is_comment(element)
+        elif element.own[2] and not element.is_cut:
+            starts.append(element.start)
+            prose += element.own[2]
+        if not around.get(element, True) and not element.is_cut:
+            in_named += element.own[2]
+    if in_named > max(prose, LEAST_PROSE):
+        return -1, len(tree.html)
+    return (starts[0], starts[-1]) if starts else (0, 0)
 
 
-def _own_words(element: Element) -> set[str]:
-    return {word for name in element.names if names_own(name) for word in name}
-
-
-def _is_sure(words: set[str]) -> bool:
-    return not SURE.isdisjoint(words) and CONTENT.isdisjoint(words)
-
-
-def _is_cut_by_name(element: Element, page: Element) -> bool:
-    if element.name in ("button", "label"):
-        return False  # judged by its tag
+def _is_sure(element: Element) -> bool:
     words = _own_words(element)
-    is_sure = _is_sure(words)
-    is_comment = not COMMENTS.isdisjoint(words) and element.name != "p"
-    if has_most(element, page, MOST_IF_SURE if is_sure or is_comment else MOST):
+    return element.name != "p" and not SURE.isdisjoint(words) and CONTENT.isdisjoint(words)
+
+
+def _is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> bool:
+    """True for a name of surroundings and other evidence of them."""
+    words = _own_words(element) & MARKING | WHOLE_NAMES.intersection(element.whole_names)
+    is_comment, is_sure, is_weak = (
+        _is_comment(element),
+        _is_sure(element),
+        words <= PLACES | OFFERS | OTHER_PAGES,
+    )
+    is_form, is_above = is_comment or not LOGINS.isdisjoint(words), is_above_page(element)
+    share = MOST_IF_SURE if is_sure or is_comment or (is_form and is_above) else MOST
+    if has_most(element, tree.elements[0], share):
         return False
-    if element.name == "aside" and not CALLOUTS.isdisjoint(words):
+    if words <= OTHER_PAGES and _is_introduced(tree, element):
         return False
-    is_text = element.prose >= max(LEAST_SENTENCE, 4 * element.linked) and 2 * element.prose >= element.text
-    marks = words & (NOTICES if is_text and element.name == "p" else _MARKING)
-    if not element.links or element.prose > 2 * element.linked:
-        marks -= OFFERS
-    if is_text and not element.links:
-        marks -= CONTROLS
-    if element.text > LONGEST_OFFICE:
-        marks -= OFFICES
-    if marks <= _MENUS and not is_sure and element.prose > max(2 * element.linked, LEAST_PROSE):
-        marks = frozenset()  # no menu has sentences
-    if not element.links and (
-        marks <= _BESIDE or (marks <= _OF_LINKS and (element.prose or marks.isdisjoint(TAGS)))
-    ):
-        marks = frozenset()
-    if is_comment or marks:
+    if is_sure or (element.links and 2 * element.linked > element.text) or (is_comment and element.links):
         return True
-    is_inside = is_text or _is_in_part(element, page)
-    return not (WHOLE_NAMES - PLACES if is_inside else WHOLE_NAMES).isdisjoint(element.whole_names)
-
-
-def _is_in_part(element: Element, page: Element) -> bool:
-    """True for text without links in a list, in a table, or in a block with some of the sentences of the page, not most."""
-    parent = element.parent
-    if element.links or parent is None:
+    if not element.prose and not words.isdisjoint(CONTROLS):
+        return True
+    is_text = tree.has_sentence(element)
+    if (is_form or not (is_weak or is_text)) and _CONTROL.search(tree.html, element.inside, element.close):
+        return True
+    if run[0] < element.start < run[1]:
         return False
-    return element.name in _CELLS or element.prose < parent.prose < LARGEST_PART * page.prose
+    if is_comment:
+        return True
+    if words <= OFFERS or (is_weak and not element.links):
+        return False
+    return not is_text or (element.links > 0 and element.prose < max(4 * element.linked, element.text / 2))
+
+
+def _is_introduced(tree: PageTree, element: Element) -> bool:
+    """True where a heading with a sentence begins it: what a shop or an agency recommends on its own page."""
+    parts = [child for child in element.children if child.text and not child.is_cut]
+    return len(parts) > 1 and introduces(tree, parts[0], parts[1])

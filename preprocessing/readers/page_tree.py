@@ -78,6 +78,7 @@ class Element:
     """Whether its id only makes it a target of links, as the words of a heading do."""
     children: list[Element] = field(default_factory=list)
     _names: list[list[str]] | None = None
+    _identity: str | None = None
 
     def ancestors(self) -> Iterator[Element]:
         element = self.parent
@@ -105,10 +106,11 @@ class Element:
         return self._class_and_id().lower().split()
 
     def _class_and_id(self) -> str:
-        if "class=" not in self.attributes and "id=" not in self.attributes:
-            return ""
-        identity = "" if self.is_target or self.name in _TARGETS else self.get("id")
-        return f"{self.get('class') or ''} {identity or ''}"
+        if self._identity is None:
+            has_any = "class=" in self.attributes or "id=" in self.attributes
+            identity = self.get("id") if has_any and not self.is_target and self.name not in _TARGETS else ""
+            self._identity = f"{self.get('class') or ''} {identity or ''}" if has_any else ""
+        return self._identity
 
     def get(self, attribute: str) -> str | None:
         """Value of an attribute; the empty text for one without a value."""

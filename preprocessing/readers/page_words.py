@@ -30,22 +30,22 @@ OTHER_PAGES = frozenset((
     "tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "category", "categories", "archive", "archives",
     "calendar", "jumpto",
 ))  # fmt: skip
-LISTINGS = frozenset(("category", "categories", "archive", "archives"))
-"""Words of OTHER_PAGES that mark the posts of a site with their beginnings, too, where those are the page."""
-NOTICES = frozenset(("copyright", "copyrights", "cookie", "cookies", "cookiebar", "consent", "gdpr"))
-"""Words that mark even a paragraph of sentences."""
-CONTROLS = frozenset(
-    ("search", "login", "signup", "signin", "online", "print", "buttons", "button", "btn", "btns")
-)
-"""Words that mark what a visitor fills in or presses, and its results, which are sentences."""
-OFFERS = frozenset(("adv", "promo", "promotion", "banner", "banners"))
-"""Words that mark links to other pages, and as often what the page itself offers."""
-OFFICES = frozenset(("charge", "manager", "damdang"))
-"""Words that mark who is in charge of a page, and those who are in charge of anything."""
-TAGS = frozenset(
-    ("tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "prevnext", "nextprev", "calendar")
-)
-"""Words of OTHER_PAGES that mark short texts without links, too."""
+MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
+CONTROLS = frozenset((
+    "login", "signup", "signin", "print", "buttons", "button", "btn", "btns", "postbtn", "share", "sharing", "sharer", "sns",
+    "scrap", "skip", "skipnav", "skiplink", "pagination", "paging", "paginate", "pager", "crumb", "crumbs", "prevnext", "nextprev",
+    "tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "search",
+    "ad", "ads", "advert", "adsense", "adsbygoogle", "advertisement", "sponsor", "sponsored",
+))  # fmt: skip
+"""Words of MARKING that no content without sentences has."""
+LOGINS = frozenset(("login", "signup", "signin", "newsletter", "subscribe", "subscription"))
+"""Words of windows whose sentences invite to sign in."""
+OFFERS = frozenset(("adv", "promo", "promotion", "banner", "banners", "location"))
+"""Names of what leads to other pages, and as often of what the page itself offers."""
+PLACES = frozenset((
+    "bottom", "header", "page-header", "head", "top", "top_area", "toparea", "tag", "leftarea", "rightarea", "left_area", "right_area",
+))  # fmt: skip
+"""Names that say where a block is, within the content as often as around it."""
 COMMENTS = frozenset((
     "comment", "comments", "commentlist", "reply", "replies", "disqus", "livere", "utterances", "giscus", "respond",
     "guestbook", "trackback", "trackbacks", "reviews", "reviewlist",
@@ -60,11 +60,6 @@ WHOLE_NAMES = frozenset((
     "sitesub", "printfooter", "article-licensing",
 ))  # fmt: skip
 """Classes and ids whose words alone are too common."""
-PLACES = frozenset((
-    "bottom", "header", "page-header", "head", "top", "top_area", "toparea", "tag", "location", "path", "leftarea", "rightarea", "left_area",
-    "right_area",
-))  # fmt: skip
-"""Those of WHOLE_NAMES that say where a block is, within the content as often as around it."""
 HIDDEN = frozenset((
     "blind", "sr-only", "screen-reader-text", "visually-hidden", "visuallyhidden", "screen_out", "headerlink", "anchor-link",
     "mw-editsection", "hidden", "skip-link", "header-anchor", "permalink",
@@ -74,8 +69,8 @@ ROLES = frozenset((
     "toolbar", "tooltip",
 ))  # fmt: skip
 SURE = frozenset((
-    "footer", "foot", "footwrap", "colophon", "copyright", "gnb", "lnb", "snb", "navbar", "breadcrumb", "breadcrumbs",
-    "cookie", "cookies", "cookiebar", "consent", "gdpr",
+    "footer", "foot", "footwrap", "colophon", "copyright", "copyrights", "gnb", "lnb", "snb", "navbar", "breadcrumb", "breadcrumbs",
+    "cookie", "cookies", "cookiebar", "consent", "gdpr", "toast",
 ))  # fmt: skip
 """Words that mark even the largest element, where its name has no word of CONTENT."""
 POPUPS = frozenset(("popup", "pop", "modal", "layer", "dialog", "overlay"))
@@ -175,8 +170,8 @@ CONTACT = re.compile(
     r"[가-힣0-9]{1,9}[로길동읍면가]\s",
     re.IGNORECASE,
 )
-SENTENCE = re.compile(r"[다요오까죠음][.!?]")
-POLITE = re.compile(r"(?:니다|니까|세요|[어아해에예]요)[.!?~]{0,3}\s{0,20}<")
+SENTENCE = re.compile(r"[다요오까죠음] ?[.!?]")
+POLITE = re.compile(r"(?:니다|니까|세요|[어아해에예]요) ?[.!?~]{0,3}\s{0,20}<")
 """Finds a polite ending at the end of a line of HTML, with or without a mark."""
 
 
