@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import get_args
 
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +18,7 @@ from megatron_ko.config.loading import load
 from megatron_ko.errors import UserError
 from megatron_ko.formats.manifest import read_manifest
 from preprocessing.cli import SECTIONS_OF, SECTIONS_OF_ALL, main
+from preprocessing.config.inputs import Input
 from preprocessing.config.pipeline import RULES, Config
 from preprocessing.documents import Counts
 from preprocessing.report.funnel import funnel_of
