@@ -1,142 +1,162 @@
-"""Passwords that people choose.
+"""Passwords and keys that a word names.
 
-Owns what stands between a name for password and its value in sentences, settings, markup, tables and commands, and which
-values may be passwords. ``credentials`` owns random values and the passwords of URLs.
+Owns the words for a password, a key and a login, how a value may follow them in sentences, settings, markup, tables and commands,
+and how much the value must look like one (``secret_values``) in each place. ``credentials`` owns forms that need no word.
 """
 
 from __future__ import annotations
 
 import re
 
-from preprocessing.pii.credentials import PLACEHOLDER, has_letter_and_digit
 from preprocessing.pii.pattern import Match, Part, Pattern
+from preprocessing.pii.secret_values import RANDOM, WORD, is_chosen, is_random, is_slug, rank_of
 from preprocessing.pii.table_columns import title_of_column
 
-_NAMES = "비밀번호|암호|비번|패스워드|(?i:(?:pg)?password|passwd|pwd|pw)"
-_NAMED = rf"(?:(?:(?<![A-Za-z])|(?<=_))(?:{_NAMES})|(?i:_pass))"
-_HINT = rf"(?:{_NAMES}|(?i:_pass))"
-_OF_WHAT = r"(?:\*{0,2}(?: for [^\s:=]{1,40}| ?\([^()\n]{1,16}\))\*{0,2} ?(?=[:=]))?"
-"""Between a name for password and its colon."""
-_ID_AND_PASSWORD = rf"(?:(?i:id)|아이디) ?/ ?(?:{_NAMES}) ?[:=] ?[A-Za-z0-9_.@-]+ ?/ ?"
-_PASSWORD = re.compile(
-    rf"(?:(?<![A-Za-z])(?:{_ID_AND_PASSWORD})|{_NAMED}{_OF_WHAT}"
-    r"(?:\*{0,2}(?:[는은이가]요?)? ?(?:[:=→]|(?<= )- )\*{0,2} ?[「『“‘]?|(?P<loose> ?[\[(] ?|[ *]*\| ?|(?<=[A-Za-z]) )|[는은이가]요? | is |(?<=[가-힣]) ))"
-    r"(?P<part>[A-Za-z0-9!@#][A-Za-z0-9!@#$%^~*_+-]{5,63})"
-    r"(?![A-Za-z0-9!@#$%^~*_+/\\({\[<:\"'-]|\.[A-Za-z0-9]| ?(?:처럼|같은|[과와] 같))"
+REACH = 96
+"""Characters before a value in which a word for it counts."""
+LONG_KEY = 32
+"""Characters from which a key without quotes counts wherever it is assigned."""
+
+_PASS = (
+    r"(?<![Nn][Oo])(?:비밀번호|비번(?!방)|암호(?![화학문])|패스워드|(?i:pass(?:word|wd|phrase|code))|(?:(?<![A-Za-z])|(?<=_))(?i:pwd?|(?P<short>pass))"
+    r"|(?<=[a-z])P(?:wd?|ass)|(?i:(?:store|key|pg)pass))(?:[_-]?(?:[0-9]{1,2}|value|text))?(?![A-Za-z0-9_])"
 )
-"""A password without quotes in a sentence, in a table or in settings."""
-_CALL = r"(?:mysqli?_connect|mysqli|getConnection|PDO) ?\((?:[^,()\n]{1,120},){2}"
-"""A host and a user, before the password of a database."""
-_QUOTED_PASSWORD = re.compile(
-    rf"(?:(?i:identified by)|{_CALL}|{_NAMED}(?:{_OF_WHAT}[\"'*`]{{0,2}}[ \t]*(?:[:=]|=>|(?<=[\"'] )value=|\||(?P<next>(?<=[\"']),))|는|은| is| ?\()?)[ \t]*(?P<quote>[\"'`])(?P<part>[^\"'`\s<>]{{6,64}})(?P=quote)"
-    rf"|{_NAMED}[\"']?>(?P<inside>[^\s<>]{{6,64}})</"
+_KEY = (
+    r"(?:(?<![Nn][Oo])(?<![Pp]ublic[Kk]ey)(?<![Pp]ublic[_-])(?i:secret|token|(?:api|access|secret|private|service|account|auth|app|encryption|signing|jwt|rest)[_. -]?key)"
+    r"|(?:인증|서비스|접근|액세스|비밀|시크릿|보안|개인|[Aa][Pp][Ii]) ?키|시크릿|토큰)(?![A-Za-z0-9_])"
 )
-"""A password in quotes, in backticks or between tags."""
-_LOGIN = re.compile(
-    r"(?:(?<![A-Za-z0-9_./-])(?P<known>(?i:root|admin|administrator|postgres))`?|(?<![가-힣])(?:[가-힣]{2,8} ?)?(?:계정|로그인|(?i:(?<![A-Za-z])(?:login|account|credentials?)))[ :=*`(\[]{1,6}[A-Za-z0-9_.@-]{2,40}`?)"
-    r"(?P<gap> ?/ ?)`?(?P<part>[A-Za-z0-9!@#][A-Za-z0-9!@#$%^&*~_+?-]{5,63})(?![A-Za-z0-9!@#$%^&*~_+?/\\-]|\.[A-Za-z0-9])"
+_LOGIN = r"(?:(?<![A-Za-z0-9_./-])(?i:root|admin|administrator|postgres)`?|(?<![가-힣])(?:[가-힣]{2,8} ?)?(?:계정|로그인|(?i:(?<![A-Za-z])(?:login|account|credentials?)))[ :=*`(\[]{1,6}[A-Za-z0-9_.@-]{2,40}`?)"
+_NOTE = r"(?: ?\([^()\n]{1,16}\))?"
+_OPEN = r"[ \t]*[\"'`*(\[「『“‘]{0,3}"
+_ASSIGNED = rf"{_NOTE}[\"'`*\])]{{0,3}}[ \t]*(?:[:=→](?![:=])|=>|->|:=|(?<=[\"'] )value=|(?<= )-(?= ))"
+_TOLD = r"[\"'`*)]{0,3}(?:(?:은|는|이|가)요?|을|를| is| was| to)"
+_PLACES = {
+    "assigned": rf"{_ASSIGNED}{_OPEN}",
+    "tag": r"[\"']?>",
+    "told": rf"{_NOTE}{_TOLD}(?: |(?=[\"'`「『“‘])){_OPEN}",
+    "loose": rf"{_NOTE}(?:[ \t]|[\[(「|]){_OPEN}[| ]*",
+    "next": r"[\"'],[ \t]*",
+    "pair": r"[\"'`*)]{0,3} ?[:=]? ?[A-Za-z0-9_.@-]{2,40} ?/ ?",
+}
+_PLACE = "|".join(f"(?P<{name}>{place})" for name, place in _PLACES.items())
+_FAR = rf"[^\n|]{{1,48}}?(?:{_ASSIGNED}|{_TOLD} ){_OPEN}"
+_BEFORE_PASSWORD = (re.compile(rf"{_PASS}(?:{_PLACE})\Z"), re.compile(rf"{_PASS}(?P<far>{_FAR})\Z"))
+_BEFORE_KEY = (re.compile(rf"{_KEY}(?:{_PLACE})\Z"), re.compile(rf"{_KEY}(?P<far>{_FAR})\Z"))
+_BEFORE_LOGIN = re.compile(rf"{_LOGIN}(?P<gap> ?/ ?)`?\Z")
+_BODY = r"A-Za-z0-9!@#$%^*~_+\-"
+_VALUE = re.compile(
+    rf"(?<![{_BODY}.?&])(?:(?P<quote>[\"'`])(?P<quoted>[A-Za-z0-9!@#$%^&*~+_.-][^\"'`\s<>]{{5,127}})(?P=quote)"
+    r"|(?=[^0-9\s]{0,63}[0-9])(?:(?P<key>[A-Za-z0-9/+_-]{20,128}(?:=|(?:%[0-9A-F]{2}[A-Za-z0-9/+_-]*)+)?={0,2})(?![A-Za-z0-9!@#$^*~/+_=(.%-])"
+    rf"|(?P<plain>[A-Za-z0-9!@#](?:[{_BODY}]|[.?&](?=[{_BODY}])(?![A-Za-z_]+=)){{5,63}})(?![{_BODY}/\\({{\[:=]|[.?][A-Za-z0-9]|&(?![A-Za-z_]+=)[A-Za-z0-9])(?!<(?!/)|[\"'`][A-Za-z0-9])))"
 )
-"""A name and a password behind a word for login: "관리자 계정: admin / admin123"."""
-_CELL = re.compile(
-    r"(?<=\|) *(?P<quote>`?)(?P<part>[A-Za-z0-9!@#][A-Za-z0-9!@#$%^&*~_+?.-]{5,63})(?P=quote) *(?=\|)"
+_COPULA = re.compile(
+    "입니다|이에요|예요|이고|이며|인데|였|이었|임(?![가-힣])|(?:으?로|에서|을|를)(?![가-힣])|\\Z|[.,]?(?:\n|\\Z| )"
 )
-_PASSWORD_TITLE = re.compile(rf"[*` ]*(?:[가-힣A-Za-z]{{2,8}} ?)?(?:{_NAMES})[*` ]*")
-"""A cell of a table below such a title is a password."""
-_ON_ITS_LINE = re.compile(r"(?:(?:\A|\n)[^0-9A-Za-z가-힣\n]*|[/,] ?)(?:[가-힣]{2,4} ?)?\Z")
-_COPULA = re.compile("입니다|이에요|예요|이고|이며|인데|였|이었|임(?![가-힣])")
-_ALGORITHM = re.compile("(?i:aes|sha|md5|rsa|des|bcrypt|argon|scrypt|pbkdf|hmac|base|utf|wpa)[0-9a-z]*")
-_COMMAND = re.compile(
-    r"(?<![A-Za-z])(?:mysql(?:dump|admin)?(?: [^\n]{0,80})? -p|sshpass -p ?|redis-cli(?: [^\n]{0,80})? -a |(?:requirepass|masterauth) |(?:un)?zip(?: [^\n]{0,80})? -P ?|openssl(?: [^\n]{0,80})? -k |docker login(?: [^\n]{0,80})? -p |net user \S{1,40} |curl(?: [^\n]{0,80})? -u ?[\"']?[^\s\"':]{1,64}:)"
-    r"(?P<quote>[\"']?)(?P<part>[^\s\"'<>|;$-][^\s\"'<>|;]{5,63})(?P=quote)[\"']?(?!\S)"
+_ENDS = re.compile(r"[\"'`*)\]」』”’ ]*(?:\Z|\n|[,;|])")
+_NO_VALUE_BEHIND = re.compile(" ?(?:처럼|같은|[과와] 같)")
+_ON_ITS_LINE = re.compile(
+    r"(?:(?:\A|\n)[^0-9A-Za-z가-힣\n]*(?:export |[A-Z0-9_]+_|[a-z.]+\.)?|[/,] ?)(?:[가-힣]{2,4} ?)?\Z"
 )
-"""A password among the options of a command."""
-_NUMBERED = re.compile("_[0-9]{3}")
-_SIGN = re.compile("[!@#$%^~*]")
-_SIGN_OF_SHORT = re.compile("[!@#$]")
-_SIGN_BEHIND_BLANK = re.compile("[!#$%^*]")  # "password user@host1"
-_LETTERS_AND_DIGITS = re.compile("[A-Za-z0-9]{8,}")
-_LOGIN_OR_HASH = re.compile(
-    r"[^@]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}|[0-9A-Fa-f]{32,}|[^@]*(?:\$\(|\$\{|#\{).*"
-)
+_SETTING = re.compile(r"(?:\A|\n)[ \t-]*(?:export )?[A-Za-z0-9_.-]*\Z")
+_SIGN_BEHIND_BLANK = re.compile("[!#$%^*]")
+_TITLE = re.compile(rf"[*` ]*(?:[가-힣A-Za-z]{{2,8}} ?)?{_PASS}[*` ]*")
 
 
-def _check_password(match: Match) -> Part | None:
-    """Requires a letter, a digit and a sign, which words, names in code and hints at a password do not have together; an
-    underscore counts before three digits, and behind a Korean word anywhere."""
-    value = match["part"]
-    korean = re.match("[가-힣]", match[0]) is not None
-    signed = _SIGN.search(value) or _NUMBERED.search(value) or (korean and "_" in value)
-    short = len(value) < 8 and not _SIGN_OF_SHORT.search(value)
-    login = match["loose"] == " " and not _SIGN_BEHIND_BLANK.search(value)
-    accepted = _is_own_line(match, value) or _is_told(match, value) or (signed and not short and not login)
-    return match.span("part") if accepted and _may_be_password(value) else None
+_ALPHANUMERIC = re.compile("[A-Za-z0-9_-]+")
 
 
-def _is_told(match: Match, value: str) -> bool:
-    """True for letters and digits that a sentence says are the password: "비밀번호는 cafe2020입니다"."""
-    named = _COPULA.match(match.string, match.end()) and _LETTERS_AND_DIGITS.fullmatch(value)
-    return named is not None and not _ALGORITHM.fullmatch(value)
+def _line_before(match: Match) -> str:
+    """The text of the line before a match, after its last placeholder."""
+    front = match.string[max(0, match.start() - REACH) : match.start()]
+    return front.rpartition("\n")[2].rpartition("|>")[2]
 
 
-def _is_own_line(match: Match, value: str) -> bool:
-    """True for letters and digits that are with their name all of a line, or of an item of a list: "- 비밀번호: admin123"."""
-    before = match.string[max(0, match.start() - 16) : match.start()]
-    alone = ":" in match[0] and _ON_ITS_LINE.search(before) is not None
-    return alone and _ends_line(match) and _is_word_with_number(value)
-
-
-def _is_word_with_number(value: str) -> bool:
-    return value.isalnum() and len(re.findall("[0-9]", value)) > 1 and not _ALGORITHM.fullmatch(value)
-
-
-def _ends_line(match: Match) -> bool:
-    return match.string[match.end() :].strip(" *`)") == ""
-
-
-def _check_login(match: Match) -> Part | None:
-    """Requires a letter, a digit, and a sign or the end of the line."""
-    value = match["part"]
-    alone = " " in match["gap"] and not match["known"] and _is_word_with_number(value) and _ends_line(match)
-    signed = _SIGN_BEHIND_BLANK.search(value)
-    return match.span("part") if (signed or alone) and _may_be_password(value) else None
-
-
-def _check_cell(match: Match) -> Part | None:
-    """Requires the title of the column, a letter and a digit."""
-    if not _PASSWORD_TITLE.fullmatch(title_of_column(match)) or _ALGORITHM.fullmatch(match["part"]):
+def _check_value(match: Match) -> Part | None:
+    """Requires a word for a password, a key or a login, and a value that looks like one as much as the place demands."""
+    group = next(name for name in ("quoted", "key", "plain") if match[name])
+    before, value = _line_before(match), match[group]
+    if _NO_VALUE_BEHIND.match(match.string, match.end()):
         return None
-    return match.span("part") if _may_be_password(match["part"]) else None
+    rank = rank_of(value)
+    accepted = rank and (_is_password(match, before, value, rank) or _is_of_login(match, before, value))
+    return match.span(group) if accepted or _is_key(match, before, value) else None
 
 
-def _check_quoted(match: Match) -> Part | None:
-    """Requires a letter, a digit, and a sign or eight characters."""
-    group = "part" if match["part"] else "inside"
-    value = match[group]
-    signed = (
-        _SIGN.search(value)
-        or _NUMBERED.search(value)
-        or (not match["next"] and _LETTERS_AND_DIGITS.fullmatch(value))
+def _named(words: tuple[re.Pattern[str], ...], before: str) -> re.Match[str] | None:
+    """The word before a value; ``lastgroup`` is how the value follows it."""
+    return words[0].search(before) or words[1].search(before)
+
+
+def _is_password(match: Match, before: str, value: str, rank: int) -> bool:
+    named = _named(_BEFORE_PASSWORD, before)
+    if named is None:
+        return bool(_TITLE.fullmatch(title_of_column(match)))
+    place = named.lastgroup
+    if rank == WORD:
+        return not named["short"] and _is_word_for(match, before[: named.start()], place, value)
+    if named["short"] and place not in ("assigned", "tag"):
+        return False
+    if place == "loose" and not match["quote"]:
+        return bool(_SIGN_BEHIND_BLANK.search(value)) or not named[0][0].islower()
+    return True
+
+
+def _is_word_for(match: Match, front: str, place: str | None, value: str) -> bool:
+    """True for a word with a number that the place leaves no other meaning: all of a line, in quotes, or in a sentence that ends with it."""
+    if not _ALPHANUMERIC.fullmatch(value):
+        return False
+    if match["quote"]:
+        return place in ("assigned", "loose", "told") and len(value) > 7
+    if len(re.findall("[0-9]", value)) < 2:
+        return False
+    if place == "told":
+        return len(value) > 7 and bool(_COPULA.match(match.string, match.end()))
+    alone = bool(_ENDS.match(match.string, match.end()) and _ON_ITS_LINE.search(front))
+    return place == "tag" or (alone and place in ("assigned", "pair"))
+
+
+def _is_key(match: Match, before: str, value: str) -> bool:
+    if len(value) < 10 or not is_random(value):
+        return False
+    named = _named(_BEFORE_KEY, before) or _named(_BEFORE_PASSWORD, before)
+    if named is None:
+        return False
+    if named.lastgroup != "assigned":
+        return rank_of(value) == RANDOM and not is_slug(value)
+    if match["quote"] or len(value) >= LONG_KEY:
+        return True
+    mixed = re.search("[a-z]", value) and re.search("[A-Z]", value) and len(re.findall("[0-9]", value)) > 1
+    return bool(
+        mixed
+        and _SETTING.search(before[: named.start()])
+        and match.string[match.end() : match.end() + 1] in ("", "\n")
     )
-    return match.span(group) if signed and _may_be_password(value) else None
 
 
-def _may_be_password(value: str) -> bool:
-    """True for a value with a letter and a digit that is no placeholder, login or hash."""
-    return _is_chosen(value) and not _LOGIN_OR_HASH.fullmatch(value)
+def _is_of_login(match: Match, before: str, value: str) -> bool:
+    named = _BEFORE_LOGIN.search(before)
+    if named is None:
+        return False
+    ends = match.string[match.end() :].strip(" *`)") == ""
+    return bool(_SIGN_BEHIND_BLANK.search(value)) or (" " in named["gap"] and ends and value.isalnum())
 
 
-def _is_chosen(value: str) -> bool:
-    return has_letter_and_digit(value) and not PLACEHOLDER.search(value.replace("$", ""))
+_COMMAND = re.compile(
+    r"(?<![A-Za-z])(?:mysql(?:dump|admin)?(?: [^\n]{0,80})? -p|sshpass -p ?|redis-cli(?: [^\n]{0,80})? -a |(?:un)?zip(?: [^\n]{0,80})? -P ?|openssl(?: [^\n]{0,80})? -k |-pass(?:in|out)? pass:"
+    r"|login \S{1,64} password |docker login(?: [^\n]{0,80})? -p |net user \S{1,40} |/user:\S{1,40} |curl(?: [^\n]{0,80})? -u ?[\"']?[^\s\"':]{1,64}:|(?:sqlplus|sqlldr|expd?p?|impd?p?)(?: -[A-Za-z]+)* [\"']?[A-Za-z0-9_]{1,30}/|(?:mysqli?_connect|mysqli|getConnection|PDO) ?\((?:[^,()\n]{1,120},){2} ?"
+    r"|(?i:identified by) +|(?:requirepass|masterauth) |echo +(?=[^|\n]{6,99}\| *(?:sudo +)?(?:passwd|chpasswd|htpasswd|cryptsetup))[\"']?(?:[a-z_][a-z0-9_-]*:)?)"
+    r"(?P<quote>[\"']?)(?P<part>[A-Za-z0-9!@#][^\s\"'`<>@]{4,62}[^\s\"'`<>;,)@]|(?![^\s@]*@[^\s@]*[:/.])[A-Za-z0-9!@#][^\s\"'`<>]{4,62}[^\s\"'`<>;,)])(?=[\s\"';,)@]|\Z)"
+)
 
 
 def _check_command(match: Match) -> Part | None:
-    return match.span("part") if _is_chosen(match["part"]) else None
+    return match.span("part") if is_chosen(match["part"]) else None
 
 
+_WORDS = r"비밀번호|비번|암호|패스워드|(?i:passw|passphrase|passcode|(?:user|key|store|pg|[^a-z\n])pass|pwd?)|[Pp]w|[Tt]oken|TOKEN|[Ss]ecret|SECRET|[Kk]ey|KEY|[가-힣] ?키|시크릿|토큰|계정|로그인|(?i:login|account|credential)|(?i:root|admin|administrator|postgres)`? ?/"
+_VALUE_HINT = r"(?:[A-Za-z!@#$%^*_-][0-9]|[0-9][A-Za-z!@#$%^*_-])"
 PATTERNS = (
-    Pattern("secret", rf"{_HINT}(?:[^A-Za-z0-9\n]{{1,20}}| is | for )[A-Za-z0-9!@#]|/ ?(?:{_NAMES}) ?[:=]", _PASSWORD, _check_password, as_is=True),
-    Pattern("secret", rf"{_HINT}[^\n]{{0,48}}[\"'`>][^\"'` \t\n<>]{{6}}|(?i:identified by) *[\"']|(?:mysqli|_connect|getConnection|PDO) ?\(", _QUOTED_PASSWORD, _check_quoted, as_is=True),
-    Pattern("secret", r"(?:계정|로그인|(?i:login|account|credentials?))[ :=*`(\[]{1,6}[A-Za-z0-9_.@-]{2,40}`? ?/|(?i:root|admin|administrator|postgres)`? ?/ ?`?[A-Za-z0-9!@#]{2}", _LOGIN, _check_login, as_is=True),
-    Pattern("secret", r"\| *`?[A-Za-z0-9!@#$%^&*~_+?.-]{6,64}`? *\|", _CELL, _check_cell, _NAMES, as_is=True),
-    Pattern("secret", r"mysql[^\n]{0,90} -p[^ \n]|sshpass -p|redis-cli[^\n]{0,90} -a |requirepass |masterauth |curl[^\n]{0,90} -u|zip[^\n]{0,90} -P|openssl[^\n]{0,90} -k |docker login |net user ", _COMMAND, _check_command, as_is=True),
+    Pattern("secret", rf"(?:{_WORDS})[^\n]{{1,64}}{_VALUE_HINT}", _VALUE, _check_value, as_is=True),
+    Pattern("secret", r"[\t|] *`?[A-Za-z0-9!@#$%^&*~_+?.-]{6,64}`? *[\t|]", _VALUE, _check_value, "비밀번호|비번|암호|패스워드|(?i:passw|pwd?)", as_is=True),
+    Pattern("secret", r"mysql[^\n]{0,90} -p[^ \n]|sshpass -p|redis-cli[^\n]{0,90} -a |requirepass |masterauth |curl[^\n]{0,90} -u|zip[^\n]{0,90} -P|openssl[^\n]{0,90} -k |login [^ \n]{1,64} password |docker login |net user |/user:| pass:|sqlplus |sqlldr |(?i:identified by) |(?:mysqli|_connect|getConnection|PDO) ?\(|\| *(?:sudo )?(?:ch|ht)?passwd|(?:exp|imp)(?:dp)? [\"']?[a-z]+/", _COMMAND, _check_command, as_is=True),
 )  # fmt: skip
