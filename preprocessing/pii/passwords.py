@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from preprocessing.pii.pattern import Match, Part, Pattern
-from preprocessing.pii.secret_values import RANDOM, WORD, is_chosen, is_random, is_slug, rank_of
+from preprocessing.pii.secret_values import WORD, is_chosen, is_key_alone, is_random, rank_of
 from preprocessing.pii.table_columns import title_of_column
 
 REACH = 96
@@ -39,7 +39,7 @@ _PLACES = {
     "pair": r"[\"'`*)]{0,3} ?[:=]? ?[A-Za-z0-9_.@-]{2,40} ?/ ?",
 }
 _PLACE = "|".join(f"(?P<{name}>{place})" for name, place in _PLACES.items())
-_FAR = rf"[^\n|]{{1,48}}?(?:{_ASSIGNED}|{_TOLD} ){_OPEN}"
+_FAR = rf"[^\n|<>]{{1,48}}?(?:{_ASSIGNED}|{_TOLD} ){_OPEN}"
 _BEFORE_PASSWORD = (re.compile(rf"{_PASS}(?:{_PLACE})\Z"), re.compile(rf"{_PASS}(?P<far>{_FAR})\Z"))
 _BEFORE_KEY = (re.compile(rf"{_KEY}(?:{_PLACE})\Z"), re.compile(rf"{_KEY}(?P<far>{_FAR})\Z"))
 _BEFORE_LOGIN = re.compile(rf"{_LOGIN}(?P<gap> ?/ ?)`?\Z")
@@ -53,7 +53,7 @@ _COPULA = re.compile(
     "입니다|이에요|예요|이고|이며|인데|였|이었|임(?![가-힣])|(?:으?로|에서|을|를)(?![가-힣])|\\Z|[.,]?(?:\n|\\Z| )"
 )
 _ENDS = re.compile(r"[\"'`*)\]」』”’ ]*(?:\Z|\n|[,;|])")
-_NO_VALUE_BEHIND = re.compile(" ?(?:처럼|같은|[과와] 같)")
+_NO_VALUE_BEHIND = re.compile(r"\.\.|…| ?(?:처럼|같은|[과와] 같)")
 _ON_ITS_LINE = re.compile(
     r"(?:(?:\A|\n)[^0-9A-Za-z가-힣\n]*(?:export |[A-Z0-9_]+_|[a-z.]+\.)?|[/,] ?)(?:[가-힣]{2,4} ?)?\Z"
 )
@@ -118,12 +118,10 @@ def _is_word_for(match: Match, front: str, place: str | None, value: str) -> boo
 def _is_key(match: Match, before: str, value: str) -> bool:
     if len(value) < 10 or not is_random(value):
         return False
-    named = _named(_BEFORE_KEY, before) or _named(_BEFORE_PASSWORD, before)
-    if named is None:
+    named = _named(_BEFORE_KEY, before) or _BEFORE_PASSWORD[0].search(before)
+    if named is None or (named.lastgroup != "assigned" and not is_key_alone(value)):
         return False
-    if named.lastgroup != "assigned":
-        return rank_of(value) == RANDOM and not is_slug(value)
-    if match["quote"] or len(value) >= LONG_KEY:
+    if match["quote"] or len(value) >= LONG_KEY or named.lastgroup != "assigned":
         return True
     mixed = re.search("[a-z]", value) and re.search("[A-Z]", value) and len(re.findall("[0-9]", value)) > 1
     return bool(
@@ -138,7 +136,10 @@ def _is_of_login(match: Match, before: str, value: str) -> bool:
     if named is None:
         return False
     ends = match.string[match.end() :].strip(" *`)") == ""
-    return bool(_SIGN_BEHIND_BLANK.search(value)) or (" " in named["gap"] and ends and value.isalnum())
+    return bool(
+        _SIGN_BEHIND_BLANK.search(value)
+        or (" " in named["gap"] and ends and value.isalnum() and re.search("[0-9].*[0-9]", value))
+    )
 
 
 _COMMAND = re.compile(
@@ -153,10 +154,13 @@ def _check_command(match: Match) -> Part | None:
     return match.span("part") if is_chosen(match["part"]) else None
 
 
-_WORDS = r"비밀번호|비번|암호|패스워드|(?i:passw|passphrase|passcode|(?:user|key|store|pg|[^a-z\n])pass|pwd?)|[Pp]w|[Tt]oken|TOKEN|[Ss]ecret|SECRET|[Kk]ey|KEY|[가-힣] ?키|시크릿|토큰|계정|로그인|(?i:login|account|credential)|(?i:root|admin|administrator|postgres)`? ?/"
+_WORDS = (
+    "비밀번호|비번|암호|패스워드|시크릿|토큰|(?:인증|서비스|접근|액세스|비밀|보안|개인|API) ?키|계정|로그인"
+    "|(?i:pass(?:[^a-z\n]|w|phrase|code)|pwd?[^a-z\n]|token|secret|key|login|account|credential|(?:root|admin|administrator|postgres)`? ?/)"
+)
 _VALUE_HINT = r"(?:[A-Za-z!@#$%^*_-][0-9]|[0-9][A-Za-z!@#$%^*_-])"
 PATTERNS = (
-    Pattern("secret", rf"(?:{_WORDS})[^\n]{{1,64}}{_VALUE_HINT}", _VALUE, _check_value, as_is=True),
+    Pattern("secret", rf"(?:{_WORDS})[^\n]{{0,56}}{_VALUE_HINT}", _VALUE, _check_value, as_is=True),
     Pattern("secret", r"[\t|] *`?[A-Za-z0-9!@#$%^&*~_+?.-]{6,64}`? *[\t|]", _VALUE, _check_value, "비밀번호|비번|암호|패스워드|(?i:passw|pwd?)", as_is=True),
     Pattern("secret", r"mysql[^\n]{0,90} -p[^ \n]|sshpass -p|redis-cli[^\n]{0,90} -a |requirepass |masterauth |curl[^\n]{0,90} -u|zip[^\n]{0,90} -P|openssl[^\n]{0,90} -k |login [^ \n]{1,64} password |docker login |net user |/user:| pass:|sqlplus |sqlldr |(?i:identified by) |(?:mysqli|_connect|getConnection|PDO) ?\(|\| *(?:sudo )?(?:ch|ht)?passwd|(?:exp|imp)(?:dp)? [\"']?[a-z]+/", _COMMAND, _check_command, as_is=True),
 )  # fmt: skip

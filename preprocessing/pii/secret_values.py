@@ -37,8 +37,8 @@ _CODE = re.compile(
 )
 """A name of a file or an attribute, a version or a date, a measure."""
 
-NONE, WORD, CHOSEN, RANDOM = range(4)
-"""Ranks: no credential, a word with a number, a password that somebody chose, random characters."""
+NONE, WORD, CHOSEN = range(3)
+"""Ranks: no credential, a word with a number, a password that somebody chose."""
 
 
 def bits_per_character(text: str) -> float:
@@ -70,15 +70,20 @@ def is_slug(value: str) -> bool:
     return _SLUG.fullmatch(value) is not None
 
 
+def is_key_alone(value: str) -> bool:
+    """True for a random value of small letters, capital letters and digits, or of many hexadecimal digits, which no name in code has."""
+    words = _WORDS.findall(value)
+    cases = re.search("[a-z]", value) and re.search("[A-Z]", value) and len(value) > 15
+    return bool(_HEX.fullmatch(value) or (cases and len(value) <= 2.8 * len(words)))
+
+
 def rank_of(value: str) -> int:
     """The rank of a value that may be a password."""
     if not is_chosen(value) or any(
         none.fullmatch(value) for none in (_ALGORITHM, _LOGIN_OR_HASH, _CODE, _PATH)
     ):
         return NONE
-    if _is_mixed(value):
-        return RANDOM if len(value) >= 16 and is_random(value) and not is_slug(value) else CHOSEN
-    return WORD
+    return CHOSEN if _is_mixed(value) else WORD
 
 
 def _is_mixed(value: str) -> bool:
