@@ -20,12 +20,13 @@ _SLUG = re.compile(
 _PUBLIC_ADDRESS = re.compile("0[xX][0-9A-Fa-f]{40}")
 """Of an account or a contract on a blockchain; a private key has 64 digits."""
 _SETTING = re.compile(r"[A-Za-z_]+=[^=].*|[^@]+@[a-z0-9-]+(?:\.[a-z]+)+")
+_VARIABLE = re.compile(r"\$[A-Za-z_]+(?:[^A-Za-z0-9_].*)?")
 _HEX = re.compile(
     "[0-9A-Fa-f]{32,}"
 )  # its characters have at most 4 bits, so a random key may stay below RANDOM_BITS
 TOKEN_BITS, RANDOM_BITS = 3.0, 3.5
 _ALGORITHM = re.compile(
-    "(?i:(?:aes|sha|md[245]|rsa|des|bcrypt|argon|scrypt|pbkdf|hmac|base|utf|wpa|oauth|saml|ldap|tls|x509|pkcs|ed25519|http|ipv|log4j|win|arm|amd|oracle|mysql|python|java|rfc)[0-9a-z_.-]*)"
+    "(?i:(?:(?:aes|sha|md|rsa|des|bcrypt|argon|scrypt|pbkdf|hmac|base|utf|wpa|oauth|saml|ldap|tls|x509|pkcs|ed|http|ipv|log4j|win|arm|amd|oracle|mysql|python|java|rfc)[-_./]?)+(?:[0-9].*)?)"
 )
 _LOGIN_OR_HASH = re.compile(
     r"[^@]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}|[0-9A-Fa-f]{32,}|[^@]*(?:\$\(|\$\{|#\{).*|[^@]+@(?:localhost|%|(?:[0-9]+\.){3}[0-9]+)"
@@ -52,7 +53,11 @@ def has_letter_and_digit(value: str) -> bool:
 
 def is_chosen(value: str) -> bool:
     """True for a value with a letter and a digit that is no placeholder."""
-    return has_letter_and_digit(value) and not PLACEHOLDER.search(value.replace("$", ""))
+    return (
+        has_letter_and_digit(value)
+        and not PLACEHOLDER.search(value.replace("$", ""))
+        and not _VARIABLE.fullmatch(value)
+    )
 
 
 def is_random(value: str) -> bool:
@@ -74,7 +79,8 @@ def is_key_alone(value: str) -> bool:
     """True for a random value of small letters, capital letters and digits, or of many hexadecimal digits, which no name in code has."""
     words = _WORDS.findall(value)
     cases = re.search("[a-z]", value) and re.search("[A-Z]", value) and len(value) > 15
-    return bool(_HEX.fullmatch(value) or (cases and len(value) <= 2.8 * len(words)))
+    mixed = cases or (len(value) > 15 and value.isalnum() and value.isupper())
+    return bool(_HEX.fullmatch(value) or (mixed and len(value) <= 2.8 * len(words)))
 
 
 def rank_of(value: str) -> int:
