@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from preprocessing.pii.pattern import Match, Part, Pattern
-from preprocessing.pii.secret_values import WORD, is_chosen, is_key_alone, is_random, rank_of
+from preprocessing.pii.secret_values import WORD, is_chosen, is_key_alone, is_random, is_told_apart, rank_of
 from preprocessing.pii.table_columns import title_of_column
 
 REACH = 96
@@ -18,39 +18,39 @@ LONG_KEY = 32
 """Characters from which a key without quotes counts wherever it is assigned."""
 
 _PASS = (
-    r"(?<![Nn][Oo])(?:비밀번호|비번(?!방)|암호(?![화학문])|패스워드|(?i:pass(?:word|wd|phrase|code)|psk)|(?:(?<![A-Za-z])|(?<=_))(?<![$])(?i:pwd?|(?P<short>pass))"
+    r"(?<![Nn][Oo])(?:비밀번호|비번(?!방)|암호(?![화학문])|패스워드|(?i:pass(?:word|wd|phrase|code)|psk)|(?:(?<![A-Za-z])|(?<=_))(?<![$])(?i:pwd?|(?P<short>(?<!_)pass)|(?<=_)pass)"
     r"|(?<=[a-z])P(?:wd?|ass)|(?i:(?:store|key|pg)pass))(?:[_-]?(?:[0-9]{1,2}|value|text))?(?![A-Za-z0-9_])"
 )
 _KEY = (
     r"(?:(?<![Nn][Oo])(?<![Pp]ublic[Kk]ey)(?<![Pp]ublic[_-])(?i:secret|token|(?:api|access|secret|private|service|account|auth|app|encryption|signing|jwt|rest)[_. -]?key|(?<![A-Za-z])auth|(?<=[?&])sig)"
     r"|(?:인증|서비스|접근|액세스|비밀|시크릿|보안|개인|[Aa][Pp][Ii]) ?키|시크릿|토큰)(?![A-Za-z0-9_])"
 )
-_LOGIN = r"(?:(?<![A-Za-z0-9_./-])(?i:root|admin|administrator|postgres)`?|(?<![가-힣])(?:[가-힣]{2,8} ?)?(?:(?:계정|로그인)(?: ?정보)?|(?i:(?<![A-Za-z])(?:login|account|credentials?|creds)))[ :=*`(\[]{1,6}[A-Za-z0-9_.@가-힣-]{2,40}`?)"
+_LOGIN = r"(?:(?<![A-Za-z0-9_./-])(?i:root|admin|administrator|postgres)`?|(?<![가-힣])(?:[가-힣]{2,8} ?)?(?:(?:계정|로그인|접속)(?: ?정보)?|(?i:(?<![A-Za-z])(?:login|account|credentials?|creds|auth)(?: are| is)?))[ :=*`(\[]{1,6}[A-Za-z0-9_.@가-힣-]{2,40}`?)"
 _NOTE = r"(?: ?\([^()\n]{1,16}\))?"
-_OPEN = r"[ \t]*[\"'`*(\[「『“‘]{0,3}"
-_ASSIGNED = rf"{_NOTE}[\"'`*\])]{{0,3}}[ \t]*(?:[:=→](?![:=])|=>|->|:=|(?<=[\"'] )value=|(?<= )-(?= ))"
+_OPEN = r"[ \t]*[\\\"'`*(\[「『“‘]{0,3}"
+_ASSIGNED = rf"{_NOTE}[\\\"'`*\])】」]{{0,3}}[ \t]*(?:::?(?!=)|(?<![!=<>])=(?!=)|[→▶►⇒]|[=-]>|:=|\.{{3,}}|(?<=[\"'] )value=|(?<= )-(?= ))"
 _TOLD = r"[\"'`*)]{0,3}(?:(?:은|는|이|가)요?|을|를| is| was| to)"
 _PLACES = {
     "assigned": rf"{_ASSIGNED}{_OPEN}",
     "tag": r"[\"']?(?:</\w+>[ \t]*<\w+[^<>\n]{0,40})?>",
     "told": rf"{_NOTE}{_TOLD}(?: |(?=[\"'`「『“‘])){_OPEN}",
-    "loose": rf"{_NOTE}(?:[ \t]|[\[(「|]){_OPEN}[| ]*",
+    "loose": rf"{_NOTE}[\])】」>]?(?:[ \t]|[\[(「|]){_OPEN}[| ]*",
     "next": r"[\"'],[ \t]*",
     "pair": r"[\"'`*)]{0,3} ?[:=]? ?[A-Za-z0-9_.@-]{2,40}(?: ?/ ?|:)",
 }
 _PLACE = "|".join(f"(?P<{name}>{place})" for name, place in _PLACES.items())
-_FAR = rf"[^\n|<>]{{1,48}}?(?:{_ASSIGNED}|{_TOLD} ){_OPEN}"
+_FAR = rf"(?:[^\n|<>&;.]|\.(?! )){{1,40}}?(?:{_ASSIGNED}|{_TOLD} ){_OPEN}"
 _BEFORE_PASSWORD = (
     re.compile(rf"{_PASS}(?:{_PLACE})\Z"),
-    re.compile(rf"{_PASS}(?:(?P<far>{_FAR})|(?P<near>[^\n|<>]{{1,24}}[ (]{_OPEN}))\Z"),
+    re.compile(rf"{_PASS}(?:(?P<far>{_FAR})|(?P<near>(?:[^\n|<>&;.]|\.(?! )){{1,24}}[ (]{_OPEN}))\Z"),
 )
 _BEFORE_KEY = (re.compile(rf"{_KEY}(?:{_PLACE})\Z"), re.compile(rf"{_KEY}(?P<far>{_FAR})\Z"))
 _BEFORE_LOGIN = re.compile(rf"{_LOGIN}(?P<gap> ?/ ?|:)`?\Z")
 _BODY = r"A-Za-z0-9!@#$%^*~_+\-"
 _VALUE = re.compile(
-    rf"(?<![{_BODY}.?&])(?:(?P<quote>[\"'`])(?![\w.-]+=[^=\"'])(?P<quoted>[A-Za-z0-9!@#$%^&*~+_.-][^\"'`\s<>]{{5,127}})(?P=quote)"
+    rf"(?<![{_BODY}.?&])(?:(?P<quote>[\"'`])(?![\w.-]+=[^=\"'])(?P<quoted>[A-Za-z0-9!@#$%^&*~+_.-][^\"'`\s<>\\]{{5,127}})\\?(?P=quote)"
     r"|(?=[^0-9\s]{0,63}[0-9])(?:(?P<key>[A-Za-z0-9/+_-]{20,128}(?:=|(?:%[0-9A-F]{2}[A-Za-z0-9/+_-]*)+)?={0,2})(?![A-Za-z0-9!@#$^*~/+_=(.%-])"
-    rf"|(?P<plain>[A-Za-z0-9!@#](?:[{_BODY}]|[.?&](?=[{_BODY}])(?![A-Za-z_]+=)){{5,63}}(?:={{1,2}}(?![A-Za-z0-9=]))?)(?![{_BODY}/\\{{\[:=]|\((?![가-힣])|[.?][A-Za-z0-9]|&(?![A-Za-z_]+=)[A-Za-z0-9])(?!<(?!/)|[\"'`][A-Za-z0-9])))"
+    rf"|(?P<plain>[A-Za-z0-9!@#](?:[{_BODY}]|[.?&](?=[{_BODY}])(?![A-Za-z_]+=)){{5,63}}(?:={{1,2}}(?![A-Za-z0-9=]))?)(?![{_BODY}/{{\[:=]|\\(?!\")|\((?![가-힣])|[.?][A-Za-z0-9]|&(?![A-Za-z_]+=)[A-Za-z0-9])(?!<(?!/)|[\"'`][A-Za-z0-9])))"
 )
 _COPULA = re.compile(
     "입니다|이에요|예요|이고|이며|인데|였|이었|임(?![가-힣])|(?:으?로|에서|을|를)(?![가-힣])|\\Z|[.,]?(?:\n|\\Z| )"
@@ -64,7 +64,6 @@ _SETTING = re.compile(r"(?:\A|\n)[ \t-]*(?:export )?[A-Za-z0-9_.-]*\Z")
 _OPTION = re.compile(r"(?:\A|[\s\"'])--?[a-z-]*\Z")
 _ISSUE = re.compile("[A-Za-z]*#[0-9]+")
 _SIGN_OF_NEAR = re.compile("[!#$^]")
-_SIGN_BEHIND_BLANK = re.compile("[!#$%^*]")
 _VALUE_LINE = re.compile(r"[ \t-]*[\"']?(?i:value)[\"']?[ \t]*[:=][ \t]*[\"']?")
 _NAME_LINE = re.compile(r"(?i:name|key)[\"']?[ \t]*[:=][ \t]*[\"']?(?P<name>[A-Za-z0-9_.-]+)[\"']?,?[ \t]*\Z")
 """The two lines of a variable of an environment: its name, and its value."""
@@ -108,9 +107,13 @@ def _is_password(match: Match, before: str, value: str, rank: int) -> bool:
     if named["short"] and place not in ("assigned", "tag"):
         return False
     if place == "near":
-        return bool(_SIGN_OF_NEAR.search(value)) and not _ISSUE.fullmatch(value)
+        return bool(
+            match["quote"]
+            or is_key_alone(value, 8)
+            or (_SIGN_OF_NEAR.search(value) and not _ISSUE.fullmatch(value))
+        )
     if place == "loose" and not match["quote"] and not _OPTION.search(before[: named.start()]):
-        return bool(_SIGN_BEHIND_BLANK.search(value)) or not named[0][0].islower()
+        return is_told_apart(value) or not named[0][0].islower()
     return True
 
 
@@ -126,8 +129,9 @@ def _is_word_for(match: Match, front: str, place: str | None, value: str) -> boo
         return bool(_OPTION.search(front))
     if place == "told":
         return len(value) > 7 and bool(_COPULA.match(match.string, match.end()))
-    alone = bool(_ENDS.match(match.string, match.end()) and _ON_ITS_LINE.search(front))
-    return place == "tag" or (alone and place in ("assigned", "pair"))
+    alone = _ENDS.match(match.string, match.end()) and _ON_ITS_LINE.search(front)
+    tight = match.string[match.start() - 1] == "=" and not match.string.startswith("&", match.end())
+    return place == "tag" or (place in ("assigned", "pair") and bool(alone or tight))
 
 
 def _is_key(match: Match, before: str, value: str) -> bool:
@@ -152,15 +156,15 @@ def _is_of_login(match: Match, before: str, value: str) -> bool:
         return False
     ends = match.string[match.end() :].strip(" *`)") == ""
     return bool(
-        _SIGN_BEHIND_BLANK.search(value)
+        is_told_apart(value)
         or (" " in named["gap"] and ends and value.isalnum() and re.search("[0-9].*[0-9]", value))
     )
 
 
 _COMMAND = re.compile(
     r"(?<![A-Za-z])(?:mysql(?:dump|admin)?(?: [^\n]{0,80})? -p|sshpass -p ?|redis-cli(?: [^\n]{0,80})? -a |ldap[a-z]+(?: [^\n]{0,80})? -w |smbclient(?: [^\n]{0,80})? -U ?[\"']?[^\s%]{1,40}%|mongo[a-z]*(?: [^\n]{0,80})? -p |(?:sqlcmd|bcp)(?: [^\n]{0,80})? -P ?|(?:7za?|(?:un)?rar)(?: [^\n]{0,80})? -h?p|(?:un)?zip(?: [^\n]{0,80})? -P ?|openssl(?: [^\n]{0,80})? -k |-pass(?:in|out)? pass:"
-    r"|login \S{1,64} password |docker login(?: [^\n]{0,80})? -p |net user \S{1,40} |/user:\S{1,40} |curl(?: [^\n]{0,80})? -u ?[\"']?[^\s\"':]{1,64}:|(?:sqlplus|sqlldr|expd?p?|impd?p?)(?: -[A-Za-z]+)* [\"']?[A-Za-z0-9_]{1,30}/|(?:HTTPBasicAuth|(?<![A-Za-z])auth ?= ?)\((?:[^,()\n]{1,60},) ?|(?:mysqli?_connect|mysqli|getConnection|PDO) ?\((?:[^,()\n]{1,120},){2} ?"
-    r"|(?i:identified by) +|(?:requirepass|masterauth) |echo +(?=[^|\n]{6,99}\| *(?:sudo +)?(?:passwd|chpasswd|htpasswd|cryptsetup))[\"']?(?:[a-z_][a-z0-9_-]*:)?)"
+    r"|login \S{1,64} password |docker login(?: [^\n]{0,80})? -p |htpasswd -[a-zA-Z]*b[a-zA-Z]* \S{1,60} \S{1,40} |chpasswd <<< ?[\"']?[a-z0-9_.-]{1,32}:|WIFI:[^\n]{0,60};P:|net user \S{1,40} |/user:\S{1,40} |(?:curl|https?)(?: [^\n]{0,80})? -[ua] ?[\"']?[^\s\"':]{1,64}:|(?:sqlplus|sqlldr|expd?p?|impd?p?)(?: -[A-Za-z]+)* [\"']?[A-Za-z0-9_]{1,30}/|(?:HTTPBasicAuth|(?<![A-Za-z])auth ?= ?|login ?)\((?:[^,()\n]{1,60},) ?|(?:mysqli?_connect|mysqli|getConnection|PDO) ?\((?:[^,()\n]{1,120},){2} ?"
+    r"|(?i:identified by) +|(?:requirepass|masterauth) |echo +(?=[^|\n]{6,99}\| *(?:sudo +)?(?:passwd|chpasswd|htpasswd|cryptsetup|docker +login|-S|kinit))[\"']?(?:[a-z_][a-z0-9_-]*:)?)"
     r"(?P<quote>[\"']?)(?P<part>[A-Za-z0-9!@#][^\s\"'`<>@]{4,62}[^\s\"'`<>;,)@]|(?![^\s@]*@[^\s@]*[:/.])[A-Za-z0-9!@#][^\s\"'`<>]{4,62}[^\s\"'`<>;,)])(?=[\s\"';,)@]|\Z)"
 )
 
@@ -175,7 +179,7 @@ _WORDS = (
 )
 _VALUE_HINT = r"(?:[A-Za-z!@#$%^*_-][0-9]|[0-9][A-Za-z!@#$%^*_-])"
 PATTERNS = (
-    Pattern("secret", rf"(?:{_WORDS})[^\n]{{0,56}}{_VALUE_HINT}", _VALUE, _check_value, as_is=True),
+    Pattern("secret", rf"(?:{_WORDS})[^\n]{{0,40}}{_VALUE_HINT}", _VALUE, _check_value, as_is=True),
     Pattern("secret", r"(?i:value)[\"']?[ :=>]{1,3}[\"']?[A-Za-z0-9!@#]|[\t|] *`?[A-Za-z0-9!@#$%^&*~_+?.-]{6,64}`? *[\t|]", _VALUE, _check_value, "비밀번호|비번|암호|패스워드|(?i:passw|pwd?)", as_is=True),
-    Pattern("secret", r"mysql[^\n]{0,90} -p[^ \n]|sshpass -p|redis-cli[^\n]{0,90} -a |ldap[a-z]+ [^\n]{0,90}-w |smbclient |mongo[a-z]* [^\n]{0,90}-p |(?:sqlcmd|bcp) [^\n]{0,90}-P|(?:7za?|rar) [^\n]{0,90}-h?p|BasicAuth\(|auth ?= ?\(|requirepass |masterauth |curl[^\n]{0,90} -u|zip[^\n]{0,90} -P|openssl[^\n]{0,90} -k |login [^ \n]{1,64} password |docker login |net user |/user:| pass:|sqlplus |sqlldr |(?i:identified by) |(?:mysqli|_connect|getConnection|PDO) ?\(|\| *(?:sudo )?(?:ch|ht)?passwd|(?:exp|imp)(?:dp)? [\"']?[a-z]+/", _COMMAND, _check_command, as_is=True),
+    Pattern("secret", r"mysql[^\n]{0,90} -p[^ \n]|sshpass -p|redis-cli[^\n]{0,90} -a |ldap[a-z]+ [^\n]{0,90}-w |smbclient |mongo[a-z]* [^\n]{0,90}-p |(?:sqlcmd|bcp) [^\n]{0,90}-P|(?:7za?|rar) [^\n]{0,90}-h?p|BasicAuth\(|auth ?= ?\(|\.login ?\(|htpasswd -|chpasswd <<<|WIFI:|https? -a |requirepass |masterauth |curl[^\n]{0,90} -u|zip[^\n]{0,90} -P|openssl[^\n]{0,90} -k |login [^ \n]{1,64} password |docker login |net user |/user:| pass:|sqlplus |sqlldr |(?i:identified by) |(?:mysqli|_connect|getConnection|PDO) ?\(|\| *(?:sudo )?(?:(?:ch|ht)?passwd|-S|docker login|kinit|cryptsetup)|(?:exp|imp)(?:dp)? [\"']?[a-z]+/", _COMMAND, _check_command, as_is=True),
 )  # fmt: skip

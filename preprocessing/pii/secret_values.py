@@ -14,6 +14,7 @@ PLACEHOLDER = re.compile(
     r"(?i:example|your|change|insecure|dummy|placeholder|password|passwd|sample|foobar|secret|token|x{4})|\*{3}|\.{3}|\$|\{|%[(s]"
 )
 _PATH = re.compile(r"(?:/[a-z0-9_-]+){2,}")
+_PATH_OR_URL = re.compile(r"[\w.-]*(?:/[\w.-]*)+|.*://.*")
 _SLUG = re.compile(
     r"[a-z]+(?:[-_](?:[a-z]+|[A-Z][a-z]+|[A-Z]{1,5}|[a-z]{0,12}[0-9]{1,4}[a-z]{0,4})){3,}[-_]?"
 )
@@ -34,7 +35,7 @@ _LOGIN_OR_HASH = re.compile(
 _SIGN = re.compile("[!@#$%^&*~+?]")
 _WORDS = re.compile("[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _CODE = re.compile(
-    r"[A-Za-z_]+(?:[.-][A-Za-z_0-9]+)*\.[A-Za-z][A-Za-z0-9]*|v?[0-9]+(?:[._-][0-9]+)+.*|[0-9]{1,4}[A-Za-z]{1,2}(?:-.*)?"
+    r"~?[A-Za-z_][A-Za-z_0-9]*(?:[.-][A-Za-z_0-9]+)*\.[A-Za-z][A-Za-z0-9]*|v?[0-9]+(?:[._-][0-9]+)+.*|[0-9]{1,4}[A-Za-z]{1,2}(?:-.*)?"
 )
 """A name of a file or an attribute, a version or a date, a measure."""
 
@@ -75,18 +76,22 @@ def is_slug(value: str) -> bool:
     return _SLUG.fullmatch(value) is not None
 
 
-def is_key_alone(value: str) -> bool:
+def is_key_alone(value: str, shortest: int = 16) -> bool:
     """True for a random value of small letters, capital letters and digits, or of many hexadecimal digits, which no name in code has."""
-    words = _WORDS.findall(value)
-    cases = re.search("[a-z]", value) and re.search("[A-Z]", value) and len(value) > 15
+    cases = re.search("[a-z]", value) and re.search("[A-Z]", value) and len(value) >= shortest
     mixed = cases or (len(value) > 15 and value.isalnum() and value.isupper())
-    return bool(_HEX.fullmatch(value) or (mixed and len(value) <= 2.8 * len(words)))
+    return bool(_HEX.fullmatch(value) or (mixed and len(value) <= 2.8 * len(_WORDS.findall(value))))
+
+
+def is_told_apart(value: str) -> bool:
+    """True for a value that needs no colon before it; "password user@host1" has a host."""
+    return re.search("[!#$%^*]", value) is not None or is_key_alone(value, 8)
 
 
 def rank_of(value: str) -> int:
     """The rank of a value that may be a password."""
     if not is_chosen(value) or any(
-        none.fullmatch(value) for none in (_ALGORITHM, _LOGIN_OR_HASH, _CODE, _PATH)
+        none.fullmatch(value) for none in (_ALGORITHM, _LOGIN_OR_HASH, _CODE, _PATH_OR_URL)
     ):
         return NONE
     return CHOSEN if _is_mixed(value) else WORD
