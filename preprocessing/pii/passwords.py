@@ -39,7 +39,7 @@ _PLACES = {
     "pair": r"[\"'`*)]{0,3} ?[:=]? ?[A-Za-z0-9_.@-]{2,40}(?: ?/ ?|:)",
 }
 _PLACE = "|".join(f"(?P<{name}>{place})" for name, place in _PLACES.items())
-_FAR = rf"(?:[^\n|<>&;.]|\.(?! )){{1,40}}?(?:{_ASSIGNED}|{_TOLD} ){_OPEN}"
+_FAR = rf"(?:[^\n|<>&;.]|\.(?! )){{1,40}}?(?:{_ASSIGNED}(?=[\s\"'`])|{_TOLD} ){_OPEN}"
 _BEFORE_PASSWORD = (
     re.compile(rf"{_PASS}(?:{_PLACE})\Z"),
     re.compile(rf"{_PASS}(?:(?P<far>{_FAR})|(?P<near>(?:[^\n|<>&;.]|\.(?! )){{1,24}}[ (]{_OPEN}))\Z"),
@@ -53,7 +53,7 @@ _VALUE = re.compile(
     rf"|(?P<plain>[A-Za-z0-9!@#](?:[{_BODY}]|[.?&](?=[{_BODY}])(?![A-Za-z_]+=)){{5,63}}(?:={{1,2}}(?![A-Za-z0-9=]))?)(?![{_BODY}/{{\[:=]|\\(?!\")|\((?![가-힣])|[.?][A-Za-z0-9]|&(?![A-Za-z_]+=)[A-Za-z0-9])(?!<(?!/)|[\"'`][A-Za-z0-9])))"
 )
 _COPULA = re.compile(
-    "입니다|이에요|예요|이고|이며|인데|였|이었|임(?![가-힣])|(?:으?로|에서|을|를)(?![가-힣])|\\Z|[.,]?(?:\n|\\Z| )"
+    " ?(?:입니다|이에요|예요|이고|이며|인데|였|이었|임(?![가-힣])|(?:으?로|에서|을|를)(?![가-힣]))"
 )
 _ENDS = re.compile(r"[\"'`*)\]」』”’ ]*(?:\Z|\n|[,;|])")
 _NO_VALUE_BEHIND = re.compile(r"\.\.|…| ?(?:처럼|같은|[과와] 같)")
@@ -103,7 +103,7 @@ def _is_password(match: Match, before: str, value: str, rank: int) -> bool:
         return bool(_TITLE.fullmatch(title_of_column(match)))
     place = named.lastgroup
     if rank == WORD:
-        return not named["short"] and _is_word_for(match, before[: named.start()], place, value)
+        return _is_word_for(match, before[: named.start()], place, value)
     if named["short"] and place not in ("assigned", "tag"):
         return False
     if place == "near":
@@ -118,20 +118,26 @@ def _is_password(match: Match, before: str, value: str, rank: int) -> bool:
 
 
 def _is_word_for(match: Match, front: str, place: str | None, value: str) -> bool:
-    """True for a word with a number that the place leaves no other meaning: all of a line, in quotes, or in a sentence that ends with it."""
+    """True for a word with a number that ends a line, an item, a quotation or a sentence: nothing else can be meant there."""
     if not _ALPHANUMERIC.fullmatch(value):
         return False
     if match["quote"]:
-        return place in ("assigned", "loose", "told") and len(value) > 7
-    if len(re.findall("[0-9]", value)) < 2:
+        return place in ("assigned", "loose", "told", "far") and len(value) > 7
+    before, behind = match.string[match.start() - 1], match.string[match.end() :]
+    if (
+        len(re.findall("[0-9]", value)) < 2
+        or place in ("next", "near")
+        or (place == "pair" and before == ":")
+    ):
         return False
-    if place == "loose":
-        return bool(_OPTION.search(front))
-    if place == "told":
-        return len(value) > 7 and bool(_COPULA.match(match.string, match.end()))
-    alone = _ENDS.match(match.string, match.end()) and _ON_ITS_LINE.search(front)
-    tight = match.string[match.start() - 1] == "=" and not match.string.startswith("&", match.end())
-    return place == "tag" or (place in ("assigned", "pair") and bool(alone or tight))
+    option = place == "loose" and _OPTION.search(front)
+    if place in ("told", "loose", "far") and not option:
+        ends = (
+            _COPULA.match(behind) or _ENDS.match(behind) or (place == "told" and re.match("[.,]? ", behind))
+        )
+        return len(value) > 7 and bool(ends)
+    tight = before == "=" and not behind.startswith("&")
+    return place == "tag" or bool(option or tight or _ENDS.match(behind))
 
 
 def _is_key(match: Match, before: str, value: str) -> bool:
