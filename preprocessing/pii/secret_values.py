@@ -23,7 +23,7 @@ _PUBLIC_ADDRESS = re.compile("0[xX][0-9A-Fa-f]{40}")
 _SETTING = re.compile(r"[A-Za-z_]+=[^=].*|[^@]+@[a-z0-9-]+(?:\.[a-z]+)+")
 _VARIABLE = re.compile(r"\$[A-Za-z_]+(?:[^A-Za-z0-9_].*)?")
 _HEX = re.compile(
-    "[0-9A-Fa-f]{32,}"
+    "[0-9A-Fa-f-]{32,}"
 )  # its characters have at most 4 bits, so a random key may stay below RANDOM_BITS
 TOKEN_BITS, RANDOM_BITS = 3.0, 3.5
 _ALGORITHM = re.compile(
@@ -39,6 +39,8 @@ _CODE = re.compile(
 )
 """A name of a file or an attribute, a version or a date, a measure."""
 
+LETTER_AT_DIGIT = re.compile("[A-Za-z!@#$%^*_.?&/+=~-][0-9]|[0-9][A-Za-z!@#$%^*_.?&/+=~-]")
+"""Every value has it; a pattern for ``matching.Matcher``, too."""
 NONE, WORD, CHOSEN = range(3)
 """Ranks: no credential, a word with a number, a password that somebody chose."""
 
@@ -67,7 +69,9 @@ def is_random(value: str) -> bool:
         return False
     if any(none.fullmatch(value) for none in (_PATH, _PUBLIC_ADDRESS, _SETTING)):
         return False
-    needed = TOKEN_BITS if _HEX.fullmatch(value) or len(value) < 12 else RANDOM_BITS
+    digits = sum(map(str.isdigit, value))
+    most = 0.88 * math.log2(len(value)) if 4 * digits >= len(value) else RANDOM_BITS
+    needed = TOKEN_BITS if _HEX.fullmatch(value) or len(value) < 12 else min(RANDOM_BITS, most)
     return bits_per_character(value) >= needed
 
 
@@ -80,12 +84,15 @@ def is_key_alone(value: str, shortest: int = 16) -> bool:
     """True for a random value of small letters, capital letters and digits, or of many hexadecimal digits, which no name in code has."""
     cases = re.search("[a-z]", value) and re.search("[A-Z]", value) and len(value) >= shortest
     mixed = cases or (len(value) > 15 and value.isalnum() and value.isupper())
-    return bool(_HEX.fullmatch(value) or (mixed and len(value) <= 2.8 * len(_WORDS.findall(value))))
+    return bool(
+        (_HEX.fullmatch(value) and value.isalnum())
+        or (mixed and len(value) <= 2.8 * len(_WORDS.findall(value)))
+    )
 
 
 def is_told_apart(value: str) -> bool:
     """True for a value that needs no colon before it; "password user@host1" has a host."""
-    return re.search("[!#$%^*]", value) is not None or is_key_alone(value, 8)
+    return re.search("[!#$%^*]|@[0-9]", value) is not None or is_key_alone(value, 8)
 
 
 def rank_of(value: str) -> int:
