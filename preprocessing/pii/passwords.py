@@ -142,9 +142,10 @@ _HINT = (
     rf"(?:{_WORDS})[^\n]{{0,40}}(?:{LETTER_AT_DIGIT.pattern})|(?:is|as) (?:the|your|my|a) [a-z ]{{0,10}}pass"
     r"|[0-9A-Za-z!@#$%^*][^A-Za-z0-9\n]{1,6}(?:비밀번호|비번|패스워드|계정|로 로그인|로 접속)"
 )
-_CELL_HINT = rf"(?i:value)[\"']?[ :=>]{{1,3}}[\"']?[A-Za-z0-9!@#]|[\t|,;] *`?[{_BODY}.?&]{{0,24}}(?:{LETTER_AT_DIGIT.pattern})"
+_CELL_HINT = rf"(?i:value)[\"']?[ :=>]{{1,3}}[\"']?[A-Za-z0-9!@#]|[\t|] *`?[{_BODY}]{{0,24}}(?:{LETTER_AT_DIGIT.pattern})"
+_CELL_NEEDS = "비밀번호|비번|암호|패스워드|(?i:pass(?:[^a-z]|w|phrase|code)|psk|pwd?[^a-z])|TOKEN|SECRET|_KEY"
 _ANY_HINT = re.compile(f"{_HINT}|{_CELL_HINT}")
 PATTERNS = (
     Pattern("secret", _HINT, _VALUE, _check_value, as_is=True),
-    Pattern("secret", _CELL_HINT, _VALUE, _check_value, _WORDS, as_is=True),
+    Pattern("secret", _CELL_HINT, _VALUE, _check_value, _CELL_NEEDS, as_is=True),
 )

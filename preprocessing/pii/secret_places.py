@@ -48,7 +48,7 @@ _PASSWORD_BEHIND = re.compile(
     r"|[\"'`*]{0,2} (?:is|as) (?:the|your|my|a)(?: [a-z]{3,9})? (?i:password|passphrase|passcode)(?![a-z])"
 )
 _VALUE_LINE = re.compile(r"[ \t-]*[\"']?(?i:value)[\"']?[ \t]*[:=][ \t]*[\"']?")
-_NAME_LINE = re.compile(r"(?i:name|key)[\"']?[ \t]*[:=][ \t]*[\"']?(?P<name>[A-Za-z0-9_.-]+)[\"']?,?[ \t]*\Z")
+_NAME_LINE = re.compile(r"(?i:name|key)[\"']?[ \t]*[:=][ \t]*[\"']?(?P<name>[A-Z0-9_]+)[\"']?,?[ \t]*\Z")
 """The two lines of a variable of an environment: its name, and its value."""
 
 
