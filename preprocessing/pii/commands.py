@@ -42,8 +42,9 @@ _BEFORE = (
 _READERS = r"\| *(?:sudo +)?(?:(?:ch|ht)?passwd|cryptsetup|docker +login|-S|kinit)"
 """Behind ``echo``: commands that read a password."""
 _VALUE = (
-    r"(?P<quote>[\"']?)(?P<part>(?=[^\s@]*[0-9])[A-Za-z0-9!#][^\s\"'`<>@]{3,62}(?=@)|(?![^\s@]*@[^\s@]*[:/.])[A-Za-z0-9!@#][^\s\"'`<>]{4,62}[^\s\"'`<>;,)])"
-    r"(?=[\s\"';,)@]|\Z)"
+    r"(?:(?P<quote>[\"'])(?P<quoted>[^\s\"'`<>]{5,64})(?P=quote)"
+    r"|[\"']?(?P<part>(?=[^\s@]*[0-9])[A-Za-z0-9!#][^\s\"'`<>@]{3,62}(?=@)|(?![^\s@]*@[^\s@]*[:/.])[A-Za-z0-9!@#][^\s\"'`<>]{4,62}[^\s\"'`<>;,)])"
+    r"(?=[\s\"';,)@]|\Z))"
 )
 _NAMED = "|".join(rf"{command} (?:[^\n]{{0,80}} )?{option}" for command, option in _OPTIONS.items())
 _COMMAND = re.compile(
@@ -52,7 +53,8 @@ _COMMAND = re.compile(
 
 
 def _check_command(match: Match) -> Part | None:
-    return match.span("part") if is_chosen(match["part"]) else None
+    group = "quoted" if match["quoted"] else "part"
+    return match.span(group) if is_chosen(match[group]) else None
 
 
 PATTERNS = (

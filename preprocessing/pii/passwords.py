@@ -38,11 +38,11 @@ _NOT_BEHIND = rf"(?![{_BODY}/{{\[:=]|\\(?!\")|\((?![가-힣])|[.?][A-Za-z0-9]|&(
 _VALUE = re.compile(
     rf"(?<![{_BODY}.?&])(?:{_QUOTED}|(?=[^0-9\s]{{0,63}}[0-9])(?:{_KEY}|{_PLAIN}{_NOT_BEHIND}))"
 )
-_NO_VALUE_BEHIND = re.compile(r"\.\.|…| ?(?:처럼|같은|[과와] 같)")
+_NO_VALUE_BEHIND = re.compile(r"\.\.|…| ?(?:처럼|같은|[과와] 같)|[\"'`]?으?로 ?(?:해시|해싱|암호화|인코딩)")
 _COPULA = re.compile(
     " ?(?:입니다|이에요|예요|이고|이며|인데|였|이었|임(?![가-힣])|(?:으?로|에서|을|를)(?![가-힣]))"
 )
-_ENDS = re.compile(r"[\"'`*)\]」』”’ ]*(?:\Z|\n|[,;|])")
+_ENDS = re.compile(r"[\"'`*)\]」』”’ ]*(?:\Z|\n|[,;|(]|</)")
 _LINE_BEFORE = re.compile(r"(?:\A|\n)[ \t-]*(?:export )?[A-Za-z0-9_.-]*\Z")
 _OPTION_BEFORE = re.compile(r"(?:\A|[\s\"'])--?[a-z-]*\Z")
 _ISSUE = re.compile("[A-Za-z]*#[0-9]+")
@@ -130,8 +130,8 @@ def _is_of_login(match: Match, before: str, value: str) -> bool:
     named = find_login(before)
     if named is None:
         return False
-    ends = " " in named["gap"] and match.string[match.end() :].strip(" *`)") == ""
-    return is_told_apart(value) or (ends and value.isalnum() and _has_two_digits(value))
+    ends = " " in named["gap"] and re.match(r"[ *`)]*(?:\Z|</)", match.string[match.end() :])
+    return is_told_apart(value) or bool(ends and value.isalnum() and _has_two_digits(value))
 
 
 _WORDS = (
