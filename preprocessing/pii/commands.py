@@ -31,13 +31,13 @@ _BEFORE = (
     r"(?:sqlplus|sqlldr|expdp|impdp)(?: -[A-Za-z]+)? [\"']?[A-Za-z0-9_]{1,30}/",
     r"login [^ \n]{1,64} password ",
     "chpasswd <<< ?[\"']?[a-z0-9_.-]{1,32}:",
-    r"net user [^ \n]{1,40} ",
+    r"net(?:\.exe)? user [^ \n]{1,40} ",
     r"/user:[^ \n]{1,40} ",
     "(?:requirepass|masterauth) ",
     "WIFI:[^\\n]{0,60};P:",
     "(?i:identified by) +",
     r"(?:(?:HTTP)?BasicAuth|auth ?= ?|login ?)\([^,()\n]{1,60}, ?",
-    r"(?:mysqli?_connect|mysqli|getConnection|PDO) ?\((?:[^,()\n]{1,120},){2} ?",
+    r"(?:mysqli?_connect|(?:py)?mysql\.connect|mysqli|getConnection|PDO) ?\((?:[^,()\n]{1,120},){2} ?",
 )
 _READERS = r"\| *(?:sudo +)?(?:(?:ch|ht)?passwd|cryptsetup|docker +login|-S|kinit)"
 """Behind ``echo``: commands that read a password."""

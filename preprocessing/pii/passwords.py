@@ -89,7 +89,7 @@ def _is_word_for(match: Match, front: str, place: str, value: str) -> bool:
     if place in ("next", "near") or not _PLAIN_WORD.fullmatch(value):
         return False
     if match["quote"]:
-        return place not in ("tag", "pair") and len(value) > 7
+        return place not in ("tag", "pair") and (len(value) > 7 or _has_two_digits(value))
     sign, behind = match.string[match.start() - 1], match.string[match.end() :]
     tight = sign == "=" and len(value) > 5 and not behind.startswith("&")
     if place == "tag" or tight:

@@ -12,7 +12,7 @@ REACH = 96
 """Characters before a value in which its word counts."""
 PASSWORD = (
     r"(?<![Nn][Oo])(?:비밀번호|비번(?!방)|암호(?![화학문])|패스워드|(?i:pass(?:word|wd|phrase|code)|psk)|(?:(?<![A-Za-z])|(?<=_))(?<![$])(?i:pwd?|(?P<short>(?<!_)pass)|(?<=_)pass)"
-    r"|(?<=[a-z])P(?:wd?|ass)|(?i:(?:store|key|pg)pass))(?:[_-]?(?:[0-9]{1,2}|value|text))?(?![A-Za-z0-9_])"
+    r"|(?<=[a-z])P(?:wd?|ass)|(?i:(?:store|key|pg)pass|(?<![A-Za-z])(?:db|user|client)(?:pass|pwd?)))(?:[_-]?(?:[0-9]{1,2}|value|text))?(?![A-Za-z0-9_])"
 )
 _KEY = (
     r"(?:(?<![Nn][Oo])(?<![Pp]ublic[Kk]ey)(?<![Pp]ublic[_-])(?i:secret|token|(?:api|access|secret|private|service|account|auth|app|encryption|signing|jwt|rest)[_. -]?key|(?<![A-Za-z])auth|(?<=[?&])sig)"
@@ -27,7 +27,8 @@ _OPEN = r"[ \t]*[\\\"'`*(\[「『“‘]{0,3}"
 _ASSIGNED = rf"{_NOTE}[\\\"'`*\])】」]{{0,3}}[ \t]*(?:::?(?!=)|(?<![!=<>])=(?!=)|[→▶►⇒]|[=-]>|:=|\.{{3,}}|(?<=[\"'] )value=|(?<= )-(?= ))"
 _TOLD = r"[\"'`*)]{0,3}(?:(?:은|는|이|가)요?|을|를| is| was| to)"
 _PLACES = {
-    "assigned": rf"{_ASSIGNED}{_OPEN}",
+    "assigned": rf"(?:[\"'],? *[\"']?(?i:value)[\"'])?{_ASSIGNED}(?: ?(?:await )?[\w:.]{{0,16}}(?:crypt|[Hh]ash|[Mm]ake|[Ee]ncode)[\w.]{{0,8}}\()?{_OPEN}",
+    "call": rf"\.(?:equals|isEqualTo|send_?[kK]eys|fill|type)\({_OPEN}",
     "tag": r"[\"']?(?:(?:</\w+)?>[ \t]*<\w+[^<>\n]{0,40})?>",
     "told": rf"{_NOTE}{_TOLD}(?: |(?=[\"'`「『“‘])){_OPEN}",
     "loose": rf"{_NOTE}[\])】」>]?(?:[ \t]|[\[(「|]){_OPEN}[| ]*",
@@ -35,9 +36,9 @@ _PLACES = {
     "pair": r"[\"'`*)]{0,3} ?[:=]? ?[A-Za-z0-9_.@-]{2,40}(?: ?/ ?|:)",
 }
 _PLACE = "|".join(f"(?P<{name}>{place})" for name, place in _PLACES.items())
-_CLAUSE = r"(?:[^\n|<>&;.]|\.(?! ))"
-_FAR = rf"(?P<far>{_CLAUSE}{{1,40}}?(?:{_ASSIGNED}(?=[\s\"'`])|{_TOLD} ){_OPEN})"
-_NEAR = rf"(?P<near>{_CLAUSE}{{1,24}}[ (]{_OPEN})"
+_CLAUSE = r"(?:[^\n|<>&;.\"'`]|\.(?! ))"
+_FAR = rf"(?P<far>[\"'`]?{_CLAUSE}{{1,40}}?(?:{_ASSIGNED}(?=[\s\"'`])|{_TOLD} ){_OPEN})"
+_NEAR = rf"(?P<near>[\"'`]?{_CLAUSE}{{1,24}}[ (]{_OPEN})"
 _BEFORE_PASSWORD = (re.compile(rf"{PASSWORD}(?:{_PLACE})\Z"), re.compile(rf"{PASSWORD}(?:{_FAR}|{_NEAR})\Z"))
 _BEFORE_KEY = (re.compile(rf"{_KEY}(?:{_PLACE})\Z"), re.compile(rf"{_KEY}{_FAR}\Z"))
 _BEFORE_LOGIN = re.compile(rf"{_LOGIN}(?P<gap> ?/ ?|:)`?\Z")
