@@ -130,7 +130,9 @@ def _is_of_login(match: Match, before: str, value: str) -> bool:
     named = find_login(before)
     if named is None:
         return False
-    ends = " " in named["gap"] and re.match(r"[ *`)]*(?:\Z|</)", match.string[match.end() :])
+    ends = (
+        match["quote"] or " " in named["gap"] and re.match(r"[ *`)]*(?:\Z|</)", match.string[match.end() :])
+    )
     return is_told_apart(value) or bool(ends and value.isalnum() and _has_two_digits(value))
 
 
@@ -140,7 +142,7 @@ _WORDS = (
 )
 _HINT = (
     rf"(?:{_WORDS})[^\n]{{0,40}}(?:{LETTER_AT_DIGIT.pattern})|(?:is|as) (?:the|your|my|a) [a-z ]{{0,10}}pass"
-    r"|[0-9A-Za-z!@#$%^*][^A-Za-z0-9\n]{1,6}(?:비밀번호|비번|패스워드|계정|로 로그인|로 접속)"
+    r"|@[A-Za-z0-9.-]{3,40}`? ?/ ?`?[A-Za-z0-9!@#]|[0-9A-Za-z!@#$%^*][^A-Za-z0-9\n]{1,6}(?:비밀번호|비번|패스워드|계정|로 로그인|로 접속)"
 )
 _CELL_HINT = rf"(?i:value)[\"']?[ :=>]{{1,3}}[\"']?[A-Za-z0-9!@#]|[\t|] *`?[{_BODY}]{{0,24}}(?:{LETTER_AT_DIGIT.pattern})"
 _CELL_NEEDS = "비밀번호|비번|암호|패스워드|(?i:pass(?:[^a-z]|w|phrase|code)|psk|pwd?[^a-z])|TOKEN|SECRET|_KEY"

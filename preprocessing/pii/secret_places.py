@@ -12,7 +12,7 @@ REACH = 96
 """Characters before a value in which its word counts."""
 PASSWORD = (
     r"(?<![Nn][Oo])(?:비밀번호|비번(?!방)|암호(?![화학문])|패스워드|(?i:pass(?:word|wd|phrase|code)|psk)|(?:(?<![A-Za-z])|(?<=_))(?<![$])(?i:pwd?|(?P<short>(?<!_)pass)|(?<=_)pass)"
-    r"|(?<=[a-z])P(?:wd?|ass)|(?i:(?:store|key|pg)pass|(?<![A-Za-z])(?:db|user|client)(?:pass|pwd?)))(?:[_-]?(?:[0-9]{1,2}|value|text))?(?![A-Za-z0-9_])"
+    r"|(?<=[a-z])P(?:wd?|ass)|(?i:(?:store|key|pg)pass|(?<![A-Za-z])(?:db|user|client)(?:pass|pwd?)))(?:[_-]?(?:[0-9]{1,2}|value|text)|s)?(?![A-Za-z0-9_])"
 )
 _KEY = (
     r"(?:(?<![Nn][Oo])(?<![Pp]ublic[Kk]ey)(?<![Pp]ublic[_-])(?i:secret|token|(?:api|access|secret|private|service|account|auth|app|encryption|signing|jwt|rest)[_. -]?key|(?<![A-Za-z])auth|(?<=[?&])sig)"
@@ -20,7 +20,7 @@ _KEY = (
 )
 _LOGIN = (
     r"(?:(?<![A-Za-z0-9_./-])(?i:root|admin|administrator|postgres)`?|(?<![가-힣])(?:[가-힣]{2,8} ?)?"
-    r"(?:(?:계정|로그인|접속)(?: ?정보)?|(?i:(?<![A-Za-z])(?:login|account|credentials?|creds|auth)(?: are| is)?))[ :=*`(\[]{1,6}[A-Za-z0-9_.@가-힣-]{2,40}`?)"
+    r"(?:(?:계정|로그인|접속)(?: ?정보)?|(?i:(?<![A-Za-z])(?:login|account|credentials?|creds|auth)(?: are| is)?))[ :=*`(\[]{1,6}[A-Za-z0-9_.@가-힣-]{2,40}`?|[A-Za-z0-9_-]@[A-Za-z0-9.-]{3,40}`?)"
 )
 _NOTE = r"(?: ?\([^()\n]{1,16}\))?"
 _OPEN = r"[ \t]*[\\\"'`*(\[「『“‘]{0,3}"

@@ -111,6 +111,12 @@ def test_the_address_of_a_contract_is_public_and_a_private_key_is_not(name):
         ("echo ", " | sudo passwd --stdin kim"),
         ("sqlplus hr/", "@ORCL"),
         ("machine git.company.kr login kim password ", ""),
+        ("All passwords: `", "`"),
+        ('this.password.equals("', '");'),
+        ("'password' => bcrypt('", "'),"),
+        ("process.env.ADMIN_PASSWORD ?? '", "'"),
+        ("CREATE USER 'kim'@'%' IDENTIFIED BY '", "'"),
+        ("      <li>admin / ", "</li>"),
     ],
 )
 def test_a_password_without_quotes(before, behind):
@@ -164,6 +170,9 @@ def test_letters_and_digits_are_a_password_where_nothing_else_can_be_meant(line)
         "암호를 보냅니다. 참고: `~POP3.quit`",
         "sqlplus scott/tiger@db:1521/orcl",
         "Secret → `oauth2-proxy`",
+        '{"pw": "", "role": "e2e-user1"}',
+        "비밀번호는 `bcryptjs2`로 해시 저장",
+        "TOKEN=7123456789:AAH1bGciOiJSUzI1...",
     ],
 )
 def test_what_is_no_password(line):
