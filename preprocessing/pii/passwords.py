@@ -7,10 +7,13 @@ value must look like a password. ``credentials`` owns forms that need no word, `
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from functools import lru_cache
 
 from preprocessing.pii.pattern import Match, Part, Pattern
 from preprocessing.pii.secret_places import (
     PASSWORD,
+    REACH,
     find_key_name,
     find_login,
     find_password_name,
@@ -25,8 +28,12 @@ from preprocessing.pii.secret_values import (
     is_told_apart,
     rank_of,
 )
-from preprocessing.pii.table_columns import title_of_column
+from preprocessing.pii.table_columns import MAX_TITLE_LINE, title_of_column
 
+BEHIND = 24
+"""Characters behind a value in which a word for it begins."""
+LONGEST_ROW = 4000
+"""Characters of a row of a table in which columns have titles."""
 LONG_KEY = 32
 """Characters from which a key without quotes counts wherever it is assigned."""
 
@@ -42,7 +49,9 @@ _NO_VALUE_BEHIND = re.compile(r"\.\.|…| ?(?:처럼|같은|[과와] 같)|[\"'`]
 _COPULA = re.compile(
     " ?(?:입니다|이에요|예요|이고|이며|인데|였|이었|임(?![가-힣])|(?:으?로|에서|을|를)(?![가-힣]))"
 )
+_SENTENCE = re.compile(f"{_COPULA.pattern}|[.,]? ")
 _ENDS = re.compile(r"[\"'`*)\]」』”’ ]*(?:\Z|\n|[,;|(]|</)")
+_ENDS_LOGIN = re.compile(r"[ *`)]*(?:\Z|</)")
 _LINE_BEFORE = re.compile(r"(?:\A|\n)[ \t-]*(?:export )?[A-Za-z0-9_.-]*\Z")
 _OPTION_BEFORE = re.compile(r"(?:\A|[\s\"'])--?[a-z-]*\Z")
 _ISSUE = re.compile("[A-Za-z]*#[0-9]+")
@@ -56,22 +65,42 @@ def _check_value(match: Match) -> Part | None:
     value = match[group]
     if not LETTER_AT_DIGIT.search(value) or _NO_VALUE_BEHIND.match(match.string, match.end()):
         return None
+    if not _is_near_word(match):
+        return match.span(group) if _is_cell(match) and rank_of(value) and _is_hinted(match) else None
     before, rank = text_before_value(match), rank_of(value)
     accepted = rank and (_is_password(match, before, value, rank) or _is_of_login(match, before, value))
     accepted = accepted or _is_key(match, before, value)
     return match.span(group) if accepted and _is_hinted(match) else None
 
 
+def _is_near_word(match: Match) -> bool:
+    """True when a word for a password, a key or a login is near; asked first, because most values of a long line have none."""
+    places = _word_places(match.string)
+    after = bisect_left(places, match.start() - REACH)
+    return after < len(places) and places[after] < match.end() + BEHIND
+
+
+@lru_cache(maxsize=4)
+def _word_places(text: str) -> list[int]:
+    return [found.start() for found in _ANY_WORD.finditer(text)]
+
+
+def _is_cell(match: Match) -> bool:
+    """True below the title of a column for passwords."""
+    in_table = "\n" in match.string[: MAX_TITLE_LINE + 1] and match.end() < LONGEST_ROW
+    return in_table and _TITLE.fullmatch(title_of_column(match)) is not None
+
+
 def _is_hinted(match: Match) -> bool:
     """True when the line has a hint, so that a text and a column of texts are masked alike."""
-    return _ANY_HINT.search(match.string.rpartition("\n")[2]) is not None
+    return _ANY_HINT.search(match.string, match.string.rfind("\n", 0, match.start()) + 1) is not None
 
 
 def _is_password(match: Match, before: str, value: str, rank: int) -> bool:
     named = find_password_name(before)
     if named is None:
         behind = rank > WORD and is_told_apart(value) and is_named_behind(match, before)
-        return behind or _TITLE.fullmatch(title_of_column(match)) is not None
+        return behind or _is_cell(match)
     place, front = named.lastgroup or "", before[: named.start()]
     if rank == WORD:
         return _is_word_for(match, front, place, value)
@@ -90,17 +119,17 @@ def _is_word_for(match: Match, front: str, place: str, value: str) -> bool:
         return False
     if match["quote"]:
         return place not in ("tag", "pair") and (len(value) > 7 or _has_two_digits(value))
-    sign, behind = match.string[match.start() - 1], match.string[match.end() :]
-    tight = sign == "=" and len(value) > 5 and not behind.startswith("&")
+    sign = match.string[match.start() - 1]
+    tight = sign == "=" and not match.string.startswith("&", match.end())
     if place == "tag" or tight:
         return len(value) > 7 or _has_two_digits(value)
     if not _has_two_digits(value) or (place == "pair" and sign == ":"):
         return False
     if place == "loose" and _OPTION_BEFORE.search(front):
         return True
-    ends = _ENDS.match(behind) is not None
+    ends = _ENDS.match(match.string, match.end()) is not None
     if place in ("told", "loose", "far"):
-        goes_on = _COPULA.match(behind) or (place == "told" and re.match("[.,]? ", behind))
+        goes_on = (_SENTENCE if place == "told" else _COPULA).match(match.string, match.end())
         return len(value) > 7 and bool(ends or goes_on)
     return ends
 
@@ -121,7 +150,7 @@ def _is_key(match: Match, before: str, value: str) -> bool:
     if match["quote"] or len(value) >= LONG_KEY:
         return True
     mixed = re.search("[a-z]", value) and re.search("[A-Z]", value) and _has_two_digits(value)
-    line = _LINE_BEFORE.search(before[: named.start()]) and re.match("\n|\\Z", match.string[match.end() :])
+    line = _LINE_BEFORE.search(before[: named.start()]) and match.end() == len(match.string)
     return bool(mixed and line)
 
 
@@ -130,9 +159,8 @@ def _is_of_login(match: Match, before: str, value: str) -> bool:
     named = find_login(before)
     if named is None:
         return False
-    ends = (
-        match["quote"] or " " in named["gap"] and re.match(r"[ *`)]*(?:\Z|</)", match.string[match.end() :])
-    )
+    ends = " " in named["gap"] and _ENDS_LOGIN.match(match.string, match.end())
+    ends = match["quote"] or ends
     return is_told_apart(value) or bool(ends and value.isalnum() and _has_two_digits(value))
 
 
@@ -140,6 +168,7 @@ _WORDS = (
     "비밀번호|비번|암호|패스워드|시크릿|토큰|(?:인증|서비스|접근|액세스|비밀|보안|개인|API) ?키|계정|로그인|접속"
     "|(?i:pass(?:[^a-z\n]|w|phrase|code)|pwd?[^a-z\n]|psk|auth[^a-z\n]|sig=|token|secret|key|login|account|cred[es]|(?:root|admin|administrator|postgres)`?(?: ?/|:))"
 )
+_ANY_WORD = re.compile(f"{_WORDS}|@[A-Za-z0-9.-]{{3,40}}`? ?/|(?i:password)")
 _HINT = (
     rf"(?:{_WORDS})[^\n]{{0,40}}(?:{LETTER_AT_DIGIT.pattern})|(?:is|as) (?:the|your|my|a) [a-z ]{{0,10}}pass"
     r"|@[A-Za-z0-9.-]{3,40}`? ?/ ?`?[A-Za-z0-9!@#]|[0-9A-Za-z!@#$%^*][^A-Za-z0-9\n]{1,6}(?:비밀번호|비번|패스워드|계정|로 로그인|로 접속)"

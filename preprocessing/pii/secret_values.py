@@ -65,7 +65,7 @@ def is_chosen(value: str) -> bool:
 
 def is_random(value: str) -> bool:
     """True for letters and digits of high entropy that are no placeholder, path, URL or public address."""
-    if not has_letter_and_digit(value) or PLACEHOLDER.search(value) or "://" in value:
+    if not is_chosen(value) or value.startswith("$") or "://" in value:
         return False
     if any(none.fullmatch(value) for none in (_PATH, _PUBLIC_ADDRESS, _SETTING)):
         return False
