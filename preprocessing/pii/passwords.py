@@ -171,7 +171,7 @@ _WORDS = (
 _ANY_WORD = re.compile(f"{_WORDS}|@[A-Za-z0-9.-]{{3,40}}`? ?/|(?i:password)")
 _HINT = (
     rf"(?:{_WORDS})[^\n]{{0,40}}(?:{LETTER_AT_DIGIT.pattern})|(?:is|as) (?:the|your|my|a) [a-z ]{{0,10}}pass"
-    r"|@[A-Za-z0-9.-]{3,40}`? ?/ ?`?[A-Za-z0-9!@#]|[0-9A-Za-z!@#$%^*][^A-Za-z0-9\n]{1,6}(?:비밀번호|비번|패스워드|계정|로 로그인|로 접속)"
+    r"|@[A-Za-z0-9.-]{3,24} / |[0-9A-Za-z!@#$%^*][^A-Za-z0-9\n]{1,6}(?:비밀번호|비번|패스워드|계정|로 로그인|로 접속)"
 )
 _CELL_HINT = rf"(?i:value)[\"']?[ :=>]{{1,3}}[\"']?[A-Za-z0-9!@#]|[\t|] *`?[{_BODY}]{{0,24}}(?:{LETTER_AT_DIGIT.pattern})"
 _CELL_NEEDS = "비밀번호|비번|암호|패스워드|(?i:pass(?:[^a-z]|w|phrase|code)|psk|pwd?[^a-z])|TOKEN|SECRET|_KEY"
