@@ -50,7 +50,7 @@ _COPULA = re.compile(
     " ?(?:입니다|이에요|예요|이고|이며|인데|였|이었|임(?![가-힣])|(?:으?로|에서|을|를)(?![가-힣]))"
 )
 _SENTENCE = re.compile(f"{_COPULA.pattern}|[.,]? ")
-_ENDS = re.compile(r"[\"'`*)\]」』”’ ]*(?:\Z|\n|[,;|(]|</)")
+_ENDS = re.compile(r"[\"'`*)\]」』”’ ]*(?:\Z|\n|[,;|(]|</|- )")
 _ENDS_LOGIN = re.compile(r"[ *`)]*(?:\Z|</)")
 _LINE_BEFORE = re.compile(r"(?:\A|\n)[ \t-]*(?:export )?[A-Za-z0-9_.-]*\Z")
 _OPTION_BEFORE = re.compile(r"(?:\A|[\s\"'])--?[a-z-]*\Z")
@@ -115,7 +115,7 @@ def _is_password(match: Match, before: str, value: str, rank: int) -> bool:
 
 def _is_word_for(match: Match, front: str, place: str, value: str) -> bool:
     """True for a word with a number that ends a line, an item, a quotation or a sentence: nothing else can be meant there."""
-    if place in ("next", "near") or not _PLAIN_WORD.fullmatch(value):
+    if place == "next" or not _PLAIN_WORD.fullmatch(value):
         return False
     if match["quote"]:
         return place not in ("tag", "pair") and (len(value) > 7 or _has_two_digits(value))
@@ -123,7 +123,7 @@ def _is_word_for(match: Match, front: str, place: str, value: str) -> bool:
     tight = sign == "=" and not match.string.startswith("&", match.end())
     if place == "tag" or tight:
         return len(value) > 7 or _has_two_digits(value)
-    if not _has_two_digits(value) or (place == "pair" and sign == ":"):
+    if not _has_two_digits(value) or place == "near" or (place == "pair" and sign == ":"):
         return False
     if place == "loose" and _OPTION_BEFORE.search(front):
         return True
@@ -171,7 +171,7 @@ _WORDS = (
 _ANY_WORD = re.compile(f"{_WORDS}|@[A-Za-z0-9.-]{{3,40}}`? ?/|(?i:password)")
 _HINT = (
     rf"(?:{_WORDS})[^\n]{{0,40}}(?:{LETTER_AT_DIGIT.pattern})|(?:is|as) (?:the|your|my|a) [a-z ]{{0,10}}pass"
-    r"|@[A-Za-z0-9.-]{3,24} / |[0-9A-Za-z!@#$%^*][^A-Za-z0-9\n]{1,6}(?:비밀번호|비번|패스워드|계정|로 로그인|로 접속)"
+    r"|@[A-Za-z0-9.-]{3,24}(?: / |` / `)|[0-9A-Za-z!@#$%^*][^A-Za-z0-9\n]{1,6}(?:비밀번호|비번|패스워드|계정|로 로그인|로 접속)"
 )
 _CELL_HINT = rf"(?i:value)[\"']?[ :=>]{{1,3}}[\"']?[A-Za-z0-9!@#]|[\t|] *`?[{_BODY}]{{0,24}}(?:{LETTER_AT_DIGIT.pattern})"
 _CELL_NEEDS = "비밀번호|비번|암호|패스워드|(?i:pass(?:[^a-z]|w|phrase|code)|psk|pwd?[^a-z])|TOKEN|SECRET|_KEY"

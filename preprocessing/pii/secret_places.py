@@ -32,7 +32,7 @@ _PLACES = {
     "tag": r"[\"']?(?:(?:</\w+)?>[ \t]*<\w+[^<>\n]{0,40})?>",
     "told": rf"{_NOTE}{_TOLD}(?: |(?=[\"'`「『“‘])){_OPEN}",
     "loose": rf"{_NOTE}[\])】」>]?(?:[ \t]|[\[(「|]){_OPEN}[| ]*",
-    "next": r"[\"'],[ \t]*",
+    "next": r"[\"']\]?[\"']?,[ \t]*",
     "pair": r"[\"'`*)]{0,3} ?[:=]? ?[A-Za-z0-9_.@-]{2,40}(?: ?/ ?|:)",
 }
 _PLACE = "|".join(f"(?P<{name}>{place})" for name, place in _PLACES.items())

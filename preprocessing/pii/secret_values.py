@@ -35,7 +35,7 @@ _LOGIN_OR_HASH = re.compile(
 _SIGN = re.compile("[!@#$%^&*~+?]")
 _WORDS = re.compile("[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _CODE = re.compile(
-    r"~?[A-Za-z_][A-Za-z_0-9]*(?:[.-][A-Za-z_0-9]+)*\.[A-Za-z][A-Za-z0-9]*|v?[0-9]+(?:[._-][0-9]+)+.*|[0-9]{1,4}[A-Za-z]{1,2}(?:-.*)?"
+    r"~?[A-Za-z_][A-Za-z_0-9]*(?:[.-][A-Za-z_0-9]+)*\.[A-Za-z][A-Za-z0-9]*|v?[0-9]+(?:[._-][0-9]+)+.*|[0-9]{1,4}[A-Za-z]{1,2}(?:-.*)?|[A-Z]+(?:_[A-Z0-9]+)+"
 )
 """A name of a file or an attribute, a version or a date, a measure."""
 

@@ -117,6 +117,8 @@ def test_the_address_of_a_contract_is_public_and_a_private_key_is_not(name):
         ("process.env.ADMIN_PASSWORD ?? '", "'"),
         ("CREATE USER 'kim'@'%' IDENTIFIED BY '", "'"),
         ("      <li>admin / ", "</li>"),
+        ("page.fill('input[type=\"password\"]', '", "');"),
+        ("Salesperson: `<|email|>` / 비밀번호 `", "`"),
     ],
 )
 def test_a_password_without_quotes(before, behind):
@@ -171,6 +173,7 @@ def test_letters_and_digits_are_a_password_where_nothing_else_can_be_meant(line)
         "sqlplus scott/tiger@db:1521/orcl",
         "Secret → `oauth2-proxy`",
         '{"pw": "", "role": "e2e-user1"}',
+        "login(user, password=ADMIN_PW1)",
         "비밀번호는 `bcryptjs2`로 해시 저장",
         "TOKEN=7123456789:AAH1bGciOiJSUzI1...",
     ],
@@ -234,6 +237,17 @@ def test_a_random_key_needs_no_line_of_its_own(frame):
     key = "Zk81LqMw" + "0tRvXy29BnCd7HsE"
     assert mask(frame.format(key))[0] == frame.format("<|secret|>")
     assert mask(frame.format("my-key-for-page-12-v2"))[1] == {}
+
+
+def test_a_mailbox_and_a_password_need_no_word():
+    assert mask("- Sales: `kim@site.kr` / `Tiger#1257x`")[0] == "- Sales: `<|email|>` / `<|secret|>`"
+    assert mask("kim@site.kr / +82 10-2345-6789")[1] == {"email": 1, "phone": 1}
+    assert mask("kim@site.kr / seoul 2 floor3")[1] == {"email": 1}
+
+
+def test_values_of_a_long_line_without_a_word_near():
+    line = " ".join(f"a{number}b=c{number}" for number in range(20000))
+    assert mask(f"{line} 비밀번호: Tiger#1257x")[1] == {"secret": 1}
 
 
 def test_code_that_looks_for_a_key_is_none():
