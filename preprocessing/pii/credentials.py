@@ -1,9 +1,8 @@
-"""Keys, tokens, and passwords of URLs.
+"""Keys and tokens whose form needs no word, and passwords of URLs.
 
 Owns the published formats of issuers (AWS, GitHub, GitLab, Slack, OpenAI, Anthropic, Hugging Face, Google, Stripe, npm,
-PyPI, SendGrid, Telegram, Discord, Groq, xAI, NVIDIA, Docker, DigitalOcean, Notion, Shopify, Figma, Supabase, Vault), JSON Web Tokens (RFC 7519), private keys (RFC 7468), passwords inside URLs (RFC 3986), and
-random values assigned to names such as api_key; ``passwords`` owns those that people choose. Entropy serves only to reject placeholders. The address of an account or of a
-contract on a blockchain (0x and 40 hexadecimal digits) is public; a private key has 64 digits.
+PyPI, SendGrid, Telegram, Discord, Groq, xAI, NVIDIA, Docker, DigitalOcean, Notion, Shopify, Figma, Supabase, Vault), JSON Web Tokens (RFC 7519),
+private keys (RFC 7468), passwords inside URLs (RFC 3986), and headers of authorization. ``passwords`` owns those that a word names.
 """
 
 from __future__ import annotations
