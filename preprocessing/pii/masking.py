@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from preprocessing.config.languages import KINDS
 from preprocessing.documents import Counts, replace_rows
-from preprocessing.pii import contact, credentials, identity, ip_addresses, money, passwords
+from preprocessing.pii import commands, contact, credentials, identity, ip_addresses, money, passwords
 from preprocessing.pii.candidates import Candidate, Candidates
 from preprocessing.pii.pattern import Pattern, to_plain
 from preprocessing.pii.table_columns import TitleLines
@@ -32,6 +32,7 @@ EXAMPLE_CHARACTERS_BEFORE = 60
 PATTERNS: tuple[Pattern, ...] = (
     *credentials.PATTERNS,
     *passwords.PATTERNS,
+    *commands.PATTERNS,
     *contact.EMAILS,
     *identity.PATTERNS,
     *money.CARDS,

@@ -1,142 +1,182 @@
-"""Passwords that people choose.
+"""Passwords and keys that a word names.
 
-Owns what stands between a name for password and its value in sentences, settings, markup, tables and commands, and which
-values may be passwords. ``credentials`` owns random values and the passwords of URLs.
+Owns which characters of a line may be a value, and which value counts in which place: the less the place says, the more the
+value must look like a password. ``credentials`` owns forms that need no word, ``commands`` passwords of commands.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from functools import lru_cache
 
-from preprocessing.pii.credentials import PLACEHOLDER, has_letter_and_digit
 from preprocessing.pii.pattern import Match, Part, Pattern
-from preprocessing.pii.table_columns import title_of_column
-
-_NAMES = "비밀번호|암호|비번|패스워드|(?i:(?:pg)?password|passwd|pwd|pw)"
-_NAMED = rf"(?:(?:(?<![A-Za-z])|(?<=_))(?:{_NAMES})|(?i:_pass))"
-_HINT = rf"(?:{_NAMES}|(?i:_pass))"
-_OF_WHAT = r"(?:\*{0,2}(?: for [^\s:=]{1,40}| ?\([^()\n]{1,16}\))\*{0,2} ?(?=[:=]))?"
-"""Between a name for password and its colon."""
-_ID_AND_PASSWORD = rf"(?:(?i:id)|아이디) ?/ ?(?:{_NAMES}) ?[:=] ?[A-Za-z0-9_.@-]+ ?/ ?"
-_PASSWORD = re.compile(
-    rf"(?:(?<![A-Za-z])(?:{_ID_AND_PASSWORD})|{_NAMED}{_OF_WHAT}"
-    r"(?:\*{0,2}(?:[는은이가]요?)? ?(?:[:=→]|(?<= )- )\*{0,2} ?[「『“‘]?|(?P<loose> ?[\[(] ?|[ *]*\| ?|(?<=[A-Za-z]) )|[는은이가]요? | is |(?<=[가-힣]) ))"
-    r"(?P<part>[A-Za-z0-9!@#][A-Za-z0-9!@#$%^~*_+-]{5,63})"
-    r"(?![A-Za-z0-9!@#$%^~*_+/\\({\[<:\"'-]|\.[A-Za-z0-9]| ?(?:처럼|같은|[과와] 같))"
+from preprocessing.pii.secret_places import (
+    PASSWORD,
+    REACH,
+    find_key_name,
+    find_login,
+    find_password_name,
+    is_named_behind,
+    text_before_value,
 )
-"""A password without quotes in a sentence, in a table or in settings."""
-_CALL = r"(?:mysqli?_connect|mysqli|getConnection|PDO) ?\((?:[^,()\n]{1,120},){2}"
-"""A host and a user, before the password of a database."""
-_QUOTED_PASSWORD = re.compile(
-    rf"(?:(?i:identified by)|{_CALL}|{_NAMED}(?:{_OF_WHAT}[\"'*`]{{0,2}}[ \t]*(?:[:=]|=>|(?<=[\"'] )value=|\||(?P<next>(?<=[\"']),))|는|은| is| ?\()?)[ \t]*(?P<quote>[\"'`])(?P<part>[^\"'`\s<>]{{6,64}})(?P=quote)"
-    rf"|{_NAMED}[\"']?>(?P<inside>[^\s<>]{{6,64}})</"
+from preprocessing.pii.secret_values import (
+    LETTER_AT_DIGIT,
+    WORD,
+    is_key_alone,
+    is_random,
+    is_told_apart,
+    rank_of,
 )
-"""A password in quotes, in backticks or between tags."""
-_LOGIN = re.compile(
-    r"(?:(?<![A-Za-z0-9_./-])(?P<known>(?i:root|admin|administrator|postgres))`?|(?<![가-힣])(?:[가-힣]{2,8} ?)?(?:계정|로그인|(?i:(?<![A-Za-z])(?:login|account|credentials?)))[ :=*`(\[]{1,6}[A-Za-z0-9_.@-]{2,40}`?)"
-    r"(?P<gap> ?/ ?)`?(?P<part>[A-Za-z0-9!@#][A-Za-z0-9!@#$%^&*~_+?-]{5,63})(?![A-Za-z0-9!@#$%^&*~_+?/\\-]|\.[A-Za-z0-9])"
+from preprocessing.pii.table_columns import MAX_TITLE_LINE, title_of_column
+
+BEHIND = 24
+"""Characters behind a value in which a word for it begins."""
+LONGEST_ROW = 4000
+"""Characters of a row of a table in which columns have titles."""
+LONG_KEY = 32
+"""Characters from which a key without quotes counts wherever it is assigned."""
+
+_BODY = r"A-Za-z0-9!@#$%^*~_+\-"
+_QUOTED = r"(?P<quote>[\"'`])(?![\w.-]+=[^=\"']|[^\"'`\s]*(?:://|[?&;][\w.-]+=))(?P<quoted>[A-Za-z0-9!@#$%^&*~+_.-][^\"'`\s<>\\]{5,127})\\?(?P=quote)"
+_KEY = r"(?P<key>[A-Za-z0-9/+_-]{20,128}(?:=|(?:%[0-9A-F]{2}[A-Za-z0-9/+_-]*)+)?={0,2})(?![A-Za-z0-9!@#$^*~/+_=(.%-])"
+_PLAIN = rf"(?P<plain>[A-Za-z0-9!@#](?:[{_BODY}]|[.?&](?=[{_BODY}])(?![A-Za-z_]+=)){{5,63}}(?:={{1,2}}(?![A-Za-z0-9=]))?)"
+_NOT_BEHIND = rf"(?![{_BODY}/{{\[:=]|\\(?!\")|\((?![가-힣])|[.?][A-Za-z0-9]|&(?![A-Za-z_]+=)[A-Za-z0-9]|<(?!/)|[\"'`][A-Za-z0-9])"
+_VALUE = re.compile(
+    rf"(?<![{_BODY}.?&])(?:{_QUOTED}|(?=[^0-9\s]{{0,63}}[0-9])(?:{_KEY}|{_PLAIN}{_NOT_BEHIND}))"
 )
-"""A name and a password behind a word for login: "관리자 계정: admin / admin123"."""
-_CELL = re.compile(
-    r"(?<=\|) *(?P<quote>`?)(?P<part>[A-Za-z0-9!@#][A-Za-z0-9!@#$%^&*~_+?.-]{5,63})(?P=quote) *(?=\|)"
+_NO_VALUE_BEHIND = re.compile(r"\.\.|…| ?(?:처럼|같은|[과와] 같)|[\"'`]?으?로 ?(?:해시|해싱|암호화|인코딩)")
+_COPULA = re.compile(
+    " ?(?:입니다|이에요|예요|이고|이며|인데|였|이었|임(?![가-힣])|(?:으?로|에서|을|를)(?![가-힣]))"
 )
-_PASSWORD_TITLE = re.compile(rf"[*` ]*(?:[가-힣A-Za-z]{{2,8}} ?)?(?:{_NAMES})[*` ]*")
-"""A cell of a table below such a title is a password."""
-_ON_ITS_LINE = re.compile(r"(?:(?:\A|\n)[^0-9A-Za-z가-힣\n]*|[/,] ?)(?:[가-힣]{2,4} ?)?\Z")
-_COPULA = re.compile("입니다|이에요|예요|이고|이며|인데|였|이었|임(?![가-힣])")
-_ALGORITHM = re.compile("(?i:aes|sha|md5|rsa|des|bcrypt|argon|scrypt|pbkdf|hmac|base|utf|wpa)[0-9a-z]*")
-_COMMAND = re.compile(
-    r"(?<![A-Za-z])(?:mysql(?:dump|admin)?(?: [^\n]{0,80})? -p|sshpass -p ?|redis-cli(?: [^\n]{0,80})? -a |(?:requirepass|masterauth) |(?:un)?zip(?: [^\n]{0,80})? -P ?|openssl(?: [^\n]{0,80})? -k |docker login(?: [^\n]{0,80})? -p |net user \S{1,40} |curl(?: [^\n]{0,80})? -u ?[\"']?[^\s\"':]{1,64}:)"
-    r"(?P<quote>[\"']?)(?P<part>[^\s\"'<>|;$-][^\s\"'<>|;]{5,63})(?P=quote)[\"']?(?!\S)"
-)
-"""A password among the options of a command."""
-_NUMBERED = re.compile("_[0-9]{3}")
-_SIGN = re.compile("[!@#$%^~*]")
-_SIGN_OF_SHORT = re.compile("[!@#$]")
-_SIGN_BEHIND_BLANK = re.compile("[!#$%^*]")  # "password user@host1"
-_LETTERS_AND_DIGITS = re.compile("[A-Za-z0-9]{8,}")
-_LOGIN_OR_HASH = re.compile(
-    r"[^@]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}|[0-9A-Fa-f]{32,}|[^@]*(?:\$\(|\$\{|#\{).*"
-)
+_SENTENCE = re.compile(f"{_COPULA.pattern}|[.,]? ")
+_ENDS = re.compile(r"[\"'`*)\]」』”’ ]*(?:\Z|\n|[,;|(]|</|- )")
+_ENDS_LOGIN = re.compile(r"[ *`)]*(?:\Z|</)")
+_LINE_BEFORE = re.compile(r"(?:\A|\n)[ \t-]*(?:export )?[A-Za-z0-9_.-]*\Z")
+_OPTION_BEFORE = re.compile(r"(?:\A|[\s\"'])--?[a-z-]*\Z")
+_ISSUE = re.compile("[A-Za-z]*#[0-9]+")
+_PLAIN_WORD = re.compile("[A-Za-z0-9_.-]+")
+_TITLE = re.compile(rf"[*` ]*(?:[가-힣A-Za-z]{{2,8}} ?)?{PASSWORD}[*` ]*")
 
 
-def _check_password(match: Match) -> Part | None:
-    """Requires a letter, a digit and a sign, which words, names in code and hints at a password do not have together; an
-    underscore counts before three digits, and behind a Korean word anywhere."""
-    value = match["part"]
-    korean = re.match("[가-힣]", match[0]) is not None
-    signed = _SIGN.search(value) or _NUMBERED.search(value) or (korean and "_" in value)
-    short = len(value) < 8 and not _SIGN_OF_SHORT.search(value)
-    login = match["loose"] == " " and not _SIGN_BEHIND_BLANK.search(value)
-    accepted = _is_own_line(match, value) or _is_told(match, value) or (signed and not short and not login)
-    return match.span("part") if accepted and _may_be_password(value) else None
-
-
-def _is_told(match: Match, value: str) -> bool:
-    """True for letters and digits that a sentence says are the password: "비밀번호는 cafe2020입니다"."""
-    named = _COPULA.match(match.string, match.end()) and _LETTERS_AND_DIGITS.fullmatch(value)
-    return named is not None and not _ALGORITHM.fullmatch(value)
-
-
-def _is_own_line(match: Match, value: str) -> bool:
-    """True for letters and digits that are with their name all of a line, or of an item of a list: "- 비밀번호: admin123"."""
-    before = match.string[max(0, match.start() - 16) : match.start()]
-    alone = ":" in match[0] and _ON_ITS_LINE.search(before) is not None
-    return alone and _ends_line(match) and _is_word_with_number(value)
-
-
-def _is_word_with_number(value: str) -> bool:
-    return value.isalnum() and len(re.findall("[0-9]", value)) > 1 and not _ALGORITHM.fullmatch(value)
-
-
-def _ends_line(match: Match) -> bool:
-    return match.string[match.end() :].strip(" *`)") == ""
-
-
-def _check_login(match: Match) -> Part | None:
-    """Requires a letter, a digit, and a sign or the end of the line."""
-    value = match["part"]
-    alone = " " in match["gap"] and not match["known"] and _is_word_with_number(value) and _ends_line(match)
-    signed = _SIGN_BEHIND_BLANK.search(value)
-    return match.span("part") if (signed or alone) and _may_be_password(value) else None
-
-
-def _check_cell(match: Match) -> Part | None:
-    """Requires the title of the column, a letter and a digit."""
-    if not _PASSWORD_TITLE.fullmatch(title_of_column(match)) or _ALGORITHM.fullmatch(match["part"]):
-        return None
-    return match.span("part") if _may_be_password(match["part"]) else None
-
-
-def _check_quoted(match: Match) -> Part | None:
-    """Requires a letter, a digit, and a sign or eight characters."""
-    group = "part" if match["part"] else "inside"
+def _check_value(match: Match) -> Part | None:
+    """Requires a word for a password, a key or a login, and a value that looks like one as much as the place demands."""
+    group = next(name for name in ("quoted", "key", "plain") if match[name])
     value = match[group]
-    signed = (
-        _SIGN.search(value)
-        or _NUMBERED.search(value)
-        or (not match["next"] and _LETTERS_AND_DIGITS.fullmatch(value))
-    )
-    return match.span(group) if signed and _may_be_password(value) else None
+    if not LETTER_AT_DIGIT.search(value) or _NO_VALUE_BEHIND.match(match.string, match.end()):
+        return None
+    if not _is_near_word(match):
+        return match.span(group) if _is_cell(match) and rank_of(value) and _is_hinted(match) else None
+    before, rank = text_before_value(match), rank_of(value)
+    accepted = rank and (_is_password(match, before, value, rank) or _is_of_login(match, before, value))
+    accepted = accepted or _is_key(match, before, value)
+    return match.span(group) if accepted and _is_hinted(match) else None
 
 
-def _may_be_password(value: str) -> bool:
-    """True for a value with a letter and a digit that is no placeholder, login or hash."""
-    return _is_chosen(value) and not _LOGIN_OR_HASH.fullmatch(value)
+def _is_near_word(match: Match) -> bool:
+    """True when a word for a password, a key or a login is near; asked first, because most values of a long line have none."""
+    places = _word_places(match.string)
+    after = bisect_left(places, match.start() - REACH)
+    return after < len(places) and places[after] < match.end() + BEHIND
 
 
-def _is_chosen(value: str) -> bool:
-    return has_letter_and_digit(value) and not PLACEHOLDER.search(value.replace("$", ""))
+@lru_cache(maxsize=4)
+def _word_places(text: str) -> list[int]:
+    return [found.start() for found in _ANY_WORD.finditer(text)]
 
 
-def _check_command(match: Match) -> Part | None:
-    return match.span("part") if _is_chosen(match["part"]) else None
+def _is_cell(match: Match) -> bool:
+    """True below the title of a column for passwords."""
+    in_table = "\n" in match.string[: MAX_TITLE_LINE + 1] and match.end() < LONGEST_ROW
+    return in_table and _TITLE.fullmatch(title_of_column(match)) is not None
 
 
+def _is_hinted(match: Match) -> bool:
+    """True when the line has a hint, so that a text and a column of texts are masked alike."""
+    return _ANY_HINT.search(match.string, match.string.rfind("\n", 0, match.start()) + 1) is not None
+
+
+def _is_password(match: Match, before: str, value: str, rank: int) -> bool:
+    named = find_password_name(before)
+    if named is None:
+        behind = rank > WORD and is_told_apart(value) and is_named_behind(match, before)
+        return behind or _is_cell(match)
+    place, front = named.lastgroup or "", before[: named.start()]
+    if rank == WORD:
+        return _is_word_for(match, front, place, value)
+    if named["short"] and place not in ("assigned", "tag"):
+        return False
+    if match["quote"] or place not in ("near", "loose"):
+        return True
+    if place == "near":
+        return is_told_apart(value) and not _ISSUE.fullmatch(value)
+    return is_told_apart(value) or not named[0][0].islower() or _OPTION_BEFORE.search(front) is not None
+
+
+def _is_word_for(match: Match, front: str, place: str, value: str) -> bool:
+    """True for a word with a number that ends a line, an item, a quotation or a sentence: nothing else can be meant there."""
+    if place == "next" or not _PLAIN_WORD.fullmatch(value):
+        return False
+    if match["quote"]:
+        return place not in ("tag", "pair") and (len(value) > 7 or _has_two_digits(value))
+    sign = match.string[match.start() - 1]
+    tight = sign == "=" and not match.string.startswith("&", match.end())
+    if place == "tag" or tight:
+        return len(value) > 7 or _has_two_digits(value)
+    if not _has_two_digits(value) or place == "near" or (place == "pair" and sign == ":"):
+        return False
+    if place == "loose" and _OPTION_BEFORE.search(front):
+        return True
+    ends = _ENDS.match(match.string, match.end()) is not None
+    if place in ("told", "loose", "far"):
+        goes_on = (_SENTENCE if place == "told" else _COPULA).match(match.string, match.end())
+        return len(value) > 7 and bool(ends or goes_on)
+    return ends
+
+
+def _has_two_digits(value: str) -> bool:
+    return re.search("[0-9].*[0-9]", value) is not None
+
+
+def _is_key(match: Match, before: str, value: str) -> bool:
+    """True for a random value that is assigned, or that no name in code looks like."""
+    if len(value) < 10 or not is_random(value):
+        return False
+    named = find_key_name(before)
+    if named is None:
+        return False
+    if named.lastgroup != "assigned" or is_key_alone(value):
+        return is_key_alone(value)
+    if match["quote"] or len(value) >= LONG_KEY:
+        return True
+    mixed = re.search("[a-z]", value) and re.search("[A-Z]", value) and _has_two_digits(value)
+    line = _LINE_BEFORE.search(before[: named.start()]) and match.end() == len(match.string)
+    return bool(mixed and line)
+
+
+def _is_of_login(match: Match, before: str, value: str) -> bool:
+    """True for a value behind the name of a user, told apart by its characters or by the end of the line."""
+    named = find_login(before)
+    if named is None:
+        return False
+    ends = " " in named["gap"] and _ENDS_LOGIN.match(match.string, match.end())
+    ends = match["quote"] or ends
+    return is_told_apart(value) or bool(ends and value.isalnum() and _has_two_digits(value))
+
+
+_WORDS = (
+    "비밀번호|비번|암호|패스워드|시크릿|토큰|(?:인증|서비스|접근|액세스|비밀|보안|개인|API) ?키|계정|로그인|접속"
+    "|(?i:pass(?:[^a-z\n]|w|phrase|code)|pwd?[^a-z\n]|psk|auth[^a-z\n]|sig=|token|secret|key|login|account|cred[es]|(?:root|admin|administrator|postgres)`?(?: ?/|:))"
+)
+_ANY_WORD = re.compile(f"{_WORDS}|@[A-Za-z0-9.-]{{3,40}}`? ?/|(?i:password)")
+_HINT = (
+    rf"(?:{_WORDS})[^\n]{{0,40}}(?:{LETTER_AT_DIGIT.pattern})|(?:is|as) (?:the|your|my|a) [a-z ]{{0,10}}pass"
+    r"|@[A-Za-z0-9.-]{3,24}(?: / |` / `)|[0-9A-Za-z!@#$%^*][^A-Za-z0-9\n]{1,6}(?:비밀번호|비번|패스워드|계정|로 로그인|로 접속)"
+)
+_CELL_HINT = rf"(?i:value)[\"']?[ :=>]{{1,3}}[\"']?[A-Za-z0-9!@#]|[\t|] *`?[{_BODY}]{{0,24}}(?:{LETTER_AT_DIGIT.pattern})"
+_CELL_NEEDS = "비밀번호|비번|암호|패스워드|(?i:pass(?:[^a-z]|w|phrase|code)|psk|pwd?[^a-z])|TOKEN|SECRET|_KEY"
+_ANY_HINT = re.compile(f"{_HINT}|{_CELL_HINT}")
 PATTERNS = (
-    Pattern("secret", rf"{_HINT}(?:[^A-Za-z0-9\n]{{1,20}}| is | for )[A-Za-z0-9!@#]|/ ?(?:{_NAMES}) ?[:=]", _PASSWORD, _check_password, as_is=True),
-    Pattern("secret", rf"{_HINT}[^\n]{{0,48}}[\"'`>][^\"'` \t\n<>]{{6}}|(?i:identified by) *[\"']|(?:mysqli|_connect|getConnection|PDO) ?\(", _QUOTED_PASSWORD, _check_quoted, as_is=True),
-    Pattern("secret", r"(?:계정|로그인|(?i:login|account|credentials?))[ :=*`(\[]{1,6}[A-Za-z0-9_.@-]{2,40}`? ?/|(?i:root|admin|administrator|postgres)`? ?/ ?`?[A-Za-z0-9!@#]{2}", _LOGIN, _check_login, as_is=True),
-    Pattern("secret", r"\| *`?[A-Za-z0-9!@#$%^&*~_+?.-]{6,64}`? *\|", _CELL, _check_cell, _NAMES, as_is=True),
-    Pattern("secret", r"mysql[^\n]{0,90} -p[^ \n]|sshpass -p|redis-cli[^\n]{0,90} -a |requirepass |masterauth |curl[^\n]{0,90} -u|zip[^\n]{0,90} -P|openssl[^\n]{0,90} -k |docker login |net user ", _COMMAND, _check_command, as_is=True),
-)  # fmt: skip
+    Pattern("secret", _HINT, _VALUE, _check_value, as_is=True),
+    Pattern("secret", _CELL_HINT, _VALUE, _check_value, _CELL_NEEDS, as_is=True),
+)

@@ -92,6 +92,33 @@ def test_the_address_of_a_contract_is_public_and_a_private_key_is_not(name):
         ("CREATE USER 'app' IDENTIFIED BY '", "'"),
         ("관리자 계정: admin / ", ""),
         ("root / ", ""),
+        ("docker run -e MYSQL_ROOT_PASSWORD=", " -p 3306:3306 mysql:8"),
+        ("jdbc:mysql://db/shop?user=shop&password=", "&useSSL=false"),
+        ('{\\"user\\":\\"kim\\",\\"password\\":\\"', '\\"}'),
+        ('"Main": "Host=db;Username=app;Password=', '"'),
+        ('- name: DB_PASSWORD\n  value: "', '"'),
+        ('<property name="password"><value>', "</value></property>"),
+        ("the root password on the staging box is ", ", please rotate it"),
+        ("관리자 페이지 암호를 ", " 에서 바꿔 주세요."),
+        ("넷플 비번 바꿨어 ", " 이걸로 들어와"),
+        ("ID kim PW ", ""),
+        ("readonly/", " 계정으로 붙어 주세요"),
+        ("Use ", " as the password."),
+        ("| ID | PW |\n|---|---|\n| kim | ", " |"),
+        ("keytool -genkey -storepass ", ""),
+        ("ldapsearch -x -D cn=admin -w ", " -b dc=kr"),
+        ("smbclient //nas/share -U kim%", ""),
+        ("echo ", " | sudo passwd --stdin kim"),
+        ("sqlplus hr/", "@ORCL"),
+        ("machine git.company.kr login kim password ", ""),
+        ("All passwords: `", "`"),
+        ('this.password.equals("', '");'),
+        ("'password' => bcrypt('", "'),"),
+        ("process.env.ADMIN_PASSWORD ?? '", "'"),
+        ("CREATE USER 'kim'@'%' IDENTIFIED BY '", "'"),
+        ("      <li>admin / ", "</li>"),
+        ("page.fill('input[type=\"password\"]', '", "');"),
+        ("Salesperson: `<|email|>` / 비밀번호 `", "`"),
     ],
 )
 def test_a_password_without_quotes(before, behind):
@@ -136,6 +163,19 @@ def test_letters_and_digits_are_a_password_where_nothing_else_can_be_meant(line)
         "로그인/회원가입 화면2",
         "account: savings / checking1",
         "비밀번호: 첫 로그인 후 변경1!",
+        "POSTGRES_PASSWORD=mysecretpassword postgres:15-alpine",
+        'ProxyPass "/" "h2c://web/"',
+        "pass `k8s_join_command` to it",
+        "비밀번호 변경 PR#1234 참고",
+        "passwd<span style='color:#f92672'>()</span>",
+        "PW=$(vault get e993c4e1-6e22-4fe8-a52d-2a5214d9d0c0)",
+        "암호를 보냅니다. 참고: `~POP3.quit`",
+        "sqlplus scott/tiger@db:1521/orcl",
+        "Secret → `oauth2-proxy`",
+        '{"pw": "", "role": "e2e-user1"}',
+        "login(user, password=ADMIN_PW1)",
+        "비밀번호는 `bcryptjs2`로 해시 저장",
+        "TOKEN=7123456789:AAH1bGciOiJSUzI1...",
     ],
 )
 def test_what_is_no_password(line):
@@ -188,6 +228,26 @@ def test_keys_of_services(name):
     separator = " " if "KakaoAK" in name else "="
     value = "c7Qm" + "2kXv9LpT4zRw8NbY5hDj3sGf6aEu%2B"[: 22 if separator == " " else None]
     assert mask(f"{name}{separator}{value}")[0] == f"{name}{separator}<|secret|>"
+
+
+@pytest.mark.parametrize(
+    "frame", ["인증키(서비스키)는 {} 를 사용하세요", "--token {}", "x?serviceKey={}&page=1", "API key is {}."]
+)
+def test_a_random_key_needs_no_line_of_its_own(frame):
+    key = "Zk81LqMw" + "0tRvXy29BnCd7HsE"
+    assert mask(frame.format(key))[0] == frame.format("<|secret|>")
+    assert mask(frame.format("my-key-for-page-12-v2"))[1] == {}
+
+
+def test_a_mailbox_and_a_password_need_no_word():
+    assert mask("- Sales: `kim@site.kr` / `Tiger#1257x`")[0] == "- Sales: `<|email|>` / `<|secret|>`"
+    assert mask("kim@site.kr / +82 10-2345-6789")[1] == {"email": 1, "phone": 1}
+    assert mask("kim@site.kr / seoul 2 floor3")[1] == {"email": 1}
+
+
+def test_values_of_a_long_line_without_a_word_near():
+    line = " ".join(f"a{number}b=c{number}" for number in range(20000))
+    assert mask(f"{line} 비밀번호: Tiger#1257x")[1] == {"secret": 1}
 
 
 def test_code_that_looks_for_a_key_is_none():
