@@ -11,7 +11,7 @@ import re
 
 from preprocessing.markup.html_text import remove_tags
 from preprocessing.markup.markdown import fence_around
-from preprocessing.markup.namumark_inline import Inline, is_hidden
+from preprocessing.markup.namumark_inline import AUTOMATIC, Inline, is_hidden
 from preprocessing.markup.namumark_tables import convert_table, find_table
 from preprocessing.markup.wiki_lines import remove_sections
 
@@ -32,11 +32,13 @@ _HEADING = re.compile(
 )
 _RULES = re.compile(r"(?:^|\n)---(?:\n\s{0,40}---)*(?=\n|$)")
 _RULE = re.compile(r"-{4,9}[ \t]*")
-_ITEM = re.compile(r"(?P<indent>[ ]{1,40})(?P<mark>\*|1\.|[aAiI]\.)(?:#\d{1,6})?[ ]?(?P<text>.*)")
+_ITEM = re.compile(r"(?P<indent>[ ]{1,40})(?P<mark>\*|1\.|[aAiI]\.)(?:#(?P<start>\d{1,6}))?[ ]?(?P<text>.*)")
 _MOST_BRACES = 20  # braces within braces that are read
 _MOST_QUOTES = 8
 _MOST_LINES_OF_NOTE = 20
-_FORGED = re.compile("[\x02\x03]")
+_FORGED = re.compile("[\x02-\x06]")
+_TEXT_BOX = re.compile(r"\{\{\|((?:[^{}|]|\|(?!\}\})){1,5000})\|\}\}")
+_REFERENCE = re.compile(rf"\[\^({AUTOMATIC}[0-9]+)\]")
 
 
 def namumark_to_markdown(text: str) -> str:
@@ -44,10 +46,20 @@ def namumark_to_markdown(text: str) -> str:
     if _REDIRECT.match(text):
         return ""
     document = _Document()
-    body = remove_sections(document.blocks(_FORGED.sub("", text.replace("\r\n", "\n")), 0), ())
+    text = document.inline.keep_formulas(_FORGED.sub("", text.replace("\r\n", "\n")))
+    body = remove_sections(document.blocks(text, 0), ())
     body = document.inline.restore(_RULES.sub("\n\n---\n\n", body).strip().removeprefix("---\n"))
-    notes = [f"[^{name}]: {note}" for name, note in document.inline.notes.items()]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join([body, "", *notes])).strip("\n")
+    return re.sub(r"\n{3,}", "\n\n", _with_notes(body, document.inline.notes)).strip("\n")
+
+
+def _with_notes(body: str, notes: dict[str, str]) -> str:
+    """The text with its footnotes below it, numbered in the order in which they are mentioned."""
+    order = list(dict.fromkeys(re.findall(r"\[\^([^\]]+)\]", "\n".join([body, *notes.values()]))))
+    named = list(dict.fromkeys([*(name for name in order if name in notes), *notes]))
+    automatic = [name for name in named if name.startswith(AUTOMATIC)]
+    numbers = {name: str(number) for number, name in enumerate(automatic, 1)}
+    lines = [body, "", *(f"[^{name}]: {notes[name]}" for name in named)]
+    return _REFERENCE.sub(lambda match: f"[^{numbers.get(match[1], '')}]", "\n".join(lines))
 
 
 class _Document:
@@ -66,6 +78,7 @@ class _Document:
 
     def _replace_braces(self, text: str, depth: int) -> str:
         """Replaces ``{{{ }}}``, from the outside in; what never closes stays."""
+        text = _TEXT_BOX.sub(r"\1", text) if "{{|" in text else text
         if "{{{" not in text or depth >= _MOST_BRACES:
             return text
         pieces, done = [], 0
@@ -82,7 +95,7 @@ class _Document:
             return self._replace_content(inside[style.end() :], depth)
         if "\n" in inside:
             return self._fence("", inside)
-        return self.inline.keep(_code_span(inside)) if inside.strip() else ""
+        return self.inline.keep(_code_span(self.inline.source_of(inside))) if inside.strip() else ""
 
     def _replace_block(self, name: str, rest: str, depth: int) -> str:
         head, _, body = rest.partition("\n")
@@ -91,7 +104,7 @@ class _Document:
         if name == "html":
             return self.inline.keep(remove_tags(rest).strip())
         if name in ("latex", "math"):
-            return self.inline.keep(f"$${rest.strip()}$$") if rest.strip() else ""
+            return self.inline.keep(f"$${self.inline.source_of(rest).strip()}$$") if rest.strip() else ""
         if name == "folding":
             title = "" if _FOLDING.fullmatch(head) else f"{head.strip()}\n"
             return self._replace_content(f"\n{title}{body}\n", depth)
@@ -107,7 +120,7 @@ class _Document:
         return self.inline.keep_block(self.inline.restore(self.blocks(content, depth + 1)))
 
     def _fence(self, language: str, code: str) -> str:
-        code = code.strip("\n")
+        code = self.inline.source_of(code).strip("\n")
         fence = fence_around(code)
         return self.inline.keep_block(f"{fence}{language}\n{code}\n{fence}") if code.strip() else ""
 
@@ -117,6 +130,7 @@ class _Document:
         written: list[str] = []
         bare = [line.lstrip(" ") for line in lines]
         at, content = 0, 0  # where the text of the last item begins; 0 outside of lists
+        counts: dict[int, int] = {}  # last number of each level
         while at < len(lines):
             line = lines[at]
             if line.startswith("##") or is_hidden(line):
@@ -130,18 +144,18 @@ class _Document:
                 at = end
             elif item := _ITEM.fullmatch(line):
                 content = _content_of(item)
-                written += self._item(item, content)
+                written += self._item(item, content, _next_mark(item, counts))
                 at += 1
             else:
                 content = content if line.startswith(" ") or not line else 0
+                counts = counts if content else {}
                 written += self._line(line, " " * content)
                 at += 1
         return written
 
-    def _item(self, item: re.Match[str], content: int) -> list[str]:
-        mark = "-" if item["mark"] == "*" else "1."
+    def _item(self, item: re.Match[str], content: int, mark: str) -> list[str]:
         text = self.inline.convert(item["text"]).replace("\n", "\n" + " " * content)
-        return [f"{' ' * (content - len(mark) - 1)}{mark} {text}"] if text else []
+        return [f"{' ' * max(0, content - len(mark) - 1)}{mark} {text}"] if text else []
 
     def _line(self, line: str, indent: str) -> list[str]:
         if not line.strip():
@@ -193,6 +207,18 @@ def _join_open_brackets(lines: list[str]) -> list[str]:
         joined.append(" ".join(lines[at:end]) if end > at + 1 else line)
         at = end
     return joined
+
+
+def _next_mark(item: re.Match[str], counts: dict[int, int]) -> str:
+    """The mark of an item; numbers count on from the item before it on its level."""
+    level = len(item["indent"])
+    for deeper in [other for other in counts if other > level]:
+        del counts[deeper]
+    if item["mark"] == "*":
+        counts.pop(level, None)
+        return "-"
+    counts[level] = int(item["start"]) if item["start"] else counts.get(level, 0) + 1
+    return f"{counts[level]}."
 
 
 def _content_of(item: re.Match[str]) -> int:

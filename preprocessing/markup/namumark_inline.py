@@ -11,6 +11,7 @@ import re
 from preprocessing.markup.small_text import convert_small_text
 
 _MARK = re.compile("\x02([0-9]{1,9})\x03")
+_BLOCK_MARK = re.compile("(?:(?<! )[ ]{1,40})?\x06([0-9]{1,9})\x06[ ]{0,40}")
 _ESCAPED = re.compile(r"\\([^\sA-Za-z0-9가-힣])")
 _LINK = re.compile(
     r"\[\[(?P<target>[^\[\]|\n]{0,1000})(?:\|(?P<text>(?:[^\[\]]|\[(?!\[)|\](?!\])){0,3000}))?\]\]"
@@ -33,7 +34,14 @@ _HIDDEN_LINE = re.compile(
     r"|\s*\[\[(?:분류|파일):[^\[\]\n]{0,1000}\]\])+\s*",
     re.IGNORECASE,
 )
-_FORMULA = re.compile(r"<math>((?:[^<\n]|<(?!/?math>)){1,3000})</math>", re.IGNORECASE)
+_FORMULA = re.compile(
+    r"\[math\((?P<macro>(?:[^\[)]|\[(?!math\()|\)(?!\])){1,5000})\)\]|<math>(?P<tag>(?:[^<]|<(?!/?math>)){1,5000})</math>",
+    re.IGNORECASE,
+)
+# (만 [age(1992-05-03)]세): what stands beside a number that only the wiki computes
+_COMPUTED = re.compile(
+    r"[ ]?\([^()\[\]\n]{0,10}\[(?:age|dday)\([^()\n]{0,40}\)\][^()\[\]\n]{0,10}\)", re.IGNORECASE
+)
 
 
 def _between(mark: str) -> re.Pattern[str]:
@@ -54,6 +62,7 @@ _EMPHASIS = (
     (_between("^^"), r"<sup>\1</sup>"),
     (_between(",,"), r"<sub>\1</sub>"),
 )
+AUTOMATIC = "\x05"  # begins the name of a footnote that has a number only
 _BREAK = "\x04"  # [br], which may be inside of emphasis
 _DEEPEST_BRACKET = 50
 _ROUNDS = 4  # links within links
@@ -70,27 +79,49 @@ class Inline:
     def __init__(self) -> None:
         self.notes: dict[str, str] = {}
         self._kept: list[str] = []
+        self._formulas: dict[str, str] = {}
 
     def keep(self, converted: str) -> str:
         """A mark that stands for converted text."""
         self._kept.append(converted)
         return f"\x02{len(self._kept) - 1}\x03"
 
+    def keep_formulas(self, text: str) -> str:
+        """The text with marks for its formulas, in which no sign of NamuMark counts."""
+
+        def keep(match: re.Match[str]) -> str:
+            formula = " ".join((match["macro"] or match["tag"]).split())
+            mark = self.keep(f"${formula}$")
+            self._formulas[mark] = match[0]
+            return mark
+
+        return _FORMULA.sub(keep, text) if "math" in text.lower() else text
+
+    def source_of(self, text: str) -> str:
+        """The text with its formulas as they were written: it is code."""
+        return _MARK.sub(lambda mark: self._formulas.get(mark[0], mark[0]), text) if self._formulas else text
+
     def keep_block(self, converted: str) -> str:
         """A mark of lines of their own; nothing for blank ones."""
-        return self.keep(f"\n\n{converted.strip(chr(10))}\n\n") if converted.strip() else ""
+        if not converted.strip():
+            return ""
+        self._kept.append(f"\n\n{converted.strip(chr(10))}\n\n")
+        return f"\x06{len(self._kept) - 1}\x06"
 
     def restore(self, text: str) -> str:
-        """The text with what its marks stand for."""
-        return _MARK.sub(lambda mark: self._kept[int(mark[1])], text) if "\x02" in text else text
+        """The text with what its marks stand for; no blanks stay beside lines of their own."""
+        text = _BLOCK_MARK.sub(self._restore, text) if "\x06" in text else text
+        return _MARK.sub(self._restore, text) if "\x02" in text else text
+
+    def _restore(self, mark: re.Match[str]) -> str:
+        return self._kept[int(mark[1])]
 
     def convert(self, text: str) -> str:
         """A line, a title or a cell as Markdown."""
         if "\\" in text:
             text = _ESCAPED.sub(lambda match: self.keep(match[1]), text)
-        if "<math>" in text:
-            text = _FORMULA.sub(lambda match: self.keep(f"${match[1].strip()}$"), text)
         if "[" in text:
+            text = _COMPUTED.sub("", text)
             text = _MACRO.sub(self._macro, self._links(text))
             text = self._footnotes(text)
         for pattern, replacement in _EMPHASIS:
@@ -109,8 +140,6 @@ class Inline:
         name, given = match["name"].lower(), match["given"] or ""
         if name == "br":
             return _BREAK
-        if name == "math":
-            return self.keep(f"${given.strip()}$")
         if name == "ruby":
             base, *options = given.split(",")
             reading = next((one.split("=", 1)[1] for one in options if one.strip().startswith("ruby=")), "")
@@ -140,7 +169,7 @@ class Inline:
     def _number(self, name: str, content: str) -> str:
         if not content:
             return f"[^{name}]" if name in self.notes else ""
-        name = name if name and name not in self.notes else str(len(self.notes) + 1)
+        name = name if name and name not in self.notes else f"{AUTOMATIC}{len(self.notes)}"
         self.notes[name] = ""  # a note inside of it has a number of its own
         self.notes[name] = " ".join(self.restore(self.convert(content)).split())
         return f"[^{name}]"

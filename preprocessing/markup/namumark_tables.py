@@ -46,7 +46,10 @@ def convert_table(lines: list[str], convert: Callable[[str], list[str]]) -> list
             *title,
             *(line for ((_, content),) in rows for line in ["", *map(str.rstrip, convert(content)), ""]),
         ]
-    cells = [[Cell(_in_one_line(convert(content)), *_spans(style)) for style, content in row] for row in rows]
+    converted = [[(convert(content), *_spans(style)) for style, content in row] for row in rows]
+    if any(line.startswith("```") for row in converted for lines, *_ in row for line in lines):
+        return [*title, *(line for row in converted for lines, *_ in row for line in ["", *lines, ""])]
+    cells = [cells for row in converted for cells in _as_rows(row)]
     return [*title, *format_table(list(lay_out(cells)))]
 
 
@@ -92,6 +95,18 @@ def _spans(style: str) -> tuple[int, int]:
         elif match := _ROWS.fullmatch(part):
             rows = max(1, int(match[1]))
     return columns, rows
+
+
+def _as_rows(row: list[tuple[list[str], int, int]]) -> list[list[Cell]]:
+    """A row, or a row for each line of verses beside each other: at least three lines in each of several cells."""
+    verses = [[line for line in "\n".join(lines).strip().split("\n") if line.strip()] for lines, _, _ in row]
+    is_parallel = len(row) > 1 and len(verses[0]) > 2 and len({*map(len, verses)}) == 1
+    if not is_parallel or any(rows > 1 for _, _, rows in row):
+        return [[Cell(_in_one_line(lines), columns, rows) for lines, columns, rows in row]]
+    return [
+        [Cell(_in_one_line([line]), columns) for line, (_, columns, _) in zip(lines, row)]
+        for lines in zip(*verses)
+    ]
 
 
 def _in_one_line(lines: list[str]) -> str:
