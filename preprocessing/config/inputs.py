@@ -82,6 +82,8 @@ class JsonInput(RecordsInput, FilesInput):
     records: Annotated[str, AfterValidator(_check_path)] = ""
     """Where the records are: document[] is each element of the list document, data[].paragraphs[] each of the lists
     paragraphs of all elements of data. Empty: each element of a file that is a list, else the file."""
+    encoding: Encoding = "utf-8"
+    """Encoding of the files, such as cp949. auto: UTF-8, or CP949 for a file that is Korean text in that encoding."""
     max_file_bytes: PositiveInt = Field(default=512 * MIB, ge=1024)
     """Maximum bytes of a file, unpacked; a longer one goes to quarantine.jsonl. Reading takes four to five times as much memory."""
 

@@ -47,11 +47,13 @@ Quarantine = Callable[[BadRecord], None]
 
 
 class RecordError(ValueError):
-    """A record cannot be used: the cause, and the name of the rule that it breaks."""
+    """A record cannot be used: the cause, the name of the rule that it breaks, and, as its end, what to do about it."""
 
-    def __init__(self, cause: str, rule: str):
-        super().__init__(cause)
+    def __init__(self, cause: str, rule: str, remedy: str = ""):
+        super().__init__(cause + remedy)
         self.rule = rule
+        self.cause = cause
+        self.remedy = remedy
 
     def record(self, file: str, line: int, raw: bytes, size: int | None = None) -> BadRecord:
         """The bad record with this cause."""

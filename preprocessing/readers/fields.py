@@ -26,6 +26,7 @@ from preprocessing.readers.bad_records import RecordError
 from preprocessing.readers.field_paths import SEPARATORS, Missing, find_value, name_of_type, split_path
 
 REMEDY_OF_TEXT = "; set text_field"  # ends of messages
+REMEDY_OF_TEMPLATES = "; correct templates"
 REMEDY_OF_LANGUAGE = "; set lang: detect, a language, or lang_field"
 Row = tuple[str, str, str, str, str]  # id, text, source, lang, meta
 _ZERO = pa.scalar(0, pa.int32())  # made once: pyarrow tries an import for each scalar
@@ -61,7 +62,7 @@ class Fields:
 
     def required_fields(self) -> dict[str, str]:
         """The fields without which no record is a document, with the remedy where one is missing."""
-        remedy = "; correct templates" if self._item.templates else REMEDY_OF_TEXT
+        remedy = REMEDY_OF_TEMPLATES if self._item.templates else REMEDY_OF_TEXT
         required = dict.fromkeys(Fields.text_fields(self._item), remedy)
         return required | ({self._item.lang_field: REMEDY_OF_LANGUAGE} if self._item.lang == "record" else {})
 
@@ -118,7 +119,9 @@ class Fields:
         chosen = xxhash.xxh64_intdigest(identity.encode("utf-8"), self._seed) % len(templates)
         separators = self._item.list_separators
         parts = enumerate(templates[chosen])
-        return "".join([text_of(record, part, "", separators) if i % 2 else part for i, part in parts])
+        return "".join(
+            [text_of(record, part, REMEDY_OF_TEMPLATES, separators) if i % 2 else part for i, part in parts]
+        )
 
     def _meta(self, record: Mapping[str, Any], number: int) -> str:
         meta = f"{self._meta_start}{number}}}"
@@ -145,8 +148,9 @@ def find_columns(columns: Sequence[str], fields: Sequence[str], required: Mappin
     names = {field: field if field in columns else split_path(field)[0][0] for field in fields}
     missing = [field for field in required if names[field] not in columns]
     if missing:
-        cause = f"the file has no column {' or '.join(missing)}; columns: {', '.join(columns)[:400]}"
-        raise RecordError(cause + required[missing[0]], "missing-column")
+        shown = ", ".join(" ".join(column.split())[:40] for column in columns)[:200]
+        cause = f"the file has no column {' or '.join(missing)}; columns: {shown}"
+        raise RecordError(cause, "missing-column", required[missing[0]])
     return [name for name in dict.fromkeys(names.values()) if name in columns]
 
 
@@ -169,8 +173,28 @@ def text_of(
     try:
         value = find_value(record, field, separators)
     except Missing as error:
-        raise RecordError(f"{error}{remedy}", "missing-field") from None
+        raise RecordError(str(error), "missing-field", remedy + _hint_of_records(record)) from None
     if not isinstance(value, str):
-        joined = f"; write {field}[] to join its elements" if isinstance(value, list) else ""
-        raise RecordError(f"field {field!r} is not text but {name_of_type(value)}{joined}", "not-text")
+        joined = _hint_of_list(field, value) if isinstance(value, list) else ""
+        raise RecordError(f"field {field!r} is not text but {name_of_type(value)}", "not-text", joined)
     return value
+
+
+def _hint_of_records(record: Mapping[str, Any]) -> str:
+    """What to set where the records are in a list inside of this one."""
+    name = next((name for name, value in record.items() if _is_list_of_objects(value)), "")
+    return (
+        f"; where each element of {name} is a document, set type: json and records: '{name}[]'"
+        if name
+        else ""
+    )
+
+
+def _hint_of_list(field: str, value: list[Any]) -> str:
+    if not _is_list_of_objects(value):
+        return f"; write {field}[] to join its elements"
+    return f"; write {field}[] and one of the fields of its elements, {', '.join(map(str, value[0]))[:80]}"
+
+
+def _is_list_of_objects(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and bool(value[0])

@@ -25,6 +25,7 @@ from preprocessing.readers.json_lines import (
     quoted_keys,
 )
 from preprocessing.readers.streams import read_blocks
+from preprocessing.readers.text_encodings import decode_text
 
 
 def read_json_file(
@@ -69,11 +70,17 @@ def _read(file: Path, max_bytes: int) -> bytes:
 
 def _parse(raw: bytes, item: JsonInput) -> Any:
     """The value of the file. Raises RecordError, also where an object has a field of the text twice."""
-    if other := find_other_content(raw):
+    if item.encoding != "utf-8":
+        raw = decode_text(raw, "", item.encoding).encode("utf-8", "surrogatepass")
+    elif other := find_other_content(raw):
         raise other
     try:
         value = parse_json(raw)
-    except RecordError:
+    except RecordError as error:
+        if error.rule == "is-cp949":
+            raise RecordError(
+                "Korean text in CP949, not UTF-8; set encoding: cp949, or auto", error.rule
+            ) from None
         if is_object(raw.partition(b"\n")[0]):
             raise RecordError(
                 "this is JSON lines, not one JSON value; set type: jsonl for it", "json-lines"

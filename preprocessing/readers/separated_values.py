@@ -7,6 +7,8 @@ text. A row goes to quarantine with the bytes of its lines.
 from __future__ import annotations
 
 import csv
+import json
+import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -14,10 +16,11 @@ from pathlib import Path
 from preprocessing.config.inputs import CsvInput
 from preprocessing.readers.bad_records import Quarantine, RecordError
 from preprocessing.readers.fields import Fields, Row, find_columns
-from preprocessing.readers.json_lines import find_other_content
+from preprocessing.readers.json_lines import find_other_content, is_object
 from preprocessing.readers.lines import read_line_blocks
 from preprocessing.readers.text_encodings import decode_text
 
+_DELIMITER_OF_EXCEL = re.compile(r"sep=(.)")
 _OF_FILES = ("is-cp949", "is-utf-16")  # rules that all lines of a file break
 
 
@@ -31,7 +34,7 @@ def read_separated_values(
         rows, names = _open(lines, item)
         if names is None:
             return
-        find_columns(names, Fields.all_fields(item), fields.required_fields())
+        _check_columns(names, fields, item)
     except RecordError as error:
         quarantine(error.record(label, 0, lines.raw()))
         return
@@ -42,7 +45,9 @@ def read_separated_values(
             if values is None:
                 return
             if len(values) != len(names):
-                raise RecordError(_other_number(len(values), len(names), item), "wrong-columns")
+                raise RecordError(_other_number(values, names, item), "wrong-columns")
+            if values == item.columns:
+                continue  # the header of a file whose columns are set
             yield fields.row(dict(zip(names, values)), lines.first)
         except RecordError as error:
             quarantine(error.record(label, lines.first, lines.raw()))
@@ -108,20 +113,47 @@ class _Lines:
 
 def _open(lines: _Lines, item: CsvInput) -> tuple[Iterator[list[str]], list[str] | None]:
     """``(rows, names)``: the rows behind the header, and the names of the columns; None for a file without a line."""
-    first = lines.peek()
+    first, delimiter = lines.peek(), item.delimiter
+    if first and (named := _DELIMITER_OF_EXCEL.fullmatch(first.rstrip("\r\n"))):
+        next(lines)
+        lines.begin_row()
+        first, delimiter = lines.peek(), named[1] if delimiter == "auto" else delimiter
     if first is None:
         return iter(()), None
-    delimiter = item.delimiter if item.delimiter != "auto" else "\t" if "\t" in first else ","
+    if is_object(first.encode()):
+        raise RecordError("this is JSON lines, not separated values; set type: jsonl for it", "other-format")
+    if first.rstrip("\r\n").count("\r") > 1:
+        raise RecordError(
+            "lines end with carriage returns; convert the file: tr '\\r' '\\n' < IN > OUT", "other-lines"
+        )
+    if delimiter == "auto":
+        delimiter = "\t" if "\t" in first else ","
     quote = item.quote if item.quote != "auto" else "none" if delimiter == "\t" else '"'
-    quoting = csv.QUOTE_NONE if quote == "none" else csv.QUOTE_MINIMAL
-    rows = csv.reader(
-        lines, delimiter=delimiter, quotechar=None if quote == "none" else quote, quoting=quoting, strict=True
-    )
-    names = item.columns or _next_row(rows, lines)
-    if names and len(set(names)) < len(names):
+    if quote == "none":
+        rows = (line.rstrip("\r\n").split(delimiter) if line.strip("\r\n") else [] for line in lines)
+    else:
+        rows = csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True)
+    names = item.columns or [name.strip() for name in _next_row(rows, lines) or ()]
+    if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise RecordError(f"two columns are called {twice!r}; rename one, or set columns", "duplicate-field")
     return rows, names
+
+
+def _check_columns(names: list[str], fields: Fields, item: CsvInput) -> None:
+    """Raises RecordError, with the setting that helps, when no column is called like a field."""
+    required = fields.required_fields()
+    try:
+        find_columns(names, Fields.all_fields(item), required)
+    except RecordError as error:
+        header = " ".join(names)
+        other = next(
+            (one for one in ";|\t," if {*required} <= {name.strip() for name in header.split(one)}), ""
+        )
+        remedy = f"; set delimiter: {json.dumps(other)}" if other else ""
+        if not item.columns and not other:
+            remedy = f"{error.remedy}; where the first line is no header, set columns"
+        raise RecordError(f"{error.cause}{remedy}", error.rule) from None
 
 
 def _next_row(rows: Iterator[list[str]], lines: _Lines) -> list[str] | None:
@@ -133,9 +165,8 @@ def _next_row(rows: Iterator[list[str]], lines: _Lines) -> list[str] | None:
             values = next(rows, None)
     except csv.Error as error:
         if "new-line" in str(error):
-            raise RecordError(
-                "a value that is not quoted contains a carriage return", "wrong-quote"
-            ) from None
+            cause = "a value that is not quoted contains a carriage return; quote it, or remove the sign"
+            raise RecordError(cause, "wrong-quote") from None
         cause = (
             f"a quoted value does not end as one ({error}); set quote: none where the values are not quoted"
         )
@@ -145,6 +176,8 @@ def _next_row(rows: Iterator[list[str]], lines: _Lines) -> list[str] | None:
     return values
 
 
-def _other_number(found: int, expected: int, item: CsvInput) -> str:
+def _other_number(values: list[str], names: list[str], item: CsvInput) -> str:
     of = "columns has" if item.columns else "the header has"
-    return f"{found} values, {of} {expected}; correct the row, or set delimiter or quote"
+    quoted = any(value.startswith('"') for value in values) and item.quote in ("auto", "none")
+    remedy = "set quote: '\"'" if quoted else "correct the row, or set delimiter or quote"
+    return f"{len(values)} values, {of} {len(names)}; {remedy}"

@@ -125,6 +125,22 @@ def test_messages_name_the_setting_that_helps(tmp_path):
     assert "fields: id, metadata, document" in bad.cause and "records" in bad.cause
     (bad,) = read_json(tmp_path, {"paragraph": ["가"]}, text_field="paragraph")[1]
     assert "paragraph[]" in bad.cause
+    (bad,) = read_json(tmp_path, {"paragraph": [{"id": 1, "form": "가"}]}, text_field="paragraph")[1]
+    assert "paragraph[]" in bad.cause and "id, form" in bad.cause
+    (bad,) = read_json(tmp_path, NEWSPAPER, text_field="paragraph[].form")[1]
+    assert "records: 'document[]'" in bad.cause
+    (bad,) = read_json(tmp_path, WEB, records="SJML.text[]", templates=["{titel}"])[1]
+    assert "titel" in bad.cause and "templates" in bad.cause
+    (bad,) = read_json(tmp_path, json.dumps([{"text": "한국어 문장"}], ensure_ascii=False).encode("cp949"))[1]
+    assert "encoding: cp949" in bad.cause
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "auto"])
+def test_files_in_cp949(tmp_path, encoding):
+    content = json.dumps([{"text": "똠방각하는 한국어 문장"}], ensure_ascii=False)
+    for raw in (content.encode("cp949"), *([content.encode()] if encoding == "auto" else [])):
+        rows, bad = read_json(tmp_path, raw, encoding=encoding)
+        assert [row["text"] for row in rows] == ["똠방각하는 한국어 문장"] and not bad
 
 
 def test_a_word_that_a_field_is_named_like_is_no_second_field(tmp_path):

@@ -39,6 +39,10 @@ def read_csv(tmp_path, content: str | bytes, name: str = "x.csv", **options: Any
         ("id,text\n", {}, []),
         ("text\n가\x0c나\n", {}, ["가\x0c나"]),
         ("text\n가\u2028나\n", {}, ["가\u2028나"]),
+        ("sep=;\r\ntext;n\r\n가, 나;1\r\n", {}, ["가, 나"]),
+        ("id, text\n1, 가\n", {}, [" 가"]),
+        ("id\ttext\n1\t가\r나\n2\t\n", {}, ["가\r나", ""]),
+        ("id,text\n1,가\n", {"columns": ["id", "text"]}, ["가"]),
     ],
 )
 def test_the_rows_of_a_file(tmp_path, content, options, texts):
@@ -75,6 +79,8 @@ def test_ids_lines_and_meta(tmp_path):
         (b'text\n"a\n\xff\n"\nb\n', {}, [(2, "not-decodable")], ["b"]),
         (b"text\na\0b\nc\n", {}, [(2, "contains-nul")], ["c"]),
         ("body\n가\n", {}, [(0, "missing-column")], []),
+        ('{"text": "가"}\n', {}, [(0, "other-format")], []),
+        ("text,n\r가,1\r나,2\r", {}, [(0, "other-lines")], []),
         ("text,text\n가,나\n", {}, [(0, "duplicate-field")], []),
         ("text\n가\n", {"lang": "record"}, [(0, "missing-column")], []),
         ("text,lang\n가,ko\n나,kr\n", {"lang": "record"}, [(3, "unknown-language")], ["가"]),
@@ -93,6 +99,28 @@ def test_rows_that_are_refused(tmp_path, content, options, rules, texts):
     rows, bad = read_csv(tmp_path, content, **options)
     assert [row["text"] for row in rows] == texts
     assert [(one.line, one.rule) for one in bad] == rules
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "setting"),
+    [
+        ("번호;text\n1;가\n", {}, 'delimiter: ";"'),
+        ("번호|text\n1|가\n", {}, 'delimiter: "|"'),
+        ("번호\ttext\n1\t가\n", {"delimiter": ","}, 'delimiter: "\\t"'),
+        ("1,가나다\n2,라마바\n", {}, "set columns"),
+        ('text\tn\n"가\n나"\t1\n', {}, "quote: '\"'"),
+        ('text\n"가" 나\n', {}, "quote: none"),
+        ("제목,본문\n가,나\n", {"templates": ["{제목}{내용}"]}, "templates"),
+    ],
+)
+def test_messages_name_the_setting_that_helps(tmp_path, content, options, setting):
+    _, bad = read_csv(tmp_path, content, **options)
+    assert setting in bad[0].cause
+
+
+def test_a_first_row_that_is_no_header_is_shown_in_short(tmp_path):
+    (bad,) = read_csv(tmp_path, f'"{"가" * 500}\n나",다\n')[1]
+    assert "\n" not in bad.cause and len(bad.cause) < 400
 
 
 def test_quarantine_has_the_bytes_of_all_lines_of_a_row(tmp_path):
