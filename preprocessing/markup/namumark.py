@@ -15,7 +15,7 @@ from preprocessing.markup.namumark_inline import AUTOMATIC, Inline, is_hidden
 from preprocessing.markup.namumark_tables import convert_table, find_table
 from preprocessing.markup.wiki_lines import remove_sections
 
-_REDIRECT = re.compile(r"\s{0,20}#(?:redirect|넘겨주기)\s", re.IGNORECASE)
+_REDIRECT = re.compile(r"(?:={1,6} [^\n]{0,500}\n)?\s{0,20}#(?:redirect|넘겨주기)\s", re.IGNORECASE)
 _BRACES = re.compile(r"\{\{\{|\}\}\}")
 _BLOCK = re.compile(r"#!(?P<name>[A-Za-z]+)[ \t]{0,20}")
 _ATTRIBUTES = re.compile(
