@@ -95,7 +95,7 @@ def _parse(raw: bytes, item: JsonInput) -> Any:
 
 def _count_fields(value: Any, names: list[str]) -> int:
     """How many fields with one of the names the objects inside of a value have."""
-    count, open_values = 0, [value]
+    count, open_values = 0, [value] if isinstance(value, (dict, list)) else []
     while open_values:
         value = open_values.pop()
         if isinstance(value, dict):

@@ -100,6 +100,8 @@ def test_ids_and_meta_of_records(tmp_path):
         ([{"text": "가" * 400}], {"max_record_bytes": 1024}, [(1, "too-long")]),
         ([{"text": "가" * 400}], {"max_file_bytes": 1024}, [(0, "too-long")]),
         ([{"text": "가"}], {"lang": "record"}, [(1, "missing-field")]),
+        (b"0", {}, [(1, "not-an-object")]),
+        (b"null", {"records": "a[]"}, [(0, "missing-field")]),
         (b'[{"text": "a"}', {}, [(0, "not-json")]),
         (b'{"text": "a"}\n{"text": "b"}\n', {}, [(0, "json-lines")]),
         (b'[{"text": NaN}]', {}, [(0, "not-json")]),
