@@ -1,8 +1,11 @@
-"""Configuration of the output folder."""
+"""Configuration of the output folder, and where the folder keeps it."""
 
 from __future__ import annotations
 
 from megatron_ko.config.fields import FilePath, Flag, section
+
+KEPT_CONFIGURATION = "steps/config.yaml"
+"""The configuration of the latest command that ran steps in an output folder."""
 
 
 @section
