@@ -40,7 +40,11 @@ def describe_other_files(folder: Path, read: tuple[str, ...] = ()) -> str:
 def _remedy_of(ending: str) -> str:
     """What to do with files that end so; patterns tell upper from lower case."""
     remedy = _REMEDIES.get(ending if ending == _NO_SUFFIX else _suffix_of(f"x{ending}"), "")
-    return f"{remedy}, with {ending} in paths" if remedy.startswith("type") and ending != ending.lower() else remedy
+    return (
+        f"{remedy}, with {ending} in paths"
+        if remedy.startswith("type") and ending != ending.lower()
+        else remedy
+    )
 
 
 def type_of(name: str) -> str:
