@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -31,7 +30,7 @@ from megatron_ko.config.manual import manual
 from megatron_ko.errors import EXIT_BAD_RECORDS, EXIT_STOPPED, exit_code_of, report_message
 from preprocessing.config import descriptions
 from preprocessing.config.pipeline import RULES, Config
-from preprocessing.config.running import KEPT_CONFIGURATION
+from preprocessing.config.running import with_kept_configurations
 from preprocessing.running.supervision import STOPPED
 
 if TYPE_CHECKING:
@@ -255,7 +254,7 @@ def _run_step(step: str, arguments: list[str]) -> int:
     from preprocessing.report.quarantine import describe_mistakes
 
     report_message(
-        f"{describe_mistakes(Path(loaded.config.output.folder).expanduser() / 'quarantine.jsonl')}\n"
+        f"{describe_mistakes(Path(loaded.config.output.folder).expanduser() / 'quarantine.jsonl', bad)}\n"
         f"everything else is done (exit code {EXIT_BAD_RECORDS}; 0 with output.allow_bad_records=true)"
     )
     return EXIT_BAD_RECORDS
@@ -304,7 +303,7 @@ def _run_command(command: Command, name: str, arguments: list[str]) -> int:
     from megatron_ko.logs import set_up_logging
 
     if command.configured:
-        given.config = _with_configuration_of_run(given.config)
+        given.config = with_kept_configurations(given.config)
     loaded = [_load(given.config, name)] if command.configured else []
     set_up_logging()
     try:
@@ -316,20 +315,6 @@ def _run_command(command: Command, name: str, arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the rest of the output
         return 0
     return code
-
-
-def _with_configuration_of_run(arguments: list[str]) -> list[str]:
-    """The arguments with the configuration that a run left in its output folder in place of the folder."""
-    files: list[str] = []
-    overrides: list[str] = []
-    for argument in arguments:
-        folder = Path(argument).expanduser()
-        if folder.is_dir() and (folder / KEPT_CONFIGURATION).is_file():
-            files.append(str(folder / KEPT_CONFIGURATION))
-            overrides.append(f"output.folder={json.dumps(argument, ensure_ascii=False)}")
-        else:
-            files.append(argument)
-    return [*overrides, *files]
 
 
 def _run_tokenizer_command(arguments: list[str]) -> int:

@@ -6,6 +6,7 @@ data in the examples is hidden; memory does not grow with the file.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -23,6 +24,7 @@ EXAMPLES = 2
 RAW_CHARACTERS = 200
 MAX_CAUSES = 1000
 SHOWN_CAUSES = 3  # at the terminal
+READ_ENTRIES = 100_000  # for the terminal, which shall not wait for a file of gigabytes
 OTHER = "other causes"
 # names of fields are few and informative; other quoted values and numbers vary by record
 _VARYING = re.compile(r"(?<!field )(?:'[^']*'|\"[^\"]*\")|(?<![\w-])\d[\d.,]*\d|(?<![\w-])\d")
@@ -44,11 +46,11 @@ class BadRecords:
         return [one for one in self.causes.most_common() if not one[0].startswith(LEFT_OUT)]
 
 
-def read_bad_records(path: Path) -> BadRecords:
-    """Raises DataError for an invalid line."""
+def read_bad_records(path: Path, entries: int | None = None) -> BadRecords:
+    """Reads all entries, or as many as ``entries``. Raises DataError for an invalid line."""
     records = BadRecords()
     with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(itertools.islice(file, entries), 1):
             try:
                 entry = json.loads(line)
                 cause, name = generalize(entry["cause"]), entry["file"]
@@ -62,19 +64,19 @@ def read_bad_records(path: Path) -> BadRecords:
             examples = records.examples.setdefault(cause, [])
             if len(examples) < EXAMPLES:
                 examples.append(
-                    {**entry, "raw": anonymize(entry["raw"][: 2 * RAW_CHARACTERS])[:RAW_CHARACTERS]}
+                    {**entry, "raw": anonymize(entry.get("raw", "")[: 2 * RAW_CHARACTERS])[:RAW_CHARACTERS]}
                 )
     return records
 
 
-def describe_mistakes(path: Path) -> str:
-    """The number of records and of whole files that could not be read, and below it the most frequent causes, those of whole
-    files first."""
-    records = read_bad_records(path)
+def describe_mistakes(path: Path, bad: int) -> str:
+    """The number of records and of whole files that could not be read, together ``bad``, and below it the most frequent causes
+    of the first READ_ENTRIES, those of whole files first."""
+    records = read_bad_records(path, READ_ENTRIES)
     mistakes = sorted(records.mistakes(), key=lambda one: -records.whole_files[one[0]])
     files = sum(records.whole_files[cause] for cause, _ in mistakes)
-    others = sum(count for _, count in mistakes) - files
-    lines = [f"{_count(others, files)} could not be read, see {path}:"]
+    part = f"; of its first {READ_ENTRIES:,} entries" if records.causes.total() == READ_ENTRIES else ""
+    lines = [f"{_count(bad - files, files)} could not be read, see {path}{part}:"]
     for cause, count in mistakes[:SHOWN_CAUSES]:
         whole, first = records.whole_files[cause], records.examples[cause][0]
         place = f"{first['file']}:{first['line']}" if first.get("line") else first["file"]

@@ -126,7 +126,7 @@ def run(context: Context) -> Outcome:
     if not total:
         raise DataError(_why_nothing_was_read(quarantine, bad), rule="no-documents")
     if bad:
-        log.warning("%s", describe_mistakes(quarantine))
+        log.warning("%s", describe_mistakes(quarantine, bad))
     counted = {name: {**entry, "counts": entry["counts"].to_json()} for name, entry in sources.items()}
     return Outcome([quarantine], {"sources": counted})
 
@@ -138,7 +138,7 @@ def _why_nothing_was_read(quarantine: Path, bad: int) -> str:
             "no document could be read: the inputs are empty, or contain only what is left out on purpose (see "
             f"{quarantine}); check inputs"
         )
-    return f"no document could be read: {describe_mistakes(quarantine)}"
+    return f"no document could be read: {describe_mistakes(quarantine, bad)}"
 
 
 def _item(context: Context, unit: Unit) -> Any:

@@ -109,7 +109,7 @@ def _why_nothing_is_left(context: Context, documents: int) -> str:
     bad = sum(source["counts"]["bad_records"] for source in cleaned["sources"].values())
     if bad <= documents:
         return f"the rules drop all of {format_count(documents, 'document')}; {remedy}"
-    mistakes = describe_mistakes(context.folder / "quarantine.jsonl")
+    mistakes = describe_mistakes(context.folder / "quarantine.jsonl", bad)
     return f"{mistakes}\n  the rules drop the other {format_count(documents, 'document')}; {remedy}"
 
 

@@ -8,6 +8,7 @@ import pytest
 from megatron_ko.errors import ConfigError
 from megatron_ko.tables import width_of
 from preprocessing.cli import main
+from preprocessing.report import quarantine
 from preprocessing.report.funnel import to_table
 from preprocessing.report.quarantine import SHOWN_CAUSES, describe_mistakes
 from tests.preprocessing.corpus import write_corpus
@@ -76,12 +77,16 @@ def test_whole_files_are_told_from_records_and_what_is_left_out_from_mistakes(tm
         for name, line, cause in entries:
             entry = {"file": name, "line": line, "cause": cause, "raw": ""}
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
-    first, *lines = describe_mistakes(path).splitlines()
+    first, *lines = describe_mistakes(path, 12).splitlines()
     assert first.startswith("11 records and 1 whole file ") and str(path) in first
     assert [line.split()[1:3] for line in lines if line.startswith("  - ")] == [
         ["1", "whole"], ["5", "records,"], ["4", "records,"],
     ]  # fmt: skip
     assert max(map(width_of, lines)) <= 60 and "1 more" in lines[-1] and "purpose" not in "".join(lines)
+    monkeypatch.setattr(quarantine, "READ_ENTRIES", 7)
+    assert [line.split()[1:3] for line in describe_mistakes(path, 12).splitlines() if line.startswith("  - ")] == [
+        ["5", "records,"], ["2", "records,"],
+    ]  # fmt: skip
 
 
 def test_bad_records_come_before_rules_that_drop_the_few_others(folder, capsys):
@@ -143,6 +148,7 @@ def test_diff_takes_the_configuration(folder, capsys):
 
 
 def test_other_folders_and_configurations_name_what_to_give(folder):
+    refuses_command(["report", "~no-such-user/x.yaml"], "invalid-yaml", error=ConfigError)
     for command in (["explain", ".", "--reason", "list"], ["report", "."], ["run", "."]):
         refuses_command(command, "is-folder", "config.yaml", error=ConfigError)
     refuses_command(["run", "out"], "is-folder", error=ConfigError)
