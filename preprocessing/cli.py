@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from megatron_ko.config.cli import (
@@ -27,9 +28,9 @@ from megatron_ko.config.cli import (
 from megatron_ko.config.loading import Loaded, load, to_yaml
 from megatron_ko.config.manual import manual
 from megatron_ko.errors import EXIT_BAD_RECORDS, EXIT_STOPPED, exit_code_of, report_message
-from megatron_ko.wording import format_count
 from preprocessing.config import descriptions
 from preprocessing.config.pipeline import RULES, Config
+from preprocessing.config.running import with_kept_configurations
 from preprocessing.running.supervision import STOPPED
 
 if TYPE_CHECKING:
@@ -250,9 +251,11 @@ def _run_step(step: str, arguments: list[str]) -> int:
         runner.close()
     if not bad or loaded.config.output.allow_bad_records:
         return 0
+    from preprocessing.report.quarantine import describe_mistakes
+
     report_message(
-        f"{format_count(bad, 'record')} could not be read, see quarantine.jsonl; everything else is done "
-        f"(exit code {EXIT_BAD_RECORDS}; 0 with output.allow_bad_records=true)"
+        f"{describe_mistakes(Path(loaded.config.output.folder).expanduser() / 'quarantine.jsonl', bad)}\n"
+        f"everything else is done (exit code {EXIT_BAD_RECORDS}; 0 with output.allow_bad_records=true)"
     )
     return EXIT_BAD_RECORDS
 
@@ -299,6 +302,8 @@ def _run_command(command: Command, name: str, arguments: list[str]) -> int:
     given = command_parser(command, name).parse(arguments)
     from megatron_ko.logs import set_up_logging
 
+    if command.configured:
+        given.config = with_kept_configurations(given.config)
     loaded = [_load(given.config, name)] if command.configured else []
     set_up_logging()
     try:

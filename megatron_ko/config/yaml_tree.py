@@ -19,6 +19,7 @@ from megatron_ko.errors import Problem
 
 Keys = tuple[str, ...]
 COMMAND_LINE = "command line"
+_FEW_FILES = 3
 MAX_FILE_BYTES = 1 << 20
 MAX_DEPTH = 20
 _FIELD = re.compile(r"[a-z_]+(\.[a-z0-9_]+)+")
@@ -49,6 +50,10 @@ class Tree:
                 raise ValueError(f"larger than {MAX_FILE_BYTES} bytes; is this a configuration?")
             node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
         except OSError as error:
+            if Path(file).expanduser().is_dir():
+                message = f"is a folder; give {_files_in(file)}"
+                self._unreadable(Problem(file, "", message, "is-folder"))
+                return
             if _FIELD.fullmatch(file) and not file.endswith((".yaml", ".yml")):
                 self._neither(file)
                 return
@@ -319,6 +324,12 @@ def _scalar(tag: str, text: str, is_plain: bool = True) -> Any:
     if tag == _FLOAT:
         return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     return text
+
+
+def _files_in(folder: str) -> str:
+    """The configuration files in a folder, if they are few."""
+    files = sorted(map(str, Path(folder).expanduser().glob("*.yaml")))
+    return " or ".join(files) if 0 < len(files) <= _FEW_FILES else "a configuration file, such as data.yaml"
 
 
 def _suggest_file(file: str) -> str:

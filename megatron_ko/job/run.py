@@ -7,6 +7,7 @@ written to one folder of runs: ``data/`` (with its own ``report.html``), ``train
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -18,7 +19,8 @@ from megatron_ko.errors import ConfigError
 from megatron_ko.files import sha256_file
 from megatron_ko.formats.run_folder import checkpoints_of
 from megatron_ko.job.job import Job, check_job, options_of, steps_of
-from megatron_ko.job.steps import Record, Step, exit_code_of_job, run_steps
+from megatron_ko.job.steps import Record, Step, exit_code_of_job, format_command, run_steps
+from preprocessing.readers.input_units import find_units
 
 # Fields that may change between two jobs in one folder, where the training continues; all others need another folder.
 CONTINUES = ("run.device", "run.timeout_s", "training.steps", "schedule", "parallel", "data.workers")
@@ -54,12 +56,27 @@ def parser() -> Parser:
     made.add_argument(
         "--runs", metavar="FOLDER", help="folder of runs to write to, instead of the configured one"
     )
+    made.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check both configurations and that the inputs exist, print the commands, and stop",
+    )
     return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs every step that is not finished. Returns 0, or the exit code of the command that failed."""
-    return exit_code_of_job(lambda: run_job(check_job(options_of(parser().parse(arguments)))))
+    return exit_code_of_job(lambda: _main(parser().parse(arguments)))
+
+
+def _main(given: argparse.Namespace) -> int:
+    job = check_job(options_of(given))
+    if not given.dry_run:
+        return run_job(job)
+    _ = find_units(job.data)  # reports patterns that match no file
+    for number, step in enumerate(steps_of(job, Record(job.runs / "job.json")), start=1):
+        print(f"{number}. {step.title}\n   {format_command(step.command)}")
+    return 0
 
 
 def run_job(job: Job) -> int:

@@ -14,8 +14,8 @@ from megatron_ko.files import write_text
 from megatron_ko.program.schema import SCHEMAS, json_schema
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-TEXT_FILES = "**/*.{txt,md,ipynb,jsonl,jsonl.gz,jsonl.zst}"
-TEXT_SUFFIXES = (".txt", ".md", ".ipynb", ".jsonl")
+TEXT_SUFFIXES = (".txt", ".md", ".ipynb", ".jsonl", ".jsonl.gz", ".jsonl.zst")
+TEXT_FILES = f"**/*.{{{','.join(suffix[1:] for suffix in TEXT_SUFFIXES)}}}"
 CODE_FILES = "**/*.{py,pyi,ipynb,js,ts,java,c,h,cc,cpp,hpp,cs,go,rs,rb,php,kt,swift,scala,sql,sh,r,lua}"
 _PATTERN_CHARACTERS = "*?[]{}"
 
@@ -52,8 +52,12 @@ def _main(given: argparse.Namespace) -> int:
             f"{folder}: {', '.join(existing)} already exist; choose another folder", rule="exists"
         )
     code = f" and source code into {given.code}/" if given.code else ""
-    for path in filter(None, (given.text, given.code)):
-        if not Path(path).is_dir():
+    for option, path in (("--text", given.text), ("--code", given.code)):
+        if path and Path(path).is_file():
+            raise ConfigError(
+                f"{option} {path}: is a file; give the folder that it is in", rule="not-a-folder"
+            )
+        if path and not Path(path).is_dir():
             print(f"note: {path}/ does not exist yet")
     if others := describe_other_files(Path(given.text), read=TEXT_SUFFIXES):
         print(f"note: {given.text}/ has files that data.yaml does not read yet: {others}")
@@ -80,6 +84,8 @@ def starting_files(folder: str, runs: str, text: str, code: str | None) -> dict[
         "folder": folder,
         "runs": runs,
         "text": _quote(f"{text}/{TEXT_FILES}"),
+        "tables": _quote(f"{text}/**/*.{{csv,tsv}}"),
+        "arrays": _quote(f"{text}/**/*.json"),
         "code": _quote(f"{code or 'my_code'}/{_code_files(text, code)}"),
         "text_share": "0.7" if code else "1.0",
         "schema": "$schema",

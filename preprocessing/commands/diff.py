@@ -19,6 +19,7 @@ from megatron_ko.errors import DataError, UsageError
 from megatron_ko.files import write_text
 from megatron_ko.wording import format_count
 from preprocessing.config.pipeline import RULES, Config, source_of
+from preprocessing.config.running import KEPT_CONFIGURATION
 from preprocessing.readers.starting_folder import starting_folder, working_directory
 from preprocessing.running.context import Context
 
@@ -29,7 +30,9 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="output folder of a run, finished or not")
+    parser.add_argument(
+        "run", metavar="RUN", help="output folder of a run, finished or not, or its configuration"
+    )
     parser.add_argument(
         "--count", type=positive, default=150, metavar="N", help="maximum number of documents (default: 150)"
     )
@@ -57,7 +60,7 @@ def _natural(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    folder = Path(arguments.run).expanduser()
+    folder = _output_folder(Path(arguments.run).expanduser())
     path = Path(arguments.out).expanduser() if arguments.out else folder / "diff.html"
     loaded = load(Config, [str(_configuration(folder))], [], RULES)
     start = starting_folder(folder, loaded.config.output.folder) or Path.cwd()
@@ -115,17 +118,34 @@ def _check_inputs(context: Context) -> None:
         ) from None
 
 
+def _output_folder(run: Path) -> Path:
+    """``run`` itself, or the output folder that the configuration ``run`` names."""
+    if not run.is_file():
+        return run
+    folder = Path(load(Config, [str(run)], [], RULES).config.output.folder).expanduser()
+    if not folder.is_dir():
+        raise DataError(
+            f"{run}: its output folder {folder} does not exist; run 'mko data run {run}' first, in the folder where its "
+            "relative paths begin",
+            rule="missing-run",
+        )
+    return folder
+
+
 def _configuration(folder: Path) -> Path:
     """The configuration file that a run left in its folder."""
-    from preprocessing.steps.pipeline import configuration_path
-
-    path = configuration_path(folder)
+    path = folder / KEPT_CONFIGURATION
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; pass the output folder of a run", rule="missing-run")
     if not path.is_file():
+        known = sorted(str(file) for file in folder.glob("*.yaml"))
+        remedy = (
+            f"pass {' or '.join(known[:3])}, or its output folder"
+            if known
+            else "run 'mko data run ...' first"
+        )
         raise DataError(
-            f"{path}: not found, so {folder} is not the output folder of a run, or the run is older than this command; run "
-            "'mko data run ...' first",
+            f"{path}: not found, so {folder} is not the output folder of a run, or the run is older than this command; {remedy}",
             rule="not-a-run",
         )
     return path

@@ -1,6 +1,7 @@
 """Expands patterns of paths: ``**``, ``*``, ``?``, ``[...]`` as in ``glob``, and ``{a,b}``.
 
 Unlike ``glob``, which skips a folder that it cannot read, raises DataError: the files of that folder would be missing.
+Letters that look the same are the same, composed (as most programs write Hangul) or decomposed (as macOS does).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import fnmatch
 import glob
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,8 +46,9 @@ def is_broken_link(path: Path) -> bool:
 
 
 def _expand(pattern: str) -> list[Path]:
-    """Existing paths that match, sorted."""
-    return sorted({Path(path) for one in expand_braces(pattern) for path in _match(one)})
+    """Existing paths that match, sorted; composed and decomposed names have the same place."""
+    found = {Path(path) for one in expand_braces(pattern) for path in _match(one)}
+    return sorted(found, key=lambda path: ([*map(_compose, path.parts)], path.parts))
 
 
 def expand_braces(pattern: str) -> list[str]:
@@ -58,7 +61,7 @@ def expand_braces(pattern: str) -> list[str]:
 
 
 def _match(pattern: str) -> Iterator[str]:
-    """The same paths as ``glob.glob(pattern, recursive=True)``."""
+    """The same paths as ``glob.glob(pattern, recursive=True)``, if all names are composed."""
     root = os.sep if pattern.startswith(os.sep) else ""
     parts = [part for part in pattern.split(os.sep) if part]
     return _match_parts(root, parts)
@@ -76,13 +79,25 @@ def _match_parts(folder: str, parts: list[str]) -> Iterator[str]:
         for below in _folders_from(folder, ()):
             yield from _match_parts(below, rest) if rest else _all_in(folder, below)
     elif not glob.has_magic(part):
-        path = os.path.join(folder, part)
-        if os.path.lexists(path):
-            yield from _match_parts(path, rest)
+        for name in _spellings(folder, part):
+            yield from _match_parts(os.path.join(folder, name), rest)
     else:
         names = (name for name in _names_in(folder) if part.startswith(".") or not name.startswith("."))
-        for name in fnmatch.filter(names, part):
-            yield from _match_parts(os.path.join(folder, name), rest)
+        matches = re.compile(fnmatch.translate(_compose(part))).match
+        for name in names:
+            if matches(_compose(name)):
+                yield from _match_parts(os.path.join(folder, name), rest)
+
+
+def _spellings(folder: str, name: str) -> list[str]:
+    """The name itself if it exists in the folder, else the names there that look the same."""
+    if os.path.lexists(os.path.join(folder, name)):
+        return [name]
+    return [] if name.isascii() else [one for one in _names_in(folder) if _compose(one) == _compose(name)]
+
+
+def _compose(name: str) -> str:
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def _all_in(start: str, folder: str) -> Iterator[str]:

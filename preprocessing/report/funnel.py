@@ -110,6 +110,6 @@ def to_table(funnel: dict[str, Any], mixture: dict[str, float], epochs: dict[str
         domains.append((entry["name"], entry["split"], *sizes, ratio, share, passes))
     if not any(row[-1] for row in domains[1:]):  # without balance.token_budget
         domains = [row[:-1] for row in domains]
-    return "\n".join(
-        [*format_table(rows, 2, sentences=True), "", *format_table(steps), "", *format_table(domains, 2)]
-    )
+    tables = [format_table(rows, 2, sentences=True), format_table(steps)]
+    tables += [format_table(domains, 2)] if domains[1:] else []
+    return "\n\n".join("\n".join(table) for table in tables)

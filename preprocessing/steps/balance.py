@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from megatron_ko.errors import DataError
+from preprocessing.config.mixture import DomainConfig
 from preprocessing.config.pipeline import source_of
 from preprocessing.corpus.corpus_files import write_corpus_shard, write_dropped
 from preprocessing.corpus.corpus_plan import PLAN, STEP, gather, make_plan
@@ -17,6 +18,7 @@ from preprocessing.corpus.reading import shard_path
 from preprocessing.documents import Counts
 from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context, Outcome, Task
+from preprocessing.running.markers import Marker
 
 VERSION = 1
 """Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
@@ -91,14 +93,29 @@ def _check_domains(context: Context, shards: list[dict[str, Any]]) -> None:
     with_documents = {shard["name"] for shard in shards if shard["split"] == "train"}
     for name, domain in context.config.domains.items():
         if name not in with_documents:
-            selection = f"sources {domain.sources or 'any'}, langs {list(domain.langs) or 'any'}"
-            problem = context.loaded.problem(
-                f"domains.{name}",
-                f"no document is left for this domain ({selection}); dropped/*.parquet has the reasons; relax the "
-                "rules or remove the domain",
-                "domain-without-documents",
-            )
-            raise DataError([problem])
+            message, rule = _why_empty(context, domain)
+            raise DataError([context.loaded.problem(f"domains.{name}", message, rule)])
+
+
+def _why_empty(context: Context, domain: DomainConfig) -> tuple[str, str]:
+    """Message and rule for a domain without a document: its languages do not occur, or other steps dropped all."""
+    sources = (Marker(context.folder, "clean").read() or {"sources": {}})["sources"]
+    read = {
+        lang
+        for source, entry in sources.items()
+        if not domain.sources or source in domain.sources
+        for lang in entry["langs"]
+    }
+    if read and domain.langs and read.isdisjoint(domain.langs):
+        wanted, found = ", ".join(domain.langs), ", ".join(sorted(read))
+        message = f"no document of its sources is in one of its langs ({wanted}); they are in: {found}; change langs or remove the domain"
+        return message, "langs-without-documents"
+    selection = f"sources {domain.sources or 'any'}, langs {list(domain.langs) or 'any'}"
+    message = (
+        f"no document is left for this domain ({selection}); dropped/*.parquet has the reasons; relax the rules or remove the "
+        "domain"
+    )
+    return message, "domain-without-documents"
 
 
 # --- summaries -------------------------------------------------------------------------------------------

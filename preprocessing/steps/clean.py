@@ -9,7 +9,6 @@ bad records, and a marker written last. Text is changed here; later steps judge 
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ import pyarrow.compute as pc
 
 from megatron_ko.errors import DataError
 from megatron_ko.files import atomic_file
-from megatron_ko.wording import format_count
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.config.languages import KINDS
 from preprocessing.config.pipeline import source_of
@@ -35,9 +33,9 @@ from preprocessing.documents import (
 )
 from preprocessing.markup.conversion import CONVERTERS
 from preprocessing.pii.masking import mask_column
-from preprocessing.readers.bad_records import LEFT_OUT
 from preprocessing.readers.input_units import Unit
 from preprocessing.readers.reading import BadRecord, read_unit
+from preprocessing.report.quarantine import describe_mistakes
 from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.steps.text_operations import markup_of, normalize_column
 from preprocessing.text.by_language import by_language
@@ -45,7 +43,7 @@ from preprocessing.text.language import detect
 
 log = logging.getLogger(__name__)
 STEP = "clean"
-VERSION = 19
+VERSION = 20
 """Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 MARKUP_LANGUAGES = ("mediawiki", "namumark", "latex", "rst", "asciidoc", "notebook", "org", "po")
 """Formats whose marks look like code."""
@@ -128,25 +126,19 @@ def run(context: Context) -> Outcome:
     if not total:
         raise DataError(_why_nothing_was_read(quarantine, bad), rule="no-documents")
     if bad:
-        log.warning("set aside in %s: %s", quarantine, format_count(bad, "bad record"))
+        log.warning("%s", describe_mistakes(quarantine, bad))
     counted = {name: {**entry, "counts": entry["counts"].to_json()} for name, entry in sources.items()}
     return Outcome([quarantine], {"sources": counted})
 
 
 def _why_nothing_was_read(quarantine: Path, bad: int) -> str:
-    """The message of inputs without any document, with the first bad record; line 0 stands for the whole file."""
+    """The message of inputs without any document, with the bad records if there are any."""
     if not bad:
         return (
             "no document could be read: the inputs are empty, or contain only what is left out on purpose (see "
             f"{quarantine}); check inputs"
         )
-    with open(quarantine, encoding="utf-8") as file:
-        first = next(one for one in map(json.loads, file) if not one["cause"].startswith(LEFT_OUT))
-    line = f":{first['line']}" if first["line"] else ""
-    return (
-        f"no document could be read; {quarantine} lists {format_count(bad, 'bad record')}, such as "
-        f"{first['file']}{line}: {first['cause']}"
-    )
+    return f"no document could be read: {describe_mistakes(quarantine, bad)}"
 
 
 def _item(context: Context, unit: Unit) -> Any:

@@ -24,7 +24,9 @@ from preprocessing.documents import DROPPED, INTERMEDIATE, Counts, new_shard
 from preprocessing.judging import rules
 from preprocessing.judging.presets.values import resolve_thresholds
 from preprocessing.readers.input_units import Unit
+from preprocessing.report.quarantine import describe_mistakes
 from preprocessing.running.context import Context, Outcome, Task
+from preprocessing.running.markers import Marker
 
 STEP = "filter"
 VERSION = 10
@@ -94,13 +96,21 @@ def run(context: Context) -> Outcome:
         source = source_of(unit.input_name, context.config.inputs[unit.input_name])
         counts.setdefault(source, Counts()).add(Counts.from_json(summary["counts"]))
     if not any(of_source.documents_out for of_source in counts.values()):
-        raise DataError(
-            f"the rules drop all of {format_count(sum(of_source.documents_in for of_source in counts.values()), 'document')}; "
-            f"{context.folder / 'dropped'} has the reasons; relax the rules in section 'filter'",
-            rule="no-documents",
-        )
+        documents = sum(of_source.documents_in for of_source in counts.values())
+        raise DataError(_why_nothing_is_left(context, documents), rule="no-documents")
     sources = {name: of_source.to_json() for name, of_source in counts.items()}
     return Outcome([], {"sources": sources, "thresholds": thresholds})
+
+
+def _why_nothing_is_left(context: Context, documents: int) -> str:
+    """Names the bad records first where they are more than the documents."""
+    remedy = f"{context.folder / 'dropped'} has the reasons; relax the rules in section 'filter'"
+    cleaned = Marker(context.folder, "clean").read() or {"sources": {}}
+    bad = sum(source["counts"]["bad_records"] for source in cleaned["sources"].values())
+    if bad <= documents:
+        return f"the rules drop all of {format_count(documents, 'document')}; {remedy}"
+    mistakes = describe_mistakes(context.folder / "quarantine.jsonl", bad)
+    return f"{mistakes}\n  the rules drop the other {format_count(documents, 'document')}; {remedy}"
 
 
 def _read_keys(context: Context, unit: Unit) -> list[str]:

@@ -12,13 +12,13 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from megatron_ko.config.loading import Loaded, to_yaml
 from megatron_ko.errors import DataError
 from megatron_ko.files import write_json, write_text
 from megatron_ko.wording import format_count
 from preprocessing.config.pipeline import Config
+from preprocessing.config.running import KEPT_CONFIGURATION
 from preprocessing.config.tokens import AnyTokenizerConfig, ExistingTokenizerConfig
 from preprocessing.report.funnel import funnel_of, to_table
 from preprocessing.running.context import Context
@@ -62,14 +62,9 @@ def run(loaded: Loaded[Config], step: str, runner: Runner, until: str | None = N
         return _bad_records(keys) if step in ("clean", "run") else 0
 
 
-def configuration_path(folder: Path) -> Path:
-    """The configuration of the latest command that ran steps in an output folder."""
-    return folder / "steps" / "config.yaml"
-
-
 def _keep_configuration(context: Context) -> None:
     """Writes the configuration unless the folder has it."""
-    path, text = configuration_path(context.folder), to_yaml(context.config)
+    path, text = context.folder / KEPT_CONFIGURATION, to_yaml(context.config)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
 

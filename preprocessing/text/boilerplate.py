@@ -19,6 +19,7 @@ TAIL_LINES = 6
 HEAD_CHARACTERS = 1000
 TAIL_CHARACTERS = 1500
 LONGEST_LINE = 160
+DATELINE_LINES = 3
 MAX_ROUNDS = 8
 _NAME = r"[가-힣]{2,4}"
 _JOB = r"(?:기자|인턴기자|선임기자|전문기자|객원기자|수습기자|사진기자|특파원|논설위원|앵커|통신원|리포터)"
@@ -27,11 +28,15 @@ _REPORTER = rf"(?:(?:{_NAME}[·,]\s?){{0,3}}{_NAME}\s?{_JOB}|[가-힣]{{2,10}}(?
 _AGENCY = rf"(?:뉴스|일보|신문|통신|방송|{_JOB})"
 # "(서울=한빛뉴스) 홍길동 기자 = 본문": the dateline before the first sentence
 _DATELINE = re.compile(
-    rf"^[ \t]*(?:[\[(【［<](?!단위|기준|자료|출처|사진|합계|정답|주의|참고)[가-힣·, ]{{2,15}}=[가-힣A-Za-z0-9·, ]{{2,30}}[\])】］>][ \t]*"
-    rf"(?:{_REPORTER}(?:[·, ]+{_REPORTER}){{0,5}}[ \t]*)?(?:=[ \t]*)?"
+    rf"^[ \t]*(?:[\[(【［<](?!단위|기준|자료|출처|사진|합계|정답|주의|참고)[가-힣·, ]{{2,15}}(?:\([가-힣]{{1,6}}\))?=[가-힣A-Za-z0-9·, ]{{2,30}}[\])】］>][ \t]*"
+    rf"(?:{_REPORTER}(?:[·, ]+{_REPORTER}){{0,9}}[ \t]*)?(?:=[ \t]*)?"
     rf"|[\[(【［][가-힣A-Za-z0-9·, ]{{0,20}}{_AGENCY}[\])】］][ \t]*"
-    rf"(?:{_REPORTER}(?:[·, ]+{_REPORTER}){{0,5}}[ \t]*(?:=[ \t]*)?|=[ \t]*)"
+    rf"(?:{_REPORTER}(?:[·, ]+{_REPORTER}){{0,9}}[ \t]*(?:=[ \t]*)?|=[ \t]*)"
     rf"|[\[(【［](?:[가-힣A-Za-z0-9·,]{{2,12}} )?{_NAME} ?{_JOB}[\])】］][ \t]*(?:=[ \t]*)?|{_REPORTER}[ \t]*=[ \t]*)"
+)
+# What a dateline below a headline has: "=" after its reporters, or a place and an agency or reporter with "=" between them
+_CERTAIN_DATELINE = re.compile(
+    rf"=[ \t]*$|=[^=\])】］>]*(?:(?:뉴스[0-9]?|뉴시스|일보|신문|통신|방송|{_JOB})[\])】］>]|[\])】］>][ \t]*{_REPORTER})"
 )
 _SIGN = r"(?:ⓒ|©|\(c\))"
 _NEWS = r"(?:관련\s?기사|추천\s?기사|많이\s?본\s?(?:뉴스|기사)|기사\s?제보)"
@@ -65,6 +70,7 @@ _PERSON = re.compile(rf"([가-힣]{{2,4}})\s?{_JOB}|([가-힣]{{2,4}})[·,]")
 _OFFICE = re.compile("편집부|편집국")
 _NEWS_ONLY = re.compile(rf"{_NEWS}.*", re.DOTALL)
 _CREDIT = re.compile(r"제공|출처|^[\[(【<]")
+_BRACKETS = frozenset("[(【［<")
 _MARKS_OF_LINKS = frozenset("▶▷►☞■◆◇●※[【")
 # For ``matching.Matcher``, on lines that end with a line feed and whose only other blanks are spaces and tabs: every line
 # that is cut and every dateline matches.
@@ -73,13 +79,13 @@ HINT = (
     r"|(?i:copyr[iİı]ght)|저작권|[ⓒⒸ©]|\([cC]\)|무단[ \t]?(?:전재|복제|배포|사용)|재배포[ \t]?금지|(?i:all[ \t]r[iİı]ghts)"
     r"|(?:입력|수정|송고|등록)(?:[ \t]?시간|[ \t]?일시)?[^0-9]{0,3}(?:19|20)[0-9]{2}"
     r"|(?:관련|추천)[ \t]?기사|많이[ \t]?본[ \t]?(?:뉴스|기사)|기사[ \t]?제보|제보하기|구독하기|제보는|By[ \t][A-Z]"
-    r"|(?:뉴스|일보|신문|통신|방송|기자|특파원|논설위원|앵커|통신원|리포터)[\])】］]|[\[(【［<][가-힣·, ]{2,15}="
+    r"|(?:뉴스|일보|신문|통신|방송|기자|특파원|논설위원|앵커|통신원|리포터)[\])】］]|[\[(【［<][가-힣·, ]{2,15}(?:\([가-힣]{1,6}\))?="
     r"|(?:사진|그래픽|영상|이미지|제공|출처)[ \t]?[=:]"
 )
 
 
 def cut_boilerplate(text: str) -> str:
-    """Removes by-line, reporter and copyright lines at both ends, and the dateline of the first line.
+    """Removes by-line, reporter and copyright lines at both ends, and the dateline of the first line or below headlines.
 
     Collapses blanks if anything was cut. A text that could be cut more than MAX_ROUNDS times is a list of such lines and
     stays unchanged.
@@ -104,11 +110,7 @@ def _cut_once(text: str) -> str:
     cut = [i for i in candidates if _is_boilerplate(i, lines, filled)]
     for i in cut:
         lines[i] = ""
-    first = next((i for i in filled if lines[i]), None)
-    if first in candidates:
-        rest = _cut_dateline(lines[first])
-        if not rest.lstrip().startswith("```"):
-            lines[first] = rest
+    _cut_dateline([i for i in filled if lines[i]], lines, candidates)
     return "\n".join(lines)
 
 
@@ -162,12 +164,27 @@ def _match_line(line: str) -> re.Match[str] | None:
     return _LINE.fullmatch(line) if len(line) <= LONGEST_LINE else None
 
 
-def _cut_dateline(line: str) -> str:
-    """Removes a dateline whose reporters are persons."""
+def _cut_dateline(filled: list[int], lines: list[str], candidates: list[int]) -> None:
+    """Removes the dateline of the first line, or one below headlines that cannot be anything else."""
+    for at, i in enumerate(filled[:DATELINE_LINES]):
+        if i not in candidates:
+            return
+        rest = _after_dateline(lines[i], below_headline=at > 0)
+        if rest != lines[i]:
+            if not rest.lstrip().startswith("```"):
+                lines[i] = rest
+            return
+        if not by_lines.is_headline(lines[i]):
+            return
+
+
+def _after_dateline(line: str, below_headline: bool) -> str:
+    """The line without a dateline whose reporters are persons."""
     match = _DATELINE.match(line)
-    if not match:
+    if not match or (below_headline and not _CERTAIN_DATELINE.search(match[0])):
         return line
-    return line[match.end() :] if by_lines.are_reporters(_names(match[0]), alone=False) else line
+    alone = below_headline and match[0].lstrip()[0] not in _BRACKETS
+    return line[match.end() :] if by_lines.are_reporters(_names(match[0]), alone) else line
 
 
 def _names(reporters: str) -> list[str]:

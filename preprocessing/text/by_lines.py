@@ -17,7 +17,7 @@ def _words(text: str) -> frozenset[str]:
 # Korean family names of one syllable, and those of two
 _FAMILY_NAMES = frozenset(
     "김이박최정강조윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구민진나엄채원천방공현함변염여추도소석선설마길연위표명기"
-    "반라왕금옥육인맹제모탁국어은편용예봉사부가복태목형피두감호음빈동온경팽승간상시갈"
+    "반라왕금옥육인맹제모탁국어은편용예봉사부가복태목형피두감호음빈동온경팽승간상시갈좌"
 )
 _LONG_FAMILY_NAMES = ("남궁", "황보", "제갈", "선우", "독고", "사공", "서문", "동방")
 # Words before 기자, 특파원, 앵커, 리포터 that begin like a name
@@ -60,6 +60,9 @@ _MAIL_ASKED = re.compile(
 )
 _ASKED_WITHIN = 100  # characters: the last one or two sentences of a paragraph
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]?$")
+# Ends of sentences and of the lines before an example; headlines may end with ?, ! or ...
+_NO_HEADLINE = re.compile(r"[|>]|```|~~~|.*(?:(?<!\.)\.|[:：,]|[니이]다)[\"'”’)\]]?$")
+_LONGEST_HEADLINE = 80
 _LABEL = re.compile(r"[\W_]{0,3}[가-힣A-Za-z][가-힣A-Za-z /·]{0,14}\s?[:：]\s?\S")
 _HEADING_OR_TABLE = re.compile(r"[ \t]*(?:#{1,6}[ \t]|\||>(?![ \t]?▶))")
 
@@ -114,6 +117,12 @@ def is_owner(text: str, first_line: bool) -> bool:
 
 def is_sentence(line: str) -> bool:
     return bool(_SENTENCE_END.search(line.rstrip()))
+
+
+def is_headline(line: str) -> bool:
+    """Whether a line can be the headline of an article: short, and not a sentence, a quotation or a row of a table."""
+    bare = line.strip()
+    return len(bare) <= _LONGEST_HEADLINE and not _NO_HEADLINE.match(bare)
 
 
 def asks_for_mail(line: str) -> bool:

@@ -106,6 +106,19 @@ def test_mistakes_come_before_anything_starts(
     assert not (example_folder.parent / "runs" / "job.json").exists()
 
 
+def test_a_dry_run_prints_the_commands_and_writes_nothing(
+    example_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = sorted(example_folder.parent.rglob("*"))
+    assert main([str(example_folder), "--dry-run", "data.seed=7"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in lines if line[0] == "mko"] == list(
+        commands(example_folder, "data.seed=7").values()
+    )
+    assert main([str(example_folder), "--dry-run", "data.inputs.web.paths=[none]"]) == EXIT_USER_ERROR
+    assert sorted(example_folder.parent.rglob("*")) == files
+
+
 def test_folder_without_configurations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path)]) == EXIT_USER_ERROR
     assert str(tmp_path / "data.yaml") in capsys.readouterr().err

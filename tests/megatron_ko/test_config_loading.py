@@ -333,7 +333,7 @@ def test_all_missing_files_are_named():
         load(Config, ["no.yaml", ".", "~no-such-user/x.yaml", "a\0b", "seed=3", "training.steps"], [])
     assert [(problem.where, problem.rule) for problem in caught.value.problems] == [
         ("no.yaml", "unreadable-file"),
-        (".", "unreadable-file"),
+        (".", "is-folder"),
         ("~no-such-user/x.yaml", "invalid-yaml"),
         ("a\0b", "invalid-yaml"),
         ("seed=3", "unreadable-file"),

@@ -194,6 +194,55 @@ def test_the_dateline_is_cut_and_its_sentence_stays(dateline):
     assert cut_boilerplate(f"{BODY}\n{dateline}{BODY}") == f"{BODY}\n{dateline}{BODY}"
 
 
+@pytest.mark.parametrize(
+    "dateline",
+    [
+        "(고창=한빛뉴스) 홍길동 기자 = ",
+        "[서울=한빛]홍길동 기자, 김영희 기자 = ",
+        "[도쿄(일본)=한빛뉴스] ",
+        "【한빛뉴스 수원=홍길동 기자】 ",
+        "[한빛일보] 홍길동 기자 = ",
+        "홍길동 특파원 = ",
+        "(서울=한빛뉴스1) " + ",".join(["홍길동 기자"] * 8) + " = ",
+        "[서울=한빛뉴스] [부산=한빛뉴스] 홍길동 기자 = ",
+    ],
+)
+def test_a_certain_dateline_is_cut_below_headlines(dateline):
+    for heads in (
+        "시장, 새 공원 열어",
+        '# 시장 "공원 연다"',
+        "공원이 열렸다…왜?\n- 시민 '환영'",
+        "공원 열려...\n\n부제",
+    ):
+        for gap in ("\n", "\n\n"):
+            assert cut_boilerplate(heads + gap + dateline + BODY) == heads + gap + BODY
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        "어제 공원이 열렸습니다.",
+        "기사는 다음처럼 시작합니다:",
+        "> 인용",
+        "| 표 | 칸 |",
+        "긴 글이 이어지며 " * 12,
+        "하나\n둘\n셋",
+        "보기\n```",
+    ],
+)
+def test_a_dateline_below_other_lines_stays(heads):
+    text = f"{heads}\n(고창=한빛뉴스) 홍길동 기자 = {BODY}"
+    assert cut_boilerplate(text) == text
+
+
+@pytest.mark.parametrize(
+    "line", ["(가=나) ", "[서울=한빛] ", "(학생=홍길동) ", "[한빛일보] ", "신문 기자 = ", "홍길 기자 = "]
+)
+def test_below_headlines_what_may_not_be_a_dateline_stays(line):
+    text = f"시장, 새 공원 열어\n{line}{BODY}"
+    assert cut_boilerplate(text) == text
+
+
 def test_fenced_code_is_not_boilerplate():
     text = "말\n```\nBy Jane Doe\n```"
     assert cut_boilerplate(text) == text
@@ -209,7 +258,19 @@ def test_a_list_of_reporters_is_not_boilerplate_and_costs_little():
 @given(
     text=st.lists(
         st.sampled_from(
-            ["홍길동 기자", "ⓒ 한빛", "(서울=한빛) ", "본문이다.", "\n", "\n\n", "```", "By Jane Doe", " "]
+            [
+                "홍길동 기자",
+                "ⓒ 한빛",
+                "(서울=한빛) ",
+                "(서울=한빛) 홍길동 기자 = ",
+                "제목",
+                "본문이다.",
+                "\n",
+                "\n\n",
+                "```",
+                "By Jane Doe",
+                " ",
+            ]
         ),
         max_size=20,
     ).map("".join)

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import sys
+import unicodedata
 from pathlib import Path
 
 import pyarrow as pa
@@ -325,6 +326,24 @@ def test_patterns_match_as_in_glob(tmp_path_factory, parts):
     matches = {Path(p) for one in expand_braces(pattern) for p in glob.glob(one, recursive=True)}
     expected = sorted(path for path in matches if path.exists())  # glob invents "b/b/" for "b/b/**"
     assert find_files([pattern], Path.exists)[0] == expected
+
+
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+def test_composed_and_decomposed_names_match_in_one_order(tmp_path, typed):
+    """As macOS and other systems write them; the file systems of the tests keep both."""
+    folder = tmp_path / unicodedata.normalize("NFD", "가")
+    folder.mkdir()
+    for name, form in (("나", "NFD"), ("다", "NFC"), ("라", "NFD"), ("é", "NFD")):
+        (folder / unicodedata.normalize(form, f"{name}.txt")).touch()
+    for pattern, expected in (
+        ("*/[나-라].txt", "나다라"),
+        ("가/?.txt", "é나다라"),
+        ("가/라.txt", "라"),
+        ("{가,나}/나*", "나"),
+    ):
+        found = find_files([f"{tmp_path}/{unicodedata.normalize(typed, pattern)}"])[0]
+        assert "".join(unicodedata.normalize("NFC", path.stem) for path in found) == expected
+        assert all(path.exists() for path in found)
 
 
 def test_links_in_a_cycle_end_and_a_file_is_found_once(tmp_path):

@@ -17,6 +17,7 @@ from preprocessing import cli
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.config.languages import KINDS
 from preprocessing.config.pipeline import RULES, Config
+from preprocessing.config.running import KEPT_CONFIGURATION
 from preprocessing.differences import rows as layout
 from preprocessing.differences import selection
 from preprocessing.differences.attribution import (
@@ -34,7 +35,6 @@ from preprocessing.differences.rows import rows_of, shorten_change
 from preprocessing.differences.selection import Query, select
 from preprocessing.report.korean_labels import KOREAN
 from preprocessing.running.context import Context
-from preprocessing.steps.pipeline import configuration_path
 from tests.preprocessing.corpus import EN, KO
 from tests.preprocessing.refusals import refuses_command
 
@@ -279,7 +279,7 @@ def done(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def context(done):
-    return Context(load(Config, [str(configuration_path(done))], [], RULES))
+    return Context(load(Config, [str(done / KEPT_CONFIGURATION)], [], RULES))
 
 
 def page_of(run, *arguments):
@@ -414,7 +414,7 @@ def test_a_run_that_only_began(tmp_path):
     out = tmp_path / "out"
     refuses_command(["diff", out], "missing-run", str(out))
     out.mkdir()
-    refuses_command(["diff", out], "not-a-run", str(configuration_path(out)))
+    refuses_command(["diff", out], "not-a-run", str(out / KEPT_CONFIGURATION))
     assert cli.main(["clean", str(config), "--workers", "1", "inputs.pages=null"]) in (0, 2)
     assert cli.main(["clean", str(config), "--workers", "1"]) == 0
     html = page_of(out)
