@@ -43,7 +43,7 @@ _READERS = r"\| *(?:sudo +)?(?:(?:ch|ht)?passwd|cryptsetup|docker +login|-S|kini
 """Behind ``echo``: commands that read a password."""
 _VALUE = (
     r"(?:(?P<quote>[\"'])(?P<quoted>[^\s\"'`<>]{5,64})(?P=quote)"
-    r"|[\"']?(?P<part>(?=[^\s@]*[0-9])[A-Za-z0-9!#][^\s\"'`<>@]{3,62}(?=@)|(?![^\s@]*@[^\s@]*[:/.])[A-Za-z0-9!@#][^\s\"'`<>]{4,62}[^\s\"'`<>;,)])"
+    r"|[\"']?(?P<part>(?=[^\s@]{0,63}[0-9])[A-Za-z0-9!#][^\s\"'`<>@]{3,62}(?=@)|(?![^\s@]{0,200}@[^\s@]{0,200}[:/.])[A-Za-z0-9!@#][^\s\"'`<>]{4,62}[^\s\"'`<>;,)])"
     r"(?=[\s\"';,)@]|\Z))"
 )
 _NAMED = "|".join(rf"{command} (?:[^\n]{{0,80}} )?{option}" for command, option in _OPTIONS.items())

@@ -119,17 +119,19 @@ def _search(above: str, line: str, patterns: Sequence[Pattern]) -> tuple[list[Sp
         before = len(spans)
         for pattern in patterns:
             matches = pattern.regex.finditer(as_is if pattern.as_is else plain, first)
-            for start, end in [part for match in matches if (part := pattern.check(match)) is not None]:
-                as_is, plain = (_blot_out(text, start, end, pattern.kind) for text in (as_is, plain))
-                spans.append(Span(start - first, end - first, pattern.kind))
+            parts = [part for match in matches if (part := pattern.check(match)) is not None]
+            found = [Span(start, end, pattern.kind) for start, end in parts]
+            if found:
+                as_is, plain = (_replace_spans(text, found, _blot_of) for text in (as_is, plain))
+                spans += (Span(span.start - first, span.end - first, span.kind) for span in found)
         if len(spans) == before:
             return spans, as_is[first:]
 
 
-def _blot_out(text: str, start: int, end: int, kind: str) -> str:
-    """Replaces a span by as many characters that look like its placeholder; only addresses are told apart from others."""
-    name = "|ip" if kind == "ip" else ""
-    return f"{text[:start]}<{name}{'|' * (end - start - 2 - len(name))}>{text[end:]}"
+def _blot_of(span: Span) -> str:
+    """As many characters as the span has, which look like its placeholder; only addresses are told apart from others."""
+    name = "|ip" if span.kind == "ip" else ""
+    return f"<{name}{'|' * (span.end - span.start - 2 - len(name))}>"
 
 
 def _replace_spans(text: str, spans: Sequence[Span], replacement: Callable[[Span], str]) -> str:

@@ -66,11 +66,11 @@ def _check_value(match: Match) -> Part | None:
     if not LETTER_AT_DIGIT.search(value) or _NO_VALUE_BEHIND.match(match.string, match.end()):
         return None
     if not _is_near_word(match):
-        return match.span(group) if _is_cell(match) and rank_of(value) and _is_hinted(match) else None
+        return match.span(group) if _is_cell(match) and rank_of(value) and _has_hint(match.string) else None
     before, rank = text_before_value(match), rank_of(value)
     accepted = rank and (_is_password(match, before, value, rank) or _is_of_login(match, before, value))
     accepted = accepted or _is_key(match, before, value)
-    return match.span(group) if accepted and _is_hinted(match) else None
+    return match.span(group) if accepted and _has_hint(match.string) else None
 
 
 def _is_near_word(match: Match) -> bool:
@@ -91,9 +91,10 @@ def _is_cell(match: Match) -> bool:
     return in_table and _TITLE.fullmatch(title_of_column(match)) is not None
 
 
-def _is_hinted(match: Match) -> bool:
-    """True when the line has a hint, so that a text and a column of texts are masked alike."""
-    return _ANY_HINT.search(match.string, match.string.rfind("\n", 0, match.start()) + 1) is not None
+@lru_cache(maxsize=4)
+def _has_hint(text: str) -> bool:
+    """True when the last line has a hint, so that a text and a column of texts are masked alike."""
+    return _ANY_HINT.search(text, text.rfind("\n") + 1) is not None
 
 
 def _is_password(match: Match, before: str, value: str, rank: int) -> bool:

@@ -7,12 +7,14 @@ as many bars, semicolons or commas, as the line above. A title counts for the ce
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
 
 MAX_TITLE_LINE = 400
 """Characters of a first line that can name columns."""
 MAX_TITLE = 24
-_PLACEHOLDERS = re.compile(r"<\|[a-z|]*>")
+_PLACEHOLDER = r"<\|[a-z|]*>"
 
 
 class TitleLines:
@@ -43,18 +45,23 @@ class TitleLines:
 
 def title_of_column(match: re.Match[str]) -> str:
     """The title of the column of a match whose line follows the first line of its table; empty outside of tables."""
-    above, feed, line = match.string.partition("\n")
-    if not feed:
-        return ""
-    separator, count = _separator_of(line)
-    others, counted = _separator_of(above)
-    if not separator or others != separator or (separator != "|" and count != counted):
-        return ""
-    before = match.string[len(above) + 1 : match.start()]
-    titles = above.split(separator)
-    column = _PLACEHOLDERS.sub("", before).count(separator)
+    titles, ends = _columns_of(match.string)
+    column = bisect_right(ends, match.start())
     title = titles[column].strip() if column < len(titles) else ""
     return title if len(title) <= MAX_TITLE else ""
+
+
+@lru_cache(maxsize=4)
+def _columns_of(text: str) -> tuple[list[str], list[int]]:
+    """The titles in the first line, and where the separators in the second line end; empty outside of tables."""
+    above, feed, line = text.partition("\n")
+    separator, count = _separator_of(line) if feed else ("", 0)
+    others, counted = _separator_of(above)
+    if not separator or others != separator or (separator != "|" and count != counted):
+        return [], []
+    separators = re.finditer(f"{_PLACEHOLDER}|(?P<separator>{re.escape(separator)})", line)
+    ends = [len(above) + 1 + found.end() for found in separators if found["separator"]]
+    return above.split(separator), ends
 
 
 def _separator_of(line: str) -> tuple[str, int]:

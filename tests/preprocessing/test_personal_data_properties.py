@@ -115,3 +115,22 @@ def test_columns_are_masked_like_texts_alone(engine, some, kinds):
     alone = [mask(text, kinds) for text in some]
     assert after.to_pylist() == [text for text, _ in alone]
     assert numbers.tolist() == [[counts[kind] for kind in KINDS] for _, counts in alone]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("above", ["", "이름\t비밀번호\t전화\n", "a, b, password\n"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        'password for the new and very old little mail se is "ab!c1def" ',
+        "비밀번호: a1b2c3d4! ",
+        "auth=(a,",
+        "a@b.co ",
+        "전화 010-1234-5678, ",
+        "900101-1234567\t",
+    ],
+)
+def test_a_long_line_is_searched_in_linear_time(above, piece):
+    """A check that reads the line again for each match, or a text copied for each span, would take hours."""
+    spans = find(above + piece * (600_000 // len(piece)))
+    assert len({span.end - span.start for span in spans[1:-1]}) <= 1
