@@ -88,7 +88,7 @@ class _Document:
         return "".join([*pieces, text[done:]])
 
     def _replace(self, inside: str, depth: int) -> str:
-        """What stands for braces with this text inside: NamuMark, or a mark of what is converted."""
+        """The text that replaces braces around ``inside``: NamuMark, or a mark of what is converted."""
         if block := _BLOCK.match(inside):
             return self._replace_block(block["name"].lower(), inside[block.end() :], depth)
         if style := _SIZE_OR_COLOR.match(inside):

@@ -25,7 +25,7 @@ _MACRO = re.compile(
 )
 _REMOVED = frozenset((
     "목차", "tableofcontents", "toc", "각주", "footnote", "include", "youtube", "kakaotv", "nicovideo", "navertv", "vimeo", "anchor",
-    "clearfix", "date", "datetime", "time", "age", "dday", "pagecount", "pagevcount", "navertv", "pstv", "tvpot",
+    "clearfix", "date", "datetime", "time", "age", "dday", "pagecount", "pagevcount", "pstv", "tvpot",
 ))  # fmt: skip
 _NOTE = re.compile(r"\*(?P<name>\S{0,100})(?P<text>(?:\s.*)?)", re.DOTALL)
 _BRACKET = re.compile(r"([\[\]])")

@@ -29,6 +29,8 @@ _ALONE_BEFORE = re.compile(r"(?P<quote>[“‘《〈「『])$|(?:(?:^|\n)[|!]|\|
 _CELL_AFTER = re.compile(r"[ \t]{0,5}(?:\|\||!!|\n[|!])")
 _CLOSING_QUOTES = dict(zip("“‘《〈「『", "”’》〉」』", strict=True))
 _WORD = re.compile(r"\w")
+Named = Mapping[str, str]
+"""Values of a template by the names of its arguments."""
 
 
 def key_of(name: str) -> str:
@@ -56,7 +58,12 @@ def named_values(parts: Sequence[str]) -> dict[str, str]:
     return values
 
 
-def sentences(key: str, plain: Sequence[str], named: Mapping[str, str]) -> str:
+def first_of(named: Named, names: Sequence[str]) -> str:
+    """The first value with one of the names that is not empty; the empty text without one."""
+    return next((named[name] for name in names if named.get(name)), "")
+
+
+def sentences(key: str, plain: Sequence[str], named: Named) -> str:
     """The arguments of an unknown template that are Korean sentences, as paragraphs."""
     if key.isascii() or _ASIDE.search(key):
         return ""

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from preprocessing.markup.wiki_arguments import Named, first_of
 from preprocessing.markup.wiki_lines import BREAK, ROW
 from preprocessing.markup.wiki_media import is_file_name
 
-Named = Mapping[str, str]
 _LINES = frozenset((
     "plainlist", "plain_list", "flatlist", "flat_list", "startplainlist", "가로목록", "일반목록", "div_col", "다단", "multicol",
     "columns-list", "column-list", "col-list", "cmn", "columns_list", "여러단", "단목록",
@@ -40,7 +40,7 @@ _TECHNICAL = re.compile(
 )
 _SIZE = re.compile(r"[0-9.]{1,5}(?:px|em|%)?")  # of columns, or their number
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "year")
-_OF_MONTH = re.compile(r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|year)[ _](.{1,60})")
+_OF_MONTH = re.compile(rf"({'|'.join(_MONTHS)})[ _](.{{1,60}})")
 _KOREAN_MONTHS = re.compile(r"(1[0-2]|[1-9])월[ _]?(.{1,60})")
 _DEGREES = re.compile(r" ([cf])$")
 _TEAM = re.compile("rd([0-9]{1,2})-team([0-9]{1,3})")
@@ -61,10 +61,8 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
     if key in _TRACKS:
         return _format_tracks(named)
     if key in _FOLDED:
-        title = next(
-            (named[name] for name in ("title", "제목", "header", "1", "머리") if named.get(name)), ""
-        )
-        text = next((named[name] for name in ("content", "내용", "2", "글", "가사") if named.get(name)), "")
+        title = first_of(named, ("title", "제목", "header", "1", "머리"))
+        text = first_of(named, ("content", "내용", "2", "글", "가사"))
         return "\n" + "\n".join(dict.fromkeys(filter(None, [title, *plain, text]))) + "\n"
     if teams := _teams_of(named):
         return _format_matches(teams, named)

@@ -6,10 +6,10 @@ Owns the text that replaces ``{{name|argument|key=value}}``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from preprocessing.markup import wiki_values
-from preprocessing.markup.wiki_arguments import is_named, key_of, named_values, sentences
+from preprocessing.markup.wiki_arguments import Named, first_of, is_named, key_of, named_values, sentences
 from preprocessing.markup.wiki_countries import country_name
 from preprocessing.markup.wiki_dates import computed_value
 from preprocessing.markup.wiki_lines import BREAK
@@ -92,11 +92,8 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str:
         return FIXED[key]
     function, colon, value = key.partition(":")
     if key[0] == "#":  # a condition is known if it is no name of an argument; other functions need the wiki
-        return (
-            parts[1 + (not value.strip())].strip()
-            if function == "#if" and len(parts) > 1 + (not value.strip())
-            else ""
-        )
+        branch = 1 if value.strip() else 2
+        return parts[branch].strip() if function == "#if" and len(parts) > branch else ""
     if colon and function in wiki_values.FUNCTIONS:
         return parts[0].partition(":")[2].strip()
     named = named_values(parts[1:])
@@ -118,8 +115,8 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str:
     return country_name(text, page.korean) or text if key in FLAGS else text
 
 
-def _block_text(key: str, plain: list[str], named: dict[str, str], page: WikiPage) -> str | None:
-    """Text of values, songs, quotations, pictures and rows; None for another template."""
+def _block_text(key: str, plain: list[str], named: Named, page: WikiPage) -> str | None:
+    """Text of values, formulas, proofs, quotations, pictures and rows; None for another template."""
     if key in wiki_values.FORMATS:
         return wiki_values.FORMATS[key](plain, named) if plain or named else ""
     if key in ("numblk", "equation_box_1"):
@@ -171,12 +168,12 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
     return None
 
 
-def _format_quote(plain: Sequence[str], named: Mapping[str, str]) -> str:
+def _format_quote(plain: Sequence[str], named: Named) -> str:
     """A quotation of Markdown, with its author or source in a line of its own."""
-    text = plain[0] if plain else _first_of(named, _QUOTE_NAMES)
+    text = plain[0] if plain else first_of(named, _QUOTE_NAMES)
     if not text:
         return ""
-    named_authors = (_first_of(named, names) for names in (_AUTHOR_NAMES, _SOURCE_NAMES))
+    named_authors = (first_of(named, names) for names in (_AUTHOR_NAMES, _SOURCE_NAMES))
     author = ", ".join(filter(None, plain[1:3])) or ", ".join(filter(None, named_authors))
     lines = [
         *(line.strip() for line in re.split(rf"{BREAK.pattern}\n?|\n", text)),
@@ -185,8 +182,8 @@ def _format_quote(plain: Sequence[str], named: Mapping[str, str]) -> str:
     return "\n" + "\n".join(f"> {line}" for line in lines) + "\n"
 
 
-def _format_proof(plain: Sequence[str], named: Mapping[str, str]) -> str:
-    title = _first_of(named, ("이름", "제목", "name", "title"))
+def _format_proof(plain: Sequence[str], named: Named) -> str:
+    title = first_of(named, ("이름", "제목", "name", "title"))
     text = max((text for text in (*plain, *named.values()) if text != title), key=len, default="")
     return "\n\n" + ". ".join(filter(None, (title, text))) + "\n\n" if text else ""
 
@@ -194,10 +191,6 @@ def _format_proof(plain: Sequence[str], named: Mapping[str, str]) -> str:
 def _format_formula(text: str) -> str:
     text = _SCRIPT.sub(_format_script, _QUOTES.sub("", text.replace("$", "")))
     return f"${text}$" if text else ""
-
-
-def _first_of(named: Mapping[str, str], names: Sequence[str]) -> str:
-    return next((named[name] for name in names if named.get(name)), "")
 
 
 def _format_script(match: re.Match[str]) -> str:

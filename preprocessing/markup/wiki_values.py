@@ -6,9 +6,10 @@ Owns the forms of these values. Arguments stay as the author wrote them: nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-Named = Mapping[str, str]
+from preprocessing.markup.wiki_arguments import Named, first_of
+
 _NUMBER = re.compile(r"[-+−–]?[0-9][0-9,. /]*")
 _RANGES = {"-": "–", "–": "–", "~": "~", "to": " to ", "and": " and ", "or": " or ", "x": " × ", "×": " × ", "by": " by ",
            "+/-": " ± ", "±": " ± "}  # fmt: skip
@@ -48,7 +49,7 @@ def _format_date(plain: Sequence[str], named: Named) -> str:
     parts = list(plain[:3]) or [
         value
         for names in (("연", "년", "연도", "year"), ("월", "month"), ("일", "day"))
-        if (value := next((named[name] for name in names if named.get(name)), ""))
+        if (value := first_of(named, names))
     ]
     if len(parts) > 1 and all(part.isdecimal() for part in parts):
         return "-".join(part.zfill(2) for part in parts)
@@ -112,7 +113,7 @@ def _format_angle(units: str) -> Callable[[Sequence[str], Named], str]:
     return lambda plain, named: " ".join(map("".join, zip(filter(None, plain), units, strict=False)))
 
 
-def _format_first_or_text(plain: Sequence[str], named: Named) -> str:
+def _format_first(plain: Sequence[str], named: Named) -> str:
     return plain[0] if plain else ""
 
 
@@ -143,7 +144,7 @@ _CURRENCIES = {"₩": "₩", "원화": "₩", "krw": "₩", "us$": "US$", "usd":
                "₹": "₹", "inr": "₹"}  # fmt: skip
 FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     dict.fromkeys(_DATES, _format_date)
-    | dict.fromkeys(_NUMBERS, _format_first_or_text)
+    | dict.fromkeys(_NUMBERS, _format_first)
     | dict.fromkeys(_UNITS, _format_measure)
     | {key: _prefix(sign) for key, sign in _CURRENCIES.items()}
     | dict.fromkeys(("val", "값", "ntsh", "측정"), _format_value)

@@ -25,7 +25,7 @@ from preprocessing.pii.secret_values import (
     WORD,
     is_key_alone,
     is_random,
-    is_told_apart,
+    needs_no_colon,
     rank_of,
 )
 from preprocessing.pii.table_columns import MAX_TITLE_LINE, title_of_column
@@ -100,21 +100,21 @@ def _has_hint(text: str) -> bool:
 def _is_password(match: Match, before: str, value: str, rank: int) -> bool:
     named = find_password_name(before)
     if named is None:
-        behind = rank > WORD and is_told_apart(value) and is_named_behind(match, before)
+        behind = rank > WORD and needs_no_colon(value) and is_named_behind(match, before)
         return behind or _is_cell(match)
     place, front = named.lastgroup or "", before[: named.start()]
     if rank == WORD:
-        return _is_word_for(match, front, place, value)
+        return _is_word_at_end(match, front, place, value)
     if named["short"] and place not in ("assigned", "tag"):
         return False
     if match["quote"] or place not in ("near", "loose"):
         return True
     if place == "near":
-        return is_told_apart(value) and not _ISSUE.fullmatch(value)
-    return is_told_apart(value) or not named[0][0].islower() or _OPTION_BEFORE.search(front) is not None
+        return needs_no_colon(value) and not _ISSUE.fullmatch(value)
+    return needs_no_colon(value) or not named[0][0].islower() or _OPTION_BEFORE.search(front) is not None
 
 
-def _is_word_for(match: Match, front: str, place: str, value: str) -> bool:
+def _is_word_at_end(match: Match, front: str, place: str, value: str) -> bool:
     """True for a word with a number that ends a line, an item, a quotation or a sentence: nothing else can be meant there."""
     if place == "next" or not _PLAIN_WORD.fullmatch(value):
         return False
@@ -160,9 +160,10 @@ def _is_of_login(match: Match, before: str, value: str) -> bool:
     named = find_login(before)
     if named is None:
         return False
-    ends = " " in named["gap"] and _ENDS_LOGIN.match(match.string, match.end())
-    ends = match["quote"] or ends
-    return is_told_apart(value) or bool(ends and value.isalnum() and _has_two_digits(value))
+    if needs_no_colon(value):
+        return True
+    ends = match["quote"] or (" " in named["gap"] and _ENDS_LOGIN.match(match.string, match.end()))
+    return bool(ends and value.isalnum() and _has_two_digits(value))
 
 
 _WORDS = (

@@ -1,7 +1,7 @@
 """What a value looks like: how likely it is a password or a key, whatever is written around it.
 
-Owns the rank of a value, from a word with a number (``admin123``) to random characters, and the values that are none:
-placeholders, variables, names in code, versions, paths, addresses and hashes. Entropy serves to tell random characters from words.
+Owns the rank of a value, from a word with a number (``admin123``) to random characters, and the values that are no credentials:
+placeholders, variables, names in code, versions, paths, addresses and hashes. Entropy separates random characters from words.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _PUBLIC_ADDRESS = re.compile("0[xX][0-9A-Fa-f]{40}")
 """Of an account or a contract on a blockchain; a private key has 64 digits."""
 _SETTING = re.compile(r"[A-Za-z_]+=[^=].*|[^@]+@[a-z0-9-]+(?:\.[a-z]+)+")
 _VARIABLE = re.compile(r"\$[A-Za-z_]+(?:[^A-Za-z0-9_].*)?")
-_HEX = re.compile(
-    "[0-9A-Fa-f-]{32,}"
-)  # its characters have at most 4 bits, so a random key may stay below RANDOM_BITS
+_HEX = re.compile("[0-9A-Fa-f-]{32,}")
+"""Its characters have at most 4 bits, so a random key may have less than RANDOM_BITS."""
 TOKEN_BITS, RANDOM_BITS = 3.0, 3.5
+"""Least bits per character of a token whose form is known, and of a random value."""
 _ALGORITHM = re.compile(
     "(?i:(?:(?:aes|sha|md|rsa|des|bcrypt(?:js)?|argon|scrypt|pbkdf|hmac|base|utf|wpa|oauth|saml|ldap|tls|x509|pkcs|ed|http|ipv|log4j|win|arm|amd|oracle|mysql|python|java|rfc)[-_./]?)+(?:[0-9].*)?)"
 )
@@ -90,8 +90,8 @@ def is_key_alone(value: str, shortest: int = 16) -> bool:
     )
 
 
-def is_told_apart(value: str) -> bool:
-    """True for a value that needs no colon before it; "password user@host1" has a host."""
+def needs_no_colon(value: str) -> bool:
+    """True for a value that is a password without a colon before it; "password user@host1" has a host."""
     return re.search("[!#$%^*]|@[0-9]", value) is not None or is_key_alone(value, 8)
 
 

@@ -143,8 +143,10 @@ def _text(value: str) -> pa.Scalar:
 
 
 def find_columns(columns: Sequence[str], fields: Sequence[str], required: Mapping[str, str]) -> list[str]:
-    """Those of the ``columns`` of a table that contain the ``fields``. Raises RecordError when the table lacks one of the
-    ``required`` fields, whose remedies they map to."""
+    """The ``columns`` of a table that contain the ``fields``.
+
+    ``required`` maps fields to remedies. Raises RecordError, with the remedy, when a required field has no column.
+    """
     names = {field: field if field in columns else split_path(field)[0][0] for field in fields}
     missing = [field for field in required if names[field] not in columns]
     if missing:
@@ -165,8 +167,7 @@ def value_or_none(record: Mapping[str, Any], field: str) -> Any:
 def text_of(
     record: Mapping[str, Any], field: str, remedy: str = "", separators: Sequence[str] = SEPARATORS
 ) -> str:
-    """Text of a field, or the joined texts of a list. Raises RecordError when it is missing, which names the ``remedy``, or is
-    not text."""
+    """Text of a field, or the joined texts of a list. Raises RecordError, with the ``remedy`` for a missing field."""
     value = record.get(field)
     if type(value) is str:
         return value

@@ -41,7 +41,7 @@ _CONTAINERS = frozenset((
     "", "html", "body", "div", "section", "main", "article", "form", "center", "table", "tbody", "tr", "td", "fieldset",
 ))  # fmt: skip
 
-NAMED_SHARE = 0.5  # the same for a child with a name of content
+NAMED_SHARE = 0.5  # CONTENT_SHARE of a child with a name of content
 CONTENT_BONUS = 3  # factor of the weight of an element with a name of content
 LINKS_IN_TEXT = 0.2  # share of linked characters in a block of sentences
 LONGEST_BUTTON = 15  # characters of a link to a form or to more

@@ -75,6 +75,7 @@ def is_section(tree: PageTree, element: Element) -> bool:
 
 
 def is_link_group(element: Element) -> bool:
+    """True for an element that is mostly links, unless it is a part of a list, a table or a heading."""
     if _is_box_of_links(element):
         return True
     if not element.links or element.linked < LINK_SHARE * element.text:

@@ -22,6 +22,7 @@ from preprocessing.readers.page_words import (
     COMMENTS_HEADING,
     LICENSE_HEADING,
     LINKS_HEADING,
+    LONGEST_NOTICE,
     NAMES_NO_POST,
     SENTENCE,
     is_notice,
@@ -34,7 +35,6 @@ _BARS = " \n\t\u00a0|·ㆍ/"
 _NONE = re.compile(r"없습니다\W*\Z")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}\s?[.\-/년]\s?[0-9]{1,2}")
 
-LONGEST_NOTICE = 240
 CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
 LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its heading
 LONGEST_HEADING = 60
@@ -121,7 +121,7 @@ def _cut_children(
 
 
 def _begins_other(tree: PageTree, element: Element, following: Element | None) -> str:
-    """``comments`` or ``links`` for a heading of such that they follow, else the empty text."""
+    """``comments`` or ``links`` for a heading that they follow, else the empty text."""
     if element.text > LONGEST_HEADING or element.name in ("td", "th", "li", "dd"):
         return ""
     text = tree.text_of(element)
@@ -185,8 +185,7 @@ def _is_part_of_line(tree: PageTree, element: Element) -> bool:
 
 
 def _is_inside_part(element: Element) -> bool:
-    """True for what an item, a definition or a cell of a table of data contains, which is judged as a whole; and for the
-    chapters that Sphinx lists in the content."""
+    """True for the contents of an item, a definition or a cell of a table of data, which is judged as a whole, and of a toctree."""
     if _is_toctree(element):
         return True
     parent = element.parent

@@ -37,7 +37,7 @@ _CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
 LINKS_OF_INDEX = 0.5  # share of linked characters in the text of a page of links
 LINKS_WITHOUT_PROSE = 0.3  # the same where no text is long enough for prose
 REST_OF_INDEX = (
-    0.3  # text of the content beside a list of links, relative to the list, that makes a page of links
+    0.3  # text that remains in the content, relative to a list cut from it, up to which the list is content
 )
 LEAST = 0.15  # share of the page's text that remains without its surroundings
 LEAST_OF_LINKS = 0.05  # the same for a page of links, whose menus are long
@@ -197,11 +197,8 @@ def _is_sure(element: Element) -> bool:
 def _is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> bool:
     """True for a name of surroundings and other evidence of them."""
     words = _own_words(element) & MARKING | WHOLE_NAMES.intersection(element.whole_names)
-    is_comment, is_sure, is_weak = (
-        _is_comment(element),
-        _is_sure(element),
-        words <= PLACES | OFFERS | OTHER_PAGES,
-    )
+    is_comment, is_sure = _is_comment(element), _is_sure(element)
+    is_weak = words <= PLACES | OFFERS | OTHER_PAGES
     is_form, is_above = is_comment or not LOGINS.isdisjoint(words), is_above_page(element)
     share = MOST_IF_SURE if is_sure or is_comment or (is_form and is_above) else MOST
     if has_most(element, tree.elements[0], share):

@@ -1,4 +1,4 @@
-"""Tells what surrounds the main content by tags, roles and attributes; an element with most of the page's prose does not."""
+"""Finds what surrounds the main content by tags, roles and attributes; an element with most of the page's prose is content."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ANSWERED = re.compile(r"accord|faq|question|collaps", re.IGNORECASE)
 
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
-LEAST_PROSE = 80  # characters of prose from which on its shares say where the content is
+LEAST_PROSE = 80  # characters of prose of a page from which shares of it show where the content is
 LEAST_SENTENCE = 25  # characters of prose of a button that is text
 
 

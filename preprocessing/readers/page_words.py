@@ -5,17 +5,16 @@ from __future__ import annotations
 import functools
 import re
 
-NAVIGATION = frozenset((
-    "nav", "navi", "navigation", "navbar", "navbox", "gnb", "lnb", "snb", "fnb", "tnb", "menu", "menus", "submenu", "topmenu",
-    "mainmenu", "leftmenu", "menubar", "linklist", "breadcrumb", "breadcrumbs", "crumb", "crumbs", "pagination", "paging",
-    "paginate", "pager", "sitemap", "skip", "skipnav", "skiplink", "accessibility", "toc", "tableofcontents",
-    "catlinks", "tabs", "tablist", "tabmenu", "util", "toolbar", "tools", "quick", "quickmenu",
-))  # fmt: skip
-MENUS = frozenset((
+_MENUS = frozenset((
     "nav", "navi", "navigation", "navbar", "gnb", "lnb", "snb", "fnb", "tnb", "menu", "menus", "submenu", "topmenu", "mainmenu",
-    "leftmenu", "menubar", "allmenu", "breadcrumb", "breadcrumbs", "crumb", "crumbs", "sitemap", "skip", "skipnav", "skiplink",
+    "leftmenu", "menubar", "breadcrumb", "breadcrumbs", "crumb", "crumbs", "sitemap", "skip", "skipnav", "skiplink",
 ))  # fmt: skip
+MENUS = _MENUS | {"allmenu"}
 """Words of menus, in which the title of a page is no heading."""
+NAVIGATION = _MENUS | frozenset((
+    "navbox", "linklist", "pagination", "paging", "paginate", "pager", "accessibility", "toc", "tableofcontents", "catlinks",
+    "tabs", "tablist", "tabmenu", "util", "toolbar", "tools", "quick", "quickmenu",
+))  # fmt: skip
 SURROUNDINGS = frozenset((
     "footer", "foot", "footwrap", "colophon", "copyright", "copyrights", "sidebar", "aside", "side", "widget", "widgets", "banner",
     "banners", "ad", "ads", "adv", "advert", "adsense", "adsbygoogle", "advertisement", "sponsor", "sponsored", "promo",
@@ -92,7 +91,7 @@ DISCUSSION = frozenset(
 )
 """Words in the names of pages whose replies are main content."""
 ANSWERS = frozenset(("answer", "answers"))
-LONGEST_CONTACT = 400
+LONGEST_CONTACT, LONGEST_NOTICE = 400, 240  # characters
 _NOT_OWN = frozenset(
     ("has", "with", "without", "no", "is", "not", "hide", "show", "for", "above", "before", "embed", "wp")
 )
@@ -140,8 +139,6 @@ LICENSE_HEADING = re.compile(
     r".{0,30}(?:라이선스|라이센스|저작권|licen[sc]e|copyright).{0,20}", re.IGNORECASE
 )
 """Matches headings below which a copyright line is content, whole."""
-
-
 POLICY_HEADING = re.compile(
     r".{0,30}(?:이용\s*약관|개인\s*정보\s*(?:처리|취급|보호|수집)|이메일\s*(?:주소\s*)?무단\s*수집|청소년\s*보호|영상\s*정보\s*처리|쿠키|"
     r"terms\s+of|privacy).{0,30}",
@@ -173,8 +170,6 @@ CONTACT = re.compile(
 SENTENCE = re.compile(r"[다요오까죠음] ?[.!?]")
 POLITE = re.compile(r"(?:니다|니까|세요|[어아해에예]요) ?[.!?~]{0,3}\s{0,20}<")
 """Finds a polite ending at the end of a line of HTML, with or without a mark."""
-
-
 POLICIES = re.compile(
     r"(?:[\s|·ㆍ/>-]*(?:(?:서비스|홈페이지|회원)?\s*이용\s*약관|개인\s*정보\s*(?:처리|취급|보호)\s*(?:방침|정책)|이메일\s*(?:주소\s*)?무단\s*수집\s*거부|"
     r"청소년\s*보호\s*정책|저작권\s*(?:보호\s*)?정책|영상\s*정보\s*처리\s*기기\s*\S{0,12}\s*방침|운영\s*정책|찾아\s*오시는\s*길|사이트\s*맵|"
@@ -215,4 +210,4 @@ def is_contact(text: str) -> bool:
 @functools.lru_cache(maxsize=4096)
 def is_notice(text: str) -> bool:
     """True for a short copyright, cookie or company notice."""
-    return len(text) <= 240 and bool(_NOTICE.search(text))
+    return len(text) <= LONGEST_NOTICE and bool(_NOTICE.search(text))

@@ -21,7 +21,8 @@ from preprocessing.readers.lines import read_line_blocks
 from preprocessing.readers.text_encodings import decode_text
 
 _DELIMITER_OF_EXCEL = re.compile(r"sep=(.)")
-_OF_FILES = ("is-cp949", "is-utf-16")  # rules that all lines of a file break
+_RULES_OF_FILES = ("is-cp949", "is-utf-16")
+"""Rules that all lines of a file break."""
 
 
 def read_separated_values(
@@ -45,7 +46,7 @@ def read_separated_values(
             if values is None:
                 return
             if len(values) != len(names):
-                raise RecordError(_other_number(values, names, item), "wrong-columns")
+                raise RecordError(_cause_of_other_number(values, names, item), "wrong-columns")
             if values == item.columns:
                 continue  # the header of a file whose columns are set
             yield fields.row(dict(zip(names, values)), lines.first)
@@ -96,7 +97,7 @@ class _Lines:
             try:
                 text = decode_text(block, "", self._encoding).removesuffix("\n").split("\n")
             except RecordError as error:
-                if number == 1 and error.rule in _OF_FILES:
+                if number == 1 and error.rule in _RULES_OF_FILES:
                     raise
                 text = None
             for n, line in enumerate(raw):
@@ -176,7 +177,7 @@ def _next_row(rows: Iterator[list[str]], lines: _Lines) -> list[str] | None:
     return values
 
 
-def _other_number(values: list[str], names: list[str], item: CsvInput) -> str:
+def _cause_of_other_number(values: list[str], names: list[str], item: CsvInput) -> str:
     of = "columns has" if item.columns else "the header has"
     quoted = any(value.startswith('"') for value in values) and item.quote in ("auto", "none")
     remedy = "set quote: '\"'" if quoted else "correct the row, or set delimiter or quote"

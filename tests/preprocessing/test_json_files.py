@@ -124,7 +124,7 @@ def test_messages_name_the_setting_that_helps(tmp_path):
     (bad,) = read_json(tmp_path, NEWSPAPER, records="document")[1]
     assert "document[]" in bad.cause
     (bad,) = read_json(tmp_path, NEWSPAPER, records="documents[]")[1]
-    assert "fields: id, metadata, document" in bad.cause and "records" in bad.cause
+    assert "id, metadata, document" in bad.cause and "records" in bad.cause
     (bad,) = read_json(tmp_path, {"paragraph": ["가"]}, text_field="paragraph")[1]
     assert "paragraph[]" in bad.cause
     (bad,) = read_json(tmp_path, {"paragraph": [{"id": 1, "form": "가"}]}, text_field="paragraph")[1]
