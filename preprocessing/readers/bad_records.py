@@ -47,7 +47,7 @@ Quarantine = Callable[[BadRecord], None]
 
 
 class RecordError(ValueError):
-    """A record cannot be used: the cause, the name of the rule that it breaks, and, as its end, what to do about it."""
+    """A record cannot be used: the cause, the name of the rule that it breaks, and the remedy, with which the message ends."""
 
     def __init__(self, cause: str, rule: str, remedy: str = ""):
         super().__init__(cause + remedy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import islice
+from typing import NamedTuple
 
 from preprocessing.readers.page_excerpts import (
     LONGEST_INTRODUCTION,
@@ -42,15 +43,27 @@ LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
 NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 
 
+class _Page(NamedTuple):
+    """What is known of a page while its groups are judged."""
+
+    tree: PageTree
+    content: Element
+    around_heading: set[Element]
+    is_of_links: bool
+    """Whether linked text is the content."""
+    run: tuple[int, int]
+    """Where the first and the last sentence of the content begin."""
+
+
 def cut_groups(tree: PageTree, content: Element, around_heading: set[Element], of_links: bool) -> None:
     """Marks groups of links, notices, and what follows headings of other pages and comments; of a page of links not the groups."""
     first = _first_heading(content)
-    run = _find_run(content)
+    page = _Page(tree, content, around_heading, of_links, _find_run(content))
     pending = [content]
     while pending:
         parent = pending.pop()
         if not parent.is_cut and parent.name not in ("pre", "p", *HEADINGS):
-            _cut_children(tree, parent, content, around_heading, of_links, run)
+            _cut_children(page, parent)
             if not parent.is_cut:
                 pending += (child for child in parent.children if not child.is_part)
     if first is not None and not any(above.is_cut for above in first.ancestors()):
@@ -70,74 +83,57 @@ def _first_heading(content: Element) -> Element | None:
 
 
 def _find_run(content: Element) -> tuple[int, int]:
-    """From the first to the last sentence."""
+    """Where the first and the last sentence begin."""
     starts = [part.start for part in content.descendants() if part.own[2] and not part.is_cut]
     return (starts[0], starts[-1]) if starts else (0, 0)
 
 
-def _cut_children(
-    tree: PageTree,
-    parent: Element,
-    content: Element,
-    around_heading: set[Element],
-    of_links_page: bool,
-    run: tuple[int, int],
-) -> None:
+def _cut_children(page: _Page, parent: Element) -> None:
     children = [child for child in parent.children if not child.is_cut and child.text]
     in_row = is_row(parent, children)
     before, until = None, ""  # the block above; the heading that ends comments or links, h7 for any
-    of_links = False
+    in_links = False
     for n, child in enumerate(children):
-        if child in around_heading or child.is_part:
+        if child in page.around_heading or child.is_part:
             before, until = child, ""
             continue
         is_heading = child.name in HEADINGS
-        if until and ((is_heading and child.name <= until) or (of_links and 2 * child.linked < child.text)):
+        if until and ((is_heading and child.name <= until) or (in_links and 2 * child.linked < child.text)):
             until = ""
         following = children[n + 1] if n + 1 < len(children) else None
-        begins = (
-            "" if _is_toctree(parent) else _begins_other(tree, child, None if of_links_page else following)
-        )
+        begins = "" if _is_toctree(parent) else _begins_other(page, child, following)
         if begins:
-            is_whole = n == 0 and parent is not content and parent not in around_heading
-            if is_whole and parent.prose <= MOST * content.prose:
+            is_whole = n == 0 and parent is not page.content and parent not in page.around_heading
+            if is_whole and parent.prose <= MOST * page.content.prose:
                 parent.is_cut = True
                 return
-            until, of_links = child.name if is_heading else "h7", begins == "links"
-        in_other = bool(until) and child.prose <= MOST * content.prose
-        is_small = 2 * child.text < content.text
-        child.is_part = (in_row and child.links == 1) or (
-            following is not None and is_title_of(following, child)
-        )
-        if (
-            begins
-            or in_other
-            or (is_small and not child.is_part and _is_other(tree, before, child, of_links_page, run))
-        ):
-            child.is_cut, before = True, None
-        else:
-            before = child
+            until, in_links = child.name if is_heading else "h7", begins == "links"
+        in_other = bool(until) and child.prose <= MOST * page.content.prose
+        is_title = following is not None and is_title_of(following, child)
+        child.is_part = is_title or (in_row and child.links == 1)
+        may_be_other = not child.is_part and 2 * child.text < page.content.text
+        child.is_cut = bool(begins) or in_other or (may_be_other and _is_other(page, before, child))
+        before = None if child.is_cut else child
     _cut_empty_headings(children, parent)
 
 
-def _begins_other(tree: PageTree, element: Element, following: Element | None) -> str:
+def _begins_other(page: _Page, element: Element, following: Element | None) -> str:
     """``comments`` or ``links`` for a heading that they follow, else the empty text."""
     if element.text > LONGEST_HEADING or element.name in ("td", "th", "li", "dd"):
         return ""
-    text = tree.text_of(element)
+    text = page.tree.text_of(element)
     if COMMENTS_HEADING.fullmatch(text):
         return "comments"
-    links = following is not None and 2 * following.linked > following.text
+    links = not page.is_of_links and following is not None and 2 * following.linked > following.text
     return "links" if links and LINKS_HEADING.fullmatch(text) else ""
 
 
-def _is_other(
-    tree: PageTree, before: Element | None, element: Element, of_links_page: bool, run: tuple[int, int]
-) -> bool:
+def _is_other(page: _Page, before: Element | None, element: Element) -> bool:
     """True for a group of links that no block of the content announces, and for a notice."""
+    tree, run = page.tree, page.run
     if element.name == RUN:
-        return not (of_links_page or _is_inside_part(element) or _is_part_of_line(tree, element))
-    if (not of_links_page or _is_row_of_layout(element)) and is_link_group(element):
+        return not (page.is_of_links or _is_inside_part(element) or _is_part_of_line(tree, element))
+    if (not page.is_of_links or _is_row_of_layout(element)) and is_link_group(element):
         introduced = before is not None and introduces(tree, before, element)
         element.is_part = introduced or (is_section(tree, element) and not is_named(element))
         is_announced = element.name in BLOCKS and before is not None and before.name in _ANNOUNCING
