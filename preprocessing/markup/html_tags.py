@@ -82,7 +82,7 @@ class Tags:
             return "" if closing else f"{_line_end(1)}{_LEVEL * (self._lists - 1)}- {_JOIN}"
         if name == "br" and _END_OF_LINE.match(match.string, match.end()):
             return ""
-        return (_CLOSED if closing else _OPENED).get(name, "") or "\\" * _would_link(match)
+        return (_CLOSED if closing else _OPENED).get(name, "") or ("\\" if _would_link(match) else "")
 
 
 def _would_link(match: re.Match[str]) -> bool:
