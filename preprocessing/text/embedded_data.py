@@ -144,9 +144,12 @@ def _continues(text: str, end: int, start: int) -> bool:
 
 
 def _is_encoded(text: str, block: list[tuple[int, int]]) -> bool:
-    """Whether a word has a digit, and letters of both cases or hexadecimal digits with a letter; no path, no number."""
+    """Whether a word has a digit, and letters of both cases or hexadecimal digits with a letter; no path, no number.
+
+    Digits that are mostly zeros are numbers that a text explains, such as the words of an interface of contracts.
+    """
     whole = "".join(text[start:end] for start, end in block)
-    if whole.isdigit() or whole.count("/") > len(whole) // 16:
+    if whole.isdigit() or whole.count("/") > len(whole) // 16 or 2 * whole.count("0") > len(whole):
         return False
     return any(_ENCODED.match(text[start:end]) for start, end in block)
 

@@ -120,6 +120,8 @@ def test_other_data_leave_what_is_around_them(before, after):
         "=" * 400 + "\n" + "-" * 400 + "\n" + "a" * 400,
         "\n".join(f"{n:08x}  " + "7f 45 4c 46 " * 4 + " |.ELF|" for n in range(0, 1600, 16)),
         "\n".join(["f" + "0123456789abcdef" * 4 + "  file.txt"] * 9),  # checksums of files
+        "0x8be65246\n"
+        + "\n".join(f"  {n:064x}" for n in (0x123, 0x80, 0xE0, 2, 0x456, 0x789)),  # words of a contract
         "![그림](a.png) [글][data] ![image1]\n\n[data]: https://a.kr\n[image1]: b.png",
         "<svg xmlns='http://www.w3.org/2000/svg'><path d='" + "M0 0h24v24H0z" * 40 + "'/></svg>",
     ],
