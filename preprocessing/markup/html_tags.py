@@ -63,7 +63,9 @@ CUT = "\x1e"  # marks both sides of a line end that a tag became; removed with t
 _JOIN = "\x1f"  # after the mark of a list item; removed with the blanks and line ends behind it
 JOINED = re.compile("\x1f(?:[\\s\x1e]+(?!\\s|\x1e|\x7f[0-9]+\x7f\n\n))?")  # not before a block of code
 _LEVEL = "\x1d"  # one level of nested lists, which becomes two blanks
-_BEFORE_NESTED = re.compile(f"\n+(?={_LEVEL})")
+INDENT = "\x1c"  # one blank of the indentation of an item, which lines from tags keep
+_ONLY_INDENT = re.compile(f"(?<!{INDENT}){INDENT}++(?=\n|\\Z)")
+_BEFORE_NESTED = re.compile(f"\n+(?={INDENT}*{_LEVEL})")
 EDGE = " \t\u00a0"
 
 
@@ -194,21 +196,32 @@ def flatten_tags(line: str) -> str:
 
 
 def end_cut_lines(text: str) -> str:
-    """Removes the blanks around line ends that tags became."""
+    """Removes the blanks around line ends that tags became; the lines keep the indentation of the item they are in."""
     if CUT not in text:
         return text
     pieces = JOINED.sub("", text).split(CUT)
-    for n in range(len(pieces)):
+    indent = ""
+    for n, piece in enumerate(pieces):
+        if n % 2:  # a line end
+            continue
         if n:
             pieces[n] = pieces[n].lstrip(EDGE)
         if n + 1 < len(pieces):
-            pieces[n] = pieces[n].rstrip(EDGE)
+            pieces[n] = pieces[n].rstrip(EDGE + INDENT)
+        if pieces[n] and pieces[n][0] != "\n":
+            pieces[n] = indent + pieces[n]
+        if not n or "\n" in piece:
+            line = piece[piece.rfind("\n") + 1 :]
+            indent = INDENT * (len(line) - len(line.lstrip(INDENT)))
     return "".join(pieces)
 
 
 def indent_lists(text: str) -> str:
-    """Indents nested items, without empty lines before them."""
-    return _BEFORE_NESTED.sub("\n", text).replace(_LEVEL, "  ") if _LEVEL in text else text
+    """Indents nested items, without empty lines before them, and lines of items."""
+    if INDENT in text:
+        text = _ONLY_INDENT.sub("", text)
+    nested = _BEFORE_NESTED.sub("\n", text).replace(_LEVEL, "  ") if _LEVEL in text else text
+    return nested.replace(INDENT, " ")
 
 
 def _line_end(lines: int) -> str:

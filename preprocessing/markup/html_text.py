@@ -23,6 +23,7 @@ from preprocessing.markup.html_tags import (
     BLOCK,
     CUT,
     EDGE,
+    INDENT,
     INLINE,
     JOINED,
     TAG,
@@ -33,6 +34,7 @@ from preprocessing.markup.html_tags import (
     replace_known_tag,
     separate_spans,
 )
+from preprocessing.markup.indentation import Items
 from preprocessing.markup.markdown import Protected, has_structure, protect_code, table_lines
 from preprocessing.markup.references import resolve_structure
 
@@ -76,7 +78,7 @@ _LABEL_OF_PICTURES = re.compile(
 _LINE_OF_HEADING = re.compile(
     r"^ {0,3}#{1,6}[ \t][^\n]{0,2000}<br[^\n]{0,2000}", re.IGNORECASE | re.MULTILINE
 )
-_OWN_MARKS = "\x1d\x1e\x1f\x7f"
+_OWN_MARKS = "\x1c\x1d\x1e\x1f\x7f"
 HTML_HINT = r"<[A-Za-z/!?]|&#?[A-Za-z0-9]+;"
 
 
@@ -110,7 +112,7 @@ def html_to_text(text: str) -> str:
     marked = _strip_lines(marked) if is_fragment else _strip_lines_of_html(marked)
     closed = {name.lower() for name in _CLOSING_NAME.findall(marked)}
     lines = marked.split("\n")
-    cells = table_lines(lines) if "|" in marked else set()
+    cells = table_lines(marked.replace(INDENT, " ").split("\n")) if "|" in marked else set()
     marked = "\n".join(flatten_tags(line) if n in cells else line for n, line in enumerate(lines))
     tags = Tags()
     marked = end_cut_lines(TAG.sub(lambda match: replace_known_tag(match, closed, tags), marked))
@@ -162,14 +164,18 @@ def _strip_lines(text: str) -> str:
 
 
 def _strip_lines_of_html(text: str) -> str:
-    """Removes the indentation of lines in blocks of HTML, which reach from a line with a tag to an empty line."""
-    lines, inside = text.split("\n"), False
+    """Removes the indentation of lines in blocks of HTML, which reach from a line with a tag to an empty line.
+
+    Marks of the indentation of the item that contains the block take its place.
+    """
+    lines, inside, items = text.split("\n"), False, Items()
     for n, line in enumerate(lines):
+        begins = bool(_BLOCK_TAG.match(line))
+        indent = items.indent_of(line, begins)
         if not line.strip(EDGE):
             inside = False
             continue
-        begins = bool(_BLOCK_TAG.match(line))
         inside |= begins
         if begins or (inside and not _LIST_OR_QUOTATION.match(line)):
-            lines[n] = line.strip(EDGE)
+            lines[n] = INDENT * indent + line.strip(EDGE)
     return "\n".join(lines)
