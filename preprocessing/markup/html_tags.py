@@ -64,6 +64,7 @@ _JOIN = "\x1f"  # after the mark of a list item; removed with the blanks and lin
 JOINED = re.compile("\x1f(?:[\\s\x1e]+(?!\\s|\x1e|\x7f[0-9]+\x7f\n\n))?")  # not before a block of code
 _LEVEL = "\x1d"  # one level of nested lists, which becomes two blanks
 INDENT = "\x1c"  # one blank of the indentation of an item, which lines from tags keep
+_AFTER_INDENT = re.compile(f"(?<={INDENT})[ \t]++")  # of a cell
 _ONLY_INDENT = re.compile(f"(?<!{INDENT}){INDENT}++(?=\n|\\Z)")
 _BEFORE_NESTED = re.compile(f"\n+(?={INDENT}*{_LEVEL})")
 EDGE = " \t\u00a0"
@@ -200,17 +201,12 @@ def end_cut_lines(text: str) -> str:
     if CUT not in text:
         return text
     pieces = JOINED.sub("", text).split(CUT)
-    indent = ""
-    for n, piece in enumerate(pieces):
-        if n % 2:  # a line end
-            continue
-        if n:
-            pieces[n] = pieces[n].lstrip(EDGE)
-        if n + 1 < len(pieces):
-            pieces[n] = pieces[n].rstrip(EDGE + INDENT)
-        if pieces[n] and pieces[n][0] != "\n":
-            pieces[n] = indent + pieces[n]
-        if not n or "\n" in piece:
+    last, indent, with_items = len(pieces) - 1, "", INDENT in text
+    for n in range(0, last + 1, 2):  # pieces between them are line ends
+        piece = pieces[n].lstrip(EDGE) if n else pieces[0]
+        stripped = piece.rstrip(EDGE + INDENT) if n < last else piece
+        pieces[n] = indent + stripped if indent and stripped and stripped[0] != "\n" else stripped
+        if with_items and (not n or "\n" in piece):
             line = piece[piece.rfind("\n") + 1 :]
             indent = INDENT * (len(line) - len(line.lstrip(INDENT)))
     return "".join(pieces)
@@ -219,7 +215,7 @@ def end_cut_lines(text: str) -> str:
 def indent_lists(text: str) -> str:
     """Indents nested items, without empty lines before them, and lines of items."""
     if INDENT in text:
-        text = _ONLY_INDENT.sub("", text)
+        text = _ONLY_INDENT.sub("", _AFTER_INDENT.sub("", text))
     nested = _BEFORE_NESTED.sub("\n", text).replace(_LEVEL, "  ") if _LEVEL in text else text
     return nested.replace(INDENT, " ")
 

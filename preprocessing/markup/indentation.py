@@ -18,6 +18,9 @@ _REFERENCE = re.compile(r"&#?[0-9A-Za-z]{1,31};")
 _HANGUL = re.compile("[가-힣]")
 _TAB_WIDTH = 4
 _DEEPEST_ITEM = 40  # columns
+_FIRST_OF_RULE = frozenset("#=-*_`~")
+_FIRST_OF_BOX = frozenset("!?=")
+_FIRST_OF_ITEM = frozenset("-*+0123456789")
 
 
 class Indentation:
@@ -53,13 +56,20 @@ class Indentation:
         """Follows lists, blank lines, and others that end a paragraph."""
         line = lines[after - 1]
         bare = line.strip()
-        indent = _columns(line[: len(line) - len(line.lstrip())])
-        is_shallow = indent < self._item + _TAB_WIDTH
-        ends_paragraph = not bare or (is_shallow and _HEADING_OR_RULE.match(bare) is not None)
-        if after - n > 1 or not bare:
+        if not bare:
+            self._after_blank = True
+            return
+        first, indent = bare[0], _indent(line)
+        ends_paragraph = (
+            first in _FIRST_OF_RULE
+            and indent < self._item + _TAB_WIDTH
+            and _HEADING_OR_RULE.match(bare) is not None
+        )
+        if after - n > 1:
             self._after_blank |= ends_paragraph
             return
-        item, box = None if ends_paragraph else _ITEM.match(line), _BOX.fullmatch(line)
+        item = _ITEM.match(line) if first in _FIRST_OF_ITEM and not ends_paragraph else None
+        box = _BOX.fullmatch(line) if first in _FIRST_OF_BOX else None
         if indent < self._box:
             self._box = 0
         if box:
@@ -90,11 +100,12 @@ class Items:
         if not bare:
             self._after_blank = True
             return 0
-        if not self._open and bare[0] not in "-*+0123456789":
+        if not self._open and bare[0] not in _FIRST_OF_ITEM:
             return 0
-        column = _columns(line[: len(line) - len(line.lstrip())])
-        ends_paragraph = _HEADING_OR_RULE.match(bare) is not None
-        item = _ITEM.match(line) if column < _DEEPEST_ITEM and not ends_paragraph else None
+        column = _indent(line)
+        ends_paragraph = bare[0] in _FIRST_OF_RULE and _HEADING_OR_RULE.match(bare) is not None
+        may_be_item = bare[0] in _FIRST_OF_ITEM and column < _DEEPEST_ITEM and not ends_paragraph
+        item = _ITEM.match(line) if may_be_item else None
         begins_block = begins_block or ends_paragraph or item is not None or self._after_blank
         while begins_block and self._open and self._open[-1] > column:
             self._open.pop()
@@ -102,6 +113,10 @@ class Items:
         if item:
             self._open.append(min(_columns(item[0]), _columns(item[0].rstrip()) + _TAB_WIDTH))
         return min(column, self._open[-1]) if self._open else 0
+
+
+def _indent(line: str) -> int:
+    return _columns(line[: len(line) - len(line.lstrip())]) if line[0] in " \t" else 0
 
 
 def _columns(blanks: str) -> int:

@@ -150,7 +150,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
         elif "<" in line and (end := _end_of_raw(text, starts[n], line, unclosed)):
             after = n + text.count("\n", starts[n], end) + 1
             yield starts[n], starts[after] - 1, False
-        elif starts[n] in literals or line.lstrip(" \t").startswith(">>> "):
+        elif starts[n] in literals or (">>> " in line and line.lstrip(" \t").startswith(">>> ")):
             after = _end_of_session(lines, n) if starts[n] not in literals else n + 1
             yield starts[n], starts[after] - 1, True
         else:
