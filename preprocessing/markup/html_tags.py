@@ -63,7 +63,10 @@ CUT = "\x1e"  # marks both sides of a line end that a tag became; removed with t
 _JOIN = "\x1f"  # after the mark of a list item; removed with the blanks and line ends behind it
 JOINED = re.compile("\x1f(?:[\\s\x1e]+(?!\\s|\x1e|\x7f[0-9]+\x7f\n\n))?")  # not before a block of code
 _LEVEL = "\x1d"  # one level of nested lists, which becomes two blanks
-_BEFORE_NESTED = re.compile(f"\n+(?={_LEVEL})")
+INDENT = "\x1c"  # one blank of the indentation of an item, which lines from tags keep
+_AFTER_INDENT = re.compile(f"(?<={INDENT})[ \t]++")  # of a cell
+_ONLY_INDENT = re.compile(f"(?<!{INDENT}){INDENT}++(?=\n|\\Z)")
+_BEFORE_NESTED = re.compile(f"\n+(?={INDENT}*{_LEVEL})")
 EDGE = " \t\u00a0"
 
 
@@ -194,21 +197,27 @@ def flatten_tags(line: str) -> str:
 
 
 def end_cut_lines(text: str) -> str:
-    """Removes the blanks around line ends that tags became."""
+    """Removes the blanks around line ends that tags became; the lines keep the indentation of the item they are in."""
     if CUT not in text:
         return text
     pieces = JOINED.sub("", text).split(CUT)
-    for n in range(len(pieces)):
-        if n:
-            pieces[n] = pieces[n].lstrip(EDGE)
-        if n + 1 < len(pieces):
-            pieces[n] = pieces[n].rstrip(EDGE)
+    last, indent, with_items = len(pieces) - 1, "", INDENT in text
+    for n in range(0, last + 1, 2):  # pieces between them are line ends
+        piece = pieces[n].lstrip(EDGE) if n else pieces[0]
+        stripped = piece.rstrip(EDGE + INDENT) if n < last else piece
+        pieces[n] = indent + stripped if indent and stripped and stripped[0] != "\n" else stripped
+        if with_items and (not n or "\n" in piece):
+            line = piece[piece.rfind("\n") + 1 :]
+            indent = INDENT * (len(line) - len(line.lstrip(INDENT)))
     return "".join(pieces)
 
 
 def indent_lists(text: str) -> str:
-    """Indents nested items, without empty lines before them."""
-    return _BEFORE_NESTED.sub("\n", text).replace(_LEVEL, "  ") if _LEVEL in text else text
+    """Indents nested items, without empty lines before them, and lines of items."""
+    if INDENT in text:
+        text = _ONLY_INDENT.sub("", _AFTER_INDENT.sub("", text))
+    nested = _BEFORE_NESTED.sub("\n", text).replace(_LEVEL, "  ") if _LEVEL in text else text
+    return nested.replace(INDENT, " ")
 
 
 def _line_end(lines: int) -> str:

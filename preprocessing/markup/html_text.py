@@ -23,6 +23,7 @@ from preprocessing.markup.html_tags import (
     BLOCK,
     CUT,
     EDGE,
+    INDENT,
     INLINE,
     JOINED,
     TAG,
@@ -33,6 +34,7 @@ from preprocessing.markup.html_tags import (
     replace_known_tag,
     separate_spans,
 )
+from preprocessing.markup.indentation import Items
 from preprocessing.markup.markdown import Protected, has_structure, protect_code, table_lines
 from preprocessing.markup.references import resolve_structure
 
@@ -63,6 +65,7 @@ _DECLARATION = re.compile(r"<!DOCTYPE[^>]{0,4000}>|<\?xml[^>]{0,4000}>", re.IGNO
 _UNCLOSED = re.compile(r"<(?:script|style)\b[^>]{0,4000}>.*\Z|<!--.*\Z", re.IGNORECASE | re.DOTALL)
 _CLOSING_NAME = re.compile(r"</([A-Za-z][A-Za-z0-9:]{0,20})\s{0,20}>")
 _BLOCK_TAG = re.compile(rf"[ \t]*</?(?:{BLOCK}|td|th)(?=[\s/>])", re.IGNORECASE)
+_INDENTED_TAG = re.compile(r"^[ \t]{1,200}</?[A-Za-z]", re.MULTILINE)
 _LIST_OR_QUOTATION = re.compile(r"[ \t]*(?:[-*+>|][ \t]|[0-9]{1,9}[.)][ \t])")
 _BREAK_OF_LABEL = re.compile(
     r"(\[[^\[\]\n<]{1,200})(?:<br\s{0,20}/?>[ \t]{0,20}){1,9}(?=[^\[\]\n]{1,200}\]\()", re.IGNORECASE
@@ -76,7 +79,7 @@ _LABEL_OF_PICTURES = re.compile(
 _LINE_OF_HEADING = re.compile(
     r"^ {0,3}#{1,6}[ \t][^\n]{0,2000}<br[^\n]{0,2000}", re.IGNORECASE | re.MULTILINE
 )
-_OWN_MARKS = "\x1d\x1e\x1f\x7f"
+_OWN_MARKS = "\x1c\x1d\x1e\x1f\x7f"
 HTML_HINT = r"<[A-Za-z/!?]|&#?[A-Za-z0-9]+;"
 
 
@@ -109,13 +112,19 @@ def html_to_text(text: str) -> str:
     marked = _LINE_OF_HEADING.sub(lambda line: BREAK.sub(" ", line[0]), _BREAK_OF_LABEL.sub(r"\1 ", marked))
     marked = _strip_lines(marked) if is_fragment else _strip_lines_of_html(marked)
     closed = {name.lower() for name in _CLOSING_NAME.findall(marked)}
-    lines = marked.split("\n")
-    cells = table_lines(lines) if "|" in marked else set()
-    marked = "\n".join(flatten_tags(line) if n in cells else line for n, line in enumerate(lines))
+    marked = _flatten_cells(marked) if "|" in marked else marked
     tags = Tags()
     marked = end_cut_lines(TAG.sub(lambda match: replace_known_tag(match, closed, tags), marked))
     marked = indent_lists(unescape(marked))
     return protected.restore(re.sub(r"\n{3,}", "\n\n", marked)).strip("\n")
+
+
+def _flatten_cells(text: str) -> str:
+    """Keeps the rows of tables of Markdown in their lines, whatever tags are in them."""
+    lines = text.split("\n")
+    for n in table_lines(text.replace(INDENT, " ").split("\n")):
+        lines[n] = flatten_tags(lines[n])
+    return "\n".join(lines)
 
 
 def page_to_text(text: str, source: str | None = None) -> str:
@@ -162,14 +171,19 @@ def _strip_lines(text: str) -> str:
 
 
 def _strip_lines_of_html(text: str) -> str:
-    """Removes the indentation of lines in blocks of HTML, which reach from a line with a tag to an empty line."""
+    """Removes the indentation of lines in blocks of HTML, which reach from a line with a tag to an empty line.
+
+    Marks of the indentation of the item that contains the block take its place.
+    """
     lines, inside = text.split("\n"), False
+    items = Items() if _INDENTED_TAG.search(text) else None
     for n, line in enumerate(lines):
+        begins = "<" in line and bool(_BLOCK_TAG.match(line))
+        indent = items.indent_of(line, begins) if items else 0
         if not line.strip(EDGE):
             inside = False
             continue
-        begins = bool(_BLOCK_TAG.match(line))
         inside |= begins
         if begins or (inside and not _LIST_OR_QUOTATION.match(line)):
-            lines[n] = line.strip(EDGE)
+            lines[n] = INDENT * indent + line.strip(EDGE)
     return "\n".join(lines)

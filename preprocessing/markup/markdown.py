@@ -12,14 +12,13 @@ import itertools
 import re
 from collections.abc import Iterator
 
-_LIST_MARK = r"(?:[-*+]|[0-9]{1,9}[.)])[ \t]"
+from preprocessing.markup.indentation import LIST_MARK, Indentation
+
 _FENCE = re.compile(
-    rf"(?P<prefix>[ \t]*(?:>[ \t]*|{_LIST_MARK}[ \t]*)*)(?P<fence>`{{3,}}(?=[^`]*$)|~{{3,}}(?=[ \t]*[\w+#.{{-]*[ \t]*$))"
+    rf"(?P<prefix>[ \t]*(?:>[ \t]*|{LIST_MARK}[ \t]*)*)(?P<fence>`{{3,}}(?=[^`]*$)|~{{3,}}(?=[ \t]*[\w+#.{{-]*[ \t]*$))"
 )
-_ITEM = re.compile(rf"[ \t]*{_LIST_MARK}[ \t]*")
-_BOX = re.compile(r"(?P<indent>[ \t]*)(?:!!!|\?\?\?\+?|===[!+]?)[ \t]+[\w\"'][^\n]*")
 _STRUCTURE = re.compile(
-    rf"^[ \t]{{0,8}}(?:#{{1,6}}[ \t]|```|~~~|>[ \t]|\||{_LIST_MARK})|\]\(|\*\*[^*\n]", re.MULTILINE
+    rf"^[ \t]{{0,8}}(?:#{{1,6}}[ \t]|```|~~~|>[ \t]|\||{LIST_MARK})|\]\(|\*\*[^*\n]", re.MULTILINE
 )
 _RAW = re.compile(
     r"[ \t]*<(?P<name>script(?![^>]{0,2000}>[ \t]*[가-힣])|style(?![^>]{0,2000}>[ \t]*[가-힣])|pre|textarea)(?=[\s>])",
@@ -35,13 +34,10 @@ _MAY_BE_INDENTED = re.compile(r"^(?:    | {0,3}\t)[^\n<&]*[<&]", re.MULTILINE)
 _RULE_OF_TABLE = re.compile(
     r"[ \t>]*\|?[ \t]*:?-{1,200}:?[ \t]*(?:\|[ \t]*:?-{1,200}:?[ \t]*){0,400}\|?[ \t]*"
 )
-_PARAGRAPH_END = re.compile(rf"\n(?=[ \t]*(?:\n|{_LIST_MARK}|#{{1,6}}[ \t]|\||>|<!--))")
-_CONTAINER = re.compile(r"<(/?)(?:table|ul|ol|dl|div|tr|tbody|thead)(?=[\s>])", re.IGNORECASE)
+_PARAGRAPH_END = re.compile(rf"\n(?=[ \t]*(?:\n|{LIST_MARK}|#{{1,6}}[ \t]|\||>|<!--))")
 _BACKTICKS = re.compile("`+")
-_REFERENCE = re.compile(r"&#?[0-9A-Za-z]{1,31};")
 _HANGUL = re.compile("[가-힣]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
-_TAB_WIDTH = 4
 
 
 class Protected:
@@ -133,7 +129,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
     """``(start, end, is_code)`` of fences, indented and other code, and of comments and elements without Markdown."""
     candidates = [match.start() for match in _MAY_BEGIN.finditer(text)]
     literals = _lines_with_literals(text)
-    indented = _Indentation(text) if _MAY_BE_INDENTED.search(text) else None
+    indented = Indentation(text) if _MAY_BE_INDENTED.search(text) else None
     if not candidates and not literals and not indented:
         return
     lines = text.split("\n")
@@ -154,7 +150,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
         elif "<" in line and (end := _end_of_raw(text, starts[n], line, unclosed)):
             after = n + text.count("\n", starts[n], end) + 1
             yield starts[n], starts[after] - 1, False
-        elif starts[n] in literals or line.lstrip(" \t").startswith(">>> "):
+        elif starts[n] in literals or (">>> " in line and line.lstrip(" \t").startswith(">>> ")):
             after = _end_of_session(lines, n) if starts[n] not in literals else n + 1
             yield starts[n], starts[after] - 1, True
         else:
@@ -223,69 +219,6 @@ def _end_of_raw(text: str, start: int, line: str, unclosed: dict[str, int]) -> i
     if end is None:
         unclosed[name] = start
     return end.end() if end else 0
-
-
-class _Indentation:
-    """Tells indented code from nested lists, admonitions, paragraphs, and the source text of HTML."""
-
-    def __init__(self, text: str):
-        self._text = text
-        self._item = 0  # column of the text of the current list item
-        self._box = 0  # column of the text of the current admonition or tab of MkDocs
-        self._after_blank = True
-        self._tried = 0  # the line before which no code begins
-        self._counted, self._open = 0, 0  # containers of HTML that are open at a position
-
-    def end_of_code(self, lines: list[str], n: int, starts: list[int]) -> int:
-        """The line after the indented code that line ``n`` begins; 0 without such code."""
-        limit = self._item + _TAB_WIDTH
-        if not self._after_blank or n < self._tried or not _is_indented(lines[n], limit):
-            return 0
-        after = n
-        for k in range(n, len(lines)):
-            if _is_indented(lines[k], limit):
-                after = k + 1
-            elif lines[k].strip():
-                break
-        self._tried = after
-        if lines[n].lstrip().startswith("<") and self._inside_container(starts[n]):
-            return 0
-        visible = "".join(_REFERENCE.sub("", "".join(lines[n:after])).split())
-        is_prose = visible[:1] != "<" and 2 * len(_HANGUL.findall(visible)) > len(visible)
-        return 0 if is_prose else after
-
-    def pass_lines(self, lines: list[str], n: int, after: int) -> None:
-        """Follows lists and blank lines."""
-        line = lines[after - 1]
-        if after - n > 1 or not line.strip():
-            self._after_blank |= not line.strip()
-            return
-        item, box = _ITEM.match(line), _BOX.fullmatch(line)
-        indent = _columns(line[: len(line) - len(line.lstrip())])
-        if indent < self._box:
-            self._box = 0
-        if box:
-            self._item = self._box = _columns(box["indent"]) + _TAB_WIDTH
-        elif item:
-            self._item = min(_columns(item[0]), _columns(item[0].rstrip()) + _TAB_WIDTH)
-        elif indent < self._item and self._after_blank:
-            self._item = self._box
-        self._after_blank = False
-
-    def _inside_container(self, at: int) -> bool:
-        for match in _CONTAINER.finditer(self._text, self._counted, at):
-            self._open += -1 if match[1] else 1
-        self._counted = at
-        return self._open > 0
-
-
-def _columns(blanks: str) -> int:
-    return len(blanks.expandtabs(_TAB_WIDTH))
-
-
-def _is_indented(line: str, columns: int) -> bool:
-    bare = line.lstrip(" \t")
-    return bool(bare) and line[:1] in (" ", "\t") and _columns(line[: len(line) - len(bare)]) >= columns
 
 
 # --- tables ----------------------------------------------------------------------------------------------

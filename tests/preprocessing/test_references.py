@@ -251,6 +251,70 @@ def test_comments_and_scripts_in_indented_code_stay(text, kept):
     assert kept in html_to_text(text)
 
 
+CODE = "    <ul>\n      <li>코드</li>\n    </ul>"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "## 예제", "###### 예제", "##", "예제\n------", "예제\n===", "글.\n\n---", "글.\n\n* * *", "글.\n\n___",
+        "- 항목\n## 예제", "- 항목\n\n* * *", "```\n코드\n```", "~~~\n코드\n~~~",
+    ],
+)  # fmt: skip
+def test_code_directly_below_a_line_that_is_no_paragraph_stays(before):
+    for code in (CODE, CODE.replace("    ", "\t")):
+        assert f"\n{code}\n" in html_to_text(f"{before}\n{code}\n\n끝<br>")
+        assert f"\n{code}\n" in html_to_text(f"{before}\n\n{code}\n\n끝<br>")
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["예제는 다음과 같다.", "- 항목", "-- 서명", "#태그", "- 항목\n\n  ## 예제", "글이\n    # 이어진다"],
+)
+def test_tags_directly_below_a_paragraph_or_in_an_item_are_no_code(before):
+    assert "<" not in html_to_text(f"{before}\n{CODE}\n\n끝<br>")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "1. 질문?\n\n   <details><summary>정답 보기</summary>\n\n   정답은 셋.\n\n   </details>\n\n2. 다음",
+            "1. 질문?\n\n   정답 보기\n\n   정답은 셋.\n\n2. 다음",
+        ),
+        ("- 첫째\n\n  <p>글<br>이어짐</p>\n\n- 둘째", "- 첫째\n\n  글\n  이어짐\n\n- 둘째"),
+        (
+            "- 첫째\n\n  <div>\n    <p>안</p>\n    글 <br>밖\n  </div>\n\n끝",
+            "- 첫째\n\n  안\n\n  글\n  밖\n\n끝",
+        ),
+        ("10. 글\n    <blockquote>인용\n    둘</blockquote>", "10. 글\n\n    인용\n    둘"),
+        (
+            "- 첫째\n\n  <ul><li>안쪽</li><li>둘<ul>\n  <li>셋</li></ul></li></ul>\n\n- 둘째",
+            "- 첫째\n\n  - 안쪽\n  - 둘\n    - 셋\n\n- 둘째",
+        ),
+        (
+            "- 가\n  - 나\n\n    <p>나의 글</p>\n\n  <p>가의 글</p>",
+            "- 가\n  - 나\n\n    나의 글\n\n  가의 글",
+        ),
+        ("-\t가\n\n\t<p>글</p>", "-\t가\n\n    글"),
+        ("- 가\n\n<div>\n  <p>글</p>\n</div>", "- 가\n\n글"),
+        ("- 가\n<div>\n  <p>글</p>\n</div>", "- 가\n\n글"),
+        ("- 가\n## 나\n  <p>글</p>", "- 가\n## 나\n\n글"),
+        ("- 가\n\n문단\n\n  <p>글</p>", "- 가\n\n문단\n\n글"),
+        ("* * *\n\n  <p>글</p>", "* * *\n\n글"),
+        ("- 가<br>나", "- 가\n나"),
+        ("- 표\n\n  <table><tr><td>가</td><td>나</td></tr></table>\n  끝", "- 표\n\n  가  나\n\n  끝"),
+        (
+            "- 표\n\n  <table>\n    <tr>\n      <td>가</td>\n      <td>나</td>\n    </tr>\n  </table>",
+            "- 표\n\n  가  나 ",
+        ),
+        ("- 표\n\n  <p>앞</p>\n  |가<br>나|다|\n  |-|-|", "- 표\n\n  앞\n\n  |가 나|다|\n  |-|-|"),
+    ],
+)
+def test_lines_from_tags_keep_the_indentation_of_their_item(text, expected):
+    assert html_to_text(text) == expected
+
+
 def test_comments_between_blocks_of_lists_and_html_are_removed():
     assert "숨김" not in html_to_text("- 항목\n\n    <!-- 숨김 -->\n    이어지는 글\n\n끝<br>")
     assert "숨김" not in html_to_text("글\n\n<div>\n\n    <!-- 숨김 -->\n    <p>글</p>\n\n</div>")
