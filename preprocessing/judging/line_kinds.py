@@ -24,6 +24,10 @@ _TAGS = re.compile(rb"(?:[ \t]|(?!<https?://)%s)+" % TAG.pattern)
 _RULE = re.compile(rb"[\x00-\x20\-=_*~+|:#<>.`]+")
 _HEADING = re.compile(rb"#{1,6}[ \t]")
 _DIRECTIVE = re.compile(rb":::|\{[%{]|\.\. [A-Za-z_\[|]")
+_WHOLE_LINE = re.compile(
+    rb"::[A-Za-z][A-Za-z0-9-]*|::?[A-Za-z][A-Za-z0-9-]*(?=\{)[^\n]*[{}]"  # ::tip, :table-row{, ::tip{icon="a"}
+    rb"|[A-Za-z][A-Za-z0-9_:.-]*=\"[^\"\x80-\xff]*\"|[{}][^A-Za-z0-9\x80-\xff]*"  # an attribute; a bracket of a block
+)
 _STAMP = re.compile(rb"[0-9]{2}:[0-9]{2}:[0-9]{2}")
 _FENCE = re.compile(rb"(?P<marks>`{3,})[^`]*|(?P<waves>~{3,})[\t\r A-Za-z0-9]*")
 _TEMPLATE = re.compile(rb"<[A-Z][^\n]*\{`[\x00-\x20]*")
@@ -125,7 +129,9 @@ def _kind_of(lines: list[bytes], n: int, previous: int, state: _State) -> int:
     if indent >= 4 and not state.in_list and not wide and previous in (BLANK, CODE):
         return CODE
     content = body[marks.end() :]
-    if _DIRECTIVE.match(content) or (content.startswith(b"<") and _TAGS.fullmatch(content)):
+    if _DIRECTIVE.match(content) or _WHOLE_LINE.fullmatch(content):
+        return MARKUP
+    if content.startswith(b"<") and _TAGS.fullmatch(content):
         return MARKUP
     if _is_link(content):
         return LINK

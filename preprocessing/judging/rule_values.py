@@ -39,6 +39,11 @@ MANY_ENTRIES = 1000  # words, of which a tenth are of searches and shops in any 
 KEYWORDS_OF_ADVERTISEMENTS = 0.09  # beside a term of advertising and contact data
 MOSTLY_ENTRIES, NAMES_OF_ROSTER = 0.5, 0.15  # of the words
 WORDS_OF_SENTENCE = 30
+WORDS_OF_SNIPPET, PARTICLES_OF_SNIPPET = (
+    50,
+    5,
+)  # of a headline and a sentence with many names: words, different function words
+FEW_AMONG_NAMES = 0.1
 REPEATS_OF_VERSE = 0.5  # what a repeated line of verse counts
 FEW_FUNCTION_WORDS_OF_VERSE, FUNCTION_WORDS_OF_VERSE, LONGEST_VERSE = 0.2, 8, 25  # share, words, characters
 WORDS_ABOUT_FILLER = 6
@@ -213,8 +218,8 @@ def listed_words(of: Columns) -> np.ndarray:
 def function_words(of: Columns) -> np.ndarray:
     """1 where lines are short: items, cells and turns of a chat are no sentences. In lines of middle length a few are enough.
 
-    1 also where most letters are not Korean, since their function words are not counted, and for lists of short entries, of
-    names, and of notes that end as sentences do, if nothing in them is for sale.
+    1 also where most letters are not Korean, since their function words are not counted, and, if nothing is for sale, for lists
+    of short entries, of names, and of notes that end as sentences do, and for a headline with one sentence about many names.
     """
     share = of("function_words") / np.maximum(spoken_words(of), 1)
     share = np.where(2 * of("hangul") >= of("letters"), share, 1)
@@ -224,7 +229,9 @@ def function_words(of: Columns) -> np.ndarray:
     )
     is_roster = of("name_words") >= NAMES_OF_ROSTER * np.maximum(of("entry_words"), 1)
     is_notes = WORDS_OF_SENTENCE * of("sentence_ends") >= of("words")
-    share = np.where(_is_good_list(of) & (_is_list(of) | is_roster | is_notes), 1, share)
+    is_snippet = (words <= WORDS_OF_SNIPPET) & (of("sentence_ends") > 0) & (of("keywords") == 0)
+    is_snippet &= (of("stop_words") >= PARTICLES_OF_SNIPPET) & (share >= FEW_AMONG_NAMES)
+    share = np.where(_is_good_list(of) & (_is_list(of) | is_roster | is_notes | is_snippet), 1, share)
     return np.where(
         words >= LONG_LINE * lines, share, np.where(is_middle, WORTH_AMONG_MIDDLE_LINES * share, 1)
     )

@@ -13,6 +13,7 @@ from preprocessing.kernels.skipped_markup import BACKTICK, LESS, after_skipped, 
 NO_MARK, BULLET, NUMBERED = range(3)
 LONGEST_LINK = 1000  # bytes of a label or a target
 _FEED, _TAB, _SPACE, _GREATER, _HASH, _PIPE, COLON = 10, 9, 32, 62, 35, 124, 58
+_QUOTE, _BRACE, _BRACE_END = 34, 123, 125
 _OPEN, _CLOSE, _OPEN_ROUND, _CLOSE_ROUND = 91, 93, 40, 41
 
 
@@ -189,13 +190,54 @@ def heading_level(data, i, end):
 
 
 @inner()
+def _is_block(data, i, end):
+    """Whether a line is a directive of one line or opens one: ``::name``, ``:name{``, ``::name{a="b"}``."""
+    begin = i + 2 if i + 1 < end and data[i + 1] == COLON else i + 1
+    if begin >= end or not is_letter(data[begin]):
+        return False
+    j = begin
+    while j < end and (is_letter(data[j]) or is_digit(data[j]) or data[j] == 45):
+        j += 1
+    if j == end:
+        return begin == i + 2
+    return data[j] == _BRACE and data[end - 1] in (_BRACE, _BRACE_END)
+
+
+@inner()
+def _is_attribute(data, i, end):
+    """Whether a line is an attribute in ASCII, ``name="value"``."""
+    if data[end - 1] != _QUOTE:
+        return False
+    while i < end and (is_letter(data[i]) or is_digit(data[i]) or data[i] in (45, 46, COLON, 95)):
+        i += 1
+    if i + 2 >= end or data[i] != 61 or data[i + 1] != _QUOTE:
+        return False
+    i += 2
+    while i < end and data[i] != _QUOTE and data[i] < 128:
+        i += 1
+    return i == end - 1
+
+
+@inner()
+def _is_bracket(data, i, end):
+    """Whether a line that begins with a curly bracket has only signs."""
+    while i < end and data[i] < 128 and not is_letter(data[i]) and not is_digit(data[i]):
+        i += 1
+    return i == end
+
+
+@inner()
 def is_markup(data, i, end):
-    """Whether a line consists of tags, or begins a directive: ``:::``, ``{%``, ``{{``, ``.. name``."""
+    """Whether a line consists of tags, an attribute or a bracket, or begins a directive: ``:::``, ``::name``, ``{%``, ``{{``, ``.. name``."""
     a, b = data[i], data[i + 1] if i + 1 < end else np.uint8(0)
-    if a == COLON and b == COLON and i + 2 < end and data[i + 2] == COLON:
+    if is_letter(a):
+        return _is_attribute(data, i, end)
+    if a == COLON:
+        return (b == COLON and i + 2 < end and data[i + 2] == COLON) or _is_block(data, i, end)
+    if a == _BRACE and (b == 37 or b == _BRACE):
         return True
-    if a == 123 and (b == 37 or b == 123):
-        return True
+    if a in (_BRACE, _BRACE_END):
+        return _is_bracket(data, i, end)
     if a == 46 and b == 46 and i + 3 < end and data[i + 2] == _SPACE:
         return is_letter(data[i + 3]) or data[i + 3] == 95 or data[i + 3] == _OPEN or data[i + 3] == _PIPE
     if a != LESS:

@@ -49,9 +49,9 @@ _OF_PROGRAMS = _MODULES | {"autoclass", "autofunction"}
 _KOREAN_NAMES = {
     "집중": "attention", "주의": "caution", "위험": "danger", "오류": "error", "실마리": "hint", "중요한": "important", "비고": "note",
     "팁": "tip", "경고": "warning", "권고": "admonition", "코드": "code", "코드-블록": "code", "소스코드": "code", "이미지": "image",
-    "사이드바": "sidebar", "주제": "topic",
+    "사이드바": "sidebar", "주제": "topic", "색인": "index",
 }  # fmt: skip
-"""Names of directives in Korean documents (docutils, Korean language)."""
+"""Names of directives in Korean documents: those of docutils, and those that translators write."""
 _VERSIONS = {
     "versionadded": "Added in version",
     "versionchanged": "Changed in version",
@@ -81,12 +81,17 @@ def convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
     match = _DIRECTIVE.fullmatch(lines[at])
     body, end = read_body(lines, at + 1, indent_of(lines[at]))
     if match and match[1]:
-        name = _KOREAN_NAMES.get(match[1], match[1].lower())
-        return _convert(_read_directive(name, (match[2] or "").strip(), body)), end
+        return _convert(_read_directive(_name_of(match), (match[2] or "").strip(), body)), end
     note = _FOOTNOTE.fullmatch(lines[at])
     if note and not note[1]:
         return ["", *_convert_nested(body), ""], end
     return ([convert_inline("\n".join([note[1], *body]))] if note else []), end
+
+
+def _name_of(match: re.Match[str] | None) -> str:
+    """The English name of the directive; empty without one."""
+    name = match[1] if match else None
+    return _KOREAN_NAMES.get(name, name.lower()) if name else ""
 
 
 def _read_directive(name: str, argument: str, body: list[str]) -> _Directive:
@@ -193,7 +198,7 @@ def _convert_nested(body: list[str]) -> Iterator[str]:
 def _open_nested(body: list[str], at: int) -> tuple[list[str], int]:
     """The title of the directive at ``at`` and the number of the line where its text begins, or the line after what is removed."""
     match = _DIRECTIVE.fullmatch(body[at])
-    name, argument = (match[1] or "", match[2] or "") if match else ("", "")
+    name, argument = _name_of(match), (match[2] or "") if match else ""
     text, end = read_body(body, at + 1, indent_of(body[at]))
     if name in _REMOVED or not name or (name in _OF_PROGRAMS and all(map(OPTION.fullmatch, text))):
         return [], end
@@ -215,5 +220,4 @@ def _title_of_nested(name: str, argument: str) -> str:
 
 
 def _is_other_markup(line: str) -> bool:
-    match = _DIRECTIVE.fullmatch(line)
-    return bool(match and match[1] and match[1].lower() in (*_CODE, "image", "figure", "raw"))
+    return _name_of(_DIRECTIVE.fullmatch(line)) in (*_CODE, "image", "figure", "raw")

@@ -138,7 +138,7 @@ PIECES = (
     *["가나다", "뷁", "ab", "12", "_", "(", ")", "[", "]", "{", "}", "=", ";", ":", ",", "/", "|", "#", "!", "<", ">", "`", "```", "~~~", "~~~~", "***", "**", "*", "-", "+", "•", ".", "---", "===", "|---|", "&amp;", "\\", "$", "é", "漢", "😀"],
     " ", "  ", "    ", "\t", "\n", "\n", "\n\n", "- ", "1. ", "12) ", "> ", "# ", "### ", "#태그 ", "| 가 | 나 |", "[가](b)", "![a](b)",
     "[a][b]", "[^1]", "https://a.kr/b", "http://", "<br>", "</Sandpack>", "<https://a.kr>", "`x`", "``a`b``", "```js", "~~~ py",
-    ":::tip", ":ref:", ":c:func:", "{% raw %}", ".. note::", "f(x) = {y};", "<Box>{`", "<Box>{`\n", "\n`}", "12:34:56", "title: a", "봄이 왔다. ", "\r", "\x0b",
+    ":::tip", ":ref:", ":c:func:", "{% raw %}", ".. note::", "::tip", ":row{", "a=\"", "\"", "f(x) = {y};", "<Box>{`", "<Box>{`\n", "\n`}", "12:34:56", "title: a", "봄이 왔다. ", "\r", "\x0b",
 )  # fmt: skip
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=50).map("".join)
 
@@ -198,6 +198,8 @@ def test_a_slice_of_a_column_has_the_text_of_its_rows():
         ("https://example.com/a\n1. <https://example.com/long/path> 봄", "link link"),
         ("<Sandpack>\n</Sandpack> <br>\n<!-- 메모 -->\n<br> 봄", "markup markup markup prose"),
         (":::tip\n{% raw %}\n.. note:: a\n.. 봄", "markup markup markup prose"),
+        ("::tip{icon=\"a\"}\n:docs-table-row{\nrequiredText=\"string\"\n}\n::\n::tip\n},\n:@click=\"a\"", "markup " * 7 + "prose"),
+        ("::tip 봄\n:row{a} 봄\n:row\n:param a: b\n::봄\na=\"봄\"\na=\"b\" c\na=\"\n} 봄\n} else", "prose " * 10),
         ("const a = f(x);\nconst 봄 = f(x);\nSee (a) and [b] for more.", "code prose prose"),
         ("***\n• 봄\n★★★★☆", "markup prose prose"),
         ("<Diagram>{`\nTerminal('봄')\n\n`}</Diagram>\n봄", "code code code code prose"),

@@ -144,6 +144,9 @@ def test_a_table_of_names_and_codes_is_kept_and_one_of_numbers_is_not():
     assert reasons([codes, prices, numbers], config=limits) == [None, "number_lines", "number_lines"]
 
 
+HEADLINE = "봄소녀들 '소나무'도 넘겼다…15번째 억대 뷰 영상\n\n멤버 하나·두나·세나는 비디오 K-팝 애니메이션 영화 '케이팝 봄꽃 여행자'(케봄여) 속 가상 걸그룹 '왓 잇 사운즈 라이크(What It Sounds Like)'·'골든(Golden)'"
+
+
 @pytest.mark.parametrize(
     ("reason", "lang", "text"),
     [
@@ -157,6 +160,10 @@ def test_a_table_of_names_and_codes_is_kept_and_one_of_numbers_is_not():
         (None, "ko", "\n".join(f"- {word}나무 {word}꽃집" for word in "가나다라마바사아자차카타")),
         ("listed_words", "ko", ", ".join(f"{word}나무 묘목" for word in "가나다라마바사아자차카타")),
         ("few_function_words", "ko", " ".join(["청소", "카메라", "비트코인", "면접", "부동산", "시험", "맛집", "가방"][n * n % 8 - n % 3] for n in range(60))),
+        (None, "ko", f"{HEADLINE} 커버 무대를 선보여 라이브 실력이 재조명되며..."),
+        ("few_function_words", "ko", f"{HEADLINE} 커버 무대 라이브 실력 재조명..."),  # without the verbs of a sentence
+        ("few_function_words", "ko", f"{HEADLINE} 굿즈 공구 할인 쿠폰 추천 무대를 선보여 라이브 실력이 재조명되며..."),
+        ("few_function_words", "ko", "무료 영화 다시보기 사이트\n\n무료 영화 다시보기 드라마 예능 애니 링크 모음 최신 주소 우회 토렌트 순위 웹툰 만화 소설 스포츠 중계 라이브 채널 실시간 고화질 자막 더빙 극장판 시즌 완결 미드 일드 중드 영드 티비는 여기에서 보고 무료로 하는 곳을 이용..."),
         ("listed_words", "ko", "정치 > 사회 > 경제\n문화 장바구니 국제 포토 최신글 연예 갤러리 공지사항 즐겨찾기 회원가입 글쓰기 제휴문의 사이트맵 채용정보 자료실 이전글 구독 뉴스레터 홈 로그인 목록 날씨 영상 만화 연혁 조직도 정치 스포츠"),
         (None, "ko", "민지: 밥 먹었어\n수아: 아직 회의 중\n민지: 그럼 이따 봐\n수아: 응 저녁 같이 먹자\n민지: 좋아 어디\n수아: 역 앞 국수집 어때\n민지: 거기 오늘 휴무"),
         ("link_lines", "ko", " | ".join(f"[봄나무 {n}](https://example.com/{n})" for n in range(12))),
