@@ -39,11 +39,8 @@ MANY_ENTRIES = 1000  # words, of which a tenth are of searches and shops in any 
 KEYWORDS_OF_ADVERTISEMENTS = 0.09  # beside a term of advertising and contact data
 MOSTLY_ENTRIES, NAMES_OF_ROSTER = 0.5, 0.15  # of the words
 WORDS_OF_SENTENCE = 30
-WORDS_OF_SNIPPET, PARTICLES_OF_SNIPPET = (
-    50,
-    5,
-)  # of a headline and a sentence with many names: words, different function words
-FEW_AMONG_NAMES = 0.1
+# of a headline and a sentence with many names: words, different function words, share of function words
+WORDS_OF_SNIPPET, PARTICLES_OF_SNIPPET, FEW_AMONG_NAMES = 50, 5, 0.1
 REPEATS_OF_VERSE = 0.5  # what a repeated line of verse counts
 FEW_FUNCTION_WORDS_OF_VERSE, FUNCTION_WORDS_OF_VERSE, LONGEST_VERSE = 0.2, 8, 25  # share, words, characters
 WORDS_ABOUT_FILLER = 6

@@ -212,7 +212,7 @@ def test_latex(latex, markdown):
         (".. click:example::\n\n    import a\n\n    @a.b(*c_)\n    def f():\n        pass\n\n글", "```\nimport a\n\n@a.b(*c_)\ndef f():\n    pass\n```\n\n글"),
         (".. tabs::\n\n   이것은 글이다.\n\n   This is text, too.", "이것은 글이다.\n\nThis is text, too."),
         (".. 주의:: 조심하라\n\n.. 코드:: python\n\n   x = 1\n\n.. 예시::\n\n   남는 글", "**Caution:** 조심하라\n\n```python\nx = 1\n```\n\n남는 글"),
-        (".. 색인:: a, b\n\n글\n\n.. note::\n\n   글\n\n   .. 색인:: c\n   .. 비고:: 둘째\n   .. 코드:: python\n\n      x = 1\n\n.. 알아 둘 것::\n   더", "글\n\n**Note:**\n\n글\n**Note:** 둘째\n\n```python\nx = 1\n```"),
+        (".. 색인:: a, b\n\n글\n\n.. note::\n\n   글\n\n   .. 색인:: c\n   .. 비고:: 둘째\n   .. 코드:: python\n\n      x = 1\n\n.. 알아 둘 것::\n   더", "글\n\n**Note:**\n\n글\n\n**Note:** 둘째\n\n```python\nx = 1\n```"),
         (".. image:: a.png\n   :alt: 로그인 화면\n   :width: 50\n\n글\n\n.. image:: b.png\n\n.. figure:: c.png\n   :alt: 그림\n\n   설명", "![로그인 화면](a.png)\n\n글\n\n![그림](c.png)\n\n설명"),
         (".. code-block:: py\n   :caption: 앱의 ``a.py``\n\n   x = 1", "**앱의 `a.py`**\n\n```py\nx = 1\n```"),
         (".. note::\n\n   글\n\n   .. figure:: a.png\n      :alt: 그림\n\n      설명", "**Note:**\n\n글\n\n![그림](a.png)\n\n설명"),
