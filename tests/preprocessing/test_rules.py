@@ -161,6 +161,7 @@ HEADLINE = "봄소녀들 '소나무'도 넘겼다…15번째 억대 뷰 영상\n
         ("listed_words", "ko", ", ".join(f"{word}나무 묘목" for word in "가나다라마바사아자차카타")),
         ("few_function_words", "ko", " ".join(["청소", "카메라", "비트코인", "면접", "부동산", "시험", "맛집", "가방"][n * n % 8 - n % 3] for n in range(60))),
         (None, "ko", f"{HEADLINE} 커버 무대를 선보여 라이브 실력이 재조명되며..."),
+        (None, "ko", "### 나무\n\n:::table\n" + "\n".join(f':row{{\nname="tree_{n}"\nrequiredText="string"\ndescription="{word}나무를 심은 사람"\n}}' for n, word in enumerate("가나다라마바사아자차카타"))),
         ("few_function_words", "ko", f"{HEADLINE} 커버 무대 라이브 실력 재조명..."),  # without the verbs of a sentence
         ("few_function_words", "ko", f"{HEADLINE} 굿즈 공구 할인 쿠폰 추천 무대를 선보여 라이브 실력이 재조명되며..."),
         ("few_function_words", "ko", "무료 영화 다시보기 사이트\n\n무료 영화 다시보기 드라마 예능 애니 링크 모음 최신 주소 우회 토렌트 순위 웹툰 만화 소설 스포츠 중계 라이브 채널 실시간 고화질 자막 더빙 극장판 시즌 완결 미드 일드 중드 영드 티비는 여기에서 보고 무료로 하는 곳을 이용..."),
