@@ -205,9 +205,7 @@ def _is_block(data, i, end):
 
 @inner()
 def _is_attribute(data, i, end):
-    """Whether a line is an attribute in ASCII, ``name="value"``."""
-    if data[end - 1] != _QUOTE:
-        return False
+    """Whether a line that ends in a quotation mark is an attribute in ASCII, ``name="value"``."""
     while i < end and (is_letter(data[i]) or is_digit(data[i]) or data[i] in (45, 46, COLON, 95)):
         i += 1
     if i + 2 >= end or data[i] != 61 or data[i + 1] != _QUOTE:
@@ -229,9 +227,12 @@ def _is_bracket(data, i, end):
 @inner()
 def is_markup(data, i, end):
     """Whether a line consists of tags, an attribute or a bracket, or begins a directive: ``:::``, ``::name``, ``{%``, ``{{``, ``.. name``."""
-    a, b = data[i], data[i + 1] if i + 1 < end else np.uint8(0)
+    a = data[i]
+    if a >= 128:
+        return False
     if is_letter(a):
-        return _is_attribute(data, i, end)
+        return data[end - 1] == _QUOTE and _is_attribute(data, i, end)
+    b = data[i + 1] if i + 1 < end else np.uint8(0)
     if a == COLON:
         return (b == COLON and i + 2 < end and data[i + 2] == COLON) or _is_block(data, i, end)
     if a == _BRACE and (b == 37 or b == _BRACE):
