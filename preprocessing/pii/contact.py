@@ -1,7 +1,7 @@
 """Contact data: telephone numbers and e-mail addresses.
 
 Sources: Korean numbers follow the numbering plan of the Ministry of Science and ICT (mobile 010 and the old 01X, regions
-02 to 064, 070, 050X); 15XX, 16XX, 18XX and toll-free 080 numbers belong to companies and are not masked. North American numbers
+02 to 064, 070, 080, 050X); 15XX, 16XX and 18XX numbers belong to companies and are not masked. North American numbers
 follow their plan (area and exchange start with 2 to 9), other countries the international form (ITU-T E.164). Calls abroad
 start with + or an access code (00, 001, 002, 00700 and the like in Korea, 011 in North America).
 """
@@ -34,7 +34,7 @@ _GROUPED_START = rf"(?<![0-9+])(?:(?<![0-9][-.,])|{_LISTED})"
 _MOBILE_END = r"(?![0-9_])(?![-.][0-9])"  # letters may follow; _check_mobile decides about them
 _ACCESS = r"(?:\+|(?:00[0-9]{0,3}|011)[-. )]?)"
 _KOREA = rf"(?:(?:\({_ACCESS}?82\)|{_ACCESS}82\)?)[-. ]{{0,3}}(?:\(0\)|0)?[-. ]?|82(?:[-. ]|\) ?))"
-_AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|60|70|50[2-8]?|30[2-5])"
+_AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|60|70|80|50[2-8]?|30[2-5])"
 _HYPHEN = " ?[-._/~·ㅡ] ?"  # also what writers put there against robots
 _MOBILE = re.compile(
     rf"{_MAY_START}(?:{_GROUPED_START}(?:(?:{_KOREA}\(?|82|0)1[016789](?:{_HYPHEN}|\) ?| )|\(01[016789]\) ?)[0-9]{{3,4}}(?:{_HYPHEN}| )?[0-9]{{4}}{_MOBILE_END}"
@@ -82,7 +82,6 @@ _WORLD = re.compile(
     rf"{_MAY_START}(?:(?<![0-9A-Za-z_+])(?:\+|(?P<access>00(?:[127]|[37][0-9]{{2}})?[-. ]?))[2-9][0-9]{{0,2}}[-. ](?:\(0\) ?)?(?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{2,8}}{END}"
     rf"|(?<![0-9A-Za-z_+])\+(?:7|[2-69][0-9]|8[1-79]|[2-9][0-9]{{2}})(?:(?P<near>[0-9]{{8,12}})|[-. ][0-9]{{9,11}}){END})"
 )
-_TOLL_FREE = ([8, 2, 8, 0], [8, 2, 0, 8, 0])  # digits with which +82-80-123-4567 begins
 _SPACED = re.compile(
     r"(?<![0-9])(?<![0-9][ .,-])0 (?:1 [016789]|2|[3-6] [1-5]|7 0) ?(?P<hyphen>- ?)?(?:[0-9] ){3,4}(?:- ?)?(?:[0-9] ){3}[0-9](?![ .,]?[0-9])"
 )
@@ -217,13 +216,11 @@ def _check_spaced(match: Match) -> Part | None:
 
 
 def _check_international(match: Match) -> Part | None:
-    """Requires 9 to 15 digits of no toll-free number, and after an access code a word for telephone."""
+    """Requires 9 to 15 digits, and after an access code a word for telephone."""
     if (match["access"] or match["near"]) and not _PHONE_NAMED.search(text_before(match, 16)):
         return None
     number = match[0].removeprefix(match["access"] or "")
-    digits = digits_of(number)
-    is_free = any(digits[: len(start)] == start for start in _TOLL_FREE)
-    return match.span() if 9 <= len(digits) <= 15 and not is_free else None
+    return match.span() if 9 <= len(digits_of(number)) <= 15 else None
 
 
 def _check_email(match: Match) -> Part | None:
