@@ -19,6 +19,7 @@ _COMPRESSED = {
     ".xz": ("xz", (b"\xfd7zXZ\0",)),
     ".bz2": ("bzip2", (b"BZh",)),
 }
+COMPRESSED_SUFFIXES = tuple(_COMPRESSED)
 _OFFICE = (
     (b"word/", "a Word document (.docx)"),
     (b"xl/", "an Excel workbook (.xlsx)"),

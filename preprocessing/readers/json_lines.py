@@ -24,7 +24,7 @@ from preprocessing.readers.json_columns import Block, JsonColumns, has_simple_fi
 from preprocessing.readers.lines import read_line_blocks, too_long
 from preprocessing.readers.other_files import type_of
 from preprocessing.readers.streams import read_blocks
-from preprocessing.readers.text_encodings import is_korean_cp949, utf16_without_mark
+from preprocessing.readers.text_encodings import MOST_BYTES_SEEN, is_korean_cp949, utf16_without_mark
 
 _ARRAY = (
     "this is a JSON array, not JSON lines; write each of its objects on a line of its own, for example with: "
@@ -83,7 +83,7 @@ def find_other_content(beginning: bytes) -> RecordError | None:
     name = (
         "utf-16"
         if beginning.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
-        else utf16_without_mark(beginning[: min(len(beginning), LONGEST_BEGINNING) & ~1])
+        else utf16_without_mark(beginning[: min(len(beginning), MOST_BYTES_SEEN) & ~1])
     )
     if name:
         cause = f"this is text in UTF-16, not UTF-8; convert the file: iconv -f {name} -t utf-8 IN > OUT"

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from preprocessing.readers.streams import COMPRESSED_SUFFIXES
+from preprocessing.readers.file_formats import COMPRESSED_SUFFIXES
 
 LOOKED_AT = 1000  # files
 _TYPES = {

@@ -27,9 +27,9 @@ from preprocessing.documents import with_column
 from preprocessing.readers.bad_records import BadRecord, Quarantine, raw_bytes, report_left_out
 from preprocessing.readers.batches import Batches
 from preprocessing.readers.fields import Fields, Row
+from preprocessing.readers.file_formats import COMPRESSED_SUFFIXES
 from preprocessing.readers.file_ranges import Range
 from preprocessing.readers.input_units import Unit, has_records
-from preprocessing.readers.streams import COMPRESSED_SUFFIXES
 
 __all__ = ["BadRecord", "Quarantine", "raw_bytes", "read_unit"]
 

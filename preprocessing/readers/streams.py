@@ -203,4 +203,3 @@ _DECODERS: dict[str, Callable[[Section, int], Iterator[bytes]]] = {
     ".xz": _buffering_decoder(lambda: lzma.LZMADecompressor(memlimit=XZ_MEMORY_BYTES), "xz"),
     ".zst": _decode_zstd,
 }
-COMPRESSED_SUFFIXES = tuple(_DECODERS)

@@ -16,7 +16,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_MOST_BYTES_SEEN = 1 << 16
+MOST_BYTES_SEEN = 1 << 16
+"""Of a text, to recognize UTF-16."""
 _HANGUL = re.compile("[가-힣]")
 
 
@@ -31,7 +32,7 @@ def is_korean_cp949(raw: bytes) -> bool:
 
 def utf16_without_mark(raw: bytes) -> str:
     """``utf-16-le`` or ``utf-16-be`` for text in it that begins without a byte order mark; the empty text for other bytes."""
-    start = raw[:_MOST_BYTES_SEEN]
+    start = raw[:MOST_BYTES_SEEN]
     for name in ("utf-16-le", "utf-16-be") if len(raw) % 2 == 0 and b"\0" in start else ():
         try:
             text = codecs.getincrementaldecoder(name)().decode(start)

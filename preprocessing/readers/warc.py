@@ -25,8 +25,8 @@ from preprocessing.readers.bad_records import (
     report_left_out,
 )
 from preprocessing.readers.fields import Row
+from preprocessing.readers.file_formats import COMPRESSED_SUFFIXES
 from preprocessing.readers.http_responses import decode_body, parse_headers, parse_response
-from preprocessing.readers.streams import COMPRESSED_SUFFIXES
 from preprocessing.readers.web_pages import convert_page
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")

@@ -23,6 +23,7 @@ from preprocessing.documents import with_column
 from preprocessing.readers.bad_records import BadRecord
 from preprocessing.readers.batches import Batches
 from preprocessing.readers.fields import Fields, Row, text_of
+from preprocessing.readers.file_formats import COMPRESSED_SUFFIXES
 from preprocessing.readers.file_ranges import Range, group_sizes, split_evenly, split_row_groups
 from preprocessing.readers.input_hashes import InputHashes
 from preprocessing.readers.input_units import (
@@ -33,7 +34,6 @@ from preprocessing.readers.input_units import (
 )
 from preprocessing.readers.json_lines import read_json_lines
 from preprocessing.readers.lines import read_line_blocks
-from preprocessing.readers.streams import COMPRESSED_SUFFIXES
 from preprocessing.readers.tables import read_table
 from preprocessing.text.language import detect
 

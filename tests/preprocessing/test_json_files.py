@@ -188,3 +188,11 @@ def test_lists_inside_of_the_records_of_other_formats(tmp_path):
 def test_a_path_that_is_none_is_refused(records):
     with pytest.raises(ValidationError):
         JsonInput(type="json", paths=["x"], records=records)
+
+
+def test_utf16_is_recognized_by_a_line_feed_far_into_the_file(tmp_path):
+    raw = ("나다라마" * 1500 + "\n나\n").encode("utf-16-le")
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(raw)
+    _, bad = read(path, JsonlInput(type="jsonl", paths=["x"], lang="ko"))
+    assert [(one.line, one.rule) for one in bad] == [(0, "is-utf-16")]
