@@ -34,6 +34,7 @@ from preprocessing.documents import (
 from preprocessing.markup.conversion import CONVERTERS
 from preprocessing.pii.masking import mask_column
 from preprocessing.readers.input_units import Unit
+from preprocessing.readers.meta_fields import find_missing, leave_out_found
 from preprocessing.readers.reading import BadRecord, read_unit
 from preprocessing.report.quarantine import describe_mistakes
 from preprocessing.running.context import Context, Outcome, Task
@@ -43,7 +44,7 @@ from preprocessing.text.language import detect
 
 log = logging.getLogger(__name__)
 STEP = "clean"
-VERSION = 21
+VERSION = 22
 """Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 MARKUP_LANGUAGES = ("mediawiki", "namumark", "latex", "rst", "asciidoc", "notebook", "org", "po")
 """Formats whose marks look like code."""
@@ -127,6 +128,7 @@ def run(context: Context) -> Outcome:
         raise DataError(_why_nothing_was_read(quarantine, bad), rule="no-documents")
     if bad:
         log.warning("%s", describe_mistakes(quarantine, bad))
+    _warn_of_missing_fields(context, summaries)
     counted = {name: {**entry, "counts": entry["counts"].to_json()} for name, entry in sources.items()}
     return Outcome([quarantine], {"sources": counted})
 
@@ -139,6 +141,15 @@ def _why_nothing_was_read(quarantine: Path, bad: int) -> str:
             f"{quarantine}); check inputs"
         )
     return f"no document could be read: {describe_mistakes(quarantine, bad)}"
+
+
+def _warn_of_missing_fields(context: Context, summaries: list[dict[str, Any]]) -> None:
+    missing: dict[str, list[list[str]]] = {}
+    for unit, summary in zip(context.units, summaries):
+        if summary["documents_in"]:
+            missing.setdefault(unit.input_name, []).append(summary["missing_meta_fields"])
+    for name, fields in find_missing(missing).items():
+        log.warning("inputs.%s.meta_fields: no record has %s; check the spelling", name, " or ".join(fields))
 
 
 def _item(context: Context, unit: Unit) -> Any:
@@ -161,6 +172,7 @@ def clean_unit(context: Context, number: int) -> Outcome:
     ]
     counts = Counts()
     langs: set[str] = set()
+    missing_fields = getattr(item, "meta_fields", [])
     with (
         new_shard(paths[0], DOCUMENT, INTERMEDIATE) as documents,
         new_shard(paths[1], COLUMNS, INTERMEDIATE) as columns,
@@ -174,11 +186,13 @@ def clean_unit(context: Context, number: int) -> Outcome:
         for batch in read_unit(unit, item, set_aside, context.config.seed):
             markup = getattr(item, "markup", "none")
             cleaned, masked, _ = clean_batch(batch, context.config.clean, markup, counts)
+            missing_fields = leave_out_found(missing_fields, batch["meta"])
             documents.write(cleaned)
             columns.write(masked)
             langs.update(pc.unique(cleaned["lang"]).to_pylist())
     facts = {"documents_in": counts.documents_in, "documents_out": counts.documents_out}
-    return Outcome(paths, {**facts, "counts": counts.to_json(), "langs": sorted(langs)})
+    found = {"langs": sorted(langs), "missing_meta_fields": missing_fields}
+    return Outcome(paths, {**facts, **found, "counts": counts.to_json()})
 
 
 def gather_quarantine(context: Context) -> Outcome:

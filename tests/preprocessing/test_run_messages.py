@@ -63,6 +63,24 @@ def test_the_terminal_names_the_causes_of_bad_records(folder, capsys):
         assert all(word in cause for word in words)
 
 
+def test_a_field_that_no_record_has_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    records = [
+        {"text": '이름은 {"titel": 1} 이라고 씁니다.', "url": "u", "m": {"t": None}},
+        {"text": "둘째 기록", "late": 1},
+    ]
+    for name, record in zip("ab", records):
+        (tmp_path / "in" / f"{name}.jsonl").write_text(json.dumps(record, ensure_ascii=False) + "\n")
+    (tmp_path / "in" / "empty.jsonl").write_text("")
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    for fields, missing in (("url, late, m.t", []), ("titel, url, text.x", ["titel", "text.x"])):
+        main(["clean", "config.yaml", f"inputs.news.meta_fields=[{fields}]", "--workers", "1"])
+        warnings = [line for line in capsys.readouterr().err.splitlines() if "meta_fields" in line]
+        assert len(warnings) == bool(missing) and all(name in warnings[0] for name in missing)
+        assert not any("url" in warning for warning in warnings)
+
+
 def test_whole_files_are_told_from_records_and_what_is_left_out_from_mistakes(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     entries = [
