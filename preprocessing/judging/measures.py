@@ -42,7 +42,7 @@ MEASURES = (
     Measure("letters", "Letters of any script, including Hangul, jamo and ideographs."),
     Measure("digits", "Digits 0 to 9."),
     Measure("plain", "Punctuation of ordinary prose: . , ! ? ' \" ( ) : ; - / % and quotation marks."),
-    Measure("latin1", "Characters of the Latin-1 supplement that follow another: a sign of a wrong decoding."),
+    Measure("latin1", "Characters of the Latin-1 supplement that follow another (not ···): a sign of a wrong decoding."),
     Measure("replacement", "Replacement characters U+FFFD."),
     Measure("lines", "Lines with a visible character."),
     Measure("paragraphs", "Runs of lines with a visible character."),

@@ -24,24 +24,26 @@ FEW_LETTERS_BESIDE_CODE = 60
 HANGUL_OF_KOREAN = 0.5
 DIGITS_OF_WORDS = 0.5  # of the letters, up to which a document consists of words
 KEYWORDS_OF_ANY_SHAPE, FEWEST_KEYWORDS = 0.45, 8  # share and number in long lines
-STRUCTURE_OF_REFERENCE = 0.05  # of the visible characters: headings, code, tags and tables
-VARIETY_OF_REFERENCE = 200  # words that do not repeat
-REPEATS_OF_REFERENCE = 0.75  # what a repeated sequence of a reference counts
-REPEATS_BESIDE_STRUCTURE = 0.5
-FUNCTION_WORDS_OF_REFERENCE = 12  # in lines that do not repeat
+# Different function words of a document with sentences (lists, logs, menus and templates have up to 6), and all of them in
+# what does not repeat
+FUNCTION_WORDS_OF_SENTENCES, OWN_FUNCTION_WORDS = 9, 12
+KOREAN_AMONG_CODE = 0.15  # of the letters
+REPEATS_AMONG_OTHERS, REPEATS_OF_VERSE = 0.75, 0.5  # what a repeated line or sequence counts
+MANY_OWN_WORDS = 200  # words that do not repeat, from which repetition is among others
 HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
+PAIRS_OF_GOOD_TEXT = 0.5  # what the most frequent two words count without keywords
 # shares of the words, and of the lines
 KEYWORDS_OF_BAD_TEXT, KEYWORDS_OF_BAD_LISTS, PRICES_OF_BAD_LISTS = 0.15, 0.22, 0.2
+KEYWORDS_OF_HEADLINES = 0.06
+# what an echo counts without words of searches, shops and menus, and the share from which lines consist of echoes
+ECHOES_OF_ANY_TEXT, MANY_ECHOES = 0.4, 0.3
 FEW_PRICES = 2  # lines
 MOSTLY_KEYWORDS, KEYWORDS_WITH_CONTACT = 0.35, 0.2  # from which a list is bad though half of it is listed
 MANY_ENTRIES = 1000  # words, of which a tenth are of searches and shops in any report
 KEYWORDS_OF_ADVERTISEMENTS = 0.09  # beside a term of advertising and contact data
-MOSTLY_ENTRIES, NAMES_OF_ROSTER = 0.5, 0.15  # of the words
-WORDS_OF_SENTENCE = 30
-# of a headline and a sentence with many names: words, different function words, share of function words
-WORDS_OF_SNIPPET, PARTICLES_OF_SNIPPET, FEW_AMONG_NAMES = 50, 5, 0.1
-REPEATS_OF_VERSE = 0.5  # what a repeated line of verse counts
+MOSTLY_ENTRIES = 0.5  # of the words
+HARDLY_ANY_FUNCTION_WORDS = 0.05  # of the words, without which even lines without keywords are no text
 FEW_FUNCTION_WORDS_OF_VERSE, FUNCTION_WORDS_OF_VERSE, LONGEST_VERSE = 0.2, 8, 25  # share, words, characters
 WORDS_ABOUT_FILLER = 6
 
@@ -99,19 +101,35 @@ def rare_hangul(of: Columns) -> np.ndarray:
     return of("rare_hangul") / np.maximum(of("hangul"), 1)
 
 
+def has_sentences(of: Columns) -> np.ndarray:
+    """Whether a document has sentences of its own: many different function words in what does not repeat, Korean ones among code,
+    and few words of searches, shops and menus. Rules of shape do not drop such a document.
+    """
+    own = (1 - of("repeated_words")) * of("function_words")
+    speaks = (of("stop_words") >= FUNCTION_WORDS_OF_SENTENCES) & (own >= OWN_FUNCTION_WORDS)
+    is_code = of("lang") == "code"
+    return speaks & ~_is_stuffed(of) & (~is_code | (of("hangul") >= KOREAN_AMONG_CODE * of("letters")))
+
+
 def repeated_lines(of: Columns) -> np.ndarray:
-    """A share of the whole document, since the lead-ins of many examples repeat by nature; three quarters in a reference, and
-    half in verse, where refrains repeat."""
+    """A share of the whole document, since the lead-ins of many examples repeat by nature; three quarters among sentences, and half in
+    verse, where refrains repeat."""
     share = of("duplicate_line_characters")
-    whole = share * of("visible") / np.maximum(of("all_visible"), 1)
-    weight = np.where(_has_own_sentences(of, share), REPEATS_OF_REFERENCE, 1)
-    return np.where(_is_verse(of, share), REPEATS_OF_VERSE, weight) * whole
+    weight = np.where(has_sentences(of), REPEATS_AMONG_OTHERS, 1)
+    return np.where(_is_verse(of, share), REPEATS_OF_VERSE, weight) * _of_whole(of, share)
+
+
+def _of_whole(of: Columns, share: np.ndarray) -> np.ndarray:
+    return share * of("visible") / np.maximum(of("all_visible"), 1)
 
 
 def _is_verse(of: Columns, share: np.ndarray) -> np.ndarray:
     """Short lines with function words, of which enough do not repeat."""
-    is_own = _has_own_sentences(of, share, FEW_FUNCTION_WORDS_OF_VERSE, FUNCTION_WORDS_OF_VERSE)
-    return is_own & (of("mean_line_length") <= LONGEST_VERSE)
+    words = of("function_words")
+    is_spoken = (words >= FEW_FUNCTION_WORDS_OF_VERSE * spoken_words(of)) & (
+        (1 - share) * words >= FUNCTION_WORDS_OF_VERSE
+    )
+    return is_spoken & (of("mean_line_length") <= LONGEST_VERSE)
 
 
 def line_length(of: Columns) -> np.ndarray:
@@ -120,25 +138,11 @@ def line_length(of: Columns) -> np.ndarray:
 
 
 def repeated_words(of: Columns) -> np.ndarray:
-    """Three quarters of the share in a reference with headings or code, whose sections repeat lists of parameters; half where
-    more of it is code and tables than sentences."""
+    """A share of the whole document; three quarters among sentences and many other words, as in a reference whose sections repeat lists
+    of parameters."""
     share = of("repeated_words")
-    is_structured = of("visible") <= (1 - STRUCTURE_OF_REFERENCE) * of("all_visible")
-    part = np.minimum(
-        1, 2 * of("visible") / np.maximum(of("all_visible"), 1)
-    )  # less variety among code and tables
-    is_varied = ((1 - share) * of("words") >= VARIETY_OF_REFERENCE * part) | _has_own_sentences(of, share)
-    weight = np.where(part < 1, REPEATS_BESIDE_STRUCTURE, REPEATS_OF_REFERENCE)
-    return np.where(is_structured & is_varied, weight * share, share)
-
-
-def _has_own_sentences(
-    of: Columns, share: np.ndarray, few: float = FEW_FUNCTION_WORDS, own: int = FUNCTION_WORDS_OF_REFERENCE
-) -> np.ndarray:
-    """Whether the share ``few`` of the words and ``own`` words of what does not repeat, all but ``share: [rows]``, are function
-    words, as in sentences about each part."""
-    function_words = of("function_words")
-    return (function_words >= few * spoken_words(of)) & ((1 - share) * function_words >= own)
+    is_varied = has_sentences(of) | ((1 - share) * of("words") >= MANY_OWN_WORDS)
+    return np.where(is_varied, REPEATS_AMONG_OTHERS, 1) * _of_whole(of, share)
 
 
 def link_lines(of: Columns) -> np.ndarray:
@@ -173,24 +177,26 @@ def _is_table_of_pairs(of: Columns) -> np.ndarray:
 
 
 def repeated_pair(of: Columns) -> np.ndarray:
-    """0 for sentences, which have function words, for chats, whose names and times have signs, and for lists without keywords, titles
-    and cells among them, which name the subject of their page again and again."""
+    """0 for sentences, which have function words, and for chats, whose names and times have signs; half for text without keywords, and
+    0 for its lists, titles and cells, which name the subject of their page again and again."""
     words, symbols = of("words"), of("symbol_words")
     spoken = np.maximum(spoken_words(of), 1)
-    stuffed = (of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * spoken) & (symbols < FEW_SYMBOLS * words)
-    is_list = _is_list(of) | (of("measured") == "text")
-    return np.where(stuffed & ~(_is_good_list(of) & is_list), of("top_2_gram"), 0)
+    few = (of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * spoken) & (symbols < FEW_SYMBOLS * words)
+    is_good = _is_good_list(of)
+    is_index = is_good & (_is_list(of) | (of("measured") == "text"))
+    return np.where(few & ~is_index, of("top_2_gram"), 0) * np.where(is_good, PAIRS_OF_GOOD_TEXT, 1)
+
+
+def _is_stuffed(of: Columns) -> np.ndarray:
+    """Whether a searched text has many words of searches, shops and menus."""
+    limit = np.where(_is_list(of), KEYWORDS_OF_BAD_LISTS, KEYWORDS_OF_BAD_TEXT)
+    return (of("entry_words") > 0) & (of("keywords") >= limit * of("entry_words"))
 
 
 def _is_good_list(of: Columns) -> np.ndarray:
     """Whether a searched text has hardly any words of searches, shops and menus, and no prices or contact data: a roster, an index."""
-    words = of("entry_words")
-    limit = np.where(_is_list(of), KEYWORDS_OF_BAD_LISTS, KEYWORDS_OF_BAD_TEXT)
-    return (
-        (words > 0)
-        & (of("keywords") < limit * words)
-        & (of("price_lines") < np.maximum(PRICES_OF_BAD_LISTS * of("lines"), FEW_PRICES))
-    )
+    prices = np.maximum(PRICES_OF_BAD_LISTS * of("lines"), FEW_PRICES)
+    return (of("entry_words") > 0) & ~_is_stuffed(of) & (of("price_lines") < prices)
 
 
 def _is_list(of: Columns) -> np.ndarray:
@@ -215,8 +221,8 @@ def listed_words(of: Columns) -> np.ndarray:
 def function_words(of: Columns) -> np.ndarray:
     """1 where lines are short: items, cells and turns of a chat are no sentences. In lines of middle length a few are enough.
 
-    1 also where most letters are not Korean, since their function words are not counted, and, if nothing is for sale, for lists
-    of short entries, of names, and of notes that end as sentences do, and for a headline with one sentence about many names.
+    1 also where most letters are not Korean, since their function words are not counted, and for lists of short entries and
+    headlines that have neither keywords nor echoes.
     """
     share = of("function_words") / np.maximum(spoken_words(of), 1)
     share = np.where(2 * of("hangul") >= of("letters"), share, 1)
@@ -224,20 +230,24 @@ def function_words(of: Columns) -> np.ndarray:
     is_middle = (
         (words >= MIDDLE_LINE * lines) & (words >= MANY_WORDS) & (of("hangul") >= MOSTLY * of("visible"))
     )
-    is_roster = of("name_words") >= NAMES_OF_ROSTER * np.maximum(of("entry_words"), 1)
-    is_notes = WORDS_OF_SENTENCE * of("sentence_ends") >= of("words")
-    is_snippet = (words <= WORDS_OF_SNIPPET) & (of("sentence_ends") > 0) & (of("keywords") == 0)
-    is_snippet &= (of("stop_words") >= PARTICLES_OF_SNIPPET) & (share >= FEW_AMONG_NAMES)
-    share = np.where(_is_good_list(of) & (_is_list(of) | is_roster | is_notes | is_snippet), 1, share)
+    is_list, is_text = _is_list(of), (share >= HARDLY_ANY_FUNCTION_WORDS) | (of("sentence_ends") > 0)
+    limit = np.where(is_list, KEYWORDS_OF_BAD_LISTS, KEYWORDS_OF_HEADLINES) * of("entry_words")
+    is_clean = (of("entry_words") > 0) & (of("keywords") < limit) & (_echoes(of) < MANY_ECHOES)
+    share = np.where(is_clean & (is_list | is_text), 1, share)
     return np.where(
         words >= LONG_LINE * lines, share, np.where(is_middle, WORTH_AMONG_MIDDLE_LINES * share, 1)
     )
 
 
 def echoed_words(of: Columns) -> np.ndarray:
-    """0 where function words show that words belong to sentences."""
+    """0 where function words show that words belong to sentences; less without keywords."""
     few = of("function_words") < FEW_BETWEEN_ECHOES * spoken_words(of)
-    return np.where(few, of("echoed_words") / np.maximum(of("list_words"), 1), 0)
+    return np.where(few, _echoes(of), 0)
+
+
+def _echoes(of: Columns) -> np.ndarray:
+    share = of("echoed_words") / np.maximum(of("list_words"), 1)
+    return np.where(_is_stuffed(of), 1, ECHOES_OF_ANY_TEXT) * share
 
 
 def lorem(of: Columns) -> np.ndarray:

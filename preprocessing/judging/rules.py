@@ -37,6 +37,8 @@ class Rule:
     value: Callable[[Columns], np.ndarray]
     few: tuple[str, int] | None = None
     """A column and its minimum for the rule to apply."""
+    is_shape: bool = False
+    """Whether sentences of its own keep a document that fails: its shape is no sign of bad text then."""
 
     def fails(self, columns: Columns, threshold: Any) -> np.ndarray:
         """``[rows] bool``. A row without a value (null) does not fail. Shares are compared as float32, as they are stored."""
@@ -51,7 +53,9 @@ class Rule:
             failed = value > threshold
         else:
             failed = value > 0
-        return failed if self.few is None else failed & (columns(self.few[0]) >= self.few[1])
+        if self.few is not None:
+            failed = failed & (columns(self.few[0]) >= self.few[1])
+        return failed & ~rule_values.has_sentences(columns) if self.is_shape and failed.any() else failed
 
 
 _LINES, _TEXT_LINES, _WORDS = ("lines", FEW_LINES), ("text_lines", FEW_LINES), ("words", FEW_WORDS)
@@ -65,19 +69,28 @@ PROSE = (
     Rule("mojibake", "max_mojibake_ratio", rule_values.mojibake),
     Rule("broken_jamo", "max_jamo_ratio", rule_values.jamo),
     Rule("spam", "spam", rule_values.spam),
-    Rule("symbol_ratio", "max_symbol_ratio", rule_values.symbols),
-    Rule("letter_ratio", "min_letter_ratio", rule_values.share_of("letters", "visible"), _WORDS),
-    Rule("hangul_ratio", "min_hangul_ratio", rule_values.hangul),
+    Rule("symbol_ratio", "max_symbol_ratio", rule_values.symbols, is_shape=True),
+    Rule(
+        "letter_ratio", "min_letter_ratio", rule_values.share_of("letters", "visible"), _WORDS, is_shape=True
+    ),
+    Rule("hangul_ratio", "min_hangul_ratio", rule_values.hangul, is_shape=True),
     Rule("language", "languages", rule_values.column("language")),
     Rule("rare_hangul", "max_rare_hangul", rule_values.rare_hangul, ("hangul", FEW_WORDS)),
     Rule("link_lines", "max_link_lines", rule_values.link_lines),
-    Rule("number_lines", "max_number_lines", rule_values.number_lines, _TEXT_LINES),
-    Rule("listed_words", "max_listed_words", rule_values.listed_words, ("list_words", FEW_LIST_WORDS)),
+    Rule("number_lines", "max_number_lines", rule_values.number_lines, _TEXT_LINES, is_shape=True),
+    Rule(
+        "listed_words",
+        "max_listed_words",
+        rule_values.listed_words,
+        ("list_words", FEW_LIST_WORDS),
+        is_shape=True,
+    ),
     Rule(
         "few_function_words",
         "min_function_words",
         rule_values.function_words,
         ("list_words", FEW_WORDS_OF_SENTENCES),
+        is_shape=True,
     ),
     Rule("bullet_lines", "max_bullet_lines", rule_values.share_of("bullet_lines", "text_lines"), _TEXT_LINES),
     Rule("ellipsis_lines", "max_ellipsis_lines", rule_values.share_of("ellipsis_lines", "lines"), _LINES),
@@ -95,8 +108,10 @@ PROSE = (
         rule_values.column("duplicate_paragraph_characters"),
         _LINES,
     ),
-    Rule("repeated_pair", "max_repeated_pair", rule_values.repeated_pair, _WORDS),
-    Rule("echoed_words", "max_echoed_words", rule_values.echoed_words, ("list_words", FEW_WORDS)),
+    Rule("repeated_pair", "max_repeated_pair", rule_values.repeated_pair, _WORDS, is_shape=True),
+    Rule(
+        "echoed_words", "max_echoed_words", rule_values.echoed_words, ("list_words", FEW_WORDS), is_shape=True
+    ),
     Rule("repeated_words", "max_repeated_words", rule_values.repeated_words, ("words", FEW_REPEATED_WORDS)),
     *(
         Rule(name, f"max_{name}", rule_values.column(name), _WORDS)
@@ -122,9 +137,9 @@ CODE = (
     Rule("too_long", "max_characters", rule_values.column("characters")),
     Rule("too_many_lines", "max_lines", rule_values.column("lines")),
     Rule("generated", "generated", rule_values.column("generated")),
-    Rule("minified", "minified", rule_values.column("minified")),
-    Rule("long_lines", "max_line_characters", rule_values.column("longest_line")),
-    Rule("mean_line_length", "max_mean_line_characters", rule_values.line_length),
+    Rule("minified", "minified", rule_values.column("minified"), is_shape=True),
+    Rule("long_lines", "max_line_characters", rule_values.column("longest_line"), is_shape=True),
+    Rule("mean_line_length", "max_mean_line_characters", rule_values.line_length, is_shape=True),
     Rule("data_file", "data_file", rule_values.column("data_file")),
     Rule("alphabetic_ratio", "min_alphabetic_ratio", rule_values.share_of("letters", "characters")),
     Rule("alphanumeric_ratio", "min_alphanumeric_ratio", rule_values.alphanumeric),

@@ -301,7 +301,7 @@ def _read(data, start, end, table, endings, scripts, stop_words, common, row, s)
             elif not is_closing(c):
                 ending = False
                 lettered = lettered or kind == DIGIT
-            if 0x80 <= c <= 0xFF and 0x80 <= previous <= 0xFF:
+            if 0x80 <= c <= 0xFF and 0x80 <= previous <= 0xFF and c != previous:
                 latin1 += 1
             seen[np.uint64(kind)] += characters - 1
             total += characters - 1
