@@ -28,8 +28,7 @@ KEYWORDS_OF_ANY_SHAPE, FEWEST_KEYWORDS = 0.45, 8  # share and number in long lin
 # what does not repeat
 FUNCTION_WORDS_OF_SENTENCES, OWN_FUNCTION_WORDS = 9, 12
 KOREAN_AMONG_CODE = 0.15  # of the letters
-REPEATS_AMONG_OTHERS, REPEATS_OF_VERSE = 0.75, 0.5  # what a repeated line or sequence counts
-MANY_OWN_WORDS = 200  # words that do not repeat, from which repetition is among others
+REPEATS_AMONG_SENTENCES, REPEATS_OF_VERSE = 0.75, 0.5  # what a repeated line or sequence counts
 HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
 PAIRS_OF_GOOD_TEXT = 0.5  # what the most frequent two words count without keywords
@@ -115,7 +114,7 @@ def repeated_lines(of: Columns) -> np.ndarray:
     """A share of the whole document, since the lead-ins of many examples repeat by nature; three quarters among sentences, and half in
     verse, where refrains repeat."""
     share = of("duplicate_line_characters")
-    weight = np.where(has_sentences(of), REPEATS_AMONG_OTHERS, 1)
+    weight = np.where(has_sentences(of), REPEATS_AMONG_SENTENCES, 1)
     return np.where(_is_verse(of, share), REPEATS_OF_VERSE, weight) * _of_whole(of, share)
 
 
@@ -138,11 +137,9 @@ def line_length(of: Columns) -> np.ndarray:
 
 
 def repeated_words(of: Columns) -> np.ndarray:
-    """A share of the whole document; three quarters among sentences and many other words, as in a reference whose sections repeat lists
-    of parameters."""
-    share = of("repeated_words")
-    is_varied = has_sentences(of) | ((1 - share) * of("words") >= MANY_OWN_WORDS)
-    return np.where(is_varied, REPEATS_AMONG_OTHERS, 1) * _of_whole(of, share)
+    """A share of the whole document; three quarters among sentences, as in a reference whose sections repeat lists of parameters."""
+    weight = np.where(has_sentences(of), REPEATS_AMONG_SENTENCES, 1)
+    return weight * _of_whole(of, of("repeated_words"))
 
 
 def link_lines(of: Columns) -> np.ndarray:
