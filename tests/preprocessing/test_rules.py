@@ -106,7 +106,10 @@ def reference(sections, structure="#### 매개변수\n\n<Parameter flatten>"):
     ]
     listed = "\n".join(f"- {word}는 결제를 요청할 때 필요한 값을 적는 칸입니다." for word in words)
     own = [
-        " ".join(f"{words[n]} {words[k]} {words[(n + k) % 16]} {n}{k}번 화면을 봅니다." for k in range(8))
+        " ".join(
+            f"{words[n]}에서 {words[k]}의 값도 {words[(n + k) % 16]}와 {n}{k}번 화면으로 보는 것이 좋습니다."
+            for k in range(8)
+        )
         for n in range(sections)
     ]
     return "\n\n".join(f"{structure}\n\n{own[n]}\n\n{listed}" for n in range(sections))
