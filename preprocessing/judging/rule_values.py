@@ -27,6 +27,7 @@ KEYWORDS_OF_ANY_SHAPE, FEWEST_KEYWORDS = 0.45, 8  # share and number in long lin
 # Different function words of a document with sentences (lists, logs, menus and templates have up to 6), and all of them in
 # what does not repeat
 FUNCTION_WORDS_OF_SENTENCES, OWN_FUNCTION_WORDS = 9, 12
+MARKS_OF_TOKENS = 0.4  # of the visible characters, from which sentences are lists of tokens between quotation marks and commas
 KOREAN_AMONG_CODE = 0.15  # of the letters
 REPEATS_AMONG_SENTENCES, REPEATS_OF_VERSE = 0.75, 0.5  # what a repeated line or sequence counts
 HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
@@ -66,7 +67,9 @@ def jamo(of: Columns) -> np.ndarray:
 
 
 def symbols(of: Columns) -> np.ndarray:
-    return (of("visible") - of("letters") - of("digits") - of("plain")) / np.maximum(of("visible"), 1)
+    """A share of the whole document, since what is left beside code and tables may be marks of lists."""
+    others = of("visible") - of("letters") - of("digits") - of("plain")
+    return _of_whole(of, others / np.maximum(of("visible"), 1))
 
 
 def hangul(of: Columns) -> np.ndarray:
@@ -86,6 +89,11 @@ def hangul_share(of: Columns) -> np.ndarray:
     weighted = hangul * np.where((of("measured") == "text") | is_beside_code, SYLLABLE_AMONG_CELLS, 1)
     few = is_beside_code & (hangul + others < FEW_LETTERS_BESIDE_CODE)
     return np.where(few, 1.0, weighted / np.maximum(weighted + others, 1))
+
+
+def alphabetic(of: Columns) -> np.ndarray:
+    """A syllable counts twice, as a table of Korean titles and code has few letters."""
+    return (of("letters") + (SYLLABLE_AMONG_CELLS - 1) * of("hangul")) / np.maximum(of("characters"), 1)
 
 
 def alphanumeric(of: Columns) -> np.ndarray:
@@ -138,14 +146,19 @@ def line_length(of: Columns) -> np.ndarray:
 
 def repeated_words(of: Columns) -> np.ndarray:
     """A share of the whole document; three quarters among sentences, as in a reference whose sections repeat lists of parameters."""
-    weight = np.where(has_sentences(of), REPEATS_AMONG_SENTENCES, 1)
-    return weight * _of_whole(of, of("repeated_words"))
+    is_spoken = has_sentences(of) & (of("plain") < MARKS_OF_TOKENS * of("visible"))
+    return np.where(is_spoken, REPEATS_AMONG_SENTENCES, 1) * _of_whole(of, of("repeated_words"))
 
 
 def link_lines(of: Columns) -> np.ndarray:
-    """0 where at least as many paragraphs are code: the links are sources of a notebook."""
-    share = of("link_lines") / np.maximum(of("text_lines"), 1)
-    return np.where(of("para_code") >= np.maximum(of("link_lines"), 1), 0, share)
+    """0 where at least as many paragraphs are code, since the links are sources of a notebook, and where most of the lines have a
+    sentence."""
+    links = np.maximum(of("link_lines"), 1)
+    is_spoken = of("function_words") >= FEW_FUNCTION_WORDS_OF_PAIRS * spoken_words(of)
+    is_spoken &= (2 * of("sentence_ends") >= links) & (of("spam_terms") == 0)
+    return np.where(
+        is_spoken | (of("para_code") >= links), 0, of("link_lines") / np.maximum(of("text_lines"), 1)
+    )
 
 
 def number_lines(of: Columns) -> np.ndarray:
