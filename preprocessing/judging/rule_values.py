@@ -28,7 +28,7 @@ KEYWORDS_OF_ANY_SHAPE, FEWEST_KEYWORDS = 0.45, 8  # share and number in long lin
 # what does not repeat
 FUNCTION_WORDS_OF_SENTENCES, OWN_FUNCTION_WORDS = 9, 12
 MARKS_OF_TOKENS = 0.4  # of the visible characters, from which sentences are lists of tokens between quotation marks and commas
-KOREAN_AMONG_CODE = 0.15  # of the letters
+KOREAN_AMONG_CODE = 0.08  # of the letters
 REPEATS_AMONG_SENTENCES, REPEATS_OF_VERSE = 0.75, 0.5  # what a repeated line or sequence counts
 HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2

@@ -137,7 +137,7 @@ CODE = (
     Rule("too_long", "max_characters", rule_values.column("characters")),
     Rule("too_many_lines", "max_lines", rule_values.column("lines")),
     Rule("generated", "generated", rule_values.column("generated")),
-    Rule("minified", "minified", rule_values.column("minified"), is_shape=True),
+    Rule("minified", "minified", rule_values.column("minified")),
     Rule("long_lines", "max_line_characters", rule_values.column("longest_line"), is_shape=True),
     Rule("mean_line_length", "max_mean_line_characters", rule_values.line_length, is_shape=True),
     Rule("data_file", "data_file", rule_values.column("data_file")),
