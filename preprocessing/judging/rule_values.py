@@ -1,7 +1,7 @@
 """The values that rules compare with thresholds, from the columns of a document.
 
-Owns what a rule measures where that is more than a column: shares, and the documents that a rule does not apply to, such as
-references, tables of pairs, lists of names, results and verse. ``rules`` has the table of rules and decides.
+Owns what a rule measures where that is more than a column: shares and their weights. ``evidence`` has what is known of a document
+beside them, ``rules`` the table of rules; it decides.
 """
 
 from __future__ import annotations
@@ -11,6 +11,19 @@ from collections.abc import Callable
 import numpy as np
 
 from preprocessing.judging.advertising import MIN_GROUPS, MIN_PER_1000, MIN_TERMS
+from preprocessing.judging.evidence import (
+    SYLLABLE_AMONG_CELLS,
+    Columns,
+    hangul_share,
+    has_no_keywords,
+    has_sentences,
+    is_list,
+    is_list_of_results,
+    is_stuffed,
+    is_table_of_pairs,
+    is_verse,
+    spoken_words,
+)
 
 # words of a line, on average, above which lines are sentences, not items, cells or turns of a chat
 LONG_LINE = 12
@@ -19,35 +32,20 @@ MIDDLE_LINE = 4  # words of a line, from which a document of keywords without an
 MANY_WORDS, MOSTLY = 60, 0.8
 WORTH_AMONG_MIDDLE_LINES = 5  # what a function word counts there
 FEW_FUNCTION_WORDS = 0.3  # of the words with a letter or digit
-SYLLABLE_AMONG_CELLS = 2  # letters that a syllable is worth in documents without sentences
-FEW_LETTERS_BESIDE_CODE = 60
 HANGUL_OF_KOREAN = 0.5
 DIGITS_OF_WORDS = 0.5  # of the letters, up to which a document consists of words
 KEYWORDS_OF_ANY_SHAPE, FEWEST_KEYWORDS = 0.45, 8  # share and number in long lines
-# Different function words of a document with sentences (lists, logs, menus and templates have up to 6), and all of them in
-# what does not repeat
-FUNCTION_WORDS_OF_SENTENCES, OWN_FUNCTION_WORDS = 9, 12
 MARKS_OF_TOKENS = 0.4  # of the visible characters, from which sentences are lists of tokens between quotation marks and commas
-KOREAN_AMONG_CODE = 0.08  # of the letters
 REPEATS_AMONG_SENTENCES, REPEATS_OF_VERSE = 0.75, 0.5  # what a repeated line or sequence counts
-HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
 FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
+KEYWORDS_OF_HEADLINES = 0.06  # of the words
 PAIRS_OF_GOOD_TEXT = 0.5  # what the most frequent two words count without keywords
-# shares of the words, and of the lines
-KEYWORDS_OF_BAD_TEXT, KEYWORDS_OF_BAD_LISTS, PRICES_OF_BAD_LISTS = 0.15, 0.22, 0.2
-KEYWORDS_OF_HEADLINES = 0.06
-# what an echo counts without words of searches, shops and menus, and the share from which lines consist of echoes
-ECHOES_OF_ANY_TEXT, MANY_ECHOES = 0.4, 0.3
-FEW_PRICES = 2  # lines
-MOSTLY_KEYWORDS, KEYWORDS_WITH_CONTACT = 0.35, 0.2  # from which a list is bad though half of it is listed
-MANY_ENTRIES = 1000  # words, of which a tenth are of searches and shops in any report
-KEYWORDS_OF_ADVERTISEMENTS = 0.09  # beside a term of advertising and contact data
-MOSTLY_ENTRIES = 0.5  # of the words
+MOSTLY_KEYWORDS = 0.35  # from which a list is bad though half of it is listed
+ECHOES_OF_ANY_TEXT = 0.4  # what an echo counts without words of searches, shops and menus
+# beside a term of advertising and contact data; and of so many words, of which a tenth are of searches and shops in any report
+KEYWORDS_OF_ADVERTISEMENTS, KEYWORDS_OF_LONG_ADVERTISEMENTS, MANY_ENTRIES = 0.09, 0.2, 1000
 HARDLY_ANY_FUNCTION_WORDS = 0.05  # of the words, without which even lines without keywords are no text
-FEW_FUNCTION_WORDS_OF_VERSE, FUNCTION_WORDS_OF_VERSE, LONGEST_VERSE = 0.2, 8, 25  # share, words, characters
 WORDS_ABOUT_FILLER = 6
-
-Columns = Callable[[str], np.ndarray]
 
 
 def column(name: str) -> Callable[[Columns], np.ndarray]:
@@ -80,17 +78,6 @@ def hangul(of: Columns) -> np.ndarray:
     return np.where(is_korean, np.maximum(share, HANGUL_OF_KOREAN), share)
 
 
-def hangul_share(of: Columns) -> np.ndarray:
-    """A syllable counts twice in tables and lists of titles, since a glossary has each word in both languages, and beside code,
-    whose names are in the sentences about it. A few titles around code decide nothing.
-    """
-    hangul, others = of("hangul"), of("letters") + of("digits") - of("hangul")
-    is_beside_code = 2 * of("visible") <= of("all_visible")
-    weighted = hangul * np.where((of("measured") == "text") | is_beside_code, SYLLABLE_AMONG_CELLS, 1)
-    few = is_beside_code & (hangul + others < FEW_LETTERS_BESIDE_CODE)
-    return np.where(few, 1.0, weighted / np.maximum(weighted + others, 1))
-
-
 def alphabetic(of: Columns) -> np.ndarray:
     """A syllable counts twice, as a table of Korean titles and code has few letters."""
     return (of("letters") + (SYLLABLE_AMONG_CELLS - 1) * of("hangul")) / np.maximum(of("characters"), 1)
@@ -100,22 +87,8 @@ def alphanumeric(of: Columns) -> np.ndarray:
     return (of("letters") + of("digits")) / np.maximum(of("characters"), 1)
 
 
-def spoken_words(of: Columns) -> np.ndarray:
-    return of("words") - of("symbol_words")
-
-
 def rare_hangul(of: Columns) -> np.ndarray:
     return of("rare_hangul") / np.maximum(of("hangul"), 1)
-
-
-def has_sentences(of: Columns) -> np.ndarray:
-    """Whether a document has sentences of its own: many different function words in what does not repeat, Korean ones among code,
-    and few words of searches, shops and menus. Rules of shape do not drop such a document.
-    """
-    own = (1 - of("repeated_words")) * of("function_words")
-    speaks = (of("stop_words") >= FUNCTION_WORDS_OF_SENTENCES) & (own >= OWN_FUNCTION_WORDS)
-    is_code = of("lang") == "code"
-    return speaks & ~_is_stuffed(of) & (~is_code | (of("hangul") >= KOREAN_AMONG_CODE * of("letters")))
 
 
 def repeated_lines(of: Columns) -> np.ndarray:
@@ -123,20 +96,11 @@ def repeated_lines(of: Columns) -> np.ndarray:
     verse, where refrains repeat."""
     share = of("duplicate_line_characters")
     weight = np.where(has_sentences(of), REPEATS_AMONG_SENTENCES, 1)
-    return np.where(_is_verse(of, share), REPEATS_OF_VERSE, weight) * _of_whole(of, share)
+    return np.where(is_verse(of, share), REPEATS_OF_VERSE, weight) * _of_whole(of, share)
 
 
 def _of_whole(of: Columns, share: np.ndarray) -> np.ndarray:
     return share * of("visible") / np.maximum(of("all_visible"), 1)
-
-
-def _is_verse(of: Columns, share: np.ndarray) -> np.ndarray:
-    """Short lines with function words, of which enough do not repeat."""
-    words = of("function_words")
-    is_spoken = (words >= FEW_FUNCTION_WORDS_OF_VERSE * spoken_words(of)) & (
-        (1 - share) * words >= FUNCTION_WORDS_OF_VERSE
-    )
-    return is_spoken & (of("mean_line_length") <= LONGEST_VERSE)
 
 
 def line_length(of: Columns) -> np.ndarray:
@@ -171,68 +135,37 @@ def number_lines(of: Columns) -> np.ndarray:
         of("number_lines"), np.maximum(of("series_lines"), np.where(is_spoken, 0, of("price_lines")))
     )
     return np.where(
-        _is_table_of_pairs(of) | _is_list_of_results(of), 0, lines / np.maximum(of("text_lines"), 1)
+        is_table_of_pairs(of) | is_list_of_results(of), 0, lines / np.maximum(of("text_lines"), 1)
     )
 
 
-def _is_list_of_results(of: Columns) -> np.ndarray:
-    """Most lines have a Korean name of their own and numbers with units, as standings and records have."""
-    return _is_good_list(of) & (2 * of("result_lines") >= of("text_lines"))
-
-
-def _is_table_of_pairs(of: Columns) -> np.ndarray:
-    """Most rows have a Korean name and a code, a number or a word of another language; prices are no codes."""
-    is_table = (of("measured") == "text") & (hangul_share(of) >= HANGUL_OF_PAIRS)
-    return is_table & (2 * of("pair_lines") >= of("text_lines")) & (2 * of("series_lines") < of("pair_lines"))
-
-
 def repeated_pair(of: Columns) -> np.ndarray:
-    """0 for sentences, which have function words, and for chats, whose names and times have signs; half for text without keywords, and
-    0 for its lists, titles and cells, which name the subject of their page again and again."""
+    """0 for sentences, which have function words, and for chats, whose names and times have signs; half for text without keywords, which
+    names the subject of its page again and again."""
     words, symbols = of("words"), of("symbol_words")
-    spoken = np.maximum(spoken_words(of), 1)
-    few = (of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * spoken) & (symbols < FEW_SYMBOLS * words)
-    is_good = _is_good_list(of)
-    is_index = is_good & (_is_list(of) | (of("measured") == "text"))
-    return np.where(few & ~is_index, of("top_2_gram"), 0) * np.where(is_good, PAIRS_OF_GOOD_TEXT, 1)
-
-
-def _is_stuffed(of: Columns) -> np.ndarray:
-    """Whether a searched text has many words of searches, shops and menus."""
-    limit = np.where(_is_list(of), KEYWORDS_OF_BAD_LISTS, KEYWORDS_OF_BAD_TEXT)
-    return (of("entry_words") > 0) & (of("keywords") >= limit * of("entry_words"))
-
-
-def _is_good_list(of: Columns) -> np.ndarray:
-    """Whether a searched text has hardly any words of searches, shops and menus, and no prices or contact data: a roster, an index."""
-    prices = np.maximum(PRICES_OF_BAD_LISTS * of("lines"), FEW_PRICES)
-    return (of("entry_words") > 0) & ~_is_stuffed(of) & (of("price_lines") < prices)
-
-
-def _is_list(of: Columns) -> np.ndarray:
-    """Whether most words are in entries of one or two words, between more separators than ``listed_words`` knows."""
-    return of("short_entry_words") >= MOSTLY_ENTRIES * np.maximum(of("entry_words"), 1)
+    few = (of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * spoken_words(of)) & (
+        symbols < FEW_SYMBOLS * words
+    )
+    return np.where(few, of("top_2_gram"), 0) * np.where(has_no_keywords(of), PAIRS_OF_GOOD_TEXT, 1)
 
 
 def listed_words(of: Columns) -> np.ndarray:
-    """0 where function words show that pieces belong to sentences, as in poems of short lines, for tables of pairs, and for
-    lists without words of searches, shops and menus; 1 where most words are such."""
+    """0 where function words show that pieces belong to sentences, as in poems of short lines, and for lists without words of searches,
+    shops and menus; 1 where most words are such."""
     few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(spoken_words(of), 1)
     share = of("listed_words") / np.maximum(of("list_words"), 1)
-    limit = np.where(of("spam_contact") > 0, KEYWORDS_WITH_CONTACT, MOSTLY_KEYWORDS)
-    entries = np.maximum(of("entry_words"), 1)
-    is_stuffed = of("keywords") >= limit * entries
-    is_stuffed &= _is_list(of) | (of("list_words") < MIDDLE_LINE * of("lines"))
-    is_stuffed |= of("keywords") >= np.maximum(KEYWORDS_OF_ANY_SHAPE * entries, FEWEST_KEYWORDS)
-    share = np.where(is_stuffed, 1, share)
-    return np.where(few & ~_is_table_of_pairs(of) & ~_is_good_list(of), share, 0)
+    entries, keywords = np.maximum(of("entry_words"), 1), of("keywords")
+    has_short_lines = is_list(of) | (of("list_words") < MIDDLE_LINE * of("lines"))
+    is_bad = (keywords >= MOSTLY_KEYWORDS * entries) & has_short_lines
+    is_bad |= keywords >= np.maximum(KEYWORDS_OF_ANY_SHAPE * entries, FEWEST_KEYWORDS)
+    return np.where(few & ~has_no_keywords(of), np.where(is_bad, 1, share), 0)
 
 
 def function_words(of: Columns) -> np.ndarray:
     """1 where lines are short: items, cells and turns of a chat are no sentences. In lines of middle length a few are enough.
 
     1 also where most letters are not Korean, since their function words are not counted, and for lists of short entries and
-    headlines that have neither keywords nor echoes.
+    headlines without keywords.
     """
     share = of("function_words") / np.maximum(spoken_words(of), 1)
     share = np.where(2 * of("hangul") >= of("letters"), share, 1)
@@ -240,10 +173,9 @@ def function_words(of: Columns) -> np.ndarray:
     is_middle = (
         (words >= MIDDLE_LINE * lines) & (words >= MANY_WORDS) & (of("hangul") >= MOSTLY * of("visible"))
     )
-    is_list, is_text = _is_list(of), (share >= HARDLY_ANY_FUNCTION_WORDS) | (of("sentence_ends") > 0)
-    limit = np.where(is_list, KEYWORDS_OF_BAD_LISTS, KEYWORDS_OF_HEADLINES) * of("entry_words")
-    is_clean = (of("entry_words") > 0) & (of("keywords") < limit) & (_echoes(of) < MANY_ECHOES)
-    share = np.where(is_clean & (is_list | is_text), 1, share)
+    is_text = (share >= HARDLY_ANY_FUNCTION_WORDS) | (of("sentence_ends") > 0)
+    is_headline = is_text & (of("keywords") < KEYWORDS_OF_HEADLINES * of("entry_words"))
+    share = np.where(is_headline | (is_list(of) & has_no_keywords(of)), 1, share)
     return np.where(
         words >= LONG_LINE * lines, share, np.where(is_middle, WORTH_AMONG_MIDDLE_LINES * share, 1)
     )
@@ -252,12 +184,8 @@ def function_words(of: Columns) -> np.ndarray:
 def echoed_words(of: Columns) -> np.ndarray:
     """0 where function words show that words belong to sentences; less without keywords."""
     few = of("function_words") < FEW_BETWEEN_ECHOES * spoken_words(of)
-    return np.where(few, _echoes(of), 0)
-
-
-def _echoes(of: Columns) -> np.ndarray:
-    share = of("echoed_words") / np.maximum(of("list_words"), 1)
-    return np.where(_is_stuffed(of), 1, ECHOES_OF_ANY_TEXT) * share
+    weight = np.where(is_stuffed(of), 1, ECHOES_OF_ANY_TEXT)
+    return np.where(few, weight * of("echoed_words") / np.maximum(of("list_words"), 1), 0)
 
 
 def lorem(of: Columns) -> np.ndarray:
@@ -272,7 +200,7 @@ def spam(of: Columns) -> np.ndarray:
     dense = 1000 * of("spam_terms") >= MIN_PER_1000 * np.maximum(of("characters"), 1)
     many = (of("spam_groups") >= MIN_GROUPS) & (of("spam_terms") >= MIN_TERMS)
     entries = of("entry_words")
-    limit = np.where(entries >= MANY_ENTRIES, KEYWORDS_WITH_CONTACT, KEYWORDS_OF_ADVERTISEMENTS)
+    limit = np.where(entries >= MANY_ENTRIES, KEYWORDS_OF_LONG_ADVERTISEMENTS, KEYWORDS_OF_ADVERTISEMENTS)
     is_list = (entries > 0) & (of("keywords") >= limit * entries)
     is_list &= of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * np.maximum(spoken_words(of), 1)
     return (((dense & many) | is_list) & (of("spam_contact") > 0)).astype(np.float64)

@@ -17,8 +17,8 @@ import pyarrow as pa
 from megatron_ko.errors import DataError
 from preprocessing.config.rules import FilterConfig
 from preprocessing.judging import rule_values
+from preprocessing.judging.evidence import Columns, has_sentences
 from preprocessing.judging.presets.values import Thresholds, thresholds
-from preprocessing.judging.rule_values import Columns
 
 FEW_LINES = 5
 FEW_WORDS = 30
@@ -38,7 +38,7 @@ class Rule:
     few: tuple[str, int] | None = None
     """A column and its minimum for the rule to apply."""
     is_shape: bool = False
-    """Whether sentences of its own keep a document that fails: its shape is no sign of bad text then."""
+    """Whether sentences of its own keep a document that fails, since its shape alone is no sign of bad text."""
 
     def fails(self, columns: Columns, threshold: Any) -> np.ndarray:
         """``[rows] bool``. A row without a value (null) does not fail. Shares are compared as float32, as they are stored."""
@@ -55,7 +55,7 @@ class Rule:
             failed = value > 0
         if self.few is not None:
             failed = failed & (columns(self.few[0]) >= self.few[1])
-        return failed & ~rule_values.has_sentences(columns) if self.is_shape and failed.any() else failed
+        return failed & ~has_sentences(columns) if self.is_shape and failed.any() else failed
 
 
 _LINES, _TEXT_LINES, _WORDS = ("lines", FEW_LINES), ("text_lines", FEW_LINES), ("words", FEW_WORDS)

@@ -1,0 +1,84 @@
+"""Evidence about a document, from its columns: sentences of its own, words of searches and shops, and the shapes that are no fault.
+
+Owns what a rule needs to know beside its own value, since an unusual shape alone is no sign of bad text. ``rule_values`` weighs,
+``rules`` decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+# different function words (labeled lists, logs, menus and spam have up to 6), and all of them in what does not repeat
+FUNCTION_WORDS_OF_SENTENCES, OWN_FUNCTION_WORDS = 9, 12
+KOREAN_AMONG_CODE = 0.08  # of the letters
+# shares of the words
+KEYWORDS_OF_BAD_TEXT, KEYWORDS_OF_BAD_LISTS = 0.15, 0.22
+MOSTLY_ENTRIES = 0.5  # of the words
+FEW_FUNCTION_WORDS_OF_VERSE, FUNCTION_WORDS_OF_VERSE, LONGEST_VERSE = 0.2, 8, 25  # share, words, characters
+HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
+FEW_LETTERS_BESIDE_CODE = 60
+SYLLABLE_AMONG_CELLS = 2  # letters that a syllable is worth in documents without sentences
+
+Columns = Callable[[str], np.ndarray]
+
+
+def spoken_words(of: Columns) -> np.ndarray:
+    return of("words") - of("symbol_words")
+
+
+def has_sentences(of: Columns) -> np.ndarray:
+    """Whether a document has sentences of its own: many different function words in what does not repeat, Korean ones among code,
+    and few words of searches, shops and menus. Rules of shape do not drop such a document.
+    """
+    own = (1 - of("repeated_words")) * of("function_words")
+    speaks = (of("stop_words") >= FUNCTION_WORDS_OF_SENTENCES) & (own >= OWN_FUNCTION_WORDS)
+    is_code = of("lang") == "code"
+    return speaks & ~is_stuffed(of) & (~is_code | (of("hangul") >= KOREAN_AMONG_CODE * of("letters")))
+
+
+def is_stuffed(of: Columns) -> np.ndarray:
+    """Whether a searched text has many words of searches, shops and menus."""
+    limit = np.where(is_list(of), KEYWORDS_OF_BAD_LISTS, KEYWORDS_OF_BAD_TEXT)
+    return (of("entry_words") > 0) & (of("keywords") >= limit * of("entry_words"))
+
+
+def has_no_keywords(of: Columns) -> np.ndarray:
+    """Whether a searched text has hardly any words of searches, shops and menus: a roster, an index."""
+    return (of("entry_words") > 0) & ~is_stuffed(of)
+
+
+def is_list(of: Columns) -> np.ndarray:
+    """Whether most words are in entries of one or two words, between more separators than ``listed_words`` knows."""
+    return of("short_entry_words") >= MOSTLY_ENTRIES * np.maximum(of("entry_words"), 1)
+
+
+def is_verse(of: Columns, share: np.ndarray) -> np.ndarray:
+    """Short lines with function words, of which enough do not repeat."""
+    words = of("function_words")
+    is_spoken = words >= FEW_FUNCTION_WORDS_OF_VERSE * spoken_words(of)
+    is_spoken &= (1 - share) * words >= FUNCTION_WORDS_OF_VERSE
+    return is_spoken & (of("mean_line_length") <= LONGEST_VERSE)
+
+
+def is_list_of_results(of: Columns) -> np.ndarray:
+    """Most lines have a Korean name of their own and numbers with units, as standings and records have."""
+    return has_no_keywords(of) & (2 * of("result_lines") >= of("text_lines"))
+
+
+def is_table_of_pairs(of: Columns) -> np.ndarray:
+    """Most rows have a Korean name and a code, a number or a word of another language; prices are no codes."""
+    is_table = (of("measured") == "text") & (hangul_share(of) >= HANGUL_OF_PAIRS)
+    return is_table & (2 * of("pair_lines") >= of("text_lines")) & (2 * of("series_lines") < of("pair_lines"))
+
+
+def hangul_share(of: Columns) -> np.ndarray:
+    """A syllable counts twice in tables and lists of titles, since a glossary has each word in both languages, and beside code,
+    whose names are in the sentences about it. A few titles around code decide nothing.
+    """
+    hangul, others = of("hangul"), of("letters") + of("digits") - of("hangul")
+    is_beside_code = 2 * of("visible") <= of("all_visible")
+    weighted = hangul * np.where((of("measured") == "text") | is_beside_code, SYLLABLE_AMONG_CELLS, 1)
+    few = is_beside_code & (hangul + others < FEW_LETTERS_BESIDE_CODE)
+    return np.where(few, 1.0, weighted / np.maximum(weighted + others, 1))
