@@ -32,7 +32,10 @@ def has_sentences(of: Columns) -> np.ndarray:
     """Whether a document has sentences of its own: many different function words in what does not repeat, Korean ones among code,
     and few words of searches, shops and menus. Rules of shape do not drop such a document.
     """
-    own = (1 - of("repeated_words")) * of("function_words")
+    repeated = np.maximum(
+        of("repeated_words") * of("words") - of("symbol_words"), 0
+    )  # signs, such as frames, repeat first
+    own = of("function_words") * (1 - repeated / np.maximum(spoken_words(of), 1))
     speaks = (of("stop_words") >= FUNCTION_WORDS_OF_SENTENCES) & (own >= OWN_FUNCTION_WORDS)
     is_code = of("lang") == "code"
     return speaks & ~is_stuffed(of) & (~is_code | (of("hangul") >= KOREAN_AMONG_CODE * of("letters")))
