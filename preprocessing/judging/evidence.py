@@ -28,14 +28,17 @@ def spoken_words(of: Columns) -> np.ndarray:
     return of("words") - of("symbol_words")
 
 
+def spoken_repeats(of: Columns) -> np.ndarray:
+    """The share of words with a letter or digit in repeated sequences, if signs, such as frames of tables, repeat first."""
+    repeated = of("repeated_words") * of("words") - of("symbol_words")
+    return np.maximum(repeated, 0) / np.maximum(spoken_words(of), 1)
+
+
 def has_sentences(of: Columns) -> np.ndarray:
     """Whether a document has sentences of its own: many different function words in what does not repeat, Korean ones among code,
     and few words of searches, shops and menus. Rules of shape do not drop such a document.
     """
-    repeated = np.maximum(
-        of("repeated_words") * of("words") - of("symbol_words"), 0
-    )  # signs, such as frames, repeat first
-    own = of("function_words") * (1 - repeated / np.maximum(spoken_words(of), 1))
+    own = (1 - spoken_repeats(of)) * of("function_words")
     speaks = (of("stop_words") >= FUNCTION_WORDS_OF_SENTENCES) & (own >= OWN_FUNCTION_WORDS)
     is_code = of("lang") == "code"
     return speaks & ~is_stuffed(of) & (~is_code | (of("hangul") >= KOREAN_AMONG_CODE * of("letters")))

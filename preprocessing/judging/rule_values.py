@@ -22,6 +22,7 @@ from preprocessing.judging.evidence import (
     is_stuffed,
     is_table_of_pairs,
     is_verse,
+    spoken_repeats,
     spoken_words,
 )
 
@@ -111,7 +112,8 @@ def line_length(of: Columns) -> np.ndarray:
 def repeated_words(of: Columns) -> np.ndarray:
     """A share of the whole document; three quarters among sentences, as in a reference whose sections repeat lists of parameters."""
     is_spoken = has_sentences(of) & (of("plain") < MARKS_OF_TOKENS * of("visible"))
-    return np.where(is_spoken, REPEATS_AMONG_SENTENCES, 1) * _of_whole(of, of("repeated_words"))
+    share = np.where(is_spoken, REPEATS_AMONG_SENTENCES * spoken_repeats(of), of("repeated_words"))
+    return _of_whole(of, share)
 
 
 def link_lines(of: Columns) -> np.ndarray:

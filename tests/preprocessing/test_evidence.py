@@ -12,7 +12,20 @@ SENTENCES = (
     "그러나 비가 오는 날에는 마을의 사람도 아이와 함께 집에서 쉰다. 우리는 이 마을을 위해 작은 등대를 세울 것이다."
 )
 FORMULA = "$H_n = W_q x_t + \\sum_i softmax(QK^T / d_k) V_i + LayerNorm(x_{t-1})$\n"
-NAMES = "두루미 기러기 고니 딱새 참새 까치 제비 뻐꾸기 꾀꼬리 물떼새 올빼미 해오라기".split()
+NAMES = [
+    "두루미",
+    "기러기",
+    "고니",
+    "딱새",
+    "참새",
+    "까치",
+    "제비",
+    "뻐꾸기",
+    "꾀꼬리",
+    "물떼새",
+    "올빼미",
+    "해오라기",
+]
 CAPTION = "가마우지 '오늘도 열 마리 이상'[포토]\n\n[새소식 강릉, 나무늘보 기자] 3일 오후 강원 강릉 경포호수에서 열린 '2031 물고기배 철새리그 결승시리즈' 가마우지와 논병아리의 5차전 경기, 가마우지 막내의..."
 HEADLINES = "\n\n".join(
     f"☞{line}"
@@ -54,7 +67,7 @@ FLAT_CODE = " ".join(f"for (int i{n} = 0; i{n} < {n}; i{n}++) {{ pond[i{n}] += f
         ("number_lines", "ko", "두루미의 표\n" + "\n".join(f"2031년 {n}월 {n}12.5톤 1{n}.25도" for n in range(1, 12))),
         # the subject of a page and its pairs of words
         (None, "ko", CHART),
-        ("repeated_pair", "ko", "\n".join(f"강남 꽃집 {word}" for word in "가격 예약 후기 위치 추천 순위 주소 주차 배달 결혼 생일 개업".split())),
+        ("repeated_pair", "ko", "\n".join(f"강남 꽃집 {word}" for word in ["가격", "예약", "후기", "위치", "추천", "순위", "주소", "주차", "배달", "결혼", "생일", "개업"])),
         # repetition is a share of the whole document, and of one that has sentences it is less
         (None, "ko", "```\n" + "\n".join(f"pond_{n} = fish(depth={n}, name='p{n}')" for n in range(99)) + "\n```\n" + "함수를 부르고 값을 돌려 받습니다.\n\n" * 8),
         ("repeated_lines", "ko", "함수를 부르고 값을 돌려 받습니다.\n\n" * 8),
