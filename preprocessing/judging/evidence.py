@@ -18,7 +18,7 @@ KEYWORDS_OF_BAD_TEXT, KEYWORDS_OF_BAD_LISTS = 0.15, 0.22
 MOSTLY_ENTRIES = 0.5  # of the words
 FEW_FUNCTION_WORDS_OF_VERSE, FUNCTION_WORDS_OF_VERSE, LONGEST_VERSE = 0.2, 8, 25  # share, words, characters
 HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
-FEW_LETTERS_BESIDE_CODE = 60
+FEW_LETTERS_BESIDE_CODE = 120
 SYLLABLE_AMONG_CELLS = 2  # letters that a syllable is worth in documents without sentences
 
 Columns = Callable[[str], np.ndarray]
@@ -79,12 +79,17 @@ def is_table_of_pairs(of: Columns) -> np.ndarray:
     return is_table & (2 * of("pair_lines") >= of("text_lines")) & (2 * of("series_lines") < of("pair_lines"))
 
 
+def is_beside_others(of: Columns) -> np.ndarray:
+    """Whether the lines that count are the smaller part of the document, beside links, tables and code."""
+    return 2 * of("visible") <= of("all_visible")
+
+
 def hangul_share(of: Columns) -> np.ndarray:
     """A syllable counts twice in tables and lists of titles, since a glossary has each word in both languages, and beside code,
     whose names are in the sentences about it. A few titles around code decide nothing.
     """
     hangul, others = of("hangul"), of("letters") + of("digits") - of("hangul")
-    is_beside_code = 2 * of("visible") <= of("all_visible")
-    weighted = hangul * np.where((of("measured") == "text") | is_beside_code, SYLLABLE_AMONG_CELLS, 1)
-    few = is_beside_code & (hangul + others < FEW_LETTERS_BESIDE_CODE)
+    is_beside = is_beside_others(of)
+    weighted = hangul * np.where((of("measured") == "text") | is_beside, SYLLABLE_AMONG_CELLS, 1)
+    few = is_beside & (hangul + others < FEW_LETTERS_BESIDE_CODE)
     return np.where(few, 1.0, weighted / np.maximum(weighted + others, 1))

@@ -17,6 +17,7 @@ from preprocessing.judging.evidence import (
     hangul_share,
     has_no_keywords,
     has_sentences,
+    is_beside_others,
     is_list,
     is_list_of_results,
     is_stuffed,
@@ -97,7 +98,8 @@ def repeated_lines(of: Columns) -> np.ndarray:
     verse, where refrains repeat."""
     share = of("duplicate_line_characters")
     weight = np.where(has_sentences(of), REPEATS_AMONG_SENTENCES, 1)
-    return np.where(is_verse(of, share), REPEATS_OF_VERSE, weight) * _of_whole(of, share)
+    weight = np.where(is_verse(of, share), REPEATS_OF_VERSE, weight)
+    return np.where(of("measured") == "everything", 0, weight * _of_whole(of, share))
 
 
 def _of_whole(of: Columns, share: np.ndarray) -> np.ndarray:
@@ -152,15 +154,16 @@ def repeated_pair(of: Columns) -> np.ndarray:
 
 
 def listed_words(of: Columns) -> np.ndarray:
-    """0 where function words show that pieces belong to sentences, as in poems of short lines, and for lists without words of searches,
-    shops and menus; 1 where most words are such."""
+    """0 where function words show that pieces belong to sentences, as in poems of short lines, for lists without words of searches,
+    shops and menus, and beside more links, tables and code; 1 where most words are such."""
     few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(spoken_words(of), 1)
     share = of("listed_words") / np.maximum(of("list_words"), 1)
     entries, keywords = np.maximum(of("entry_words"), 1), of("keywords")
     has_short_lines = is_list(of) | (of("list_words") < MIDDLE_LINE * of("lines"))
     is_bad = (keywords >= MOSTLY_KEYWORDS * entries) & has_short_lines
     is_bad |= keywords >= np.maximum(KEYWORDS_OF_ANY_SHAPE * entries, FEWEST_KEYWORDS)
-    return np.where(few & ~has_no_keywords(of), np.where(is_bad, 1, share), 0)
+    is_beside_titles = is_beside_others(of) & (of("measured") == "prose")
+    return np.where(few & ~has_no_keywords(of) & ~is_beside_titles, np.where(is_bad, 1, share), 0)
 
 
 def function_words(of: Columns) -> np.ndarray:
