@@ -99,11 +99,16 @@ def repeated_lines(of: Columns) -> np.ndarray:
     share = of("duplicate_line_characters")
     weight = np.where(has_sentences(of), REPEATS_AMONG_SENTENCES, 1)
     weight = np.where(is_verse(of, share), REPEATS_OF_VERSE, weight)
-    return np.where(of("measured") == "everything", 0, weight * _of_whole(of, share))
+    return weight * _repeated_in_whole(of, share)
 
 
 def _of_whole(of: Columns, share: np.ndarray) -> np.ndarray:
     return share * of("visible") / np.maximum(of("all_visible"), 1)
+
+
+def _repeated_in_whole(of: Columns, share: np.ndarray) -> np.ndarray:
+    """0 where hardly anything but code is in the document, whose lines repeat by nature."""
+    return np.where(of("measured") == "everything", 0, _of_whole(of, share))
 
 
 def line_length(of: Columns) -> np.ndarray:
@@ -115,7 +120,7 @@ def repeated_words(of: Columns) -> np.ndarray:
     """A share of the whole document; three quarters among sentences, as in a reference whose sections repeat lists of parameters."""
     is_spoken = has_sentences(of) & (of("plain") < MARKS_OF_TOKENS * of("visible"))
     share = np.where(is_spoken, REPEATS_AMONG_SENTENCES * spoken_repeats(of), of("repeated_words"))
-    return _of_whole(of, share)
+    return _repeated_in_whole(of, share)
 
 
 def link_lines(of: Columns) -> np.ndarray:

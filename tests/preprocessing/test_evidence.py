@@ -45,6 +45,10 @@ CHART = "연못지기 물레 목록입니다.\n\n" + "\n".join(
 TITLES = "| No. | 제목      | Directory   |\n|-----|-----------|-------------|\n" + "".join(
     f"| {n}1{n} | {name}     | `{n}1{n}_{name}` |\n" for n, name in enumerate(NAMES[:4])
 )
+MENU = "".join(
+    f"+ {name} {word}\n"
+    for name, word in zip(NAMES, ("설정 문의", "목록", "검색 예약", "구매", "상담", "비교") * 2)
+)
 FLAT_CODE = " ".join(f"for (int i{n} = 0; i{n} < {n}; i{n}++) {{ pond[i{n}] += fish; }}" for n in range(12))
 
 
@@ -73,11 +77,11 @@ FLAT_CODE = " ".join(f"for (int i{n} = 0; i{n} < {n}; i{n}++) {{ pond[i{n}] += f
         ("repeated_lines", "ko", "함수를 부르고 값을 돌려 받습니다.\n\n" * 8),
         ("repeated_words", "ko", (SENTENCES + " ") * 12),
         ("repeated_words", "ko", "['" + "', '".join((SENTENCES * 4).replace(".", " .").split()) + "']"),
-        (None, "en", "".join(f"{step}\n```java\nPond pond = Pond.open(\"west\", Mode.SHARED);\npond.{call}();\npond.close();\n```\n" for step, call in (("저장", "save"), ("조회", "find"), ("삭제", "drop")))),
+        (None, "en", "".join(f"{step}\n```java\nPond pond = Pond.open(\"west\", Mode.SHARED);\npond.{call}();\npond.close();\nPond.log(\"closed the west pond and its gate\");\n```\n" for step, call in (("저장", "save"), ("조회", "find"), ("삭제", "drop")))),
         # a few titles and words beside much code or many links
-        (None, "ko", "**Server that listens to the water**\n\n**Client which sends every fish home**\n" + "```go\nfor fish := range pond { // 물고기를 센다\n    net.Send(fish)\n}\n```\n" * 9),
-        (None, "ko", "+ 시작하기\n+ 설정 문의\n+ 목록\n+ 검색 예약\n+ 이벤트 구매\n+ 메뉴 상담\n" + "".join(f"   + [{name} 만들기와 값](../guide/main/make-{n}.md)\n" for n, name in enumerate(NAMES))),
-        ("listed_words", "ko", "+ 시작하기\n+ 설정 문의\n+ 목록\n+ 검색 예약\n+ 이벤트 구매\n+ 메뉴 상담\n+ 로그인\n+ 홈\n+ 장바구니\n"),
+        (None, "ko", "**Server that listens to the water**\n\n**Client which sends every single fish to its home again**\n" + "```go\nfor fish := range pond { // 물고기를 센다\n    net.Send(fish)\n}\n```\n" * 9),
+        (None, "ko", MENU + "".join(f"   + [{name}](../guide/main/components/page-of-{n}.md)\n" for n, name in enumerate(NAMES * 3))),
+        ("listed_words", "ko", MENU),
         # links in sentences, and filler text among them
         (None, "ko", "[물고기 세는 법](https://example.com/pond/long/path/to/the/counting/of/fish/in/clear/water)은 연못을 위한 것이 있습니다. 이 방법은 값을 적습니다."),
         ("link_lines", "ko", "[토토 알아보기](https://example.com/toto/long/path/to/the/site) 가입하는 곳"),
