@@ -71,7 +71,7 @@ class ProseRules:
     max_words: Count = None
     """Maximum words (runs of Hangul, letters or digits)."""
     lorem: Switch = None
-    """Drops filler text (lorem ipsum), except in documents whose sentences are about it."""
+    """Drops filler text (lorem ipsum), except in documents with sentences of their own."""
     max_mojibake_ratio: Share = None
     """Maximum ratio of signs of a wrong decoding (replacement characters, runs of Latin-1 letters) to visible characters."""
     max_jamo_ratio: Share = None
@@ -80,30 +80,32 @@ class ProseRules:
     """Drops advertisements: at least two distinct spam terms, a contact or link, and a high density of terms; in lists with words
     of searches and shops, one term and a contact."""
     max_symbol_ratio: Share = None
-    """Maximum ratio of symbols (neither letters, digits nor plain punctuation) to visible characters."""
+    """Maximum ratio of symbols (neither letters, digits nor plain punctuation) in the text that counts to the visible characters of the
+    document. Sentences of its own keep a document."""
     min_letter_ratio: Share = None
-    """Minimum ratio of letters to visible characters (thirty or more words)."""
+    """Minimum ratio of letters to visible characters (thirty or more words). Sentences of its own keep a document."""
     min_hangul_ratio: Share = None
-    """Minimum ratio of Hangul syllables to letters and digits. Documents of words that are Korean as a whole have at least a half."""
+    """Minimum ratio of Hangul syllables to letters and digits. Documents of words that are Korean as a whole have at least a half.
+    Sentences of its own keep a document."""
     languages: Languages = None
     """Allowed languages, as detected from the text."""
     max_rare_hangul: Share = None
     """Maximum share of Hangul syllables outside the 2,350 of KS X 1001 (thirty or more syllables): a sign of a wrong decoding."""
     max_link_lines: Share = None
     """Maximum share of lines that consist mostly of links to other sites, outside of code, in documents with more of them than
-    examples of code."""
+    examples of code, and without a sentence in most of the lines."""
     max_number_lines: Share = None
     """Maximum share of lines with at least as many digits as letters, or with a time and hardly any Hangul, outside of code
     (five or more lines). Lines that equal an earlier one but for their digits count, too, and prices where function words are
-    hardly any; tables of names and their codes, and results with units, do not."""
+    hardly any; tables of names and their codes, and results with units, do not. Sentences of its own keep a document."""
     max_listed_words: Share = None
     """Maximum share of words in pieces of one or two words between commas, bars and line ends, where function words are few
-    (twelve or more words): lists of keywords, menus. Tables of names and their codes do not count, nor do lists with hardly any
-    words of searches, shops and menus, prices or contact data, such as rosters and indexes."""
+    (twelve or more words): lists of keywords, menus. Lists with hardly any words of searches, shops and menus, such as rosters and
+    indexes, do not count, nor do lists beside more links, tables and code."""
     min_function_words: Share = None
     """Minimum share of words that equal or end in a stop word, in Korean texts of long lines (twelve words a line on average, twenty
-    words): words without grammar, such as keywords in a row. From four words a line on, a fifth of it, from sixty words on. Lists,
-    names and notes that end as sentences do are exempt if hardly any of their words are of searches, shops and menus."""
+    words): words without grammar, such as keywords in a row. From four words a line on, a fifth of it, from sixty words on. Lists and
+    headlines are exempt if hardly any of their words are of searches, shops and menus."""
     max_bullet_lines: Share = None
     """Maximum share of lines that start with a bullet, outside of code (five or more lines)."""
     max_ellipsis_lines: Share = None
@@ -116,7 +118,7 @@ class ProseRules:
     """Maximum ratio of line ends to words (thirty or more words)."""
     max_repeated_lines: Share = None
     """Maximum share of the visible characters of a document in lines of prose that repeat an earlier line (five or more lines).
-    Three quarters of the share count where the other lines have sentences of their own, as in references, half of it in verse."""
+    Three quarters of the share count beside sentences of its own, as in references, half of it in verse."""
     max_duplicate_lines: Share = None
     """Maximum share of lines that repeat an earlier line (five or more lines)."""
     max_duplicate_paragraphs: Share = None
@@ -125,14 +127,13 @@ class ProseRules:
     """Maximum share of visible characters in paragraphs that repeat an earlier paragraph (five or more lines)."""
     max_echoed_words: Share = None
     """Maximum share of words that occur earlier in their line, where function words are few (thirty or more words): keywords
-    that are repeated one after another."""
+    that are repeated one after another. Four tenths of it count without words of searches, shops and menus."""
     max_repeated_pair: Share = None
     """Maximum share of characters in the most frequent two-word sequence, where function words are few (thirty or more words):
-    stuffing with keywords."""
+    stuffing with keywords. Half of it counts without words of searches, shops and menus."""
     max_repeated_words: Share = None
-    """Maximum share of three-word sequences that repeat an earlier one (documents of twenty or more words). Three quarters of the
-    share count in a document with headings, code or tables that has enough words or sentences that do not repeat, such as a
-    reference; half of it where three quarters of the document are code and tables."""
+    """Maximum share of the three-word sequences of a document that repeat an earlier one (twenty or more words), tables and code
+    counted as text that does not. Three quarters of the share of words, without signs, count beside sentences of its own."""
     max_top_2_gram: Share = None
     """Maximum share of characters in the most frequent two-word sequence (thirty or more words)."""
     max_top_3_gram: Share = None
@@ -176,11 +177,11 @@ class CodeRules:
     max_lines: Count = None
     """Maximum lines with a visible character."""
     max_line_characters: Count = None
-    """Maximum characters of a line."""
+    """Maximum characters of a line. Korean sentences of its own keep a document."""
     max_mean_line_characters: Number = None
-    """Maximum mean characters per line."""
+    """Maximum mean characters per line. Korean sentences of its own keep a document."""
     min_alphabetic_ratio: Share = None
-    """Minimum ratio of letters to all characters."""
+    """Minimum ratio of letters to all characters; a syllable counts twice."""
     min_alphanumeric_ratio: Share = None
     """Minimum ratio of letters and digits to all characters."""
     generated: Switch = None
