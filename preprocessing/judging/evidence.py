@@ -15,6 +15,7 @@ FUNCTION_WORDS_OF_SENTENCES, OWN_FUNCTION_WORDS = 9, 12
 KOREAN_AMONG_CODE = 0.08  # of the letters
 # shares of the words
 KEYWORDS_OF_BAD_TEXT, KEYWORDS_OF_BAD_LISTS = 0.15, 0.22
+PRICES_OF_BAD_LISTS, FEW_PRICES = 0.2, 2  # share of the lines, lines
 MOSTLY_ENTRIES = 0.5  # of the words
 FEW_FUNCTION_WORDS_OF_VERSE, FUNCTION_WORDS_OF_VERSE, LONGEST_VERSE = 0.2, 8, 25  # share, words, characters
 HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
@@ -50,9 +51,10 @@ def is_stuffed(of: Columns) -> np.ndarray:
     return (of("entry_words") > 0) & (of("keywords") >= limit * of("entry_words"))
 
 
-def has_no_keywords(of: Columns) -> np.ndarray:
-    """Whether a searched text has hardly any words of searches, shops and menus: a roster, an index."""
-    return (of("entry_words") > 0) & ~is_stuffed(of)
+def is_harmless(of: Columns) -> np.ndarray:
+    """Whether a searched text has hardly any words of searches, shops and menus, and no prices: a roster, an index."""
+    is_priced = of("price_lines") >= np.maximum(PRICES_OF_BAD_LISTS * of("lines"), FEW_PRICES)
+    return (of("entry_words") > 0) & ~is_stuffed(of) & ~is_priced
 
 
 def is_list(of: Columns) -> np.ndarray:
@@ -70,7 +72,7 @@ def is_verse(of: Columns, share: np.ndarray) -> np.ndarray:
 
 def is_list_of_results(of: Columns) -> np.ndarray:
     """Most lines have a Korean name of their own and numbers with units, as standings and records have."""
-    return has_no_keywords(of) & (2 * of("result_lines") >= of("text_lines"))
+    return is_harmless(of) & (2 * of("result_lines") >= of("text_lines"))
 
 
 def is_table_of_pairs(of: Columns) -> np.ndarray:

@@ -15,9 +15,9 @@ from preprocessing.judging.evidence import (
     SYLLABLE_AMONG_CELLS,
     Columns,
     hangul_share,
-    has_no_keywords,
     has_sentences,
     is_beside_others,
+    is_harmless,
     is_list,
     is_list_of_results,
     is_stuffed,
@@ -155,7 +155,7 @@ def repeated_pair(of: Columns) -> np.ndarray:
     few = (of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * spoken_words(of)) & (
         symbols < FEW_SYMBOLS * words
     )
-    return np.where(few, of("top_2_gram"), 0) * np.where(has_no_keywords(of), PAIRS_OF_GOOD_TEXT, 1)
+    return np.where(few, of("top_2_gram"), 0) * np.where(is_harmless(of), PAIRS_OF_GOOD_TEXT, 1)
 
 
 def listed_words(of: Columns) -> np.ndarray:
@@ -168,7 +168,7 @@ def listed_words(of: Columns) -> np.ndarray:
     is_bad = (keywords >= MOSTLY_KEYWORDS * entries) & has_short_lines
     is_bad |= keywords >= np.maximum(KEYWORDS_OF_ANY_SHAPE * entries, FEWEST_KEYWORDS)
     is_beside_titles = is_beside_others(of) & (of("measured") == "prose")
-    return np.where(few & ~has_no_keywords(of) & ~is_beside_titles, np.where(is_bad, 1, share), 0)
+    return np.where(few & ~is_harmless(of) & ~is_beside_titles, np.where(is_bad, 1, share), 0)
 
 
 def function_words(of: Columns) -> np.ndarray:
@@ -185,7 +185,7 @@ def function_words(of: Columns) -> np.ndarray:
     )
     is_text = (share >= HARDLY_ANY_FUNCTION_WORDS) | (of("sentence_ends") > 0)
     is_headline = is_text & (of("keywords") < KEYWORDS_OF_HEADLINES * of("entry_words"))
-    share = np.where(is_headline | (is_list(of) & has_no_keywords(of)), 1, share)
+    share = np.where(is_headline | (is_list(of) & is_harmless(of)), 1, share)
     return np.where(
         words >= LONG_LINE * lines, share, np.where(is_middle, WORTH_AMONG_MIDDLE_LINES * share, 1)
     )
