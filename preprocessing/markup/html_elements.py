@@ -10,7 +10,8 @@ import html
 import re
 from collections.abc import Callable
 
-from preprocessing.markup.html_tags import TAG
+from preprocessing.markup.html_tags import INDENT, TAG
+from preprocessing.markup.indentation import DEEPEST_ITEM
 from preprocessing.markup.markdown import Protected, fence_around
 from preprocessing.markup.small_text import convert_small_text
 
@@ -76,7 +77,7 @@ def convert_code(text: str, protected: Protected) -> str:
     text = replace_elements(
         text,
         _CODE,
-        lambda opening, content: _protect_block(format_code_block(opening[2], content), protected),
+        lambda opening, content: _protect_block(opening[2], content, _indent_before(opening), protected),
     )
     text = _EMPTY.sub("", text)
     text = _INLINE_CODE.sub(lambda match: _protect_code(match, protected), _BETWEEN_CODE.sub("", text))
@@ -141,8 +142,19 @@ def _protect_span(code: str, protected: Protected) -> str:
     return f"{' ' * before}{protected.add(span)}{' ' * after}"
 
 
-def _protect_block(block: str, protected: Protected) -> str:
-    code = block.strip("\n")
+def _indent_before(opening: re.Match[str]) -> int:
+    """The number of marks of indentation before an element of code."""
+    before = opening.string[max(0, opening.start() - DEEPEST_ITEM) : opening.start()]
+    return len(before) - len(before.rstrip(INDENT))
+
+
+def _protect_block(attributes: str, content: str, indent: int, protected: Protected) -> str:
+    """A block of code; inside of an item its lines lose the indentation of the item, and the block has it."""
+    if indent:
+        content = re.sub(rf"\n {{1,{indent}}}", "\n", content)
+    code = format_code_block(attributes, content).strip("\n")
+    if indent:
+        code = re.sub(r"^(?=[^\n])", " " * indent, code, flags=re.MULTILINE)
     return f"\n\n{protected.add(code)}\n\n" if code else "\n\n"
 
 

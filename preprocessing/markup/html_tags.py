@@ -131,7 +131,7 @@ def replace_known_tag(match: re.Match[str], closed: set[str], tags: Tags) -> str
         or _is_empty(match)
     ):
         return match[0]
-    is_column = name.lower() == "col" and ("colgroup" in closed or "/" in match["attributes"])
+    is_column = name.lower() == "col" and ("table" in closed or "colgroup" in closed or "/" in match["attributes"])
     if name.lower() in _WORDS and name.lower() not in closed and not match["attributes"].strip(" /"):
         return "" if is_column else match[0]
     return tags.replace(match)
@@ -194,22 +194,6 @@ def _encloses_words(closing: re.Match[str]) -> bool:
 def flatten_tags(line: str) -> str:
     """Replaces tags of blocks in a line of a table by blanks."""
     return TAG.sub(lambda match: " " if match["name"].lower() in _BLOCKS else match[0], line)
-
-
-def end_cut_lines(text: str) -> str:
-    """Removes the blanks around line ends that tags became; the lines keep the indentation of the item they are in."""
-    if CUT not in text:
-        return text
-    pieces = JOINED.sub("", text).split(CUT)
-    last, indent, with_items = len(pieces) - 1, "", INDENT in text
-    for n in range(0, last + 1, 2):  # pieces between them are line ends
-        piece = pieces[n].lstrip(EDGE) if n else pieces[0]
-        stripped = piece.rstrip(EDGE + INDENT) if n < last else piece
-        pieces[n] = indent + stripped if indent and stripped and stripped[0] != "\n" else stripped
-        if with_items and (not n or "\n" in piece):
-            line = piece[piece.rfind("\n") + 1 :]
-            indent = INDENT * (len(line) - len(line.lstrip(INDENT)))
-    return "".join(pieces)
 
 
 def indent_lists(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from preprocessing.markup.html_containers import end_cut_lines, mark_code_of_items
 from preprocessing.markup.html_elements import (
     BREAK,
     ENTITY,
@@ -19,6 +20,7 @@ from preprocessing.markup.html_elements import (
     replace_elements,
     unescape,
 )
+from preprocessing.markup.html_tables import convert_tables
 from preprocessing.markup.html_tags import (
     BLOCK,
     CUT,
@@ -28,7 +30,6 @@ from preprocessing.markup.html_tags import (
     JOINED,
     TAG,
     Tags,
-    end_cut_lines,
     flatten_tags,
     indent_lists,
     replace_known_tag,
@@ -107,11 +108,12 @@ def html_to_text(text: str) -> str:
         return protected.restore(unescape(marked))
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
     marked = replace_elements(replace_comments(marked), _HIDDEN_IN_MARKDOWN, hide)
-    marked = separate_spans(convert_code(_ANCHOR.sub("", marked), protected))
+    marked = separate_spans(convert_code(mark_code_of_items(_ANCHOR.sub("", marked)), protected))
     marked = _LABEL_OF_PICTURES.sub("", marked) if "<img" in marked else marked
     marked = _LINE_OF_HEADING.sub(lambda line: BREAK.sub(" ", line[0]), _BREAK_OF_LABEL.sub(r"\1 ", marked))
     marked = _strip_lines(marked) if is_fragment else _strip_lines_of_html(marked)
     closed = {name.lower() for name in _CLOSING_NAME.findall(marked)}
+    marked = convert_tables(marked)
     marked = _flatten_cells(marked) if "|" in marked else marked
     tags = Tags()
     marked = end_cut_lines(TAG.sub(lambda match: replace_known_tag(match, closed, tags), marked))
@@ -137,7 +139,7 @@ def page_to_text(text: str, source: str | None = None) -> str:
     text = replace_elements(text, _HIDDEN, hide)
     text = _remove_unknown(_CUSTOM_TAG.sub("", text), text if source is None else source)
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
-    text = indent_lists(_strip_lines(_without_tags(separate_spans(convert_code(text, protected)))))
+    text = indent_lists(_strip_lines(_without_tags(convert_tables(separate_spans(convert_code(text, protected))))))
     return protected.restore(re.sub(r"\n{3,}", "\n\n", text)).strip("\n")
 
 

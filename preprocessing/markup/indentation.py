@@ -15,9 +15,10 @@ _HEADING_OR_RULE = re.compile(
 _BOX = re.compile(r"(?P<indent>[ \t]*)(?:!!!|\?\?\?\+?|===[!+]?)[ \t]+[\w\"'][^\n]*")
 _CONTAINER = re.compile(r"<(/?)(?:table|ul|ol|dl|div|tr|tbody|thead)(?=[\s>])", re.IGNORECASE)
 _REFERENCE = re.compile(r"&#?[0-9A-Za-z]{1,31};")
+BLOCK_MARK = re.compile("\x7f[0-9]{1,8}\x7f")
 _HANGUL = re.compile("[가-힣]")
 _TAB_WIDTH = 4
-_DEEPEST_ITEM = 40  # columns
+DEEPEST_ITEM = 40  # columns
 _FIRST_OF_RULE = frozenset("#=-*_`~")
 _FIRST_OF_BOX = frozenset("!?=")
 _FIRST_OF_ITEM = frozenset("-*+0123456789")
@@ -73,9 +74,9 @@ class Indentation:
         if indent < self._box:
             self._box = 0
         if box:
-            self._item = self._box = _columns(box["indent"]) + _TAB_WIDTH
+            self._item = self._box = columns_of(box["indent"]) + _TAB_WIDTH
         elif item:
-            self._item = min(_columns(item[0]), _columns(item[0].rstrip()) + _TAB_WIDTH)
+            self._item = min(columns_of(item[0]), columns_of(item[0].rstrip()) + _TAB_WIDTH)
         elif indent < self._item and (self._after_blank or ends_paragraph):
             self._item = self._box
         self._after_blank = ends_paragraph
@@ -88,11 +89,16 @@ class Indentation:
 
 
 class Items:
-    """Follows the list items of a text, line by line."""
+    """Follows the list items of a text, line by line. Marks of protected blocks end none, as their text has its own indentation."""
 
     def __init__(self) -> None:
         self._open: list[int] = []  # columns of the texts of items, each inside of the one before
         self._after_blank = True
+
+    @property
+    def column(self) -> int:
+        """The column of the text of the innermost item; 0 outside of items."""
+        return self._open[-1] if self._open else 0
 
     def indent_of(self, line: str, begins_block: bool) -> int:
         """The column of the text of the innermost item that contains a line, which may begin a block; 0 outside of items."""
@@ -100,29 +106,32 @@ class Items:
         if not bare:
             self._after_blank = True
             return 0
+        if BLOCK_MARK.fullmatch(bare):
+            self._after_blank = False
+            return 0
         if not self._open and bare[0] not in _FIRST_OF_ITEM:
             return 0
         column = _indent(line)
         ends_paragraph = bare[0] in _FIRST_OF_RULE and _HEADING_OR_RULE.match(bare) is not None
-        may_be_item = bare[0] in _FIRST_OF_ITEM and column < _DEEPEST_ITEM and not ends_paragraph
+        may_be_item = bare[0] in _FIRST_OF_ITEM and column < DEEPEST_ITEM and not ends_paragraph
         item = _ITEM.match(line) if may_be_item else None
         begins_block = begins_block or ends_paragraph or item is not None or self._after_blank
         while begins_block and self._open and self._open[-1] > column:
             self._open.pop()
         self._after_blank = False
         if item:
-            self._open.append(min(_columns(item[0]), _columns(item[0].rstrip()) + _TAB_WIDTH))
+            self._open.append(min(columns_of(item[0]), columns_of(item[0].rstrip()) + _TAB_WIDTH))
         return min(column, self._open[-1]) if self._open else 0
 
 
 def _indent(line: str) -> int:
-    return _columns(line[: len(line) - len(line.lstrip())]) if line[0] in " \t" else 0
+    return columns_of(line[: len(line) - len(line.lstrip())]) if line[0] in " \t" else 0
 
 
-def _columns(blanks: str) -> int:
+def columns_of(blanks: str) -> int:
     return len(blanks.expandtabs(_TAB_WIDTH))
 
 
 def _is_indented(line: str, columns: int) -> bool:
     bare = line.lstrip(" \t")
-    return bool(bare) and line[:1] in (" ", "\t") and _columns(line[: len(line) - len(bare)]) >= columns
+    return bool(bare) and line[:1] in (" ", "\t") and columns_of(line[: len(line) - len(bare)]) >= columns

@@ -22,7 +22,9 @@ from preprocessing.markup.restructured_lines import (
 from preprocessing.markup.restructured_options import OPTION, convert_contents, option_of, texts_of
 from preprocessing.markup.restructured_tables import TABLES, convert_table
 
-_DIRECTIVE = re.compile(r"[ \t]*\.\. +(?:([A-Za-z가-힣][\w.:+-]{0,60}?) ?::(?:[ \t]+(.*))?|.*)")
+_DIRECTIVE = re.compile(
+    r"[ \t]*\.\. +(?:([A-Za-z가-힣][\w.:+-]{0,60}?|[가-힣]{1,9}(?: [가-힣]{1,9}){1,3}) ?::(?:[ \t]+(.*))?|.*)"
+)  # translators also write names of several words
 _CODE = frozenset((
     "code-block", "code", "sourcecode", "parsed-literal", "literalinclude", "doctest", "testcode",
     "testoutput", "productionlist",
@@ -77,7 +79,12 @@ class _Directive(NamedTuple):
 
 
 def convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
-    """Converts the directive, comment, target or footnote at ``at``; also returns the number of the next line."""
+    """Converts the directive, comment, target or footnote at ``at``; also returns the number of the next line.
+
+    Two dots alone before an empty line are an empty comment, which ends the block above and contains nothing.
+    """
+    if lines[at].strip() == ".." and (at + 1 == len(lines) or not lines[at + 1].strip()):
+        return [], at + 1
     match = _DIRECTIVE.fullmatch(lines[at])
     body, end = read_body(lines, at + 1, indent_of(lines[at]))
     if match and match[1]:

@@ -1,0 +1,99 @@
+"""Writes tables of HTML with empty cells as tables of Markdown, as blanks between cells would move values to other columns.
+
+``html_tags`` sets the cells of other tables apart by blanks. Nested tables, and cells with lists, code or headings, are none
+of these; rows and columns without text, with which pages set others apart, are left out.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+
+from preprocessing.markup.html_tags import INDENT, TAG, flatten_tags
+from preprocessing.markup.table_layout import Cell, format_table, lay_out
+
+_TABLE = re.compile(r"<table(?=[\s>])[^<>]{0,2000}>", re.IGNORECASE)
+_END = re.compile(r"</table\s{0,20}>", re.IGNORECASE)
+_BLOCKS = re.compile(
+    r"<(?:table|ul|ol|dl|pre|h[1-6]|blockquote|form|details)(?=[\s/>])|\x7f[0-9]{1,8}\x7f\n", re.IGNORECASE
+)
+_SPAN = re.compile(r"\b(?P<name>col|row)span\s{0,9}=\s{0,9}[\"']?\s{0,9}(?P<count>[0-9]{1,3})", re.IGNORECASE)
+_OF_ROWS = frozenset(("table", "thead", "tbody", "tfoot", "col", "colgroup"))
+_LONGEST = 100_000  # characters of HTML of a table
+_MIN_ROWS = _MIN_CELLS = 2  # rows that have as many cells with text
+
+
+def convert_tables(text: str) -> str:
+    """Replaces tables with empty cells; the marks of indentation before a table begin its lines."""
+    pieces, at = [], 0
+    opening = _TABLE.search(text)
+    while opening:
+        end = _END.search(text, opening.end(), opening.end() + _LONGEST)
+        before = text[at : opening.start()]
+        line = before[before.rfind("\n") + 1 :]
+        inner = text[opening.end() : end.start()] if end and not line.lstrip().startswith("|") else ""
+        lines = _convert(inner) if inner and not _BLOCKS.search(inner) else []
+        if end and lines:
+            indent = line if not line.strip(INDENT) else ""
+            rows = "\n".join(indent + row for row in lines)
+            pieces += [before[: len(before) - len(indent)], f"\n\n{rows}\n\n"]
+            at = end.end()
+        opening = _TABLE.search(text, at if lines else opening.end())
+    return "".join([*pieces, text[at:]])
+
+
+def _convert(inner: str) -> list[str]:
+    """The lines of a table; none where no cell is empty, where few rows have several cells, or where text is outside of cells."""
+    caption, rows = _read(inner)
+    if rows is None:
+        return []
+    texts = [row for row in lay_out(rows) if any(row)]
+    width = max(map(len, texts), default=0)
+    columns = [n for n in range(width) if any(row[n] for row in texts if n < len(row))]
+    texts = [[row[n] if n < len(row) else "" for n in columns] for row in texts]
+    full = sum(sum(map(bool, row)) >= _MIN_CELLS for row in texts)
+    if full < _MIN_ROWS or all(all(row) for row in texts):
+        return []
+    return [*([caption, ""] if caption else []), *format_table(texts)]
+
+
+def _read(inner: str) -> tuple[str, list[list[Cell]] | None]:
+    """The caption and the rows of a table; None for the rows where text is outside of cells."""
+    caption, rows = "", []
+    span = (1, 1)
+    name, start = "", 0  # of the cell or the caption that is open
+    for kind, attributes, begin, end in _tags(inner):
+        closes = kind.startswith("/")
+        if kind == f"/{name}" or (name and kind.lstrip("/") in ("td", "th", "tr", *_OF_ROWS)):
+            text = _text_of(inner[start:begin])
+            caption = text if name == "caption" else caption
+            if name != "caption":
+                rows[-1].append(Cell(text, *span))
+            name, start = "", end if kind == f"/{name}" else begin
+        if not name and _text_of(inner[start:begin]):
+            return "", None
+        if kind == "tr" or (kind in ("td", "th") and not rows):
+            rows.append([])
+        if not closes and kind in ("td", "th", "caption"):
+            name = kind
+            counts = {match["name"].lower(): int(match["count"]) for match in _SPAN.finditer(attributes)}
+            span = max(1, counts.get("col", 1)), max(1, counts.get("row", 1))
+        start = end
+    return caption, rows if not _text_of(inner[start:]) else None
+
+
+def _tags(inner: str) -> Iterator[tuple[str, str, int, int]]:
+    """``(name, attributes, start, end)`` of the tags of the table, with ``/`` before the names of closing ones; ends the table."""
+    for match in TAG.finditer(inner):
+        name = match["name"].lower()
+        if name in ("td", "th", "tr", "caption", *_OF_ROWS):
+            yield match["close"] + name, match["attributes"], *match.span()
+    yield "/table", "", len(inner), len(inner)
+
+
+def _text_of(cell: str) -> str:
+    """A cell in one line with its inline tags and escaped bars; the empty text for one that shows nothing."""
+    line = " ".join(flatten_tags(cell).replace(INDENT, " ").split())
+    shown = html.unescape(TAG.sub("", line)).strip() if "<" in line or "&" in line else line
+    return line.replace("\\|", "|").replace("|", "\\|") if shown else ""
