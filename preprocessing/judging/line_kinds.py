@@ -126,7 +126,7 @@ def _kind_of(lines: list[bytes], n: int, previous: int, state: _State) -> int:
     elif indent == 0 and previous == BLANK:
         state.in_list = False
     wide = any(0xE3 <= b <= 0xED for b in line)
-    if indent >= 4 and not state.in_list and not wide and previous in (BLANK, CODE):
+    if indent >= 4 and not state.in_list and not wide and previous in (BLANK, HEADING, CODE):
         return CODE
     content = body[marks.end() :]
     if _DIRECTIVE.match(content) or _WHOLE_LINE.fullmatch(content):

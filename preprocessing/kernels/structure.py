@@ -141,7 +141,7 @@ def _kind_of(data, start, begin, end, row_end, previous, state, f):
         state[0] = 1
     elif indent == 0 and previous == BLANK:
         state[0] = 0
-    if indent >= 4 and not mark and not state[0] and f[WIDE] == 0 and (previous in (BLANK, CODE)):
+    if indent >= 4 and not mark and not state[0] and f[WIDE] == 0 and (previous in (BLANK, HEADING, CODE)):
         return CODE, start
     if text < end and is_markup(data, text, end):
         return MARKUP, start

@@ -42,8 +42,9 @@ ARGUMENTS_BEFORE_TEXT = {
     "href": 1, "textcolor": 1, "colorbox": 1, "fcolorbox": 2, "parbox": 1, "raisebox": 1, "scalebox": 1, "rotatebox": 1,
     "resizebox": 2, "multicolumn": 2, "multirow": 2, "foreignlanguage": 1,
 }  # fmt: skip
+LISTS = frozenset(("itemize", "enumerate", "description", "compactitem", "compactenum", "inparaenum"))
 FIXED = {
-    "item": "\n- ", "par": "\n\n", "newline": "\n", "ldots": "…", "dots": "…", "textellipsis": "…", "quad": " ",
+    "par": "\n\n", "newline": "\n", "ldots": "…", "dots": "…", "textellipsis": "…", "quad": " ",
     "qquad": " ", "LaTeX": "LaTeX", "TeX": "TeX", "BibTeX": "BibTeX", "textbackslash": "\\", "textasciitilde": "~",
     "copyright": "©", "textendash": "–", "textemdash": "—", "S": "§", "ss": "ß", "o": "ø", "ae": "æ", "oe": "œ",
 }  # fmt: skip
@@ -77,12 +78,13 @@ _FORMULA = re.compile(r"\\\[|\\\(|(?<!\\)\$\$?")
 _TOKEN = re.compile(r"\\[A-Za-z@]{1,60}\*?|\\.|[{}~]|[^\\{}~]+|\\", re.DOTALL)
 _OPTION = re.compile(r"\s{0,20}\[[^\[\]\n]{0,500}\]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
+_LEVEL = "\x01"  # of nested lists, which becomes two blanks
 
 
 def latex_to_markdown(text: str) -> str:
     """Converts the body of a document, or a fragment."""
     protected: list[str] = []
-    text = _convert_environments(text.replace("\x7f", ""), protected)
+    text = _convert_environments(text.replace("\x7f", "").replace(_LEVEL, ""), protected)
     text = _COMMENT.sub(r"\1", text)
     title = _TITLE.search(text)
     body = _BODY.search(text)
@@ -93,7 +95,8 @@ def latex_to_markdown(text: str) -> str:
     text = _convert_commands(_ACCENT.sub(_compose_accent, text))
     text = text.replace("---", "—").replace("``", "“").replace("''", "”")
     text = "\n".join(line.strip() if "\x7f" not in line else line.rstrip() for line in text.split("\n"))
-    text = re.sub(r"\n{3,}", "\n\n", re.sub(r"\n{1,2}- {1,20}", "\n- ", text))
+    text = re.sub(rf"\n{{1,2}}({_LEVEL}{{0,{MAX_DEPTH}}})- {{1,20}}", r"\n\1- ", text).replace(_LEVEL, "  ")
+    text = re.sub(r"\n{3,}", "\n\n", text)
     return _MARK.sub(
         lambda match: protected[int(match[1])] if int(match[1]) < len(protected) else "", text
     ).strip()
@@ -207,6 +210,7 @@ class _Group:
 
     close: Callable[[str], str]
     removed: int = 0
+    lists: int = 0  # that are open
     pieces: list[str] = field(default_factory=list)
 
 
@@ -253,9 +257,14 @@ def _unescape(character: str) -> str:
 
 def _convert_command(name: str, groups: list[_Group], text: str, at: int) -> int:
     """Converts the command whose name ends at ``at``; returns where reading continues."""
+    label = _OPTION.match(text, at)
     while option := _OPTION.match(text, at):
         at = option.end()
     opening = re.compile(r"\s{0,20}\{").match(text, at)
+    if name == "item":
+        level = _LEVEL * (min(groups[-1].lists, MAX_DEPTH) - 1)
+        groups[-1].pieces.append(f"\n{level}- {_convert_label(label[0]) if label else ''}")
+        return at
     if name in FIXED:
         groups[-1].pieces.append(FIXED[name])
         return at
@@ -281,6 +290,12 @@ def _convert_command(name: str, groups: list[_Group], text: str, at: int) -> int
     return opening.end()
 
 
+def _convert_label(option: str) -> str:
+    """The term before its description, ``term: ``; nothing for a label without letters, such as a dash."""
+    term = " ".join(_convert_commands(option.strip()[1:-1]).split())
+    return f"{term.rstrip(' :')}: " if any(map(str.isalpha, term)) else ""
+
+
 def _skip_environment_header(name: str, groups: list[_Group], text: str, at: int) -> int:
     """Skips ``\\begin{x}[options]{columns}`` or ``\\end{x}`` after its brace; returns where reading continues."""
     groups[-1].pieces.append("\n")
@@ -288,6 +303,8 @@ def _skip_environment_header(name: str, groups: list[_Group], text: str, at: int
     if end is None:
         return at
     at = end.end()
+    if end[1].rstrip("*") in LISTS:
+        groups[-1].lists = max(0, groups[-1].lists + (1 if name == "begin" else -1))
     if name == "begin":
         option = _OPTION.match(text, at)
         at = option.end() if option else at
