@@ -9,6 +9,8 @@ SIZE = 0x20000
 FAMILY = 15
 LAUGH, TEARS, BAR, DOTS, ELLIPSIS, STARS, HEARTS, MARKS, SAME, SYLLABLE = range(1, 11)
 MAX_RATING = 10  # stars or hearts
+LONGEST_MORSE = 6  # dots and dashes of a letter
+LONGEST_ENTRY = 12  # characters of a number or a variable in a formula
 CONTROL, WIDTH, COMPOSES, JAMO, COMPATIBILITY, BACKTICK, BLANK, LINE_FEED, TAB, COLON, SINGLE, TILDE = (
     16 << i for i in range(12)
 )

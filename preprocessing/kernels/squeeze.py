@@ -11,6 +11,7 @@ import numpy as np
 from preprocessing.kernels.characters import copy, decode
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.fences import NO_FENCES, fence_end, span_end
+from preprocessing.kernels.kept_runs import is_before_entry, is_drawn, is_identifier, is_morse, is_spacing
 from preprocessing.kernels.normalize_characters import classes_of
 from preprocessing.kernels.normalize_classes import (
     BACKTICK,
@@ -49,8 +50,9 @@ def squeeze(data, start, end, table, places, options, fenced, out, at):
     ``places``: bytes inside of the runs that may be shortened, in order; ``options``: ``(longest, laughs_from)``;
     ``fenced``: the marks of fences in the row, of ``fences``; with any, code spans are searched, too.
     """
+    row = (start, end)
     if fenced:
-        return _squeeze_part(data, start, end, table, options, fenced, out, at)
+        return _squeeze_part(data, start, end, row, table, options, fenced, out, at)
     i = start
     for place in places:
         if place < i:
@@ -62,14 +64,14 @@ def squeeze(data, start, end, table, places, options, fenced, out, at):
         while 0 <= word_end < end and data[word_end] > _SPACE:
             word_end += 1
         at = copy(data, i, begin, out, at)
-        at = _squeeze_part(data, begin, word_end, table, options, NO_FENCES, out, at)
+        at = _squeeze_part(data, begin, word_end, row, table, options, NO_FENCES, out, at)
         i = word_end
     return copy(data, i, end, out, at)
 
 
 @inner()
-def _squeeze_part(data, i, end, table, options, fenced, out, at):
-    """Same as ``squeeze`` for a whole row, or for a word of a row without code."""
+def _squeeze_part(data, i, end, row, table, options, fenced, out, at):
+    """Same as ``squeeze`` for a whole row, or for a word of a row without code; ``row``: where the row begins and ends."""
     first, opening = at, fenced
     longest, laughs_from = options
     searched = FAMILY | COLON | ((LINE_FEED | BACKTICK) if fenced else 0)
@@ -97,9 +99,9 @@ def _squeeze_part(data, i, end, table, options, fenced, out, at):
                 continue
             after = data[run] if run < end else np.uint8(0)
             if (
-                (c == _LINE and (_is_drawn(out, at - 3, first, at) or _is_drawn(data, run, run, end)))
-                or (family == DOTS and c == ord(".") and _is_identifier(before, after))
-                or (c == ord("~") and _is_spacing(before, after))
+                (c == _LINE and (is_drawn(out, at - 3, first, at) or is_drawn(data, run, run, end)))
+                or (c == ord(".") and (is_identifier(before, after) or is_morse(data, i, run, row)))
+                or (c == ord("~") and (is_spacing(before, after) or is_before_entry(data, i, run, row)))
             ):
                 at = copy(data, i, run, out, at)
                 i = run
@@ -119,28 +121,6 @@ def _classes_of(c, table):
     """The classes of a character; of one that has kept another width, in code or among Chinese, none."""
     classes = classes_of(c, table)
     return np.int64(0) if classes & WIDTH else classes
-
-
-@inner()
-def _is_drawn(data, i, start, end):
-    """Whether the character at ``i`` draws a box, other than by a horizontal line; False outside of ``start:end``."""
-    if i < start or i + 3 > end or data[i] != 0xE2:
-        return False
-    return data[i + 1] == 0x95 or (data[i + 1] == 0x94 and data[i + 2] >= 0x82)
-
-
-@inner()
-def _is_identifier(before, after):
-    is_digit = 48 <= before <= 57
-    return (is_digit or 97 <= before | 32 <= 122) and 48 <= after <= 57
-
-
-@inner()
-def _is_spacing(before, after):
-    """Whether tildes are blanks of a formula: behind ``,``, ``&`` or ``}``, or between a blank and a letter, a digit, ``&`` or a backslash."""
-    if before == 44 or before == 38 or before == 125:
-        return True
-    return before <= _SPACE and (48 <= after <= 57 or 97 <= after | 32 <= 122 or after == 38 or after == 92)
 
 
 @inner()

@@ -131,7 +131,9 @@ def replace_known_tag(match: re.Match[str], closed: set[str], tags: Tags) -> str
         or _is_empty(match)
     ):
         return match[0]
-    is_column = name.lower() == "col" and ("table" in closed or "colgroup" in closed or "/" in match["attributes"])
+    is_column = name.lower() == "col" and (
+        "table" in closed or "colgroup" in closed or "/" in match["attributes"]
+    )
     if name.lower() in _WORDS and name.lower() not in closed and not match["attributes"].strip(" /"):
         return "" if is_column else match[0]
     return tags.replace(match)

@@ -139,7 +139,9 @@ def page_to_text(text: str, source: str | None = None) -> str:
     text = replace_elements(text, _HIDDEN, hide)
     text = _remove_unknown(_CUSTOM_TAG.sub("", text), text if source is None else source)
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
-    text = indent_lists(_strip_lines(_without_tags(convert_tables(separate_spans(convert_code(text, protected))))))
+    text = indent_lists(
+        _strip_lines(_without_tags(convert_tables(separate_spans(convert_code(text, protected)))))
+    )
     return protected.restore(re.sub(r"\n{3,}", "\n\n", text)).strip("\n")
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from preprocessing.kernels.normalize_classes import MAX_RATING
 from preprocessing.text.columns import find_aligned_lines
+from preprocessing.text.kept_runs import is_kept
 
 PAGE_BREAK = "\f"
 LINE_ENDS = "\r\v\u0085\u2028\u2029"
@@ -232,8 +233,8 @@ def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
     """Shortens runs of one emotion, also of ㅋ with ㅎ or ㅠ with ㅜ, to ``longest``, and four or more dots to three.
 
     Shortens laughing syllables (하하하하하) only from ``laughs_from`` repetitions. Up to ten stars, or hearts of both
-    kinds, are a rating (★★★★☆) and stay, as do lines of drawings (┌────┐), dots inside of identifiers (1950BAN....11) and tildes that are
-    blanks of a formula (1 & ~~~~6). Marks keep their order: ???!!! stays, ?!?!?!?! becomes ?!?. Digits, letters,
+    kinds, are a rating (★★★★☆) and stay, as do lines of drawings (┌────┐), dots inside of identifiers (1950BAN....11) and of Morse code
+    (.... ..) and tildes that are blanks of a formula (1 & ~~~~6). Marks keep their order: ???!!! stays, ?!?!?!?! becomes ?!?. Digits, letters,
     other syllables, URLs, fenced code and code spans stay unchanged.
     """
 
@@ -242,27 +243,15 @@ def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
             return match[0]
         if match["group"]:
             return _shorten_group(match[0], longest)
-        before, after = _characters_around(match)
-        if match[0][0] == "─" and _DRAWING.match(before + after):
-            return match[0]
-        if match[0][0] == "~" and _SPACING.match((before or " ") + after):
+        if is_kept(match):
             return match[0]
         if match["dots"]:
-            if match[0][0] == "." and _IDENTIFIER.match(before + after):
-                return match[0]
             return "..." if match[0][0] == "." else "…"
         if match["syllable"] and len(match[0]) < laughs_from:
             return match[0]
         return match[0][:longest]
 
     return change_outside_fences(text, lambda part: _RUNS.sub(shorten, part))
-
-
-def _characters_around(match: re.Match[str]) -> tuple[str, str]:
-    """The characters before and after a match; empty at the ends of the text."""
-    return match.string[max(0, match.start() - 1) : match.start()], match.string[
-        match.end() : match.end() + 1
-    ]
 
 
 def _shorten_group(group: str, longest: int) -> str:
@@ -273,9 +262,6 @@ def _shorten_group(group: str, longest: int) -> str:
     return "".join(runs[: max(2, longest)] if group[0] in MARKS else runs)
 
 
-_DRAWING = re.compile("[\u2502-\u257f]|.[\u2502-\u257f]", re.DOTALL)
-_IDENTIFIER = re.compile("[0-9A-Za-z][0-9]")
-_SPACING = re.compile(r"[,&}]|[\x00-\x20][0-9A-Za-z&\\]")  # of a formula
 _SAME_SIGNS = re.compile(r"(.)\1*")
 _RUNS = re.compile(
     "|".join(

@@ -269,9 +269,12 @@ def test_typed_jamo_are_joined_only_where_unambiguous(before, after):
             "1 & ~~~~6 \\end{a},~~~~~ ~~~~\\forall a~~~b 네~~~ ~~~네",
         ),
         ("1950BAN....11..135V 그래서....2등 wait....", "1950BAN....11..135V 그래서...2등 wait..."),
+        ("a & b \\\\ ~~~~~ 1 & -2 좋아 ~~~~~ 1 점", "a & b \\\\ ~~~~~ 1 & -2 좋아 ~~~ 1 점"),
+        ('".... . .-.. .-.. ---"는 hello, (....-)는 4', '".... . .-.. .-.. ---"는 hello, (....-)는 4'),
+        ("- .... 그래 ...... ...... 음.... .", "- ... 그래 ... ... 음... ."),
     ],
 )
-def test_lines_of_drawings_and_dots_of_identifiers_stay(before, after):
+def test_runs_of_drawings_identifiers_formulas_and_morse_code_stay(before, after):
     assert normalize.squeeze(before, 3) == after
 
 
