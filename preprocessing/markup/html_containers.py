@@ -11,8 +11,8 @@ from preprocessing.markup.html_tags import CUT, EDGE, INDENT, JOINED
 from preprocessing.markup.indentation import LIST_MARK, Items, columns_of
 
 _CONTAINER = re.compile(
-    rf"(?P<quote>(?:[ \t{INDENT}]{{0,40}}>)*)(?P<item>[ \t{INDENT}]*(?:{LIST_MARK}[ \t]*)?)"
-)
+    rf"(?P<quote>(?:[ \t{INDENT}]{{0,40}}>)*)(?P<item>{INDENT}*(?:[ \t]*{LIST_MARK}[ \t]*)?)"
+)  # blanks alone are those of cells
 _OPENS_CODE = re.compile(r"<(?:pre|syntaxhighlight)(?=[\s>])", re.IGNORECASE)
 _CLOSES_CODE = re.compile(r"</(?:pre|syntaxhighlight)\s{0,20}>", re.IGNORECASE)
 _ITEM = re.compile(rf"^[ \t]*{LIST_MARK}", re.MULTILINE)

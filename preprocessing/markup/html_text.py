@@ -66,7 +66,9 @@ _DECLARATION = re.compile(r"<!DOCTYPE[^>]{0,4000}>|<\?xml[^>]{0,4000}>", re.IGNO
 _UNCLOSED = re.compile(r"<(?:script|style)\b[^>]{0,4000}>.*\Z|<!--.*\Z", re.IGNORECASE | re.DOTALL)
 _CLOSING_NAME = re.compile(r"</([A-Za-z][A-Za-z0-9:]{0,20})\s{0,20}>")
 _BLOCK_TAG = re.compile(rf"[ \t]*</?(?:{BLOCK}|td|th)(?=[\s/>])", re.IGNORECASE)
-_INDENTED_TAG = re.compile(r"^[ \t]{1,200}</?[A-Za-z]", re.MULTILINE)
+_INDENTED_TAG = re.compile(
+    r"^[ \t]{1,200}(?:</?[A-Za-z]|[^\n]{1,2000}<br[\s/>])", re.MULTILINE | re.IGNORECASE
+)
 _LIST_OR_QUOTATION = re.compile(r"[ \t]*(?:[-*+>|][ \t]|[0-9]{1,9}[.)][ \t])")
 _BREAK_OF_LABEL = re.compile(
     r"(\[[^\[\]\n<]{1,200})(?:<br\s{0,20}/?>[ \t]{0,20}){1,9}(?=[^\[\]\n]{1,200}\]\()", re.IGNORECASE
@@ -188,6 +190,7 @@ def _strip_lines_of_html(text: str) -> str:
             inside = False
             continue
         inside |= begins
-        if begins or (inside and not _LIST_OR_QUOTATION.match(line)):
+        is_paragraph = indent > 0 and "<br" in line
+        if begins or ((inside or is_paragraph) and not _LIST_OR_QUOTATION.match(line)):
             lines[n] = INDENT * indent + line.strip(EDGE)
     return "\n".join(lines)
