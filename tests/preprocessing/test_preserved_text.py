@@ -17,6 +17,7 @@ from preprocessing.text.normalize import collapse_blanks, find_fences, to_usual_
         "- ```py\n  a   b\n  ```",
         "1. > 글\n\n   > ```\n   > a   b\n   > ```",
         ">     x  =  1",
+        "> - 하나\n>   - 둘은 하나의 아래에 있다\n>      1. 셋\n> >   * 넷\n> >\t+ 다섯",
         ">>> f(1,   2)\n...     return  x",
         "├── a.py    # b\n│   └── c    # d",
     ],
@@ -32,6 +33,7 @@ def test_fence_in_a_quotation_ends_with_it() -> None:
 
 
 def test_quoted_prose_and_ellipses_collapse() -> None:
+    assert collapse_blanks("> - 하나   둘\n>   셋   넷") == "> - 하나 둘\n> 셋 넷"
     assert collapse_blanks(">     한글로 된   글\n... 그래서   이렇게") == "> 한글로 된 글\n... 그래서 이렇게"
 
 
