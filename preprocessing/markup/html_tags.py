@@ -47,6 +47,8 @@ _PARTICLE = re.compile(
     "(?:은|는|이|가|을|를|과|와|의|에|에서|에는|도|만|란|라는|처럼|보다|부터|까지|으로|로|이나|나)(?![가-힣])"
 )
 _SURE_PARTICLE = re.compile("(?:는|를|에서|에는|으로|라는)(?![가-힣])")  # no sentence begins with it
+_NO_BEGINNING = re.compile("(?:는|를|을|로|으로|에서|에는|라는|이라는)(?![가-힣])")  # of a line
+_OF_HEAD = frozenset(("base", "link", "meta"))
 _LEFT_BEHIND = frozenset((
     "p", "div", "span", "a", "b", "i", "em", "strong", "u", "s", "font", "br", "li", "td", "th", "tr", "center", "mark", "small", "big",
 ))  # fmt: skip
@@ -140,12 +142,20 @@ def replace_known_tag(match: re.Match[str], closed: set[str], tags: Tags) -> str
 
 
 def _is_named(match: re.Match[str], closed: set[str]) -> bool:
-    """True for a tag without attributes and end that a particle follows: ``<div>는 블록 요소이다.``"""
-    name = match["name"].lower()
-    if match["close"] or match["attributes"].strip(" /") or name in closed or name in _VOID:
+    """True for a tag without attributes and end that a particle follows: ``<div>는 블록 요소이다.``; so has the head of a page no
+    text behind its tags, and a line break no particle behind a blank: ``<meta name="a">에``, ``개행이 <br>로 바뀐다``."""
+    name, text = match["name"].lower(), match.string
+    if match["close"] or name in closed:
         return False
+    if name in _OF_HEAD:
+        return _PARTICLE.match(text, match.end()) is not None
+    if match["attributes"].strip(" /"):
+        return False
+    if name in _VOID:
+        is_word = text[max(0, match.start() - 1) : match.start()] in (" ", "\t")
+        return is_word and _NO_BEGINNING.match(text, match.end()) is not None
     particle = _SURE_PARTICLE if name in _END_OPTIONAL else _PARTICLE
-    return particle.match(match.string, match.end()) is not None
+    return particle.match(text, match.end()) is not None
 
 
 def _is_empty(match: re.Match[str]) -> bool:

@@ -18,6 +18,7 @@ from preprocessing.markup.html_elements import (
     hide,
     replace_comments,
     replace_elements,
+    restore_formulas,
     unescape,
 )
 from preprocessing.markup.html_tables import convert_tables
@@ -109,7 +110,7 @@ def html_to_text(text: str) -> str:
     if not with_tags or not _PRESENT.search(marked):
         return protected.restore(unescape(marked))
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
-    marked = replace_elements(replace_comments(marked), _HIDDEN_IN_MARKDOWN, hide)
+    marked = restore_formulas(replace_elements(replace_comments(marked), _HIDDEN_IN_MARKDOWN, hide))
     marked = separate_spans(convert_code(mark_code_of_items(_ANCHOR.sub("", marked)), protected))
     marked = _LABEL_OF_PICTURES.sub("", marked) if "<img" in marked else marked
     marked = _LINE_OF_HEADING.sub(lambda line: BREAK.sub(" ", line[0]), _BREAK_OF_LABEL.sub(r"\1 ", marked))
@@ -138,7 +139,7 @@ def page_to_text(text: str, source: str | None = None) -> str:
     """
     protected = Protected()
     text = replace_comments(_EMBEDDED_DATA.sub('""', text))  # as long as a picture, and no tag is that long
-    text = replace_elements(text, _HIDDEN, hide)
+    text = restore_formulas(replace_elements(text, _HIDDEN, hide))
     text = _remove_unknown(_CUSTOM_TAG.sub("", text), text if source is None else source)
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
     text = indent_lists(

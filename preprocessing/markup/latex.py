@@ -264,6 +264,8 @@ def _convert_command(name: str, groups: list[_Group], text: str, at: int) -> int
     if name == "item":
         level = _LEVEL * (min(groups[-1].lists, MAX_DEPTH) - 1)
         groups[-1].pieces.append(f"\n{level}- {_convert_label(label[0]) if label else ''}")
+        while at < len(text) and text[at] in " \t":
+            at += 1
         return at
     if name in FIXED:
         groups[-1].pieces.append(FIXED[name])

@@ -36,7 +36,8 @@ _HIDDEN = re.compile(
 _HIDDEN_BESIDE_MARKS = re.compile(
     rf"(?P<label>(?<=\])(?:{_HIDDEN.pattern})+(?=[(\[:]))"
     rf"|(?P<picture>(?<=!)(?:{_HIDDEN.pattern})+(?=\[))"
-    rf"|(?P<first>^(?:[ \t]|>){{0,40}})(?:{_HIDDEN.pattern})+(?P<number>[0-9]{{0,9}})(?=[#*+-]{{1,6}}[ \t]|(?<=[0-9])[.)][ \t])",
+    rf"|(?P<first>^(?:[ \t]|>){{0,40}})(?:{_HIDDEN.pattern})+(?:{_HIDDEN.pattern}|[ \t]){{0,40}}(?P<number>[0-9]{{0,9}})(?=[#*+-]{{1,6}}[ \t]|(?<=[0-9])[.)][ \t])"
+    rf"|(?P<text>(?<=\n)(?:[ \t]|>){{0,40}})(?:{_HIDDEN.pattern})+[ \t](?:{_HIDDEN.pattern}|[ \t]){{0,40}}",
     re.MULTILINE,
 )
 _FRONT_MATTER = re.compile(r"\A\ufeff?(?:---[ \t]*\r?\n(?:[^\n]{0,2000}\n){1,100}?---[ \t]*(?:\r?\n|\Z))?")
@@ -64,7 +65,10 @@ def resolve_structure(text: str) -> str:
 
 
 def keep_marks_apart(text: str) -> str:
-    """Writes characters without width as an escape where marks would make a link or a block without them; not in front matter."""
+    """Writes characters without width as an escape where marks would make a link or a block without them; not in front matter.
+
+    The blanks behind those that begin a line go with them, as they would be indentation.
+    """
     front = _FRONT_MATTER.match(text)
     first = front.end() if front else 0
     return text[:first] + _HIDDEN_BESIDE_MARKS.sub(_escape_hidden, text[first:])
@@ -86,6 +90,8 @@ def resolve_blanks(text: str) -> str:
 
 def _escape_hidden(match: re.Match[str]) -> str:
     """Replaces characters without width, which normalization removes, by an escape, which keeps the marks apart, too."""
+    if match["text"] is not None:
+        return match["text"]
     return f"{match['first'] or ''}{match['number'] or ''}\\"
 
 

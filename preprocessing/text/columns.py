@@ -16,7 +16,9 @@ MAX_COLUMNS = 32
 _MARK_CHARACTERS = 4
 _MARKS = re.compile(r"[\x00-/:-@\[-`{-\x7f\u2010-\u2bff·・]")
 _SENTENCE_ENDS = ".!?"
-_NESTED_ITEM = re.compile(r"[ \t]*>(?:[ \t]*>)*(?: {2}| ?\t)[ \t]*(?:[-*+•]|[0-9]{1,3}[.)])[ \t]")  # in a quotation
+_NESTED_ITEM = re.compile(
+    r"[ \t]*>(?:[ \t]*>)*(?: {2}| ?\t)[ \t]*(?:[-*+•]|[0-9]{1,3}[.)])[ \t]"
+)  # in a quotation
 
 
 @dataclass

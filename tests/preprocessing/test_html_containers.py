@@ -1,0 +1,102 @@
+"""HTML inside of items and quotations of Markdown, its tables with empty cells, and formulas of rendered pages."""
+
+import pytest
+
+from preprocessing.markup.html_text import html_to_text
+
+_HEAD = "| 기능 | 무료 | 유료 |\n| --- | --- | --- |\n"
+_CELLS = "<tr><th>기능</th><th>무료</th><th>유료</th></tr>\n<tr><td>저장</td><td>✓</td><td>✓</td></tr>"
+_FORMULA = (
+    '<mjx-container class="MathJax"><mjx-math aria-hidden="true"><mjx-c></mjx-c></mjx-math>'
+    "<mjx-assistive-mml><math><mi>K</mi></math></mjx-assistive-mml>{}</mjx-container>"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("- 첫째<br>둘째<br><br>셋째\n- 다음", "- 첫째\n  둘째\n\n  셋째\n- 다음"),
+        ("10) 하나<br/>\n    둘<br>셋", "10) 하나\n    둘\n    셋"),
+        ("> 인용<br>둘째\n\n끝<br>뒤", "> 인용\n> 둘째\n\n끝\n뒤"),
+        ("> - 가<br>나", "> - 가\n>   나"),
+        ("- 항목\n\n  문단<br><br>다음\n\n끝", "- 항목\n\n  문단\n\n  다음\n\n끝"),
+        ("- 설명 <ul><li>하나</li><li>둘</li></ul>\n- 다음", "- 설명\n\n  - 하나\n  - 둘\n\n- 다음"),
+        ("- <p>문단</p>\n- <div>가</div><div>나</div>", "- 문단\n\n- 가\n\n  나"),
+        ("> <p>문단</p>\n\n- <br>\n- 나", "> 문단\n\n- \n- 나"),
+        ("- 값\n\n  ```\n  a\n  ```\n\n  <br/>\n  뒤\n\n밖", "- 값\n\n  ```\n  a\n  ```\n\n  뒤\n\n밖"),
+        ("<table><tr><td> <p>가</p><p>나</p></td></tr></table>", "가\n\n나"),
+    ],
+)
+def test_lines_from_tags_stay_in_their_item_or_quotation(text, expected):
+    assert html_to_text(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "- 이름: <pre><code>a_<i>b</i>\n  c</code></pre>\n- 다음",
+            "- 이름:\n\n  ```\n  a_b\n  c\n  ```\n\n- 다음",
+        ),
+        (
+            "1. 단계\n   1. 안\n      <pre>x = 1\n\n- y</pre>\n2. 끝",
+            "1. 단계\n   1. 안\n\n      ```\n      x = 1\n\n      - y\n      ```\n\n2. 끝",
+        ),
+        ("* 목록\n\n<pre>밖</pre>\n\n글 <pre>x</pre>", "* 목록\n\n```\n밖\n```\n\n글\n\n```\nx\n```"),
+        ("<div>\n    <pre>a\n  b</pre>\n</div>", "```\na\n  b\n```"),
+    ],
+)
+def test_code_in_an_item_has_its_indentation(text, expected):
+    lines = [line.rstrip() for line in html_to_text(text).split("\n")]
+    assert [line for line in lines if line] == [line for line in expected.split("\n") if line]
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (f"{_CELLS}<tr><td>공유</td><td></td><td>✓</td></tr>", f"{_HEAD}| 저장 | ✓ | ✓ |\n| 공유 |  | ✓ |"),
+        (f"{_CELLS}<tr><td>공유<td>&nbsp;<td>a | b", f"{_HEAD}| 저장 | ✓ | ✓ |\n| 공유 |  | a \\| b |"),
+        (
+            f"<caption>표 1</caption>{_CELLS}<tr><td rowspan=2>공유</td><td colspan='2'><p>둘</p><p>다</p></td></tr>"
+            "<tr><td>-</td><td>✓</td></tr>",
+            f"표 1\n\n{_HEAD}| 저장 | ✓ | ✓ |\n| 공유 | 둘 다 |  |\n|  | - | ✓ |",
+        ),
+        (f"<colgroup><col><col></colgroup>{_CELLS}", "기능  무료  유료\n\n저장  ✓  ✓"),  # no empty cell
+        ("<tr><td><img src=a></td><td>글</td></tr><tr><td></td><td>둘</td></tr>", "글\n\n둘"),  # layout
+    ],
+)
+@pytest.mark.parametrize("page", [False, True])
+def test_a_table_with_empty_cells_keeps_its_columns(table, expected, page):
+    text = f"<table>{table}</table>"
+    text = html_to_text(f"<html><body>{text}</body></html>" if page else text)
+    assert [line.split() for line in text.split("\n")] == [line.split() for line in expected.split("\n")]
+
+
+def test_a_table_stays_in_its_item_and_inside_of_a_row():
+    table = f"<table>{_CELLS}<tr><td>공유</td><td></td><td>✓</td></tr></table>"
+    lines = html_to_text(f"- 항목\n\n  {table}\n\n  뒤").split("\n")
+    assert [line for line in lines if line] == [
+        "- 항목",
+        *("  " + line for line in [*_HEAD.strip().split("\n"), "| 저장 | ✓ | ✓ |", "| 공유 |  | ✓ |"]),
+        "  뒤",
+    ]
+    assert html_to_text(f"| 가 |\n| --- |\n| {table.replace(chr(10), '')} |").count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('<span aria-hidden="true" class="no-mathjax mjx-copytext">$K &lt; 3$</span>', "$K < 3$"),
+        ('<annotation encoding="application/x-tex">K_i</annotation>', "$K_i$"),
+        ("", "K"),
+    ],
+)
+@pytest.mark.parametrize("page", [False, True])
+def test_a_rendered_formula_becomes_its_source(source, expected, page):
+    text = f"<p>거리가 {_FORMULA.format(source)} 이하</p>"
+    assert html_to_text(f"<html><body>{text}</body></html>" if page else text) == f"거리가 {expected} 이하"
+
+
+def test_a_column_without_a_group_is_no_text():
+    table = "<table>\n<col>\n<col width=10>\n<tr><td>가</td></tr></table>"
+    assert html_to_text(f"{table}\n\n`c` <b>글</b>").split() == ["가", "`c`", "글"]
