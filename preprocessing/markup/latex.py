@@ -293,9 +293,9 @@ def _convert_command(name: str, groups: list[_Group], text: str, at: int) -> int
 
 
 def _convert_label(option: str) -> str:
-    """The term before its description, ``term: ``; nothing for a label without letters, such as a dash."""
+    """The term before its description, ``term: ``; nothing for a mark, such as a dash or ``(a)``."""
     term = " ".join(_convert_commands(option.strip()[1:-1]).split())
-    return f"{term.rstrip(' :')}: " if any(map(str.isalpha, term)) else ""
+    return f"{term.rstrip(' :')}: " if sum(map(str.isalpha, term)) > 1 else ""
 
 
 def _skip_environment_header(name: str, groups: list[_Group], text: str, at: int) -> int:

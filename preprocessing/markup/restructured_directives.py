@@ -22,9 +22,7 @@ from preprocessing.markup.restructured_lines import (
 from preprocessing.markup.restructured_options import OPTION, convert_contents, option_of, texts_of
 from preprocessing.markup.restructured_tables import TABLES, convert_table
 
-_DIRECTIVE = re.compile(
-    r"[ \t]*\.\. +(?:([A-Za-z가-힣][\w.:+-]{0,60}?|[가-힣]{1,9}(?: [가-힣]{1,9}){1,3}) ?::(?:[ \t]+(.*))?|.*)"
-)  # translators also write names of several words
+_DIRECTIVE = re.compile(r"[ \t]*\.\. +(?:([A-Za-z가-힣][\w.:+-]{0,60}?) ?::(?:[ \t]+(.*))?|.*)")
 _CODE = frozenset((
     "code-block", "code", "sourcecode", "parsed-literal", "literalinclude", "doctest", "testcode",
     "testoutput", "productionlist",
