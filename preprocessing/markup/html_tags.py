@@ -25,10 +25,19 @@ _WORDS = frozenset((
     "select", "source", "style", "summary", "table", "time", "title", "u", "var", "video",
 ))  # fmt: skip
 """Names of elements that are also names of placeholders, as in ``cp <source> <path>``."""
-TAG = re.compile(
-    rf"<(?P<close>/?)(?P<name>{BLOCK}|{INLINE})(?=[\s/>])(?P<attributes>(?:\"[^\"]{{0,4000}}\"|'[^']{{0,4000}}'|[^<>\"']){{0,4000}})>",
-    re.IGNORECASE,
-)
+
+
+def _tag_with(value: str) -> re.Pattern[str]:
+    values = "|".join(value.replace("Q", quote) for quote in "\"'")
+    return re.compile(
+        rf"<(?P<close>/?)(?P<name>{BLOCK}|{INLINE})(?=[\s/>])(?P<attributes>(?:{values}|[^<>\"']){{0,4000}})>",
+        re.IGNORECASE,
+    )
+
+
+TAG = _tag_with("Q[^Q]{0,4000}Q")
+TAG_IN_MARKDOWN = _tag_with(r"Q[^Q\n]{0,4000}(?:\n(?![ \t]*\n)[^Q\n]{0,4000}){0,100}Q")
+"""Same as TAG, but a quotation mark that its paragraph does not close begins no value."""
 _BETWEEN_SPANS = re.compile(
     r"(?P<opening><span\s{1,9}class=\"(?P<one>[^\"<>]{1,200})\"[^<>]{0,200}>)(?P<before>[^<>]{2,400})</span>"
     r"(?=<span\s{1,9}class=\"(?P<other>[^\"<>]{1,200})\"[^<>]{0,200}>(?P<after>[^<>\s][^<>]{1,400})</span>)",
@@ -46,6 +55,7 @@ _LONGEST_ELEMENT = 4000
 _PARTICLE = re.compile(
     "(?:은|는|이|가|을|를|과|와|의|에|에서|에는|도|만|란|라는|처럼|보다|부터|까지|으로|로|이나|나)(?![가-힣])"
 )
+_PARTICLE_OF_WORD = re.compile(f"[ \\t]?{_PARTICLE.pattern}")
 _SURE_PARTICLE = re.compile("(?:는|를|에서|에는|으로|라는)(?![가-힣])")  # no sentence begins with it
 _NO_BEGINNING = re.compile("(?:는|를|을|로|으로|에서|에는|라는|이라는)(?![가-힣])")  # of a line
 _OF_HEAD = frozenset(("base", "link", "meta"))
@@ -161,20 +171,23 @@ def _is_named(match: re.Match[str], closed: set[str]) -> bool:
 def _is_empty(match: re.Match[str]) -> bool:
     """True for an element without attributes and content inside of a line of words, which would show nothing: ``<body></body> 안에``.
 
-    Elements that editors leave behind are none.
+    Elements that editors leave behind are none, unless they are a word of their own with a particle, which may have attributes, too:
+    ``파일 안의 <div id="root"></div> 가``.
     """
     text, name = match.string, match["name"]
-    if name.lower() in _LEFT_BEHIND or match["attributes"].strip():
-        return False
     if match["close"]:
-        first, last = match.start() - len(name) - 2, match.end()
-        is_empty = text[max(0, first) : match.start()] == f"<{name}>"
+        first, last = text.rfind("<", max(0, match.start() - _LONGEST_ELEMENT), match.start()), match.end()
+        opening = TAG_IN_MARKDOWN.fullmatch(text, max(first, 0), match.start())
+        is_empty = opening is not None and opening["name"] == name and not opening["close"]
+        attributes = opening["attributes"] if opening else ""
     else:
         first, last = match.start(), match.end() + len(name) + 3
-        is_empty = text[match.end() : last] == f"</{name}>"
-    return is_empty and bool(
-        _WORD_BEFORE.search(text, max(0, first - 9), first) or _WORD_BEHIND.match(text, last)
-    )
+        is_empty, attributes = text[match.end() : last] == f"</{name}>", match["attributes"]
+    if not is_empty:
+        return False
+    if name.lower() in _LEFT_BEHIND or attributes.strip():
+        return text[first - 1 : first] in (" ", "\t") and _PARTICLE_OF_WORD.match(text, last) is not None
+    return bool(_WORD_BEFORE.search(text, max(0, first - 9), first) or _WORD_BEHIND.match(text, last))
 
 
 def _is_mentioned(match: re.Match[str]) -> bool:

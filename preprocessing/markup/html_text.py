@@ -30,6 +30,7 @@ from preprocessing.markup.html_tags import (
     INLINE,
     JOINED,
     TAG,
+    TAG_IN_MARKDOWN,
     Tags,
     flatten_tags,
     indent_lists,
@@ -119,7 +120,7 @@ def html_to_text(text: str) -> str:
     marked = convert_tables(marked)
     marked = _flatten_cells(marked) if "|" in marked else marked
     tags = Tags()
-    marked = end_cut_lines(TAG.sub(lambda match: replace_known_tag(match, closed, tags), marked))
+    marked = end_cut_lines(TAG_IN_MARKDOWN.sub(lambda match: replace_known_tag(match, closed, tags), marked))
     marked = indent_lists(unescape(marked))
     return protected.restore(re.sub(r"\n{3,}", "\n\n", marked)).strip("\n")
 
