@@ -32,7 +32,9 @@ _STRUCK = re.compile(
     r"(?<=\w)<(?:del|s|strike)(?:\s[^<>]{0,500})?>|</(?:del|s|strike)\s{0,20}>(?=\w)", re.IGNORECASE
 )
 _QUOTATION = re.compile(r"<(/?)q(?:\s[^<>]{0,500})?>", re.IGNORECASE)
-_TAG = re.compile(r"<[^<>]{0,2000}>")
+_TAG = re.compile(
+    r"</?[A-Za-z][A-Za-z0-9-]{0,30}(?::[A-Za-z]{1,9})?(?:[\s/][^<>]{0,2000})?>"
+)  # not an address, such as <https://a.kr>
 _INLINE_TAGS_BEFORE = re.compile(
     r"(?:</?(?:a|b|i|em|strong|span|var|u|font|code|sup|sub|small|tt|cite|mark)(?:\s[^<>]{0,80})?>){1,6}\Z",
     re.IGNORECASE,

@@ -70,6 +70,8 @@ def test_by_lines_and_notices_are_cut_at_both_ends(line, body):
         "All rights reserved라는 문구의 뜻을 알아보자.",
         '"All rights reserved"는 모든 권리를 보유한다는 뜻이다.',
         "All rights reserved 표시가 없어도 글은 보호된다.",
+        "표시가 없는 글은 Copyright © 2026 Hong. All rights reserved.입니다.",
+        "모두 Copyright © 2026 Hong. All rights reserved. 로 표시한다.",
         "Copyright © 표시는 이제 필요하지 않다.",
         "정답=홍길동 기자",
         "Mail me at jane@hanbit.example if you can come.",

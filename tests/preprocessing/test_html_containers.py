@@ -97,6 +97,17 @@ def test_a_rendered_formula_becomes_its_source(source, expected, page):
     assert html_to_text(f"<html><body>{text}</body></html>" if page else text) == f"거리가 {expected} 이하"
 
 
+def test_an_address_in_small_text_is_no_tag():
+    assert (
+        html_to_text("# 글\n\n<small>\n예제<br/>\n<https://a.kr/b-c>\n</small>")
+        == "# 글\n\n예제\n<https://a.kr/b-c>"
+    )
+    assert (
+        html_to_text("# 글\n\n<small>메일은 <a@b.kr> <b>입니다</b></small>")
+        == "# 글\n\n메일은 <a@b.kr> 입니다"
+    )
+
+
 def test_a_column_without_a_group_is_no_text():
     table = "<table>\n<col>\n<col width=10>\n<tr><td>가</td></tr></table>"
     assert html_to_text(f"{table}\n\n`c` <b>글</b>").split() == ["가", "`c`", "글"]
