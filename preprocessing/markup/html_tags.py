@@ -171,8 +171,8 @@ def _is_named(match: re.Match[str], closed: set[str]) -> bool:
 def _is_empty(match: re.Match[str]) -> bool:
     """True for an element without attributes and content inside of a line of words, which would show nothing: ``<body></body> 안에``.
 
-    Elements that editors leave behind are none, unless they are a word of their own with a particle, which may have attributes, too:
-    ``파일 안의 <div id="root"></div> 가``.
+    Elements that editors leave behind are none, unless they are a word of their own with a particle, which may have an id, too:
+    ``파일 안의 <div id="root"></div> 가``. Those of a class may be icons.
     """
     text, name = match.string, match["name"]
     if match["close"]:
@@ -183,7 +183,7 @@ def _is_empty(match: re.Match[str]) -> bool:
     else:
         first, last = match.start(), match.end() + len(name) + 3
         is_empty, attributes = text[match.end() : last] == f"</{name}>", match["attributes"]
-    if not is_empty:
+    if not is_empty or "class" in attributes:
         return False
     if name.lower() in _LEFT_BEHIND or attributes.strip():
         return text[first - 1 : first] in (" ", "\t") and _PARTICLE_OF_WORD.match(text, last) is not None

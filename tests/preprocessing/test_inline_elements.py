@@ -163,6 +163,7 @@ def test_a_power_of_letters_is_no_gloss(html, expected):
         ("개행이 <BR>로 바뀐다. 글 <br>이 글", "개행이 <BR>로 바뀐다. 글\n이 글"),
         ('`a`의 <meta name="b">에 담는다.\n\n<b>글</b>', '`a`의 <meta name="b">에 담는다.\n\n글'),
         ('<meta name="b">\n<p>글</p>', "글"),
+        ('끝 <i class="icon"></i>을 누른다.<br>끝', "끝 을 누른다.\n끝"),
         ('안의 <div id="a"></div> 가 <b></b>시작이다.<br>끝', '안의 <div id="a"></div> 가 시작이다.\n끝'),
         (
             '- <link rel="a”>\n- 글\n\n## <link rel="a”>\n\n<b>끝</b>',
