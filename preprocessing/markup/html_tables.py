@@ -21,6 +21,7 @@ _BLOCKS = re.compile(
 _SPAN = re.compile(r"\b(?P<name>col|row)span\s{0,9}=\s{0,9}[\"']?\s{0,9}(?P<count>[0-9]{1,3})", re.IGNORECASE)
 _OF_ROWS = frozenset(("table", "thead", "tbody", "tfoot", "col", "colgroup"))
 _LONGEST = 100_000  # characters of HTML of a table
+_LONGEST_INDENT = 200  # characters before a table in which its line begins
 _MIN_ROWS = _MIN_CELLS = 2  # rows that have as many cells with text
 
 
@@ -28,16 +29,20 @@ def convert_tables(text: str) -> str:
     """Replaces tables with empty cells; the marks of indentation before a table begin its lines."""
     pieces, at = [], 0
     opening = _TABLE.search(text)
-    while opening:
-        end = _END.search(text, opening.end(), opening.end() + _LONGEST)
-        before = text[at : opening.start()]
+    end = _END.search(text)
+    while opening and end:
+        if end.start() < opening.end():
+            end = _END.search(text, opening.end())
+            continue
+        before = text[max(at, opening.start() - _LONGEST_INDENT) : opening.start()]
         line = before[before.rfind("\n") + 1 :]
-        inner = text[opening.end() : end.start()] if end and not line.lstrip().startswith("|") else ""
-        lines = _convert(inner) if inner and not _BLOCKS.search(inner) else []
-        if end and lines:
+        is_simple = end.start() - opening.end() <= _LONGEST and not line.lstrip().startswith("|")
+        is_simple = is_simple and not _BLOCKS.search(text, opening.end(), end.start())
+        lines = _convert(text[opening.end() : end.start()]) if is_simple else []
+        if lines:
             indent = line if not line.strip(INDENT) else ""
             rows = "\n".join(indent + row for row in lines)
-            pieces += [before[: len(before) - len(indent)], f"\n\n{rows}\n\n"]
+            pieces += [text[at : opening.start() - len(indent)], f"\n\n{rows}\n\n"]
             at = end.end()
         opening = _TABLE.search(text, at if lines else opening.end())
     return "".join([*pieces, text[at:]])
