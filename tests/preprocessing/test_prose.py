@@ -221,6 +221,16 @@ def test_numbers_are_lines_of_digits_and_of_stamps():
 SENTENCES = "\n".join(f"{word}나무 숲에는 {word}새가 살고 {word}꽃이 핀다." for word in "가나다라마바사")
 
 
+def test_indented_lines_below_a_heading_are_code():
+    assert kinds_of("## Example\n    plain words\n    and more\n") == ["heading", "code", "code", "blank"]
+    assert kinds_of("## 예제\n    한글로 쓴 문장\n글\n    plain words") == [
+        "heading",
+        "prose",
+        "prose",
+        "prose",
+    ]
+
+
 def test_marks_code_spans_tags_and_targets_are_left_out():
     text = f"## 설치\n\n- **봄**은 `x.y`와 [여름](https://a.kr)\n> 가을<br>\n{SENTENCES}"
     (found,) = prose.find_prose(column(text)).text.to_pylist()
