@@ -22,6 +22,7 @@ from preprocessing.markup.wiki_lines import ROW, lines_to_markdown, remove_secti
 from preprocessing.markup.wiki_media import (
     END,
     MEDIA,
+    SOUNDS,
     START,
     gallery_captions,
     picture_caption,
@@ -48,17 +49,26 @@ _ELEMENT = re.compile(
 _REFERENCE = re.compile(r"<(ref)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>", re.IGNORECASE)
 _ONLY_TAGS = re.compile(r"</?(?:poem|noinclude|onlyinclude)(?:\s[^<>]{0,200})?>", re.IGNORECASE)
 _INLINE_CODE = re.compile(r"<code(?:\s[^<>]{0,200})?>([^<`\n]{1,300})</code>", re.IGNORECASE)
+_NOWIKI = re.compile(r"<(nowiki)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>", re.IGNORECASE)
 _ALONE = re.compile(
-    r"<(?:ref|references|nowiki|templatestyles|section)(?=[\s/])[^<>]{0,2000}?/>", re.IGNORECASE
+    r"<(?:ref|references|nowiki|templatestyles|section|gallery|pre|indicator|includeonly)(?=[\s/])[^<>]{0,2000}?/>",
+    re.IGNORECASE,
 )
 _PARAMETER = re.compile(r"\{\{\{[^{}|\n]{0,200}\|?([^{}\n]{0,2000})\}\}\}")
 _TOKEN = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\|)")
+# An address ends at a blank, a quotation mark, a tag, emphasis or a bracket; its label may have brackets.
 _EXTERNAL = re.compile(
-    r"\[(?:(?:(?:https?|ftp|ircs?|git):)?//|mailto:|tel:|news:)[^\s\[\]<>]{1,2000}(?:[ \t]{1,20}([^\[\]\n]{0,2000}))?\]"
+    r"\[(?:(?:(?:https?|ftp|ircs?|git):)?//|mailto:|tel:|news:)(?:(?!'')[^\s\[\]<>\"]){1,2000}+[ \t\u3000]{0,20}+"
+    r"((?:[^\[\]\n]|\[[^\[\]\n]{0,300}\]){0,2000}+)\]",
+    re.IGNORECASE,
 )
 _MAGIC = re.compile(
-    r"__[A-Z가-힣]{2,30}__|^#(?:REDIRECT|넘겨주기)[^\n]{0,1000}$", re.MULTILINE | re.IGNORECASE
+    r"__(?:[가-힣]{2,30}|(?:NO|FORCE)?TOC|NOEDITSECTION|(?:NO)?NEWSECTIONLINK|NOGALLERY|HIDDENCAT|EXPECTUNUSED[A-Z]{1,20}|"
+    r"NO(?:TITLE|CONTENT)CONVERT|NO[CT]C|(?:NO)?INDEX|STATICREDIRECT|DISAMBIG|NOGLOBAL|START|END)__"
+    r"|^#(?:REDIRECT|넘겨주기)[^\n]{0,1000}$",
+    re.MULTILINE | re.IGNORECASE,
 )
+_WRITTEN_REFERENCE = re.compile(r"&amp;(?=#?\w{1,30};)")  # the page shows the reference, not its character
 # A text for all variants of Chinese, or one for each: -{zh-hans:计算机;zh-hant:電腦}-
 _VARIANTS = re.compile(r"-\{(?:([A-Za-z;-]{0,40})\|)?([^{}]{0,2000})\}-")
 _VARIANT = re.compile(
@@ -117,11 +127,11 @@ def mediawiki_to_markdown(
     text = replace_elements(
         text, _ELEMENT, lambda opening, content: _convert_element(opening, content, protect)
     )
-    text = _INLINE_CODE.sub(r"`\1`", text)
+    text = _WRITTEN_REFERENCE.sub(lambda match: protect("&"), _INLINE_CODE.sub(r"`\1`", text))
     text = _VARIANTS.sub(_convert_variants, text) if "-{" in text else text
     text = convert_small_text(_convert_brackets(_PARAMETER.sub(r"\1", text), page))
     text = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"] or ";", text)
-    text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1] or "", _MAGIC.sub("", text)))
+    text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1], _MAGIC.sub("", text)))
     text = lines_to_markdown(place_captions(resolve_blanks(blocks_to_wikitext(text))))
     text = remove_tags(text) if _TAGGED.search(text) else unescape(text)
     text = remove_sections(text, left_out_sections)
@@ -165,7 +175,8 @@ def _convert_element(opening: re.Match[str], content: str, protect: Callable[[st
 
 
 def _convert_code(name: str, attributes: str, content: str, protect: Callable[[str], str]) -> str:
-    content = unescape(content) if name == "pre" else content
+    if name == "pre":
+        content = unescape(replace_elements(content, _NOWIKI, lambda opening, inside: inside))
     if "\n" not in content.strip("\n") and "inline" in attributes:
         return protect(f"`{content.strip()}`")
     lang = re.search(r"\blang\s{0,5}=\s{0,5}[\"']?([\w+#-]+)", attributes)
@@ -236,18 +247,19 @@ def _close_unconverted(stack: list[_Frame], open_brackets: dict[str, int]) -> No
 
 
 def _convert_link(parts: list[str]) -> str:
-    target, label = parts[0].strip(), parts[-1].strip()
+    """The text that the page shows; further bars belong to it."""
+    target, label = parts[0].strip(), "&#124;".join(parts[1:]).strip()
     prefix, colon, rest = target.partition(":")
     prefix = prefix.strip().lower().replace(" ", "")
     if colon and prefix in MEDIA:
         return picture_caption(parts[1:])
-    if colon and prefix in CATEGORY:
+    if colon and (prefix in CATEGORY or (prefix in SOUNDS and not label)):
         return ""
-    target = target.removeprefix(":")
     if len(parts) == 1:
-        if colon and _LANGUAGE_PREFIX.fullmatch(target.partition(":")[0]) and rest[:1].strip("/"):
+        if colon and _LANGUAGE_PREFIX.fullmatch(target.partition(":")[0].strip()) and rest[:1].strip("/"):
             return ""  # a link to the article in another language, unlike [[CSI: NY]]
-        return target.replace("_", " ")
+        target = target.removeprefix(":").replace("_", " ")
+        return target.replace("#", "&#35;", 1) if target.startswith("#") else target  # not a mark of a list
     if not label:  # the text of [[a (b)|]] is a
         named = rest if prefix in NAMESPACES else target
         return re.sub(r"[ _]\([^()]*\)$", "", named).strip()
