@@ -58,11 +58,16 @@ _GALLERY_CAPTION = re.compile(
 
 def picture_caption(options: Sequence[str]) -> str:
     """The marked caption of a picture with a frame, given what follows its name; empty for pictures without one."""
-    words = [option.strip() for option in options]
-    if not any(word.partition("=")[0].strip().lower() in _SHOWN for word in words):  # thumb=small.png, too
+    if not is_framed(options):
         return ""
+    words = [option.strip() for option in options]
     captions = [word for word in words if word and word.lower() not in _SHOWN and not _OPTION.fullmatch(word)]
     return mark_caption(captions[-1]) if captions else ""
+
+
+def is_framed(options: Sequence[str]) -> bool:
+    """Whether a picture has a frame, whose caption the page shows; also by ``thumb=small.png``."""
+    return any(option.partition("=")[0].strip().lower() in _SHOWN for option in options)
 
 
 def gallery_captions(attributes: str, content: str) -> str:

@@ -16,7 +16,7 @@ from preprocessing.markup.html_text import remove_tags
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.references import resolve_blanks
 from preprocessing.markup.small_text import convert_small_text
-from preprocessing.markup.wiki_arguments import shown_argument
+from preprocessing.markup.wiki_arguments import key_of
 from preprocessing.markup.wiki_html import blocks_to_wikitext, remove_comments
 from preprocessing.markup.wiki_lines import ROW, lines_to_markdown, remove_sections
 from preprocessing.markup.wiki_media import (
@@ -25,11 +25,13 @@ from preprocessing.markup.wiki_media import (
     SOUNDS,
     START,
     gallery_captions,
+    is_framed,
     picture_caption,
     place_captions,
 )
 from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wiki_templates import template_text
+from preprocessing.markup.wiki_unknown import Place, unknown_text
 
 # Namespaces of Korean and English wikis whose links have no text.
 CATEGORY = frozenset(
@@ -68,7 +70,7 @@ _MAGIC = re.compile(
     r"|^#(?:REDIRECT|넘겨주기)[^\n]{0,1000}$",
     re.MULTILINE | re.IGNORECASE,
 )
-_WRITTEN_REFERENCE = re.compile(r"&amp;(?=#?\w{1,30};)")  # the page shows the reference, not its character
+_WRITTEN_REFERENCE = re.compile(r"&amp;(?=#?\w{1,30};)")  # in code
 # A text for all variants of Chinese, or one for each: -{zh-hans:计算机;zh-hant:電腦}-
 _VARIANTS = re.compile(r"-\{(?:([A-Za-z;-]{0,40})\|)?([^{}]{0,2000})\}-")
 _VARIANT = re.compile(
@@ -80,6 +82,7 @@ _MARKS = re.compile(f"[{START}{END}{ROW}\x7f]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _LINE_MARK = re.compile(r"[*+-](?=\s|$)|#{1,6}(?=\s|$)|>")  # of Markdown
 _SHOWN_BEFORE = 20  # pieces, and characters of each, before a template that decide about blanks
+_BETWEEN_ROWS = re.compile(r"[ \t]{0,20}\n\s{0,20}(?:\|-[^\n]{0,200}\n\s{0,20})?")
 _CLOSING = re.compile(r"[ )\],.;:\n]|$")
 _EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는){0,20}\)")
 # What templates without text leave between brackets
@@ -95,6 +98,7 @@ class _Frame:
 
     bracket: str
     parts: list[list[str]] = field(default_factory=lambda: [[]])
+    last: tuple[str, int, int] = ("", 0, 0)  # name of the last template, and where it ends: part and piece
 
     def add(self, text: str) -> None:
         self.parts[-1].append(text)
@@ -127,7 +131,9 @@ def mediawiki_to_markdown(
     text = replace_elements(
         text, _ELEMENT, lambda opening, content: _convert_element(opening, content, protect)
     )
-    text = _WRITTEN_REFERENCE.sub(lambda match: protect("&"), _INLINE_CODE.sub(r"`\1`", text))
+    text = _INLINE_CODE.sub(
+        lambda code: f"`{_WRITTEN_REFERENCE.sub(lambda reference: protect('&'), code[1])}`", text
+    )
     text = _VARIANTS.sub(_convert_variants, text) if "-{" in text else text
     text = convert_small_text(_convert_brackets(_PARAMETER.sub(r"\1", text), page))
     text = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"] or ";", text)
@@ -210,7 +216,7 @@ def _convert_brackets(text: str, page: WikiPage) -> str:
             frame = stack.pop()
             open_brackets[frame.bracket] -= 1
             if frame.bracket == "{{":
-                _add_template(stack[-1], frame.texts(), tokens[number + 1 : number + 5], page)
+                _add_template(stack[-1], frame.texts(), tokens[number + 1 : number + 9], page)
             else:
                 stack[-1].add(_convert_link(frame.texts()))
         else:
@@ -222,19 +228,43 @@ def _convert_brackets(text: str, page: WikiPage) -> str:
 
 def _add_template(around: _Frame, parts: list[str], behind: list[str], page: WikiPage) -> None:
     """Adds the text of a template; where it has none, its argument or no blank too many."""
-    text, after = template_text(parts, page), behind[0]
-    pieces = around.parts[-1]
+    pieces, after = around.parts[-1], behind[0]
     before = "".join(piece[-_SHOWN_BEFORE:] for piece in pieces[-_SHOWN_BEFORE:])
-    text = text or shown_argument(parts, before, "".join(behind), after)
+    text = template_text(parts, page)
+    if text is None:
+        is_repeated = _is_beside_same(around, key_of(parts[0]), behind)
+        place = Place(before, "".join(behind), after, around.bracket == "{{", is_repeated)
+        text = unknown_text(parts, place, page.korean)
     if text.startswith(("\n* ", "\n" + ROW)) and before[-1:] in ("", "\n"):
         text = text[1:]
     if text.startswith(("* ", ROW)) and after[:1] == "\n":
         text = text[:-1]
-    if not text and before[-1:] == " " and _CLOSING.match(after) and before.rpartition("\n")[2].strip():
+    if (
+        not text
+        and before[-1:] == " "
+        and _CLOSING.match("".join(behind))
+        and before.rpartition("\n")[2].strip()
+    ):
         while not pieces[-1].rstrip(" "):
             pieces.pop()
         pieces[-1] = pieces[-1].rstrip(" ")
     around.add(text)
+    around.last = key_of(parts[0]), len(around.parts), len(pieces)
+
+
+def _is_beside_same(around: _Frame, key: str, behind: list[str]) -> bool:
+    """Whether the template before or behind has the same name, with nothing but the mark of a row between."""
+    name, part, piece = around.last
+    if (
+        name == key
+        and part == len(around.parts)
+        and _BETWEEN_ROWS.fullmatch("".join(around.parts[-1][piece:]))
+    ):
+        return True
+    opening = behind.index("{{") if "{{" in behind[:-1] else 0
+    return bool(
+        opening and _BETWEEN_ROWS.fullmatch("".join(behind[:opening])) and key_of(behind[opening + 1]) == key
+    )
 
 
 _OPENING = {"}}": "{{", "]]": "[["}
@@ -251,7 +281,7 @@ def _convert_link(parts: list[str]) -> str:
     target, label = parts[0].strip(), "&#124;".join(parts[1:]).strip()
     prefix, colon, rest = target.partition(":")
     prefix = prefix.strip().lower().replace(" ", "")
-    if colon and prefix in MEDIA:
+    if colon and (prefix in MEDIA or (len(parts) > 2 and is_framed(parts[1:]))):
         return picture_caption(parts[1:])
     if colon and (prefix in CATEGORY or (prefix in SOUNDS and not label)):
         return ""
