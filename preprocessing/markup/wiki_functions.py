@@ -28,7 +28,7 @@ _OPERATORS: dict[type, Callable[[float, float], float]] = {
 _ROUNDINGS: dict[str, Callable[[float], float]] = {
     "abs": abs, "floor": math.floor, "ceil": math.ceil, "trunc": math.trunc,
 }  # fmt: skip
-_WORDS = ((r"\bmod\b", "%"), (r"\bdiv\b", "/"), (r"<>", "!="), (r"(?<![<>!=])=(?!=)", "=="), (r"\^", "**"), (r"\b0+(?=[0-9])", ""))  # fmt: skip
+_WORDS = ((r"\bmod\b", "%"), (r"\bdiv\b", "/"), (r"<>", "!="), (r"(?<![<>!=])=(?!=)", "=="), (r"\^", "**"), (r"(?<![0-9.])0+(?=[0-9])", ""))  # fmt: skip
 _HIGHEST_POWER, _LARGEST_BASE = 20, 1e6
 _DAY = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
 _TIME_CODE = re.compile(r"[A-Za-z]")

@@ -74,7 +74,8 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
             [["", ""], *([year, count] for year, count in zip(plain[::2], plain[1::2], strict=False))]
         )
     if _ROW.search(key) and not _NO_ROW.search(key):
-        return format_row([*plain, *named.values()])
+        of_list = key.endswith(("/sublist", "/부목록"))  # the first argument is the title of the list
+        return format_row([*plain[of_list:], *named.values()])
     return None
 
 
@@ -95,7 +96,7 @@ def format_row(values: Sequence[str], fewest: int = 2) -> str:
 def _format_clade(plain: Sequence[str], named: Named) -> str:
     """Nested items for the groups of a tree; a group without a name adds its members to those around it."""
     lines = []
-    for number, text in enumerate([named.get(str(n), "") for n in range(1, 31)] if not plain else plain, 1):
+    for number, text in enumerate(plain, 1):
         label, text = named.get(f"label{number}", ""), text.strip()
         members = text.split("\n") if text.startswith("*") else [f"* {text}"] if text else []
         lines += [f"* {label}", *(f"*{member}" for member in members)] if label else members

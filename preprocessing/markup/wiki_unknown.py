@@ -16,10 +16,14 @@ from preprocessing.markup.wiki_media import END, START, gallery_template, is_fil
 from preprocessing.markup.wiki_rows import format_row
 from preprocessing.markup.wiki_values import format_date, is_date, is_of_value
 
-_SENTENCE = re.compile(r"[가-힣]{2,20} [^\n.?!]{6,200}[다요죠음함임까][.?!]")
+_SENTENCE = re.compile(r"[가-힣]{2,20} [^\n.?!]{1,200}[다요죠음함임까][.?!]")
 _NOTICE = re.compile(
-    r"각주|주석|cite|인용$|note|ref|토막글|분류|알림|안내|삭제|보호|위키|틀$|정보|둘러|출처|navbox|infobox"
+    r"각주|주석|cite|인용$|note|ref|토막글|알림|안내|삭제|보호|위키|틀$|정보|둘러|출처|navbox|infobox"
 )
+_NO_ROW = re.compile(
+    rf"{_NOTICE.pattern}|^s-|^bs[0-9e-]{{0,3}}$|route|노선도|승계|전임|후임|succession|data|지도|좌표|동음|다른|참고|본문|main"
+)
+_ICON = re.compile("icon|deco|그림|아이콘|깃발")
 _LABEL = re.compile(r"(?=.{0,80}[\w\u2190-\u2bff])[^\n=]{1,300}")
 _MARKED = re.compile(f"\x7f[^\n]*\x7f|{START}[^\n]*{END}")  # a formula or code, or captions of pictures
 _WORD = re.compile(r"\w")
@@ -96,10 +100,11 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
         text for text in plain if _LABEL.fullmatch(text) and not is_technical(text) and not is_file_name(text)
     ]
     is_style = len(plain) > 1 and _LAST_IS_SHOWN.search(key)
-    if not key or (ASIDE.search(key) and not (place.is_quoted or is_style)):
-        return ""
-    if place.is_repeated and not place.line.strip(" \t"):
+    if place.is_repeated and not place.line.strip(" \t") and not _NO_ROW.search(key):
         return _row(plain, named)
+    is_country = bool(values) and values[0] in COUNTRIES and not _ICON.search(key)
+    if not key or (ASIDE.search(key) and not (place.is_quoted or is_style or is_country)):
+        return ""
     if not any(plain):
         return _name(parts[0].strip(), place) if not named else ""
     if _ROW_BEGUN.search(place.before) and place.behind.startswith("\n|"):
@@ -110,7 +115,8 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
     text = _shown(key, values, korean)
     if is_of_units and not is_style and not is_date(values[:3]):
         text = _joined(key, plain)
-    return text if is_of_units or place.is_alone or _is_value(text, place) else ""
+    is_shown = is_of_units or is_country or place.is_alone or _is_value(text, place, key)
+    return text if is_shown else ""
 
 
 def _content(key: str, plain: Sequence[str], named: Named) -> str:
@@ -162,8 +168,9 @@ def _joined(key: str, values: Sequence[str]) -> str:
     return ("–" if "범위" in key else " ").join(filter(None, values))
 
 
-def _is_value(text: str, place: Place) -> bool:
-    """Whether a template inside of a line shows a value; a note follows its word without a blank."""
+def _is_value(text: str, place: Place, key: str) -> bool:
+    """Whether a template inside of a line shows a value; a note follows its word without a blank, an icon begins the line."""
     if not _BEFORE_VALUE.search(place.before[-1:]):
         return bool(_NUMBER_IN_WORD.fullmatch(text) and place.after[:1].isalnum())
-    return bool(place.line.strip(" \t*#:;|!'\"")) or place.is_noun
+    begins_sentence = not key.isascii() and place.after[:1] == " "
+    return bool(place.line.strip(" \t*#:;|!'\"")) or place.is_noun or begins_sentence

@@ -13,6 +13,7 @@ from preprocessing.markup.wiki_arguments import Named, first_of
 _NUMBER = re.compile(r"[-+−–]?[0-9][0-9,. /]*")
 _RANGES = {"-": "–", "–": "–", "~": "~", "to": " to ", "and": " and ", "or": " or ", "x": " × ", "×": " × ", "by": " by ",
            "+/-": " ± ", "±": " ± "}  # fmt: skip
+_DIGIT = re.compile("[0-9]")
 _PARTS_OF_DATE = ("[0-9]{3,4}", "0?[1-9]|1[0-2]", "0?[1-9]|[12][0-9]|3[01]")
 _SUM, _IN_BRACKETS = re.compile(r"\S ?[-+−–±] ?\S"), re.compile(r"\([^()]{0,200}\)")
 _COMPASS = frozenset("NSEW")
@@ -84,10 +85,13 @@ def is_date(plain: Sequence[str]) -> bool:
 
 
 def _format_years(plain: Sequence[str], named: Named) -> str:
-    """``1902|1934``, or two days: ``1902|9|7|1934|12|24``."""
+    """``1902|1934``, a span with its unit (``30|일``), or two days: ``1902|9|7|1934|12|24``."""
     if is_date(plain[:3]):
         return "–".join(format_date(day, {}) for day in (plain[:3], plain[3:6]) if is_date(day))
-    return "–".join(filter(None, plain[:2]))
+    first, last = [*plain[:2], "", ""][:2]
+    return (
+        f"{first} {last}".strip() if first and not _DIGIT.search(last) else "–".join(filter(None, plain[:2]))
+    )
 
 
 def _format_two_calendars(plain: Sequence[str], named: Named) -> str:
