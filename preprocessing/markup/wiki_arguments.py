@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -22,6 +23,7 @@ Named = Mapping[str, str]
 """Values of a template by the names of its arguments."""
 
 
+@functools.lru_cache(maxsize=4096)
 def key_of(name: str) -> str:
     """The name in small letters; of a Korean one without blanks. Empty for a name that is too long."""
     name = name.strip().lower()

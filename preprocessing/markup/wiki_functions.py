@@ -37,10 +37,10 @@ _TIME_CODE = re.compile(r"[A-Za-z]")
 def function_text(parts: Sequence[str], page: WikiPage) -> str | None:
     """The text of ``{{name:value|argument}}``; None for a template, empty for a function that needs the wiki."""
     name, colon, value = parts[0].partition(":")
+    if not colon:
+        return "" if name.lstrip()[:1] == "#" else None
     name, value = name.strip().lower(), value.strip()
     branches = [part.strip() for part in parts[1:]]
-    if not colon:
-        return "" if name[:1] == "#" else None
     if name in _AS_WRITTEN:
         return value
     if name in _LETTERS:

@@ -15,6 +15,7 @@ from preprocessing.markup.table_layout import Cell, format_table, lay_out
 _CELL_STYLE = re.compile(r"[^|\[\]]{0,500}=[^|\[\]]{0,500}\|(?!\|)|[ \t]{0,20}\|(?!\|)")
 # A template that writes the bar may follow: | rowspan="2" {{yes}}
 _CELLS = re.compile(r"[|!][^|!}].{0,2000}?(?:\|\||!!)")  # several in a line
+_MARKS_OF_TABLES = frozenset("|!{")
 _SPAN_WITHOUT_BAR = re.compile(
     r"[ \t]{0,20}(?:(?:rowspan|colspan)[ \t]{0,5}=[ \t]{0,5}[\"']?[ \t]{0,5}[0-9]{1,3}[ \t]{0,5}[\"']?[ \t]{1,20}){1,2}",
     re.IGNORECASE,
@@ -121,6 +122,9 @@ def _begin_tables(lines: list[str]) -> Iterator[str]:
     """The lines with the marks of tables whose beginning or end a template wrote."""
     depth, end = 0, -1  # end: where such a table ends
     for number, line in enumerate(lines):
+        if number != end and line.lstrip(" \t:")[:1] not in _MARKS_OF_TABLES:
+            yield line
+            continue
         bare = line.strip(" \t:")
         if number == end:
             yield "|}"

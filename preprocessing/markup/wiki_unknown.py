@@ -46,6 +46,7 @@ _ROW_BEGUN = re.compile(r"(?:^|\n)\|-[^\n]*\n$")
 _QUOTES = dict(zip("“‘《〈「『", "”’》〉」』", strict=True))
 _LAST_IS_SHOWN = re.compile(r"색|글꼴|글씨|글자|스타일|정렬|^style|colou?r|font|sort")
 _NAME_TO_SORT = re.compile(r"sort.{0,5}name|정렬.{0,2}이름|이름.{0,2}정렬")
+_LANGUAGE = re.compile("[a-z]{3}(?:-[a-z]{2,12})?")  # a code before the word
 _SYMBOL = re.compile(r"[A-Z][A-Za-z0-9]{1,7}")
 _FEWEST_VALUES_OF_BOX = 4
 _LONGEST_NAME = 20
@@ -150,7 +151,9 @@ def _name(name: str, place: Place) -> str:
 
 
 def _shown(key: str, values: Sequence[str], korean: bool) -> str:
-    """A date, numbers, a country, or the first argument; the last one of templates of colors, fonts and keys to sort by."""
+    """A date, numbers, a country, or the first argument behind the code of a language; the last one of templates of colors, fonts and keys to sort by."""
+    if len(values) > 1 and _LANGUAGE.fullmatch(values[0]):
+        values = values[1:]
     if is_date(values[:3]):
         return "–".join(format_date(day, {}) for day in (values[:3], values[3:6]) if is_date(day))
     if _NAME_TO_SORT.search(key):
@@ -172,5 +175,5 @@ def _is_value(text: str, place: Place, key: str) -> bool:
     """Whether a template inside of a line shows a value; a note follows its word without a blank, an icon begins the line."""
     if not _BEFORE_VALUE.search(place.before[-1:]):
         return bool(_NUMBER_IN_WORD.fullmatch(text) and place.after[:1].isalnum())
-    begins_sentence = not key.isascii() and place.after[:1] == " "
+    begins_sentence = place.after[:1] in (",", ";") or (not key.isascii() and place.after[:1] == " ")
     return bool(place.line.strip(" \t*#:;|!'\"")) or place.is_noun or begins_sentence
