@@ -182,7 +182,7 @@ def _apart(before: str, text: str, after: str) -> str:
 
 
 def _can_be_raised(base: str) -> bool:
-    return base.isalnum() or base in ")]}\x7f′'|$"
+    return base.isalnum() or base in ")]}\x7f′'|"
 
 
 def _is_variable(before: str) -> bool:

@@ -70,6 +70,7 @@ _MAGIC = re.compile(
     r"|^#(?:REDIRECT|넘겨주기)[^\n]{0,1000}$",
     re.MULTILINE | re.IGNORECASE,
 )
+_SCRIPT_OF_FORMULA = re.compile(r"\$([^$\n]{1,200})\$<su([pb])>([^<>{}$\n]{1,40})</su\2>")
 _WRITTEN_REFERENCE = re.compile(r"&amp;(?=#?\w{1,30};)")  # in code
 # A text for all variants of Chinese, or one for each: -{zh-hans:计算机;zh-hant:電腦}-
 _VARIANTS = re.compile(r"-\{(?:([A-Za-z;-]{0,40})\|)?([^{}]{0,2000})\}-")
@@ -135,7 +136,8 @@ def mediawiki_to_markdown(
         lambda code: f"`{_WRITTEN_REFERENCE.sub(lambda reference: protect('&'), code[1])}`", text
     )
     text = _VARIANTS.sub(_convert_variants, text) if "-{" in text else text
-    text = convert_small_text(_convert_brackets(_PARAMETER.sub(r"\1", text), page))
+    text = _convert_brackets(_PARAMETER.sub(r"\1", text), page)
+    text = convert_small_text(_SCRIPT_OF_FORMULA.sub(_add_script, text) if "$<su" in text else text)
     text = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"] or ";", text)
     text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1], _MAGIC.sub("", text)))
     text = lines_to_markdown(place_captions(resolve_blanks(blocks_to_wikitext(text))))
@@ -155,6 +157,10 @@ def _convert_variants(match: re.Match[str]) -> str:
     if flags and not flags.strip("HT-"):
         return ""
     return (variants.get("zh-hant") or next(iter(variants.values()), content)).strip()
+
+
+def _add_script(match: re.Match[str]) -> str:
+    return f"${match[1]}{'^' if match[2] == 'p' else '_'}{{{match[3]}}}$"
 
 
 def _strip_line_ends(text: str) -> str:
