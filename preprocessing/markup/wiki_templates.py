@@ -27,7 +27,7 @@ FIRST = FLAGS | frozenset((
     "nowrap", "nobr", "줄바꿈방지", "작게", "small", "크게", "big", "larger", "굵게", "기울임",
     "u", "밑줄", "국기그림이름", "key", "키", "keypress", "kbd", "abbr", "약자",
     "ill", "interlanguage_link", "임시링크", "hanja", "한자", "ja", "일본어", "로마자", "국기선수", "flagiocathlete", "flagathlete", "em", "strong",
-    "var", "smallcaps", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic", "가로쓰기",
+    "var", "smallcaps", "sm", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic", "가로쓰기",
     "인명", "이름", "본명", "사람", "사람이름", "저자", "작가", "작품", "작품명", "책", "서명", "강조", "취소선", "s",
     "dfn", "visible_anchor", "vanchor", "앵커글", "괄호", "ja-l", "글씨크게", "글씨작게", "글자크게", "글자작게", "역명",
     "영어", "러시아어", "독일어", "프랑스어", "스페인어", "이탈리아어", "라틴어", "그리스어", "아랍어", "한국어",
@@ -172,7 +172,10 @@ def _format_quote(plain: Sequence[str], named: Named) -> str:
     if not text:
         return ""
     named_authors = (first_of(named, names) for names in (_AUTHOR_NAMES, _SOURCE_NAMES))
-    author = ", ".join(filter(None, plain[1:3])) or ", ".join(filter(None, named_authors))
+    authors = [
+        part for part in plain[1:] if part and not is_technical(part)
+    ]  # sizes of the marks may come first
+    author = ", ".join(authors[:2]) or ", ".join(filter(None, named_authors))
     lines = [
         *(line.strip() for line in re.split(rf"{BREAK.pattern}\n?|\n", text)),
         *([f"— {author}"] if author else []),

@@ -24,10 +24,11 @@ _NO_ROW = re.compile(
     rf"{_NOTICE.pattern}|^s-|^bs[0-9e-]{{0,3}}$|route|노선도|승계|전임|후임|succession|data|지도|좌표|동음|다른|참고|본문|main"
 )
 _ICON = re.compile("icon|deco|그림|아이콘|깃발")
-_LABEL = re.compile(r"(?=.{0,80}[\w\u2190-\u2bff])[^\n=]{1,300}")
+_LABEL = re.compile(r"(?=.{0,80}[\w×÷±°\u2190-\u2bff])[^\n=]{1,300}")
 _MARKED = re.compile(f"\x7f[^\n]*\x7f|{START}[^\n]*{END}")  # a formula or code, or captions of pictures
 _WORD = re.compile(r"\w")
 _NUMBER = re.compile(r"[-+−]?[0-9][0-9,.]{0,15}")
+_UNIT = re.compile(r"(?=[^0-9])[A-Za-zµΩ°/²³·^0-9]{1,8}")
 _NUMBER_IN_WORD = re.compile(r"[0-9][0-9,.]{0,15}[가-힣]{0,3}")
 _BEFORE_VALUE = re.compile(r"^$|[\s(\[\"'“‘·*《〈「『/~–-]")
 _PARTICLE = re.compile(
@@ -35,6 +36,7 @@ _PARTICLE = re.compile(
     r"(?:은|는|이|가|을|를|의|에|에서|에게|으로|로|와|과|도|만|부터|까지|보다|이다|이며|이고|이라|라고|이라고|(?<=[년월일세살명개대번원위호회]))"
     r"(?![가-힣])"
 )
+_CELL_OR_LINE = re.compile(r"\n|\|\||!!")
 _START_OF_LINE = re.compile(r"[ \t*#:;]*$")
 _START_OF_ARGUMENT = re.compile(r"(?:[^=\n]{1,40}=)?[ \t]*")
 _START_OF_CELL = re.compile(
@@ -44,7 +46,7 @@ _END_OF_CELL = re.compile(r"[ \t]{0,5}(?:\|\||!!|\n[|!])")
 _END_OF_LINE = re.compile(r"[ \t]*(?:\n|$)")
 _ROW_BEGUN = re.compile(r"(?:^|\n)\|-[^\n]*\n$")
 _QUOTES = dict(zip("“‘《〈「『", "”’》〉」』", strict=True))
-_LAST_IS_SHOWN = re.compile(r"색|글꼴|글씨|글자|스타일|정렬|^style|colou?r|font|sort")
+_LAST_IS_SHOWN = re.compile(r"색|글꼴|글씨|글자|스타일|정렬|^style|colou?r|font|resize|sort")
 _NAME_TO_SORT = re.compile(r"sort.{0,5}name|정렬.{0,2}이름|이름.{0,2}정렬")
 _LANGUAGE = re.compile("[a-z]{3}(?:-[a-z]{2,12})?")  # a code before the word
 _SYMBOL = re.compile(r"[A-Z][A-Za-z0-9]{1,7}")
@@ -64,13 +66,15 @@ class Place:
 
     @property
     def line(self) -> str:
-        return self.before.rpartition("\n")[2]
+        """The text before the template in its line or cell."""
+        return _CELL_OR_LINE.split(self.before)[-1]
 
     @property
     def is_box(self) -> bool:
         """Whether the template is alone on its lines."""
         begins_text = self.is_argument and "\n" not in self.before
-        return not begins_text and bool(_START_OF_LINE.match(self.line) and _END_OF_LINE.match(self.behind))
+        line = self.before.rpartition("\n")[2]
+        return not begins_text and bool(_START_OF_LINE.match(line) and _END_OF_LINE.match(self.behind))
 
     @property
     def is_alone(self) -> bool:
@@ -116,7 +120,7 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
     text = _shown(key, values, korean)
     if is_of_units and not is_style and not is_date(values[:3]):
         text = _joined(key, plain)
-    is_shown = is_of_units or is_country or place.is_alone or _is_value(text, place, key)
+    is_shown = is_of_units or is_style or is_country or place.is_alone or _is_value(text, place, key)
     return text if is_shown else ""
 
 
@@ -128,8 +132,9 @@ def _content(key: str, plain: Sequence[str], named: Named) -> str:
         return gallery_template(plain, named)
     blocks = [text for text in plain if "\n" in text or _MARKED.fullmatch(text)]
     if not blocks and not key.isascii() and not ASIDE.search(key):
-        values = (value for name, value in named.items() if not ASIDE.search(name))
-        blocks = [text for text in (*plain, *values) if _SENTENCE.search(text)]
+        if any(map(_SENTENCE.search, plain)):  # with the words that the sentences explain
+            blocks = [text for text in plain if _WORD.search(text) and not is_technical(text)]
+        blocks += [text for name, text in named.items() if not ASIDE.search(name) and _SENTENCE.search(text)]
     return "\n\n" + "\n\n".join(blocks) + "\n\n" if blocks else ""
 
 
@@ -162,6 +167,8 @@ def _shown(key: str, values: Sequence[str], korean: bool) -> str:
         return values[-1]
     if values and values[0] in COUNTRIES:
         return country_name(values[0], korean)
+    if len(values) == 2 and _NUMBER.fullmatch(values[0]) and _UNIT.fullmatch(values[1]):
+        return " ".join(values)
     if values and all(map(_NUMBER.fullmatch, values)):
         return _joined(key, values)
     return values[0] if values else ""
@@ -175,5 +182,5 @@ def _is_value(text: str, place: Place, key: str) -> bool:
     """Whether a template inside of a line shows a value; a note follows its word without a blank, an icon begins the line."""
     if not _BEFORE_VALUE.search(place.before[-1:]):
         return bool(_NUMBER_IN_WORD.fullmatch(text) and place.after[:1].isalnum())
-    begins_sentence = place.after[:1] in (",", ";") or (not key.isascii() and place.after[:1] == " ")
+    begins_sentence = place.after[:1] in (",", ";") or (not key.isascii() and place.after[:1] in (" ", "<"))
     return bool(place.line.strip(" \t*#:;|!'\"")) or place.is_noun or begins_sentence
