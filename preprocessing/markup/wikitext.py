@@ -19,29 +19,12 @@ from preprocessing.markup.small_text import convert_small_text
 from preprocessing.markup.wiki_arguments import key_of
 from preprocessing.markup.wiki_html import blocks_to_wikitext, remove_comments
 from preprocessing.markup.wiki_lines import ROW, lines_to_markdown, remove_sections
-from preprocessing.markup.wiki_media import (
-    END,
-    MEDIA,
-    SOUNDS,
-    START,
-    gallery_captions,
-    is_framed,
-    picture_caption,
-    place_captions,
-)
+from preprocessing.markup.wiki_links import EXTERNAL, link_text
+from preprocessing.markup.wiki_media import END, START, gallery_captions, place_captions
 from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wiki_templates import template_text
 from preprocessing.markup.wiki_unknown import Place, unknown_text
 
-# Namespaces of Korean and English wikis whose links have no text.
-CATEGORY = frozenset(
-    ("category", "분류", "カテゴリ", "分类", "分類", "kategorie", "catégorie", "categoría", "категория")
-)
-NAMESPACES = frozenset((
-    "user", "사용자", "talk", "토론", "project", "위키백과", "wikipedia", "template", "틀", "portal", "포털", "module",
-    "모듈", "help", "도움말", "special", "특수", "특수기능", "mediawiki", "미디어위키", "draft", "초안", "w", "wikt", "s",
-    "commons", "사용자토론", "위키프로젝트", "위키낱말사전",
-))  # fmt: skip
 MAX_DEPTH = 100  # of nested brackets; deeper brackets stay unchanged
 _ELEMENT = re.compile(
     r"<(nowiki|pre|syntaxhighlight|source|math|chem|ce|ref|gallery|timeline|imagemap|score|mapframe|graph|templatedata|"
@@ -58,12 +41,6 @@ _ALONE = re.compile(
 )
 _PARAMETER = re.compile(r"\{\{\{[^{}|\n]{0,200}\|?([^{}\n]{0,2000})\}\}\}")
 _TOKEN = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\|)")
-# An address ends at a blank, a quotation mark, a tag, emphasis or a bracket; its label may have brackets.
-_EXTERNAL = re.compile(
-    r"\[(?:(?:(?:https?|ftp|ircs?|git):)?//|mailto:|tel:|news:)(?:(?!'')[^\s\[\]<>\"]){1,2000}+[ \t\u3000]{0,20}+"
-    r"((?:[^\[\]\n]|\[[^\[\]\n]{0,300}\]){0,2000}+)\]",
-    re.IGNORECASE,
-)
 _MAGIC = re.compile(
     r"__(?:[가-힣]{2,30}|(?:NO|FORCE)?TOC|NOEDITSECTION|(?:NO)?NEWSECTIONLINK|NOGALLERY|HIDDENCAT|EXPECTUNUSED[A-Z]{1,20}|"
     r"NO(?:TITLE|CONTENT)CONVERT|NO[CT]C|(?:NO)?INDEX|STATICREDIRECT|DISAMBIG|NOGLOBAL|START|END)__"
@@ -90,7 +67,6 @@ _EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는){0,20}\)")
 _LEFT_COMMAS = re.compile(
     r"(?P<first>\()[ \t]{0,20}(?:[,;][ \t]{0,20}){1,20}|(?P<between>,)(?:[ \t]{0,20},){1,20}|;(?:[ \t]{0,20};){1,20}(?=\s)"
 )
-_LANGUAGE_PREFIX = re.compile(r"(?:[a-z]{2,3}|zh-[a-z-]{2,14}|simple)")
 
 
 @dataclass
@@ -139,7 +115,7 @@ def mediawiki_to_markdown(
     text = _convert_brackets(_PARAMETER.sub(r"\1", text), page)
     text = convert_small_text(_SCRIPT_OF_FORMULA.sub(_add_script, text) if "$<su" in text else text)
     text = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"] or ";", text)
-    text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1], _MAGIC.sub("", text)))
+    text = _EMPTY_BRACKETS.sub("", EXTERNAL.sub(lambda match: match[1], _MAGIC.sub("", text)))
     text = lines_to_markdown(place_captions(resolve_blanks(blocks_to_wikitext(text))))
     text = remove_tags(text) if _TAGGED.search(text) else unescape(text)
     text = remove_sections(text, left_out_sections)
@@ -224,7 +200,7 @@ def _convert_brackets(text: str, page: WikiPage) -> str:
             if frame.bracket == "{{":
                 _add_template(stack[-1], frame.texts(), tokens[number + 1 : number + 9], page)
             else:
-                stack[-1].add(_convert_link(frame.texts()))
+                stack[-1].add(link_text(frame.texts()))
         else:
             stack[-1].add(token)
     while len(stack) > 1:
@@ -280,23 +256,3 @@ def _close_unconverted(stack: list[_Frame], open_brackets: dict[str, int]) -> No
     frame = stack.pop()
     open_brackets[frame.bracket] -= 1
     stack[-1].add(frame.literal())
-
-
-def _convert_link(parts: list[str]) -> str:
-    """The text that the page shows; further bars belong to it."""
-    target, label = parts[0].strip(), "&#124;".join(parts[1:]).strip()
-    prefix, colon, rest = target.partition(":")
-    prefix = prefix.strip().lower().replace(" ", "")
-    if colon and (prefix in MEDIA or (len(parts) > 2 and is_framed(parts[1:]))):
-        return picture_caption(parts[1:])
-    if colon and (prefix in CATEGORY or (prefix in SOUNDS and not label)):
-        return ""
-    if len(parts) == 1:
-        if colon and _LANGUAGE_PREFIX.fullmatch(target.partition(":")[0].strip()) and rest[:1].strip("/"):
-            return ""  # a link to the article in another language, unlike [[CSI: NY]]
-        target = target.removeprefix(":").replace("_", " ")
-        return target.replace("#", "&#35;", 1) if target.startswith("#") else target  # not a mark of a list
-    if not label:  # the text of [[a (b)|]] is a
-        named = rest if prefix in NAMESPACES else target
-        return re.sub(r"[ _]\([^()]*\)$", "", named).strip()
-    return label
