@@ -12,7 +12,7 @@ ASIDE = re.compile(
     r"audio|ogg|노선도|역번호|색$|color|분류|동음|다른|다른뜻|넘어옴|^설명|알림|안내|편집|보호|병합|합병|분할|삭제|지우기|지움|연구|주관|중립|"
     r"필요|번역|최신$|최신정보|진행|토막|포털|둘러|(?<!글)상자|정보|틀$|위키|사용자|서명|핑|ping|사진|자매|링크$|좌표|지도|코드|쪽|언제|누가|누구|어디|단락|목차|여백|공백|"
     r"간격|빈줄|빈칸|빈문단|^단$|^표|문서|너비|폭$|크기|제한|들여|테두리|"  # layout
-    r"^참고|^본문|^주요|^더보기|^main|^see|^about|^for$|^other|redirect|distinguish|disambig|^hat|^further|^s-|승계|전임|후임|succession|^bs[0-9e-]{0,3}$|route|인구|데이터|통계|환율|data"
+    r"^참고|^본문|^주요|^더보기|^main|^see|^about|^for$|^other|redirect|distinguish|disambig|^hat|^further|^s-|^hs$|hidden_sort|숨은정렬|승계|전임|후임|succession|^bs[0-9e-]{0,3}$|route|인구|데이터|통계|환율|data"
 )
 _TECHNICAL = re.compile(
     r"#?[0-9a-f]{6}|#[0-9a-f]{3}|[0-9]{1,4}(?:px|em)|t?(?:left|right|center)|yes|no|on|off|true|none|[a-z-]{3,30}\s{0,3}:[^:]{1,60};?|"

@@ -28,6 +28,7 @@ _LABEL = re.compile(r"(?=.{0,80}[\w×÷±°\u2190-\u2bff])[^\n=]{1,300}")
 _MARKED = re.compile(f"\x7f[^\n]*\x7f|{START}[^\n]*{END}")  # a formula or code, or captions of pictures
 _WORD = re.compile(r"\w")
 _NUMBER = re.compile(r"[-+−]?[0-9][0-9,.]{0,15}")
+_YEAR = re.compile("[12][0-9]{3}")
 _UNIT = re.compile(r"(?=[^0-9])[A-Za-zµΩ°/²³·^0-9]{1,8}")
 _NUMBER_IN_WORD = re.compile(r"[0-9][0-9,.]{0,15}[가-힣]{0,3}")
 _BEFORE_VALUE = re.compile(r"^$|[\s(\[\"'“‘·*《〈「『/~–-]")
@@ -147,12 +148,12 @@ def _row(plain: Sequence[str], named: Named) -> str:
 
 def _name(name: str, place: Place) -> str:
     """The name of a template without arguments, where a noun is missing."""
-    is_word = _SYMBOL.fullmatch(name) if name.isascii() else len(name) <= _LONGEST_NAME
-    return (
-        name.replace("_", " ")
-        if is_word and (place.is_alone or (place.line.strip() and place.is_noun))
-        else ""
-    )
+    is_noun = bool(place.line.strip()) and place.is_noun
+    if name.isascii():
+        is_shown = _SYMBOL.fullmatch(name) and (is_noun or place.before[-1:] == "(")
+    else:
+        is_shown = len(name) <= _LONGEST_NAME and (is_noun or place.is_alone)
+    return name.replace("_", " ") if is_shown else ""
 
 
 def _shown(key: str, values: Sequence[str], korean: bool) -> str:
@@ -182,5 +183,6 @@ def _is_value(text: str, place: Place, key: str) -> bool:
     """Whether a template inside of a line shows a value; a note follows its word without a blank, an icon begins the line."""
     if not _BEFORE_VALUE.search(place.before[-1:]):
         return bool(_NUMBER_IN_WORD.fullmatch(text) and place.after[:1].isalnum())
-    begins_sentence = place.after[:1] in (",", ";") or (not key.isascii() and place.after[:1] in (" ", "<"))
+    is_no_icon = not key.isascii() or _YEAR.fullmatch(text)
+    begins_sentence = place.after[:1] in (",", ";") or (is_no_icon and place.after[:1] in (" ", "<"))
     return bool(place.line.strip(" \t*#:;|!'\"")) or place.is_noun or begins_sentence

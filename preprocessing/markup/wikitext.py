@@ -60,6 +60,7 @@ _MARKS = re.compile(f"[{START}{END}{ROW}\x7f]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _LINE_MARK = re.compile(r"[*+-](?=\s|$)|#{1,6}(?=\s|$)|>")  # of Markdown
 _SHOWN_BEFORE = 20  # pieces, and characters of each, before a template that decide about blanks
+_OPENED = re.compile(r"(?:^|\n|\()$|(?:^|[\s(|])'{2,5}$")
 _BETWEEN_ROWS = re.compile(r"[ \t]{0,20}\n\s{0,20}(?:\|-[^\n]{0,200}\n\s{0,20})?")
 _CLOSING = re.compile(r"[ )\],.;:\n]|$")
 _EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는){0,20}\)")
@@ -75,10 +76,12 @@ class _Frame:
 
     bracket: str
     parts: list[list[str]] = field(default_factory=lambda: [[]])
+    begins: bool = False  # a template without text stands where a line, emphasis or brackets begin
     last: tuple[str, int, int] = ("", 0, 0)  # name of the last template, and where it ends: part and piece
 
     def add(self, text: str) -> None:
-        self.parts[-1].append(text)
+        self.parts[-1].append(text.lstrip(" ") if self.begins else text)
+        self.begins = False
 
     def texts(self) -> list[str]:
         return ["".join(part) for part in self.parts]
@@ -231,6 +234,7 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
             pieces.pop()
         pieces[-1] = pieces[-1].rstrip(" ")
     around.add(text)
+    around.begins = not text and _OPENED.search(before) is not None
     around.last = key_of(parts[0]), len(around.parts), len(pieces)
 
 
