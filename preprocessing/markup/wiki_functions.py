@@ -50,7 +50,7 @@ def function_text(parts: Sequence[str], page: WikiPage) -> str | None:
     if name == "#if":
         return _branch(branches, not value)
     if name == "#ifeq":
-        return _branch(branches[1:], not _are_equal(value, *branches[:1]))
+        return _branch(branches[1:], not _are_equal(value, branches[0] if branches else ""))
     if name == "#ifexpr":
         number = evaluate(value)
         return "" if number is None else _branch(branches, not number)
@@ -60,7 +60,7 @@ def function_text(parts: Sequence[str], page: WikiPage) -> str | None:
         number = evaluate(value)
         return "" if number is None else f"{number:.12g}"
     if name == "#time":
-        return _format_time(value, *(branches[:1] or [""]), page.written_on)
+        return _format_time(value, branches[0] if branches else "", page.written_on)
     return "" if name[:1] == "#" else None
 
 
@@ -104,7 +104,7 @@ def _branch(branches: Sequence[str], second: bool) -> str:
     return branches[min(second, len(branches) - 1)] if len(branches) > second or not second else ""
 
 
-def _are_equal(value: str, other: str = "") -> bool:
+def _are_equal(value: str, other: str) -> bool:
     try:
         return float(value) == float(other)
     except ValueError:

@@ -100,7 +100,7 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
     """The text of a template without an entry in any table."""
     key = key_of(parts[0])
     plain, named = read_arguments(parts[1:])
-    if content := _content(key, plain, named):
+    if content := _content(key, plain, named, place):
         return content
     values = [
         text for text in plain if _LABEL.fullmatch(text) and not is_technical(text) and not is_file_name(text)
@@ -125,14 +125,14 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
     return text if is_shown else ""
 
 
-def _content(key: str, plain: Sequence[str], named: Named) -> str:
-    """Sentences, formulas, several lines and pictures of a box."""
+def _content(key: str, plain: Sequence[str], named: Named, place: Place) -> str:
+    """Several lines, pictures, and of a box also sentences and formulas."""
     if _NOTICE.search(key):
         return ""
     if sum(map(is_file_name, plain)) > 1:
         return gallery_template(plain, named)
-    blocks = [text for text in plain if "\n" in text or _MARKED.fullmatch(text)]
-    if not blocks and not key.isascii() and not ASIDE.search(key):
+    blocks = [text for text in plain if "\n" in text or (place.is_box and _MARKED.fullmatch(text))]
+    if not blocks and place.is_box and not key.isascii() and not ASIDE.search(key):
         if any(map(_SENTENCE.search, plain)):  # with the words that the sentences explain
             blocks = [text for text in plain if _WORD.search(text) and not is_technical(text)]
         blocks += [text for name, text in named.items() if not ASIDE.search(name) and _SENTENCE.search(text)]
@@ -157,7 +157,7 @@ def _name(name: str, place: Place) -> str:
 
 
 def _shown(key: str, values: Sequence[str], korean: bool) -> str:
-    """A date, numbers, a country, or the first argument behind the code of a language; the last one of templates of colors, fonts and keys to sort by."""
+    """A date, numbers, a country, or the first argument behind the code of a language; of colors, fonts and keys the last one."""
     if len(values) > 1 and _LANGUAGE.fullmatch(values[0]):
         values = values[1:]
     if is_date(values[:3]):
@@ -183,6 +183,6 @@ def _is_value(text: str, place: Place, key: str) -> bool:
     """Whether a template inside of a line shows a value; a note follows its word without a blank, an icon begins the line."""
     if not _BEFORE_VALUE.search(place.before[-1:]):
         return bool(_NUMBER_IN_WORD.fullmatch(text) and place.after[:1].isalnum())
-    is_no_icon = not key.isascii() or _YEAR.fullmatch(text)
+    is_no_icon = not key.isascii() or _YEAR.fullmatch(text) is not None
     begins_sentence = place.after[:1] in (",", ";") or (is_no_icon and place.after[:1] in (" ", "<"))
     return bool(place.line.strip(" \t*#:;|!'\"")) or place.is_noun or begins_sentence
