@@ -21,7 +21,7 @@ _NOTICE = re.compile(
     r"각주|주석|cite|인용$|note|ref|토막글|알림|안내|삭제|보호|위키|틀$|정보|둘러|출처|navbox|infobox"
 )
 _NO_ROW = re.compile(
-    rf"{_NOTICE.pattern}|^s-|^bs[0-9e-]{{0,3}}$|route|노선도|승계|전임|후임|succession|data|지도|좌표|동음|다른|참고|본문|main"
+    rf"{_NOTICE.pattern}|citation|portal|포털|commons|자매|sister|^s-|^bs[0-9e-]{{0,3}}$|route|노선도|승계|전임|후임|succession|data|지도|좌표|동음|다른|참고|본문|main"
 )
 _ICON = re.compile("icon|deco|그림|아이콘|깃발")
 _LABEL = re.compile(r"(?=.{0,80}[\w×÷±°\u2190-\u2bff])[^\n=]{1,300}")
