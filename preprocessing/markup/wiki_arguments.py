@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 ASIDE = re.compile(
     r"^주$|^주태그|^내용주|^역주|각주|주석|^r$|^refn?|^efn|^sfn|^harv|note|cite|인용$|출처|근거|그림(?:없음)?$|아이콘|icon|flag|깃발|앵커|anchor|anker|ancre|ancla|якорь|소리|"
     r"audio|ogg|노선도|역번호|색$|color|분류|동음|다른|다른뜻|넘어옴|^설명|알림|안내|편집|보호|병합|합병|분할|삭제|지우기|지움|연구|주관|중립|"
-    r"필요|번역|최신$|최신정보|진행|토막|포털|둘러|(?<!글)상자|정보|틀$|위키|사용자|서명|핑|ping|사진|자매|링크$|좌표|지도|코드|쪽|언제|누가|누구|어디|단락|목차|여백|공백|"
+    r"필요|needed|번역|최신$|최신정보|진행|토막|포털|둘러|(?<!글)상자|정보|틀$|위키|사용자|서명|핑|ping|사진|자매|링크$|좌표|지도|코드|쪽|언제|누가|누구|어디|단락|목차|여백|공백|"
     r"간격|빈줄|빈칸|빈문단|^단$|^표|문서|너비|폭$|크기|제한|들여|테두리|"  # layout
     r"^참고|^본문|^주요|^더보기|^main|^see|^about|^for$|^other|redirect|distinguish|disambig|^hat|^further|^s-|^hs$|hidden_sort|숨은정렬|승계|전임|후임|succession|^bs[0-9e-]{0,3}$|route|인구|데이터|통계|환율|data"
 )
@@ -39,26 +39,22 @@ def is_named(part: str) -> bool:
     return bool(equals) and (name.strip().replace("-", "").replace("_", "").replace(" ", "").isalnum())
 
 
-def named_values(parts: Sequence[str]) -> dict[str, str]:
-    """Values by name in small letters, in their order."""
-    values = {}
-    for part in parts:
-        if is_named(part):
-            name, _, value = part.partition("=")
-            values[name.strip().lower()] = value.strip()
-    return values
-
-
 def first_of(named: Named, names: Sequence[str]) -> str:
     """The first value with one of the names that is not empty; the empty text without one."""
     return next((named[name] for name in names if named.get(name)), "")
 
 
 def read_arguments(parts: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The arguments without a name, which may have a number instead, and the others by name."""
-    named = named_values(parts)
-    plain = [part.strip() for part in parts if not is_named(part)]
-    numbers = sorted((name for name in named if name.isdecimal() and len(name) < 4), key=int)
+    """The arguments without a name, which may have a number instead, and the others by name in small letters."""
+    plain: list[str] = []
+    named: dict[str, str] = {}
+    for part in parts:
+        if is_named(part):
+            name, _, value = part.partition("=")
+            named[name.strip().lower()] = value.strip()
+        else:
+            plain.append(part.strip())
+    numbers = sorted((name for name in named if name.isdecimal() and len(name) < 4), key=int) if named else []
     return plain or [named.pop(number) for number in numbers], named
 
 

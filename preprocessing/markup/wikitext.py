@@ -80,8 +80,9 @@ class _Frame:
     last: tuple[str, int, int] = ("", 0, 0)  # name of the last template, and where it ends: part and piece
 
     def add(self, text: str) -> None:
-        self.parts[-1].append(text.lstrip(" ") if self.begins else text)
-        self.begins = False
+        if self.begins:
+            text, self.begins = text.lstrip(" "), False
+        self.parts[-1].append(text)
 
     def texts(self) -> list[str]:
         return ["".join(part) for part in self.parts]
