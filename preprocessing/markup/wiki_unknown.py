@@ -129,7 +129,7 @@ def _content(key: str, plain: Sequence[str], named: Named, place: Place) -> str:
     """Several lines, pictures, and of a box also sentences and formulas."""
     if _NOTICE.search(key):
         return ""
-    if sum(map(is_file_name, plain)) > 1:
+    if sum(map(is_file_name, plain)) > (not place.is_box):
         return gallery_template(plain, named)
     blocks = [text for text in plain if "\n" in text or (place.is_box and _MARKED.fullmatch(text))]
     if not blocks and place.is_box and not key.isascii() and not ASIDE.search(key):

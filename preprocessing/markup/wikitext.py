@@ -33,6 +33,7 @@ _ELEMENT = re.compile(
 )
 _REFERENCE = re.compile(r"<(ref)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>", re.IGNORECASE)
 _ONLY_TAGS = re.compile(r"</?(?:poem|noinclude|onlyinclude)(?:\s[^<>]{0,200})?>", re.IGNORECASE)
+_INLINE = re.compile(r"\binline\b|\benclose\s{0,5}=\s{0,5}[\"']?none")
 _INLINE_CODE = re.compile(r"<code(?:\s[^<>]{0,200})?>([^<`\n]{1,300})</code>", re.IGNORECASE)
 _NOWIKI = re.compile(r"<(nowiki)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>", re.IGNORECASE)
 _ALONE = re.compile(
@@ -169,7 +170,7 @@ def _convert_element(opening: re.Match[str], content: str, protect: Callable[[st
 def _convert_code(name: str, attributes: str, content: str, protect: Callable[[str], str]) -> str:
     if name == "pre":
         content = unescape(replace_elements(content, _NOWIKI, lambda opening, inside: inside))
-    if "\n" not in content.strip("\n") and "inline" in attributes:
+    if "\n" not in content.strip("\n") and _INLINE.search(attributes):
         return protect(f"`{content.strip()}`")
     lang = re.search(r"\blang\s{0,5}=\s{0,5}[\"']?([\w+#-]+)", attributes)
     code = content.strip("\n")

@@ -41,6 +41,7 @@ PAGE = WikiPage("한글", date(2021, 8, 7))
         ("{{어떤 목록|2002년|대상|배우|가나}}\n글", "- 2002년, 대상, 배우, 가나\n글"),
         ("{{글상자|\n제1조\n제2조\n}}\n글", "제1조\n제2조\n\n글"),
         ("{{어떤 블록|1=<math>a</math>}}", "$a$"),
+        ("{{넓은 그림|a.jpg|1000px|본 산}}\n글{{pad|2em}}글", "본 산\n\n글 글"),
         ("{{어떤 그림|파일:a.jpg|앞|파일:b.jpg|뒤}}", "앞\n\n뒤"),
         ("{{cl header}}\n{{cl team|p=1|t=가}}\n{{cl team|p=2|t=나}}\n{{cl footer}}", "- 1, 가\n- 2, 나"),
         ("{{가계도| |FA |y|MO |FA=가|MO=나}}\n{{가계도| |,|-|^|-| | }}\n{{가계도| |ME |ME=다}}", "- 가, 나\n\n- 다"),
@@ -110,6 +111,7 @@ def test_sums_end_in_numbers_or_nothing():
         ("[[파일:a.png|섬네일=b.png|설명]][[Lêer:c.jpg|thumb|links|앞]]글", "설명\n\n앞\n\n글"),
         ("__init__ __TOC__ __목차__ __NOTOC__x", "__init__   x"),
         ("<pre><nowiki>\n<b>\n</nowiki></pre><code>&amp;nbsp;</code><pre />", "```\n<b>\n```\n\n`&nbsp;`"),
+        ('<source lang="sql" enclose="none">A = 1</source> 문', "`A = 1` 문"),
     ],
 )  # fmt: skip
 def test_links_and_code_are_those_of_the_page(wikitext, markdown):
