@@ -37,7 +37,7 @@ _MOST_BRACES = 20  # braces within braces that are read
 _MOST_QUOTES = 8
 _MOST_LINES_OF_NOTE = 20
 _FORGED = re.compile("[\x02-\x06]")
-_TEXT_BOX = re.compile(r"\{\{\|((?:[^{}|]|\|(?!\}\})){1,5000})\|\}\}")
+_TEXT_BOX = re.compile(r"(?<!\{)\{\{\|((?:[^{}|]|\|(?!\}\})){1,5000})\|\}\}(?!\})")
 _REFERENCE = re.compile(rf"\[\^({AUTOMATIC}[0-9]+)\]")
 
 

@@ -131,10 +131,20 @@ class Inline:
 
     def _links(self, text: str) -> str:
         for _ in range(_ROUNDS):
-            before, text = text, _LINK.sub(_shown_text, text)
+            before, text = text, _LINK.sub(self._link, text)
             if text == before:
                 break
         return text
+
+    def _link(self, link: re.Match[str]) -> str:
+        """The label of a link; where its brackets do not pair, none of them counts, as in ``[[address|[1\\]]]``."""
+        text = self.restore(link["text"]) if link["text"] and "\x02" in link["text"] else link["text"]
+        shown = _shown_text(link["target"].strip(), link["text"], text)
+        return (
+            shown
+            if shown.count("[") == shown.count("]")
+            else _BRACKET.sub(lambda one: self.keep(one[1]), shown)
+        )
 
     def _macro(self, match: re.Match[str]) -> str:
         name, given = match["name"].lower(), match["given"] or ""
@@ -175,12 +185,12 @@ class Inline:
         return f"[^{name}]"
 
 
-def _shown_text(link: re.Match[str]) -> str:
-    target, text = link["target"].strip(), link["text"]
+def _shown_text(target: str, text: str | None, written: str | None) -> str:
+    """What a link shows; ``written`` is its text with the escaped signs."""
     if _HIDDEN_LINK.match(target):
         return ""
     if text is not None:
-        return "" if _WEB.match(target) and _NO_LABEL.fullmatch(text.strip()) else text
+        return "" if _WEB.match(target) and _NO_LABEL.fullmatch((written or "").strip()) else text
     if _WEB.match(target):
         return target
     return _ANCHOR.sub("", target.removeprefix(":")).strip("/") or target

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 
-from preprocessing.markup.wiki_media import is_file_name
-
 # Names of notes, notices, icons and anchors, whose arguments the page does not show at their place
-_ASIDE = re.compile(
-    r"^주$|^주태그|^내용주|^역주|각주|주석|^r$|^refn?|^efn|^sfn|^harv|note|cite|인용$|출처|근거|그림$|아이콘|icon|flag|깃발|앵커|anchor|소리|"
-    r"audio|ogg|노선|역번호|색$|color|분류|동음|다른|다른뜻|넘어옴|설명|알림|안내|편집|보호|병합|합병|분할|정리|삭제|지우기|지움|연구|주관|중립|"
-    r"필요|번역|최신|진행|토막|포털|둘러|상자|정보|틀$|위키|사용자|서명|핑|ping|사진|자매|링크$|좌표|지도|코드|쪽|언제|누가|누구|어디|단락|목차|여백|공백|"
-    r"간격|빈줄|빈칸|빈문단|^단$|^표|문서|너비|폭$|크기|제한|들여|테두리"  # layout
+ASIDE = re.compile(
+    r"^주$|^주태그|^내용주|^역주|각주|주석|^r$|^refn?|^efn|^sfn|^harv|note|cite|인용$|출처|근거|그림(?:없음)?$|아이콘|icon|flag|깃발|앵커|anchor|anker|ancre|ancla|якорь|소리|"
+    r"audio|ogg|노선도|역번호|색$|color|분류|동음|다른|다른뜻|넘어옴|^설명|알림|안내|편집|보호|병합|합병|분할|삭제|지우기|지움|연구|주관|중립|"
+    r"필요|needed|번역|최신$|최신정보|진행|토막|포털|둘러|(?<!글)상자|정보|틀$|위키|사용자|서명|핑|ping|사진|자매|링크$|좌표|지도|코드|쪽|언제|누가|누구|어디|단락|목차|여백|공백|"
+    r"간격|빈줄|빈칸|빈문단|^단$|^표|문서|너비|폭$|크기|제한|들여|테두리|"  # layout
+    r"^참고|^본문|^주요|^더보기|^main|^see|^about|^for$|^other|redirect|distinguish|disambig|^hat|^further|^s-|^hs$|hidden_sort|숨은정렬|승계|전임|후임|succession|^bs[0-9e-]{0,3}$|route|인구|데이터|통계|환율|data"
 )
-_SENTENCE = re.compile(r"[가-힣]{2,20} [가-힣0-9A-Za-z ,]{6,200}[가-힣]{1,10}[다요죠음함임까][.?!]")
-_LABEL = re.compile(r"(?=.{0,80}[가-힣一-鿿0-9A-Za-zⅠ-Ⅿ])[^\n=]{1,80}")
-_KOREAN_NUMBER = re.compile("[0-9][0-9,.]{0,15}[가-힣]{0,3}")
-# A template between them has the place of a noun: " {{...}}은 "
-_NOUN_BEFORE = re.compile(r"$|[\s(\[\"'“‘·*]")
-_NOUN_AFTER = re.compile(
-    r"(?:년|월|일|세|살|명|개|대|번|원|위|호|회)?"
-    r"(?:은|는|이|가|을|를|의|에|에서|에게|으로|로|와|과|도|만|부터|까지|이다|이며|이고|이라|라고|이라고|(?<=[년월일세살명개대번원위호회]))"
-    r"(?![가-힣])"
+_TECHNICAL = re.compile(
+    r"#?[0-9a-f]{6}|#[0-9a-f]{3}|[0-9]{1,4}(?:px|em)|t?(?:left|right|center)|yes|no|on|off|true|none|[a-z-]{3,30}\s{0,3}:[^:]{1,60};?|"
+    r"red|blue|green|black|white|gr[ae]y|yellow|orange|purple|pink|brown|gold|silver|https?://\S*|(?-i:[a-z]{1,2})",
+    re.IGNORECASE,
 )
-# A template alone in its cell or in quotes
-_ALONE_BEFORE = re.compile(r"(?P<quote>[“‘《〈「『])$|(?:(?:^|\n)[|!]|\|\||!!)[ \t]{0,5}$")
-_CELL_AFTER = re.compile(r"[ \t]{0,5}(?:\|\||!!|\n[|!])")
-_CLOSING_QUOTES = dict(zip("“‘《〈「『", "”’》〉」』", strict=True))
-_WORD = re.compile(r"\w")
 Named = Mapping[str, str]
 """Values of a template by the names of its arguments."""
 
 
+@functools.lru_cache(maxsize=4096)
 def key_of(name: str) -> str:
     """The name in small letters; of a Korean one without blanks. Empty for a name that is too long."""
     name = name.strip().lower()
@@ -48,52 +39,25 @@ def is_named(part: str) -> bool:
     return bool(equals) and (name.strip().replace("-", "").replace("_", "").replace(" ", "").isalnum())
 
 
-def named_values(parts: Sequence[str]) -> dict[str, str]:
-    """Values by name in small letters, in their order."""
-    values = {}
-    for part in parts:
-        if is_named(part):
-            name, _, value = part.partition("=")
-            values[name.strip().lower()] = value.strip()
-    return values
-
-
 def first_of(named: Named, names: Sequence[str]) -> str:
     """The first value with one of the names that is not empty; the empty text without one."""
     return next((named[name] for name in names if named.get(name)), "")
 
 
-def sentences(key: str, plain: Sequence[str], named: Named) -> str:
-    """The arguments of an unknown template that are Korean sentences, as paragraphs."""
-    if key.isascii() or _ASIDE.search(key):
-        return ""
-    texts = [*plain, *(value for name, value in named.items() if not _ASIDE.search(name))]
-    texts = [text for text in texts if _SENTENCE.search(text)]
-    return "\n\n" + "\n\n".join(texts) + "\n\n" if texts else ""
+def read_arguments(parts: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The arguments without a name, which may have a number instead, and the others by name in small letters."""
+    plain: list[str] = []
+    named: dict[str, str] = {}
+    for part in parts:
+        if is_named(part):
+            name, _, value = part.partition("=")
+            named[name.strip().lower()] = value.strip()
+        else:
+            plain.append(part.strip())
+    numbers = sorted((name for name in named if name.isdecimal() and len(name) < 4), key=int) if named else []
+    return plain or [named.pop(number) for number in numbers], named
 
 
-def shown_argument(parts: Sequence[str], before: str, behind: str, after: str) -> str:
-    """The first argument of an unknown template in the place of a noun, or alone in a cell or in quotes, or its number.
-
-    ``before`` and ``behind`` are the text around it, ``after`` what is behind it up to a bracket or a bar.
-    """
-    in_sentence = _NOUN_BEFORE.search(before[-1:]) is not None
-    if not (in_sentence and _NOUN_AFTER.match(after)) and not _is_alone(before, behind):
-        is_number = len(parts) == 2 and _KOREAN_NUMBER.fullmatch(parts[1].strip())
-        if not (is_number and in_sentence and _WORD.search(before.rpartition("\n")[2])) or parts[0].isascii():
-            return ""
-    key = key_of(parts[0])
-    if key[:1] == "#" or _ASIDE.search(key):
-        return ""
-    plain = [part.strip() for part in parts[1:] if not is_named(part)]
-    return plain[0] if plain and _LABEL.fullmatch(plain[0]) and not is_file_name(plain[0]) else ""
-
-
-def _is_alone(before: str, behind: str) -> bool:
-    """Whether a cell or a pair of quotes has nothing but the template."""
-    place = _ALONE_BEFORE.search(before)
-    if place is None:
-        return False
-    if place["quote"]:
-        return behind[:1] == _CLOSING_QUOTES[place["quote"]]
-    return _CELL_AFTER.match(behind) is not None
+def is_technical(text: str) -> bool:
+    """Whether an argument is a color, a style, a size, an address or the code of a language."""
+    return _TECHNICAL.fullmatch(text) is not None

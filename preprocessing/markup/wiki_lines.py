@@ -14,6 +14,8 @@ from preprocessing.markup.table_layout import Cell, format_table, lay_out
 # The bar also stays behind a template that wrote only the style.
 _CELL_STYLE = re.compile(r"[^|\[\]]{0,500}=[^|\[\]]{0,500}\|(?!\|)|[ \t]{0,20}\|(?!\|)")
 # A template that writes the bar may follow: | rowspan="2" {{yes}}
+_CELLS = re.compile(r"[|!][^|!}].{0,2000}?(?:\|\||!!)")  # several in a line
+_MARKS_OF_TABLES = frozenset("|!{")
 _SPAN_WITHOUT_BAR = re.compile(
     r"[ \t]{0,20}(?:(?:rowspan|colspan)[ \t]{0,5}=[ \t]{0,5}[\"']?[ \t]{0,5}[0-9]{1,3}[ \t]{0,5}[\"']?[ \t]{1,20}){1,2}",
     re.IGNORECASE,
@@ -97,8 +99,8 @@ def _convert_tables(lines: list[str]) -> Iterator[str]:
     """Converts each table ``{| ... |}`` to a Markdown table; a nested table becomes text of its cell."""
     tables: list[list[str]] = []  # lines of the open tables, from the outside in
     too_deep = 0
-    for line in lines:
-        line = _TAGS_BEFORE_TABLE.sub("", line, count=1) if "{|" in line else line
+    lines = [_TAGS_BEFORE_TABLE.sub("", line, count=1) if "{|" in line else line for line in lines]
+    for line in _begin_tables(lines):
         bare = line.strip(" \t:")
         if bare.startswith("{|"):
             too_deep += len(tables) == MAX_DEPTH
@@ -114,6 +116,37 @@ def _convert_tables(lines: list[str]) -> Iterator[str]:
             yield from _close_table(tables, bare[2:].strip())
     while tables:  # never closed
         yield from _close_table(tables, "")
+
+
+def _begin_tables(lines: list[str]) -> Iterator[str]:
+    """The lines with the marks of tables whose beginning or end a template wrote."""
+    depth, end = 0, -1  # end: where such a table ends
+    for number, line in enumerate(lines):
+        if number != end and line.lstrip(" \t:")[:1] not in _MARKS_OF_TABLES:
+            yield line
+            continue
+        bare = line.strip(" \t:")
+        if number == end:
+            yield "|}"
+        elif not depth and number > end and (bare.startswith("|-") or _CELLS.match(bare)):
+            end = _end_of_rows(lines, number)
+            yield "{|"
+        if not depth and number >= end and bare == "|}":
+            continue
+        depth = max(0, depth + bare.startswith("{|") - bare.startswith("|}")) if number >= end else depth
+        yield line
+    if end == len(lines):
+        yield "|}"
+
+
+def _end_of_rows(lines: list[str], at: int) -> int:
+    """The line behind the rows that begin at line ``at``: an end of a table, a heading, or text behind an empty line."""
+    for number in range(at + 1, len(lines)):
+        bare = lines[number].strip(" \t:")
+        is_row = bare[:1] in ("|", "!", ROW)
+        if bare.startswith(("|}", "=", "{|")) or (bare and not is_row and not lines[number - 1].strip()):
+            return number
+    return len(lines)
 
 
 def _close_table(tables: list[list[str]], rest: str) -> list[str]:

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 
 # Namespaces of Korean and English wikis, and of a few others
 MEDIA = frozenset((
-    "file", "image", "media", "파일", "그림", "미디어", "ファイル", "画像", "文件", "檔案", "图像", "圖像", "datei", "bild", "fichier",
+    "file", "image", "파일", "그림", "ファイル", "画像", "文件", "檔案", "图像", "圖像", "datei", "bild", "fichier",
     "archivo", "imagen", "immagine", "ficheiro", "файл", "изображение", "bestand",
 ))  # fmt: skip
+SOUNDS = frozenset(("media", "미디어"))  # a link to the file itself
 _SHOWN = frozenset((
     "thumb", "thumbnail", "frame", "framed", "섬네일", "썸네일", "축소판", "프레임", "mini", "vignette", "サムネイル", "缩略图",
     "縮圖",
@@ -57,11 +58,16 @@ _GALLERY_CAPTION = re.compile(
 
 def picture_caption(options: Sequence[str]) -> str:
     """The marked caption of a picture with a frame, given what follows its name; empty for pictures without one."""
-    words = [option.strip() for option in options]
-    if not any(word.lower() in _SHOWN for word in words):
+    if not is_framed(options):
         return ""
+    words = [option.strip() for option in options]
     captions = [word for word in words if word and word.lower() not in _SHOWN and not _OPTION.fullmatch(word)]
     return mark_caption(captions[-1]) if captions else ""
+
+
+def is_framed(options: Sequence[str]) -> bool:
+    """Whether a picture has a frame, whose caption the page shows; also by ``thumb=small.png``."""
+    return any(option.partition("=")[0].strip().lower() in _SHOWN for option in options)
 
 
 def gallery_captions(attributes: str, content: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from preprocessing.markup.wiki_arguments import Named, first_of
+from preprocessing.markup.wiki_arguments import Named, first_of, is_technical
 from preprocessing.markup.wiki_lines import BREAK, ROW
 from preprocessing.markup.wiki_media import is_file_name
 
@@ -18,11 +18,12 @@ _LINES = frozenset((
 ))  # fmt: skip
 _INLINE = frozenset(("hlist", "cslist", "comma_separated_entries", "나열", "쉼표목록"))
 _ITEMS = frozenset((
-    "ubl", "unbulleted_list", "ublist", "bulleted_list", "blist", "bulletedlist", "글머리목록", "ordered_list", "목록글",
+    "ubl", "unbulleted_list", "ublist", "bulleted_list", "blist", "bulletedlist", "글머리목록", "ordered_list", "목록글", "조상표", "ahnentafel",
 ))  # fmt: skip
 _FOLDED = frozenset((
-    "collapse", "collapsible_list", "hidden", "접기", "숨김", "숨기기", "접은글", "펼치기", "접힌글", "ctop", "대화", "대사", "가사", "lyrics",
+    "collapse", "collapsible_list", "hidden", "접이식목록", "접을수있는목록", "접기", "숨김", "숨기기", "접은글", "펼치기", "접힌글", "ctop", "대화", "대사", "가사", "lyrics",
 ))  # fmt: skip
+_CLADES = frozenset(("clade", "계통도", "계통수", "분기도", "cladogram"))
 _TRACKS = frozenset(("곡목록", "트랙목록", "tracklist", "track_listing", "track_list"))
 _TRACK_FIELD = re.compile("([a-z_가-힣]{1,20}?)([0-9]{1,3})")
 _LENGTHS = ("길이", "length")
@@ -33,16 +34,12 @@ _ROW = re.compile(
 _NO_ROW = re.compile(
     r"start|begin|end$|시작|끝|상자|infobox|정보|^no_|header|머리|break|hold|stub|토막|분류|category|navbox|list_of|imdb|profile|통계|기록실|kbo|mlb"
 )
-_TECHNICAL = re.compile(
-    r"#?[0-9a-f]{6}|#[0-9a-f]{3}|[0-9]{1,4}(?:px|em|%)|left|right|center|yes|no|on|off|true|y|n|none|[a-z-]{3,30}\s{0,3}:[^:]{1,60};?|"
-    r"https?://\S*|(?-i:[a-z]{2})",
-    re.IGNORECASE,
-)
 _SIZE = re.compile(r"[0-9.]{1,5}(?:px|em|%)?")  # of columns, or their number
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "year")
 _OF_MONTH = re.compile(rf"({'|'.join(_MONTHS)})[ _](.{{1,60}})")
 _KOREAN_MONTHS = re.compile(r"(1[0-2]|[1-9])월[ _]?(.{1,60})")
 _DEGREES = re.compile(r" ([cf])$")
+_SCORE = re.compile(r"[0-9]{0,3}(?: ?\([^()]{1,20}\))?")  # with that of a shoot-out
 _TEAM = re.compile("rd([0-9]{1,2})-team([0-9]{1,3})")
 _TEAM_SCORE = re.compile("rd([0-9]{1,2})-score([0-9]{1,3})")
 _YEAR = re.compile(r"[0-9]{3,4}년?")
@@ -64,6 +61,10 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
         title = first_of(named, ("title", "제목", "header", "1", "머리"))
         text = first_of(named, ("content", "내용", "2", "글", "가사"))
         return "\n" + "\n".join(dict.fromkeys(filter(None, [title, *plain, text]))) + "\n"
+    if key in _CLADES:
+        return f"\n{clade}\n" if (clade := _format_clade(plain, named)) else ""
+    if _is_bracket(plain):
+        return _format_bracket(plain)
     if teams := _teams_of(named):
         return _format_matches(teams, named)
     if _is_climate(named):
@@ -73,7 +74,8 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
             [["", ""], *([year, count] for year, count in zip(plain[::2], plain[1::2], strict=False))]
         )
     if _ROW.search(key) and not _NO_ROW.search(key):
-        return _format_row([*plain, *named.values()])
+        of_list = key.endswith(("/sublist", "/부목록"))  # the first argument is the title of the list
+        return format_row([*plain[of_list:], *named.values()])
     return None
 
 
@@ -82,13 +84,41 @@ def _format_items(texts: Sequence[str]) -> str:
     return "\n" + "\n".join(f"* {item}" for item in items) + "\n" if items else ""
 
 
-def _format_row(values: Sequence[str]) -> str:
+def format_row(values: Sequence[str], fewest: int = 2) -> str:
     """One row with the values that are text, not colors, files or sizes; the items of a template of rows."""
     if items := [value for value in values if value.lstrip("\n").startswith(("* ", ROW))]:
         return "\n" + "\n".join(items) + "\n"
     texts = [" ".join(BREAK.sub(" ", value).split()).lstrip("*#:; ") for value in values]
-    texts = [text for text in texts if text and not _TECHNICAL.fullmatch(text) and not is_file_name(text)]
-    return "\n" + ROW + ROW.join(texts) + "\n" if len(texts) > 1 else ""
+    texts = [text for text in texts if text and not is_technical(text) and not is_file_name(text)]
+    return "\n" + ROW + ROW.join(texts) + "\n" if len(texts) >= fewest else ""
+
+
+def _format_clade(plain: Sequence[str], named: Named) -> str:
+    """Nested items for the groups of a tree; a group without a name adds its members to those around it."""
+    lines = []
+    for number, text in enumerate(plain, 1):
+        label, text = named.get(f"label{number}", ""), text.strip()
+        members = text.split("\n") if text.startswith("*") else [f"* {text}"] if text else []
+        lines += [f"* {label}", *(f"*{member}" for member in members)] if label else members
+    return "\n".join(lines)
+
+
+def _is_bracket(plain: Sequence[str]) -> bool:
+    """Whether the arguments are matches: day and place, a team and its score, another team and its score."""
+    return (
+        len(plain) >= 10 and len(plain) % 5 == 0 and all(map(_SCORE.fullmatch, [*plain[2::5], *plain[4::5]]))
+    )
+
+
+def _format_bracket(plain: Sequence[str]) -> str:
+    rows = (plain[at : at + 5] for at in range(0, len(plain), 5))
+    return (
+        "".join(
+            f"\n{ROW}{ROW.join(filter(None, [about, f'{one} {score}'.strip(), f'{other} {its_score}'.strip()]))}"
+            for about, one, score, other, its_score in rows
+        )
+        + "\n"
+    )
 
 
 def _format_tracks(named: Named) -> str:

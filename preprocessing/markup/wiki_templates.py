@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Sequence
 
 from preprocessing.markup import wiki_values
-from preprocessing.markup.wiki_arguments import Named, first_of, is_named, key_of, named_values, sentences
+from preprocessing.markup.wiki_arguments import Named, first_of, is_technical, key_of, read_arguments
 from preprocessing.markup.wiki_countries import country_name
 from preprocessing.markup.wiki_dates import computed_value
+from preprocessing.markup.wiki_functions import function_text
 from preprocessing.markup.wiki_lines import BREAK
 from preprocessing.markup.wiki_media import GALLERIES, gallery_template
 from preprocessing.markup.wiki_page import WikiPage
@@ -24,15 +25,16 @@ FLAGS = frozenset((
 # The text is the first argument.
 FIRST = FLAGS | frozenset((
     "nowrap", "nobr", "줄바꿈방지", "작게", "small", "크게", "big", "larger", "굵게", "기울임",
-    "u", "밑줄", "ipa", "발음", "국기그림이름", "key", "키", "keypress", "kbd", "abbr", "약자",
+    "u", "밑줄", "국기그림이름", "key", "키", "keypress", "kbd", "abbr", "약자",
     "ill", "interlanguage_link", "임시링크", "hanja", "한자", "ja", "일본어", "로마자", "국기선수", "flagiocathlete", "flagathlete", "em", "strong",
-    "var", "smallcaps", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic", "가로쓰기",
+    "var", "smallcaps", "sm", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic", "가로쓰기",
     "인명", "이름", "본명", "사람", "사람이름", "저자", "작가", "작품", "작품명", "책", "서명", "강조", "취소선", "s",
     "dfn", "visible_anchor", "vanchor", "앵커글", "괄호", "ja-l", "글씨크게", "글씨작게", "글자크게", "글자작게", "역명",
     "영어", "러시아어", "독일어", "프랑스어", "스페인어", "이탈리아어", "라틴어", "그리스어", "아랍어", "한국어",
     "학명", "약어", "옛한글", "글자강조", "overline", "윗줄", "윗금",
     "역", "역링크", "stn", "station", "원소기호", "ja-y", "일본어이름", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
 ))  # fmt: skip
+SOUNDED = frozenset(("ipa", "발음", "음성"))  # the code of a language may come first
 # The text is the second argument; a reading or a translation may follow.
 SECOND = frozenset((
     "lang", "언어", "llang", "langx", "범례", "범례2", "범례선", "legend", "legend2", "legend-line", "legend_inline", "색상범례",
@@ -73,32 +75,28 @@ _QUOTES = re.compile("'{2,5}")  # italics and bold; a prime is one quote
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
     "minus": "−", "pi": "π", "plus": "+", "~": "~", "flat": "♭", "플랫": "♭", "sharp": "♯", "샤프": "♯", "natural": "♮", "내추럴": "♮",
-    "!": "|", "=": "=", "(": "{", ")": "}", "·": " · ", "dot": " · ", "bullet": " • ", "ndash": "–", "mdash": "—",
+    "!": "|", "=": "=", "(": "{", ")": "}", "·": " · ", "·w": " · ", "dot": " · ", "bullet": " • ", "ndash": "–", "mdash": "—",
     "'": "'", "em_dash": "—", "en_dash": "–", "endash": "–", "emdash": "—", "—": "—", "–": "–", "increase": "▲", "decrease": "▼", "steady": "—", "증가그림": "▲",
-    "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "nbsp": " ", "spaces": " ", "물결": "~",
+    "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "--": " – ", "dash": " – ", "snds": " – ", "•": " • ", "\\": " / ", ";": "; ", "nbsp": " ", "spaces": " ", "pad": " ", "gap": " ", "물결": "~",
+    "×": "×", "곱하기": "×", "times": "×", "...": "…", "줄임표": "…",
 }  # fmt: skip
 
 
-def template_text(parts: Sequence[str], page: WikiPage) -> str:
-    """The text of a template, given its name and arguments; empty for a template without text of the article.
+def template_text(parts: Sequence[str], page: WikiPage) -> str | None:
+    """The text of a template, given its name and arguments; empty for one without text, None for an unknown one.
 
     Rows, quotations and tables are wikitext, captions of pictures are marked (see ``wiki_media``).
     """
+    function = function_text(parts, page)
+    if function is not None:
+        return function
     key = key_of(parts[0])
     country = country_name(parts[0].strip(), page.korean)
     if not key or country:
         return country
+    plain, named = read_arguments(parts[1:])
     if key in FIXED:
-        return FIXED[key]
-    function, colon, value = key.partition(":")
-    if key[0] == "#":  # a condition is known if it is no name of an argument; other functions need the wiki
-        branch = 1 if value.strip() else 2
-        return parts[branch].strip() if function == "#if" and len(parts) > branch else ""
-    if colon and function in wiki_values.FUNCTIONS:
-        return parts[0].partition(":")[2].strip()
-    named = named_values(parts[1:])
-    plain = [part.strip() for part in parts[1:] if not is_named(part)]
-    plain = plain or [named[number] for number in ("1", "2", "3") if number in named]
+        return FIXED[key] + ("" if FIXED[key].isspace() else "".join(plain[:1]))
     if key in ANSWERS:
         return plain[0] if plain and plain[0] else ANSWERS[key][not page.korean]
     for text in (computed_value(key, plain, named, page), _block_text(key, plain, named, page)):
@@ -107,10 +105,8 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str:
     if key in ("music", "음악") and plain:
         return FIXED.get(plain[0].lower(), "")
     format_text = _formatter(key)
-    if format_text is None and wiki_values.is_of_value(key, plain):
-        return " ".join(filter(None, plain))
     if format_text is None:
-        return sentences(key, plain, named)
+        return None
     text = format_text(plain) if plain else ""
     return country_name(text, page.korean) or text if key in FLAGS else text
 
@@ -131,6 +127,8 @@ def _block_text(key: str, plain: list[str], named: Named, page: WikiPage) -> str
 
 
 def _formatter(key: str) -> Callable[[list[str]], str] | None:
+    if key in SOUNDED:
+        return lambda plain: plain[is_technical(plain[0]) and len(plain) > 1]
     if key in FIRST or key.startswith(("lang-", "ipa-", "llang-", "link-")):
         return lambda plain: plain[0]
     if key in SECOND:
@@ -142,13 +140,13 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in ("abs", "절댓값"):
         return lambda plain: f"|{plain[0]}|"
     if key in ("equationnote", "equationref", "식번호"):
-        return lambda plain: f"({plain[-1]})"
+        return lambda plain: plain[1] if len(plain) > 1 else f"({plain[0]})"
     if key in LAST:
         return lambda plain: plain[-1]
     if key in CHEMICALS:
         return lambda plain: "".join(plain)
     if key in ROOTS:
-        return lambda plain: f"$\\sqrt{{{plain[0]}}}$" if plain[0] else ""
+        return lambda plain: f"$\\sqrt{{{_QUOTES.sub('', plain[0])}}}$" if plain[0] else ""
     if key in QUOTE_MARKS:
         return lambda plain: QUOTE_MARKS[key].format(plain[0])
     if key in FORMULAS:
@@ -174,7 +172,10 @@ def _format_quote(plain: Sequence[str], named: Named) -> str:
     if not text:
         return ""
     named_authors = (first_of(named, names) for names in (_AUTHOR_NAMES, _SOURCE_NAMES))
-    author = ", ".join(filter(None, plain[1:3])) or ", ".join(filter(None, named_authors))
+    authors = [
+        part for part in plain[1:] if part and not is_technical(part)
+    ]  # sizes of the marks may come first
+    author = ", ".join(authors[:2]) or ", ".join(filter(None, named_authors))
     lines = [
         *(line.strip() for line in re.split(rf"{BREAK.pattern}\n?|\n", text)),
         *([f"— {author}"] if author else []),

@@ -13,6 +13,8 @@ from preprocessing.markup.wiki_arguments import Named, first_of
 _NUMBER = re.compile(r"[-+−–]?[0-9][0-9,. /]*")
 _RANGES = {"-": "–", "–": "–", "~": "~", "to": " to ", "and": " and ", "or": " or ", "x": " × ", "×": " × ", "by": " by ",
            "+/-": " ± ", "±": " ± "}  # fmt: skip
+_DIGIT = re.compile("[0-9]")
+_PARTS_OF_DATE = ("[0-9]{3,4}", "0?[1-9]|1[0-2]", "0?[1-9]|[12][0-9]|3[01]")
 _SUM, _IN_BRACKETS = re.compile(r"\S ?[-+−–±] ?\S"), re.compile(r"\([^()]{0,200}\)")
 _COMPASS = frozenset("NSEW")
 _GLOSS_NAMES = (
@@ -44,7 +46,7 @@ def _format_value(plain: Sequence[str], named: Named) -> str:
     return f"{named.get('p', '')}{text} {unit}".strip()
 
 
-def _format_date(plain: Sequence[str], named: Named) -> str:
+def format_date(plain: Sequence[str], named: Named) -> str:
     """Year, month and day in the order of ISO 8601; a date in words stays."""
     parts = list(plain[:3]) or [
         value
@@ -77,8 +79,19 @@ def _format_coordinates(plain: Sequence[str], named: Named) -> str:
     return text.strip() if _COMPASS & set(plain) else ", ".join(filter(_NUMBER.fullmatch, plain))
 
 
+def is_date(plain: Sequence[str]) -> bool:
+    """Whether three arguments are year, month and day."""
+    return len(plain) == 3 and all(map(re.fullmatch, _PARTS_OF_DATE, plain))
+
+
 def _format_years(plain: Sequence[str], named: Named) -> str:
-    return "–".join(filter(None, plain[:2]))
+    """``1902|1934``, a span with its unit (``30|일``), or two days: ``1902|9|7|1934|12|24``."""
+    if is_date(plain[:3]):
+        return "–".join(format_date(day, {}) for day in (plain[:3], plain[3:6]) if is_date(day))
+    first, last = [*plain[:2], "", ""][:2]
+    return (
+        f"{first} {last}".strip() if first and not _DIGIT.search(last) else "–".join(filter(None, plain[:2]))
+    )
 
 
 def _format_two_calendars(plain: Sequence[str], named: Named) -> str:
@@ -132,18 +145,18 @@ _DATES = [
     "dtsh", "datum", "as_of", "기준일", "기준", "날짜링크", "데이터정렬날짜",
 ]  # fmt: skip
 _NUMBERS = [
-    "formatnum", "숫자", "수", "수치", "num", "nts", "number", "nowrap_number", "자릿수", "숫자정렬", "번호", "퍼센트",
+    "formatnum", "숫자", "수", "수치", "num", "nts", "number", "nowrap_number", "자릿수", "번호", "퍼센트",
     "percent", "percentage", "증가", "감소", "연도", "년",
 ]  # fmt: skip
 _UNITS = [
-    "단위", "값단위", "convert", "cvt", "변환", "단위변환", "길이", "넓이", "면적", "무게", "높이", "부피", "속도", "온도", "거리", "질량",
+    "단위", "값단위", "si", "convert", "cvt", "변환", "단위변환", "길이", "넓이", "면적", "무게", "높이", "부피", "속도", "온도", "거리", "질량",
     "측정값", "밀도", "해발", "고도", "기온", "압력", "용량", "시간", "currency",
 ]  # fmt: skip
 _CURRENCIES = {"₩": "₩", "원화": "₩", "krw": "₩", "us$": "US$", "usd": "US$", "$": "$", "€": "€", "eur": "€", "euro": "€",
                "£": "£", "gbp": "£", "pound_sterling": "£", "¥": "¥", "jpy": "¥", "yen": "¥", "cny": "CN¥", "위안": "CN¥",
                "₹": "₹", "inr": "₹"}  # fmt: skip
 FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
-    dict.fromkeys(_DATES, _format_date)
+    dict.fromkeys(_DATES, format_date)
     | dict.fromkeys(_NUMBERS, _format_first)
     | dict.fromkeys(_UNITS, _format_measure)
     | {key: _prefix(sign) for key, sign in _CURRENCIES.items()}
@@ -153,6 +166,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("reign", "재위", "생몰년", "기간", "dash_year"), _format_years)
     | dict.fromkeys(("음양력", "양음력"), _format_two_calendars)
     | dict.fromkeys(("gaps", "icd9"), lambda plain, named: "".join(plain))
+    | dict.fromkeys(("sortname", "정렬이름"), lambda plain, named: " ".join(plain[:2]))
     | dict.fromkeys(("nuclide", "동위원소"), lambda plain, named: "-".join(plain[:2]))
     | dict.fromkeys(("icd10",), lambda plain, named: "".join(plain[:2]) + "".join(f".{part}" for part in plain[2:3] if part))
     | {"ra": _format_angle("hms"), "적경": _format_angle("hms"), "dec": _format_angle("°′″"), "적위": _format_angle("°′″")}
@@ -168,8 +182,6 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
         "bce": _suffix(" BCE"), "bc": _suffix(" BC"), "%": _suffix("%"), "°c": _suffix("°C"), "°f": _suffix("°F"),
     }
 )  # fmt: skip
-# Templates with a value in their name: {{formatnum:1234}}
-FUNCTIONS = frozenset(("formatnum", "lc", "uc", "lcfirst", "ucfirst", "#dateformat", "#formatdate", "수표기"))
 # Words in the names of other templates of values, and in the names of notices, citations and navigation
 _OF_VALUES = re.compile(
     "단위|수량|횟수|비율|백분율|날짜|일자|시각|연도|숫자|수치|금액|통화|길이|넓이|면적|무게|높이|따옴표"

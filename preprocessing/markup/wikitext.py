@@ -16,29 +16,15 @@ from preprocessing.markup.html_text import remove_tags
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.references import resolve_blanks
 from preprocessing.markup.small_text import convert_small_text
-from preprocessing.markup.wiki_arguments import shown_argument
+from preprocessing.markup.wiki_arguments import key_of
 from preprocessing.markup.wiki_html import blocks_to_wikitext, remove_comments
 from preprocessing.markup.wiki_lines import ROW, lines_to_markdown, remove_sections
-from preprocessing.markup.wiki_media import (
-    END,
-    MEDIA,
-    START,
-    gallery_captions,
-    picture_caption,
-    place_captions,
-)
+from preprocessing.markup.wiki_links import EXTERNAL, link_text
+from preprocessing.markup.wiki_media import END, START, gallery_captions, place_captions
 from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wiki_templates import template_text
+from preprocessing.markup.wiki_unknown import Place, unknown_text
 
-# Namespaces of Korean and English wikis whose links have no text.
-CATEGORY = frozenset(
-    ("category", "분류", "カテゴリ", "分类", "分類", "kategorie", "catégorie", "categoría", "категория")
-)
-NAMESPACES = frozenset((
-    "user", "사용자", "talk", "토론", "project", "위키백과", "wikipedia", "template", "틀", "portal", "포털", "module",
-    "모듈", "help", "도움말", "special", "특수", "특수기능", "mediawiki", "미디어위키", "draft", "초안", "w", "wikt", "s",
-    "commons", "사용자토론", "위키프로젝트", "위키낱말사전",
-))  # fmt: skip
 MAX_DEPTH = 100  # of nested brackets; deeper brackets stay unchanged
 _ELEMENT = re.compile(
     r"<(nowiki|pre|syntaxhighlight|source|math|chem|ce|ref|gallery|timeline|imagemap|score|mapframe|graph|templatedata|"
@@ -47,18 +33,23 @@ _ELEMENT = re.compile(
 )
 _REFERENCE = re.compile(r"<(ref)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>", re.IGNORECASE)
 _ONLY_TAGS = re.compile(r"</?(?:poem|noinclude|onlyinclude)(?:\s[^<>]{0,200})?>", re.IGNORECASE)
+_INLINE = re.compile(r"\binline\b|\benclose\s{0,5}=\s{0,5}[\"']?none")
 _INLINE_CODE = re.compile(r"<code(?:\s[^<>]{0,200})?>([^<`\n]{1,300})</code>", re.IGNORECASE)
+_NOWIKI = re.compile(r"<(nowiki)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>", re.IGNORECASE)
 _ALONE = re.compile(
-    r"<(?:ref|references|nowiki|templatestyles|section)(?=[\s/])[^<>]{0,2000}?/>", re.IGNORECASE
+    r"<(?:ref|references|nowiki|templatestyles|section|gallery|pre|indicator|includeonly)(?=[\s/])[^<>]{0,2000}?/>",
+    re.IGNORECASE,
 )
 _PARAMETER = re.compile(r"\{\{\{[^{}|\n]{0,200}\|?([^{}\n]{0,2000})\}\}\}")
 _TOKEN = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\|)")
-_EXTERNAL = re.compile(
-    r"\[(?:(?:(?:https?|ftp|ircs?|git):)?//|mailto:|tel:|news:)[^\s\[\]<>]{1,2000}(?:[ \t]{1,20}([^\[\]\n]{0,2000}))?\]"
-)
 _MAGIC = re.compile(
-    r"__[A-Z가-힣]{2,30}__|^#(?:REDIRECT|넘겨주기)[^\n]{0,1000}$", re.MULTILINE | re.IGNORECASE
+    r"__(?:[가-힣]{2,30}|(?:NO|FORCE)?TOC|NOEDITSECTION|(?:NO)?NEWSECTIONLINK|NOGALLERY|HIDDENCAT|EXPECTUNUSED[A-Z]{1,20}|"
+    r"NO(?:TITLE|CONTENT)CONVERT|NO[CT]C|(?:NO)?INDEX|STATICREDIRECT|DISAMBIG|NOGLOBAL|START|END)__"
+    r"|^#(?:REDIRECT|넘겨주기)[^\n]{0,1000}$",
+    re.MULTILINE | re.IGNORECASE,
 )
+_SCRIPT_OF_FORMULA = re.compile(r"\$([^$\n]{1,200})\$<su([pb])>([^<>{}$\n]{1,40})</su\2>")
+_WRITTEN_REFERENCE = re.compile(r"&amp;(?=#?\w{1,30};)")  # in code
 # A text for all variants of Chinese, or one for each: -{zh-hans:计算机;zh-hant:電腦}-
 _VARIANTS = re.compile(r"-\{(?:([A-Za-z;-]{0,40})\|)?([^{}]{0,2000})\}-")
 _VARIANT = re.compile(
@@ -70,13 +61,14 @@ _MARKS = re.compile(f"[{START}{END}{ROW}\x7f]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _LINE_MARK = re.compile(r"[*+-](?=\s|$)|#{1,6}(?=\s|$)|>")  # of Markdown
 _SHOWN_BEFORE = 20  # pieces, and characters of each, before a template that decide about blanks
+_OPENED = re.compile(r"(?:^|\n|\()$|(?:^|[\s(|])'{2,5}$")
+_BETWEEN_ROWS = re.compile(r"[ \t]{0,20}\n\s{0,20}(?:\|-[^\n]{0,200}\n\s{0,20})?")
 _CLOSING = re.compile(r"[ )\],.;:\n]|$")
 _EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는){0,20}\)")
 # What templates without text leave between brackets
 _LEFT_COMMAS = re.compile(
     r"(?P<first>\()[ \t]{0,20}(?:[,;][ \t]{0,20}){1,20}|(?P<between>,)(?:[ \t]{0,20},){1,20}|;(?:[ \t]{0,20};){1,20}(?=\s)"
 )
-_LANGUAGE_PREFIX = re.compile(r"(?:[a-z]{2,3}|zh-[a-z-]{2,14}|simple)")
 
 
 @dataclass
@@ -85,8 +77,12 @@ class _Frame:
 
     bracket: str
     parts: list[list[str]] = field(default_factory=lambda: [[]])
+    begins: bool = False  # a template without text stands where a line, emphasis or brackets begin
+    last: tuple[str, int, int] = ("", 0, 0)  # name of the last template, and where it ends: part and piece
 
     def add(self, text: str) -> None:
+        if self.begins:
+            text, self.begins = text.lstrip(" "), False
         self.parts[-1].append(text)
 
     def texts(self) -> list[str]:
@@ -117,11 +113,14 @@ def mediawiki_to_markdown(
     text = replace_elements(
         text, _ELEMENT, lambda opening, content: _convert_element(opening, content, protect)
     )
-    text = _INLINE_CODE.sub(r"`\1`", text)
+    text = _INLINE_CODE.sub(
+        lambda code: f"`{_WRITTEN_REFERENCE.sub(lambda reference: protect('&'), code[1])}`", text
+    )
     text = _VARIANTS.sub(_convert_variants, text) if "-{" in text else text
-    text = convert_small_text(_convert_brackets(_PARAMETER.sub(r"\1", text), page))
+    text = _convert_brackets(_PARAMETER.sub(r"\1", text), page)
+    text = convert_small_text(_SCRIPT_OF_FORMULA.sub(_add_script, text) if "$<su" in text else text)
     text = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"] or ";", text)
-    text = _EMPTY_BRACKETS.sub("", _EXTERNAL.sub(lambda match: match[1] or "", _MAGIC.sub("", text)))
+    text = _EMPTY_BRACKETS.sub("", EXTERNAL.sub(lambda match: match[1], _MAGIC.sub("", text)))
     text = lines_to_markdown(place_captions(resolve_blanks(blocks_to_wikitext(text))))
     text = remove_tags(text) if _TAGGED.search(text) else unescape(text)
     text = remove_sections(text, left_out_sections)
@@ -139,6 +138,10 @@ def _convert_variants(match: re.Match[str]) -> str:
     if flags and not flags.strip("HT-"):
         return ""
     return (variants.get("zh-hant") or next(iter(variants.values()), content)).strip()
+
+
+def _add_script(match: re.Match[str]) -> str:
+    return f"${match[1]}{'^' if match[2] == 'p' else '_'}{{{match[3]}}}$"
 
 
 def _strip_line_ends(text: str) -> str:
@@ -165,8 +168,9 @@ def _convert_element(opening: re.Match[str], content: str, protect: Callable[[st
 
 
 def _convert_code(name: str, attributes: str, content: str, protect: Callable[[str], str]) -> str:
-    content = unescape(content) if name == "pre" else content
-    if "\n" not in content.strip("\n") and "inline" in attributes:
+    if name == "pre":
+        content = unescape(replace_elements(content, _NOWIKI, lambda opening, inside: inside))
+    if "\n" not in content.strip("\n") and _INLINE.search(attributes):
         return protect(f"`{content.strip()}`")
     lang = re.search(r"\blang\s{0,5}=\s{0,5}[\"']?([\w+#-]+)", attributes)
     code = content.strip("\n")
@@ -199,9 +203,9 @@ def _convert_brackets(text: str, page: WikiPage) -> str:
             frame = stack.pop()
             open_brackets[frame.bracket] -= 1
             if frame.bracket == "{{":
-                _add_template(stack[-1], frame.texts(), tokens[number + 1 : number + 5], page)
+                _add_template(stack[-1], frame.texts(), tokens[number + 1 : number + 9], page)
             else:
-                stack[-1].add(_convert_link(frame.texts()))
+                stack[-1].add(link_text(frame.texts()))
         else:
             stack[-1].add(token)
     while len(stack) > 1:
@@ -211,19 +215,44 @@ def _convert_brackets(text: str, page: WikiPage) -> str:
 
 def _add_template(around: _Frame, parts: list[str], behind: list[str], page: WikiPage) -> None:
     """Adds the text of a template; where it has none, its argument or no blank too many."""
-    text, after = template_text(parts, page), behind[0]
-    pieces = around.parts[-1]
+    pieces, after = around.parts[-1], behind[0]
     before = "".join(piece[-_SHOWN_BEFORE:] for piece in pieces[-_SHOWN_BEFORE:])
-    text = text or shown_argument(parts, before, "".join(behind), after)
+    text = template_text(parts, page)
+    if text is None:
+        is_repeated = _is_beside_same(around, key_of(parts[0]), behind)
+        place = Place(before, "".join(behind), after, around.bracket == "{{", is_repeated)
+        text = unknown_text(parts, place, page.korean)
     if text.startswith(("\n* ", "\n" + ROW)) and before[-1:] in ("", "\n"):
         text = text[1:]
     if text.startswith(("* ", ROW)) and after[:1] == "\n":
         text = text[:-1]
-    if not text and before[-1:] == " " and _CLOSING.match(after) and before.rpartition("\n")[2].strip():
+    if (
+        not text
+        and before[-1:] == " "
+        and _CLOSING.match("".join(behind))
+        and before.rpartition("\n")[2].strip()
+    ):
         while not pieces[-1].rstrip(" "):
             pieces.pop()
         pieces[-1] = pieces[-1].rstrip(" ")
     around.add(text)
+    around.begins = not text and _OPENED.search(before) is not None
+    around.last = key_of(parts[0]), len(around.parts), len(pieces)
+
+
+def _is_beside_same(around: _Frame, key: str, behind: list[str]) -> bool:
+    """Whether the template before or behind has the same name, with nothing but the mark of a row between."""
+    name, part, piece = around.last
+    if (
+        name == key
+        and part == len(around.parts)
+        and _BETWEEN_ROWS.fullmatch("".join(around.parts[-1][piece:]))
+    ):
+        return True
+    opening = behind.index("{{") if "{{" in behind[:-1] else 0
+    return bool(
+        opening and _BETWEEN_ROWS.fullmatch("".join(behind[:opening])) and key_of(behind[opening + 1]) == key
+    )
 
 
 _OPENING = {"}}": "{{", "]]": "[["}
@@ -233,22 +262,3 @@ def _close_unconverted(stack: list[_Frame], open_brackets: dict[str, int]) -> No
     frame = stack.pop()
     open_brackets[frame.bracket] -= 1
     stack[-1].add(frame.literal())
-
-
-def _convert_link(parts: list[str]) -> str:
-    target, label = parts[0].strip(), parts[-1].strip()
-    prefix, colon, rest = target.partition(":")
-    prefix = prefix.strip().lower().replace(" ", "")
-    if colon and prefix in MEDIA:
-        return picture_caption(parts[1:])
-    if colon and prefix in CATEGORY:
-        return ""
-    target = target.removeprefix(":")
-    if len(parts) == 1:
-        if colon and _LANGUAGE_PREFIX.fullmatch(target.partition(":")[0]) and rest[:1].strip("/"):
-            return ""  # a link to the article in another language, unlike [[CSI: NY]]
-        return target.replace("_", " ")
-    if not label:  # the text of [[a (b)|]] is a
-        named = rest if prefix in NAMESPACES else target
-        return re.sub(r"[ _]\([^()]*\)$", "", named).strip()
-    return label

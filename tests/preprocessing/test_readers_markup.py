@@ -25,7 +25,7 @@ from tests.preprocessing.units import read
         ("({{lang|la|Pluvia}}, {{llang|en|rain}}) {{국기|대한민국}}", "(Pluvia, rain) 대한민국"),
         ("{{수학|''a''<sup>2</sup>}} <math>\\frac{a}{b}</math>", "$a^{2}$ $\\frac{a}{b}$"),
         ('<math display="block">x</math> <chem>H2O</chem>', "$$x$$ $\\ce{H2O}$"),
-        ("{{변환|10|km|mi}} {{convert|3|m}} a{{!}}b {{모름|글}}", "10 km 3 m a|b"),
+        ("{{변환|10|km|mi}} {{convert|3|m}} a{{!}}b {{모름|글}}", "10 km 3 m a|b 글"),
         ("{{인용문|첫 줄\n둘째}}", "> 첫 줄\n> 둘째"),
         ("가{{nowrap|1=나=다}}{{글씨 색|red|라}}", "가나=다라"),
         (

@@ -1,0 +1,141 @@
+"""Parser functions and magic words of wikis: conditions, sums, dates and letters, as far as their arguments decide them.
+
+Owns their evaluation. A function that needs the database of the wiki has no text.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from preprocessing.markup.wiki_page import WikiPage
+
+_LETTERS: dict[str, Callable[[str], str]] = {
+    "lc": str.lower, "uc": str.upper, "lcfirst": lambda text: text[:1].lower() + text[1:],
+    "ucfirst": lambda text: text[:1].upper() + text[1:],
+}  # fmt: skip
+_AS_WRITTEN = frozenset(("formatnum", "수표기", "#dateformat", "#formatdate"))
+_EXPRESSION = re.compile(r"[0-9a-z.+*/^()<>=!\- ]{1,200}")
+_OPERATORS: dict[type, Callable[[float, float], float]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Mod: math.fmod,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}  # fmt: skip
+_ROUNDINGS: dict[str, Callable[[float], float]] = {
+    "abs": abs, "floor": math.floor, "ceil": math.ceil, "trunc": math.trunc,
+}  # fmt: skip
+_WORDS = ((r"\bmod\b", "%"), (r"\bdiv\b", "/"), (r"<>", "!="), (r"(?<![<>!=])=(?!=)", "=="), (r"\^", "**"), (r"(?<![0-9.])0+(?=[0-9])", ""))  # fmt: skip
+_HIGHEST_POWER, _LARGEST_BASE = 20, 1e6
+_DAY = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
+_TIME_CODE = re.compile(r"[A-Za-z]")
+
+
+def function_text(parts: Sequence[str], page: WikiPage) -> str | None:
+    """The text of ``{{name:value|argument}}``; None for a template, empty for a function that needs the wiki."""
+    name, colon, value = parts[0].partition(":")
+    if not colon:
+        return "" if name.lstrip()[:1] == "#" else None
+    name, value = name.strip().lower(), value.strip()
+    branches = [part.strip() for part in parts[1:]]
+    if name in _AS_WRITTEN:
+        return value
+    if name in _LETTERS:
+        return _LETTERS[name](value)
+    if name == "plural":
+        return _branch(branches, not page.korean and value != "1")
+    if name == "#if":
+        return _branch(branches, not value)
+    if name == "#ifeq":
+        return _branch(branches[1:], not _are_equal(value, branches[0] if branches else ""))
+    if name == "#ifexpr":
+        number = evaluate(value)
+        return "" if number is None else _branch(branches, not number)
+    if name == "#switch":
+        return _switch(value, branches)
+    if name == "#expr":
+        number = evaluate(value)
+        return "" if number is None else f"{number:.12g}"
+    if name == "#time":
+        return _format_time(value, branches[0] if branches else "", page.written_on)
+    return "" if name[:1] == "#" else None
+
+
+def evaluate(text: str) -> float | None:
+    """The value of a sum such as ``3 * (2 + 1) round 1``; None for what is none."""
+    text = text.strip().lower().replace("−", "-")
+    number, rounds, digits = text.rpartition(" round ")
+    if not _EXPRESSION.fullmatch(text):
+        return None
+    for word, sign in _WORDS:
+        number = re.sub(word, sign, number)
+        digits = re.sub(word, sign, digits)
+    try:
+        last = _value(ast.parse(digits.strip(), mode="eval").body)
+        return round(_value(ast.parse(number.strip(), mode="eval").body), int(last)) if rounds else last
+    except (SyntaxError, ValueError, ArithmeticError, TypeError, RecursionError):
+        return None
+
+
+def _value(node: ast.expr) -> float:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return node.value
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+        return _value(node.operand) * (-1 if isinstance(node.op, ast.USub) else 1)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        base, power = _value(node.left), _value(node.right)
+        if abs(base) > _LARGEST_BASE or abs(power) > _HIGHEST_POWER:
+            raise ValueError("too large")
+        return float(base**power)
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        return _OPERATORS[type(node.op)](_value(node.left), _value(node.right))
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _OPERATORS:
+        return int(_OPERATORS[type(node.ops[0])](_value(node.left), _value(node.comparators[0])))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1:
+        return _ROUNDINGS[node.func.id](_value(node.args[0])) if node.func.id in _ROUNDINGS else math.nan
+    raise ValueError("not a sum")
+
+
+def _branch(branches: Sequence[str], second: bool) -> str:
+    """The first or the second branch; plural forms and conditions may have only one."""
+    return branches[min(second, len(branches) - 1)] if len(branches) > second or not second else ""
+
+
+def _are_equal(value: str, other: str) -> bool:
+    try:
+        return float(value) == float(other)
+    except ValueError:
+        return value == other
+
+
+def _switch(value: str, branches: Sequence[str]) -> str:
+    """The result of the case that equals ``value``; cases without a result share that of the next."""
+    default, matches = "", False
+    for number, branch in enumerate(branches):
+        case, equals, result = branch.partition("=")
+        case = case.strip()
+        if not equals and number == len(branches) - 1:
+            return case
+        matches |= _are_equal(value, case)
+        if equals and matches:
+            return result.strip()
+        if equals and case == "#default":
+            default = result.strip()
+    return default
+
+
+def _format_time(form: str, day: str, today: date | None) -> str:
+    """A day in the form of the function, whose letters are those of PHP; only years, months and days are known."""
+    written = _DAY.fullmatch(day)
+    try:
+        that_day = date(*map(int, written.groups())) if written else None if day not in ("", "now") else today
+    except ValueError:
+        return ""
+    if that_day is None:
+        return ""
+    values = {"Y": f"{that_day.year}", "n": f"{that_day.month}", "m": f"{that_day:%m}", "j": f"{that_day.day}", "d": f"{that_day:%d}"}  # fmt: skip
+    codes = set(_TIME_CODE.findall(form))
+    return _TIME_CODE.sub(lambda code: values[code[0]], form) if codes <= values.keys() else ""

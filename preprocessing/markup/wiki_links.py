@@ -1,0 +1,47 @@
+"""Links of wikis: what the page shows of a link to an article, a file, another wiki or an address.
+
+Owns the namespaces whose links have no text.
+"""
+
+from __future__ import annotations
+
+import re
+
+from preprocessing.markup.wiki_media import MEDIA, SOUNDS, is_framed, picture_caption
+
+# Namespaces of Korean and English wikis whose links have no text.
+CATEGORY = frozenset(
+    ("category", "분류", "カテゴリ", "分类", "分類", "kategorie", "catégorie", "categoría", "категория")
+)
+NAMESPACES = frozenset((
+    "user", "사용자", "talk", "토론", "project", "위키백과", "wikipedia", "template", "틀", "portal", "포털", "module",
+    "모듈", "help", "도움말", "special", "특수", "특수기능", "mediawiki", "미디어위키", "draft", "초안", "w", "wikt", "s",
+    "commons", "사용자토론", "위키프로젝트", "위키낱말사전",
+))  # fmt: skip
+# An address ends at a blank, a quotation mark, a tag, emphasis or a bracket; its label may have brackets.
+EXTERNAL = re.compile(
+    r"\[(?:(?:(?:https?|ftp|ircs?|git):)?//|mailto:|tel:|news:)(?:(?!'')[^\s\[\]<>\"]){1,2000}+[ \t\u3000]{0,20}+"
+    r"((?:[^\[\]\n]|\[[^\[\]\n]{0,300}\]){0,2000}+)\]",
+    re.IGNORECASE,
+)
+_LANGUAGE_PREFIX = re.compile(r"(?:[a-z]{2,3}|zh-[a-z-]{2,14}|simple)")
+
+
+def link_text(parts: list[str]) -> str:
+    """The text that the page shows; further bars belong to it."""
+    target, label = parts[0].strip(), "&#124;".join(parts[1:]).strip()
+    prefix, colon, rest = target.partition(":")
+    prefix = prefix.strip().lower().replace(" ", "")
+    if colon and (prefix in MEDIA or (len(parts) > 2 and is_framed(parts[1:]))):
+        return picture_caption(parts[1:])
+    if colon and (prefix in CATEGORY or (prefix in SOUNDS and not label)):
+        return ""
+    if len(parts) == 1:
+        if colon and _LANGUAGE_PREFIX.fullmatch(target.partition(":")[0].strip()) and rest[:1].strip("/"):
+            return ""  # a link to the article in another language, unlike [[CSI: NY]]
+        target = target.removeprefix(":").replace("_", " ")
+        return target.replace("#", "&#35;", 1) if target.startswith("#") else target  # not a mark of a list
+    if not label:  # the text of [[a (b)|]] is a
+        named = rest if prefix in NAMESPACES else target
+        return re.sub(r"[ _]\([^()]*\)$", "", named).strip()
+    return label

@@ -1,0 +1,131 @@
+"""Templates that no table knows, parser functions, links and tables as pages of wikis show them."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preprocessing.markup.conversion import mediawiki_to_markdown
+from preprocessing.markup.wiki_functions import evaluate
+from preprocessing.markup.wiki_page import WikiPage
+
+PAGE = WikiPage("한글", date(2021, 8, 7))
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        # values in sentences, whatever follows them
+        ("점수는 {{모르는 값|99|100}}점, {{어떤 범위|70|90}}%이다.", "점수는 99 100점, 70–90%이다."),
+        ("판결({{어떤 판례|2012헌마192}})과 기호: {{어떤 기호|♀}})은", "판결(2012헌마192)과 기호: ♀)은"),
+        ("단추 {{Key press|A}} 단추, 말 {{어떤 말|xcl|բառ}}", "단추 A 단추, 말 բառ"),
+        ("* {{l|en|one}}, {{l|en|two}}", "- one, two"),
+        ("그는 {{출시|1998|3|31}}에 와서 ({{생몰년|1902|9|7|1934|12|24}}) 갔다.", "그는 1998-03-31에 와서 (1902-09-07–1934-12-24) 갔다."),
+        ("값 {{어떤 스타일|color:red|19.0%}} {{숫자 정렬|7600000|760만}}장", "값 19.0% 760만장"),
+        ("{{해태 타이거즈}}는 ({{CO2}}) 96.5%가 {{이산화 탄소}}이며", "는 (CO2) 96.5%가 이산화 탄소이며"),
+        ("경기: {{fb-rt|KOR}} {{flagIOC|JPN}}", "경기: 대한민국 일본"),
+        ("〈{{위키문헌 링크|진달래꽃}}〉", "〈진달래꽃〉"),
+        # notes follow their word, icons and anchors have names
+        ("글이다.{{쪽|3}} 글{{평|가나}}. 글{{rp|23-25}} {{국기그림|KOR}} 한국{{앵커|가}}", "글이다. 글. 글 한국"),
+        ("인구는 {{대한민국의 인구|41110}} 명이다.", "인구는 명이다."),  # the code of a place
+        ("{{By|2006}} 시즌 {{hs|9999}}해제", "2006 시즌 해제"),
+        ("{|\n| '''{{flagicon|KOR}} [[한국]]''' || '''가''' || 3660{{resize|80%|×}}36 || {{Yes2}}\n|}",
+         "| **한국** | **가** | 3660×36 | |\n| --- | --- | --- | --- |"),
+        ("{|\n|{{SortKeyName|호세|가르시아}}\n|1810\n|}", "| 호세 가르시아 | 1810 |\n| --- | --- |"),
+        ("{{Cquote|문장이다.|20px|20px|햄릿|1막}}", "> 문장이다.\n> — 햄릿, 1막"),
+        ("글{{풀이주|그는 오늘도 산을 오른다.}} “{{따온 말|너는 간다.}}”라고 {{임의|<math>x</math>}}는", "글 “너는 간다.”라고 $x$는"),
+        # boxes
+        ("{{정의 목록|아니리|말로 하는 부분이다.|발림|몸짓이다.}}", "아니리\n\n말로 하는 부분이다.\n\n발림\n\n몸짓이다."),
+        ("{{어떤 상자|가|나|다|라|마}}\n{{모르는 틀|가|나}}\n글", "글"),
+        ("{{어떤 목록|2002년|대상|배우|가나}}\n글", "- 2002년, 대상, 배우, 가나\n글"),
+        ("{{글상자|\n제1조\n제2조\n}}\n글", "제1조\n제2조\n\n글"),
+        ("{{어떤 블록|1=<math>a</math>}}", "$a$"),
+        ("{{넓은 그림|a.jpg|1000px|본 산}}\n글{{pad|2em}}글", "본 산\n\n글 글"),
+        ("{{어떤 그림|파일:a.jpg|앞|파일:b.jpg|뒤}}", "앞\n\n뒤"),
+        ("{{cl header}}\n{{cl team|p=1|t=가}}\n{{cl team|p=2|t=나}}\n{{cl footer}}", "- 1, 가\n- 2, 나"),
+        ("{{가계도| |FA |y|MO |FA=가|MO=나}}\n{{가계도| |,|-|^|-| | }}\n{{가계도| |ME |ME=다}}", "- 가, 나\n\n- 다"),
+        ("{|\n|-\n{{정당 이름과 빛|가당}}\n| 홍길동 || 51\n|}", "| 가당 | 홍길동 | 51 |\n| --- | --- | --- |"),
+    ],
+)  # fmt: skip
+def test_unknown_templates_show_what_their_place_asks_for(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext, page=PAGE).replace("|  |", "| |") == markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("{{clade|label1=가목|1={{clade|1=나과|2={{clade|label1=다과|1={{clade|1=라속|2=마속}}}}}}}}",
+         "- 가목\n  - 나과\n  - 다과\n    - 라속\n    - 마속"),
+        ("{{Round4|6월 1일|가|1|나|0|6월 2일|다|2 (4)|라|2 (3)}}", "- 6월 1일, 가 1, 나 0\n- 6월 2일, 다 2 (4), 라 2 (3)"),
+        ("{{조상표|1=1. 가|2=2. 나}}", "- 1. 가\n- 2. 나"),
+        ("{{x}}\n|-\n| 1 || 2\n|-\n| 3\n| 4\n{{끝}}\n\n글", "| 1 | 2 |\n| --- | --- |\n| 3 | 4 |\n\n글"),
+        ("{{표}}\n! 가 !! 나\n|-\n| 1 || 2\n|}\n글\n\n|}", "| 가 | 나 |\n| --- | --- |\n| 1 | 2 |\n\n글"),
+        ("| 값 = 1\n글", "| 값 = 1\n글"),
+        ("{{mvar|b}}{{sup|2}} {{mvar|a}}<sub>1</sub>", "$b^{2}$ $a_{1}$"),
+        ("{{EquationNote|1|(1)}} {{EquationNote|2}} {{sqrt|''D''}} {{IPA|ko|su}}", "(1) (2) $\\sqrt{D}$ su"),
+    ],
+)  # fmt: skip
+def test_trees_brackets_and_rows_without_a_table(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext, page=PAGE) == markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("{{#switch: b | a = 1 | b | c = 2 | #default = 3}}{{#switch: x | a = 1 | 4}}", "24"),
+        ("{{#ifeq: 1 | 1.0 | 가 | 나}}{{#ifeq: a | b | 다}}{{#if: | 라 | 마}}", "가마"),
+        ("{{#ifexpr: 3 > 2 | 예 | 아니오}} {{formatnum:{{#expr: 100*12014277/24561916 round 2}}}}%", "예 48.91%"),
+        ("{{#time:Y년 n월 j일|2009-10-04}} {{#time:Y}} {{#time:H|2009-10-04}}끝", "2009년 10월 4일 2021 끝"),
+        ("{{lc:ABC}} {{uc:kbo}} {{ucfirst:sk}} {{plural:2|하나|둘}} {{PAGENAME}}", "abc KBO Sk 하나 한글"),
+        ("글{{#invoke:모듈|함수}}{{#tag:ref|주}}", "글"),
+    ],
+)  # fmt: skip
+def test_functions_with_known_arguments_are_computed(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext, page=PAGE) == markdown
+
+
+def test_sums_end_in_numbers_or_nothing():
+    cases = [
+        "2^3 + floor(2.7)",
+        "7 mod 4",
+        "3391946 / 770.02 round 0",
+        "1/0",
+        "9^9^9",
+        "a + 1",
+        "(" * 90,
+        "abs(-007)",
+    ]
+    assert [evaluate(case) for case in cases] == [10, 3, 4405, None, None, None, None, 7]
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("[[미디어:a.ogg|듣기]][[Media:a.ogg]]", "듣기"),
+        ("[[가|나|다]] [[절댓값||x|]]", "나|다 |x|"),
+        ("[[#역사]]\n[[가#나]]", "#역사\n가#나"),
+        ("[[:en:Foo]][[en:Foo]] [[ ko :Bar]][[CSI: NY]]", "en:Foo CSI: NY"),
+        ("[http://a.b/\"가\" 나] [http://a.b/''다''] [HTTP://a.b　라] [http://a.b [마] 바] [http://a.b/<b>사</b>]",
+         '"가" 나 *다* 라 [마] 바 사'),
+        ("[[파일:a.png|섬네일=b.png|설명]][[Lêer:c.jpg|thumb|links|앞]]글", "설명\n\n앞\n\n글"),
+        ("__init__ __TOC__ __목차__ __NOTOC__x", "__init__   x"),
+        ("<pre><nowiki>\n<b>\n</nowiki></pre><code>&amp;nbsp;</code><pre />", "```\n<b>\n```\n\n`&nbsp;`"),
+        ('<source lang="sql" enclose="none">A = 1</source> 문', "`A = 1` 문"),
+    ],
+)  # fmt: skip
+def test_links_and_code_are_those_of_the_page(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext, page=PAGE) == markdown
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["{{x|", "}}", "{|", "|}", "|-", "\n", "| 가 || 나", "글", "{{x|1}}\n", "!", "#expr:1"]
+        )
+    )
+)
+def test_no_mixture_of_marks_loses_the_words_around_it(parts):
+    markdown = mediawiki_to_markdown("앞말\n\n" + "".join(parts) + "\n\n== 절 ==\n뒷말")
+    assert markdown.startswith("앞말")
+    assert "뒷말" in markdown
