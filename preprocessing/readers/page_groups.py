@@ -55,10 +55,11 @@ class _Page(NamedTuple):
     """Where the first and the last sentence of the content begin."""
 
 
-def cut_groups(tree: PageTree, content: Element, around_heading: set[Element], of_links: bool) -> None:
+def cut_groups(tree: PageTree, around_heading: set[Element], of_links: bool) -> None:
     """Marks groups of links, notices, and what follows headings of other pages and comments; of a page of links not the groups."""
+    content = tree.elements[0]
     first = _first_heading(content)
-    page = _Page(tree, content, around_heading, of_links, _find_run(content))
+    page = _Page(tree, content, around_heading, of_links, _find_run(tree))
     pending = [content]
     while pending:
         parent = pending.pop()
@@ -82,10 +83,12 @@ def _first_heading(content: Element) -> Element | None:
     return None
 
 
-def _find_run(content: Element) -> tuple[int, int]:
-    """Where the first and the last sentence begin."""
-    starts = [part.start for part in content.descendants() if part.own[2] and not part.is_cut]
-    return (starts[0], starts[-1]) if starts else (0, 0)
+def _find_run(tree: PageTree) -> tuple[int, int]:
+    """Where the first and the last sentence begin, notices aside."""
+    parts = [part for part in tree.elements[0].descendants_uncut() if part.own[2]]
+    while parts and is_notice(tree.text_of(parts[-1])):
+        parts.pop()
+    return (parts[0].start, parts[-1].start) if parts else (0, 0)
 
 
 def _cut_children(page: _Page, parent: Element) -> None:
