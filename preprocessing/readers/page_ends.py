@@ -10,7 +10,7 @@ import re
 
 from preprocessing.readers.page_groups import LONGEST_HEADING
 from preprocessing.readers.page_tree import HEADINGS, INLINE, Element, PageTree
-from preprocessing.readers.page_words import MENU_LABEL, POLICIES, is_notice
+from preprocessing.readers.page_words import CONTROL_LABEL, MENU_LABEL, POLICIES, is_notice
 
 _LINE = re.compile(r"(?:(?<=<br>)|(?<=<hr>)|(?<=<br/>)|(?<=<br />))([^<>]+)(?=<br|<hr|</|\Z)")
 _LABEL = re.compile(r">([^<>]*[^<>\s][^<>]*)(?=<)")
@@ -73,12 +73,13 @@ def _is_menu(tree: PageTree, element: Element, content: Element) -> bool:
         html.unescape(match[1]).strip()
         for match in _LABEL.finditer(tree.html, element.inside - 1, element.end)
     ]
-    if len(labels) < FEWEST_LABELS or max(map(len, labels)) > LONGEST_LABEL:
+    if not labels or max(map(len, labels)) > LONGEST_LABEL:
         return False
     if any(part.name in HEADINGS for part in element.descendants()):
         return False
     known = sum(MENU_LABEL.fullmatch(label) is not None for label in labels)
-    return known >= max(2, LABELS_OF_MENU * len(labels))
+    is_several = len(labels) >= FEWEST_LABELS and known >= max(2, LABELS_OF_MENU * len(labels))
+    return is_several or all(map(CONTROL_LABEL.fullmatch, labels))
 
 
 def cut_policies(tree: PageTree) -> None:

@@ -16,6 +16,7 @@ _PARTS = frozenset((*HEADINGS, "td", "th", "dt", "dd", "li", "tbody", "thead", "
 _TEXT = re.compile(r">([^<>]*[^<>\s])")
 
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
+LINK_SHARE_OUTSIDE = 0.5  # the same before the first and after the last sentence of a page
 LONGEST_BOX_HEADING = 20
 LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
 MOST_LINKS_OF_TITLE = 3  # its own, and those of categories
@@ -74,11 +75,11 @@ def is_section(tree: PageTree, element: Element) -> bool:
     return has_list or tree.has_sentence(element)
 
 
-def is_link_group(element: Element) -> bool:
+def is_link_group(element: Element, share: float = LINK_SHARE) -> bool:
     """True for an element that is mostly links, unless it is a part of a list, a table or a heading."""
     if _is_box_of_links(element):
         return True
-    if not element.links or element.linked < LINK_SHARE * element.text:
+    if not element.links or element.linked < share * element.text:
         return False
     if element.name == "tr":  # of a table that arranges the page
         return len(element.children) == 1 and element.links > 1

@@ -7,6 +7,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from preprocessing.readers.page_excerpts import (
+    LINK_SHARE,
+    LINK_SHARE_OUTSIDE,
     LONGEST_INTRODUCTION,
     MOST_PARTS,
     introduces,
@@ -31,15 +33,20 @@ from preprocessing.readers.page_words import (
 
 BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
 _FACTS = frozenset(("table", "tbody", "tr", "td", "dl", "dt", "dd", "ul", "ol", "li"))
-_ANNOUNCING = frozenset((*HEADINGS, *BLOCKS))
+_ANNOUNCING = frozenset((*HEADINGS, *BLOCKS)) - {"table"}
 _BARS = " \n\t\u00a0|·ㆍ/"
+_TRAIL = re.compile(r"</a>\s*(?:&gt;|[›»])")  # the way from the first page to this one
 _NONE = re.compile(r"없습니다\W*\Z")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}\s?[.\-/년]\s?[0-9]{1,2}")
 
 CONTENT_SHARE = 0.6  # share of an element's weight in one child that is then the content
 LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its heading
 LONGEST_HEADING = 60
+LONGEST_LABEL = 12  # characters of a link in a menu above the heading, on average
 LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
+LONGEST_REST = 12  # characters beside links, such as "태그:" and commas
+FEWEST_OF_COLUMN = 3  # links of a menu beside the content
+MOST_ROWS_OF_LAYOUT = 4  # rows of a table that arranges the page
 NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 
 
@@ -136,16 +143,23 @@ def _is_other(page: _Page, before: Element | None, element: Element) -> bool:
     tree, run = page.tree, page.run
     if element.name == RUN:
         return not (page.is_of_links or _is_inside_part(element) or _is_part_of_line(tree, element))
-    if (not page.is_of_links or _is_row_of_layout(element)) and is_link_group(element):
+    is_between = run[0] < element.start < run[1]
+    is_outside = not (is_between or _has_heading(element) or tree.has_sentence(element))
+    is_short = element.name == "table" or (element.links > 1 and element.text - element.linked <= LONGEST_REST)
+    share = LINK_SHARE_OUTSIDE if is_outside and is_short else LINK_SHARE
+    is_judged = not page.is_of_links or _is_row_of_layout(element) or _is_above_heading(page, element)
+    if is_judged and is_link_group(element, share):
         introduced = before is not None and introduces(tree, before, element)
         element.is_part = introduced or (is_section(tree, element) and not is_named(element))
         is_announced = element.name in BLOCKS and before is not None and before.name in _ANNOUNCING
-        is_in_run = run[0] < element.start < run[1] and not is_named(element)
-        is_content = is_in_run or element.is_part or is_announced or _is_inside_part(element)
+        is_announced = is_announced and not _TRAIL.search(tree.html, element.inside, element.close)
+        is_content = (is_between and not is_named(element)) or element.is_part or is_announced or _is_inside_part(element)
         if not is_content and not (element.name == "p" and SENTENCE.search(tree.text_of(element))):
             return True
     if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):
         return False  # of a list the items are judged
+    if element.name == "td" and _is_column_of_links(page, element):
+        return True
     if element.name == "table" and any(
         part.name == "th" for part in islice(element.descendants(), MOST_PARTS)
     ):
@@ -164,6 +178,10 @@ def _is_fact(element: Element, run: tuple[int, int]) -> bool:
     """True for lists, tables and their parts between sentences, and for what has a heading, whose parts are judged."""
     if element.name in _FACTS:
         return run[0] < element.start < run[1]
+    return _has_heading(element)
+
+
+def _has_heading(element: Element) -> bool:
     return any(part.name in HEADINGS for part in islice(element.descendants(), MOST_PARTS))
 
 
@@ -203,12 +221,36 @@ def _is_toctree(element: Element) -> bool:
     return any("toctree" in words for words in element.names)
 
 
+def _is_above_heading(page: _Page, element: Element) -> bool:
+    """True for a small part of a page of links above its heading."""
+    heading = max(page.around_heading, key=lambda above: above.start, default=None)
+    return (
+        heading is not None
+        and element.end <= heading.start
+        and element.text <= min(LONGEST_LABEL * element.links, page.content.text // 2)
+    )
+
+
 def _is_row_of_layout(element: Element) -> bool:
     """True for a row of a table without a class, which arranged old pages, with the short links of a menu."""
     if element.linked > LONGEST_OF_MENU * element.links:
         return False
     tables = (parent for parent in element.ancestors() if parent.name == "table")
     return element.name == "tr" and all("class=" not in table.attributes for table in tables)
+
+
+def _is_column_of_links(page: _Page, element: Element) -> bool:
+    """True for a cell of links beside one with sentences, the heading or more text, in a table that arranges the page."""
+    row = element.parent
+    if element.links < FEWEST_OF_COLUMN or element.prose or element.linked < LINK_SHARE * element.text:
+        return False
+    if row is None or row.parent is None or len(row.parent.children) > MOST_ROWS_OF_LAYOUT:
+        return False
+    return any(
+        cell.prose or cell in page.around_heading or cell.text >= 2 * element.text
+        for cell in row.children
+        if cell.name == "td"
+    )
 
 
 def _cut_empty_headings(children: list[Element], parent: Element) -> None:

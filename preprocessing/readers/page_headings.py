@@ -11,7 +11,7 @@ from itertools import islice
 
 from preprocessing.readers.page_tags import MOST, has_most
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
-from preprocessing.readers.page_words import MENUS, names_own
+from preprocessing.readers.page_words import LINKS_HEADING, MENU_LABEL, MENUS, names_own
 
 _SEPARATOR = re.compile(r"\s*(?:[|·»›>—–:]+|\s-\s|::)\s*")
 _HOME = re.compile(r"<a\b[^>]*href=\"(?:\.?/|https?://[^/\"]+/?|index\.\w+)\"")
@@ -76,3 +76,39 @@ def leads_home(tree: PageTree, element: Element) -> bool:
     if around >= 0 and "</a>" not in tree.html[around : element.start] and _HOME.match(tree.html, around):
         return True
     return bool(_HOME.search(tree.html, element.start, element.close))
+
+
+def keep_introduction(tree: PageTree, header: Element, has_heading: bool) -> bool:
+    """Marks what a header of the page has beside headings and sentences; false where it has none of them.
+
+    Where the heading of the page is elsewhere, a header without ``h1`` has the name and the motto of the site.
+    """
+    whole: set[Element] = set()
+    around: set[Element] = set()
+    levels = HEADINGS[:1] if has_heading else HEADINGS[:3]
+    parts = [part for part in header.descendants() if part.text and part is not header]
+    menus: set[Element] = set()
+    for part in parts:
+        if part.parent in menus or _is_menu(part) or part.name in ("button", "label", "form"):
+            menus.add(part)
+        elif part.parent in whole:
+            whole.add(part)
+        elif _is_title(tree, part, levels) or (around and _is_remark(tree, part)):
+            whole.add(part)
+            around.update(part.ancestors())
+    for part in parts:
+        part.is_cut = part not in whole and part not in around
+    return bool(whole)
+
+
+def _is_title(tree: PageTree, element: Element, levels: tuple[str, ...]) -> bool:
+    """True for a heading that is no link and no name of a menu."""
+    if element.name not in levels or element.linked or leads_home(tree, element):
+        return False
+    text = tree.text_of(element)
+    return not (MENU_LABEL.fullmatch(text) or LINKS_HEADING.fullmatch(text))
+
+
+def _is_remark(tree: PageTree, element: Element) -> bool:
+    """True for text without links below a heading: a sentence, or longer than a label."""
+    return not element.links and (element.own[2] > 0 or (bool(element.own[0]) and tree.has_sentence(element)))

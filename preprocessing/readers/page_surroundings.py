@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 
 from preprocessing.readers.page_excerpts import introduces
+from preprocessing.readers.page_headings import keep_introduction
 from preprocessing.readers.page_hidden import is_above_page, is_policy_popup
 from preprocessing.readers.page_replies import keep_replies
 from preprocessing.readers.page_tags import LEAST_PROSE, MOST, MOST_IF_SURE, has_most, is_cut_by_tag
@@ -112,12 +113,16 @@ def _is_content(element: Element) -> bool:
 # --- tags ------------------------------------------------------------------------------------------------
 
 
+def _is_header(element: Element) -> bool:
+    return element.name == "header" or element.get("role") == "banner"
+
+
 def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Element], set[Element], int]:
     """Marks elements by tags, roles and attributes, and policies in popups.
 
     Returns them with all that is in them, those that have a name to judge, and the weight of the page without policies.
     """
-    weight = weight_of(tree.elements[0])
+    weight, has_heading = weight_of(tree.elements[0]), bool(around_heading)
     has_discussion = bool(_DISCUSSION.search(tree.html)) or any(
         not DISCUSSION.isdisjoint(words) for element in tree.elements[:4] for words in element.names
     )
@@ -126,7 +131,7 @@ def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Elem
     inside: set[Element] = set()  # of an article or main element
     for element in tree.elements[1:]:
         parent = element.parent
-        if parent is not None and parent.is_cut:
+        if element.is_cut or (parent is not None and parent.is_cut):
             element.is_cut = True
             tagged.add(element)
             continue
@@ -137,8 +142,9 @@ def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Elem
         is_popup = bool(element.names) and is_policy_popup(tree, element)
         weight -= weight_of(element) if is_popup else 0
         if is_popup or is_cut_by_tag(tree, element, parent in inside):
-            element.is_cut = True
-            tagged.add(element)
+            element.is_cut = is_popup or not _is_header(element) or not keep_introduction(tree, element, has_heading)
+            if element.is_cut:
+                tagged.add(element)
         elif element.text and is_named(element) and not (has_discussion and _is_comment(element)):
             named.add(element)
     return tagged, named, weight
