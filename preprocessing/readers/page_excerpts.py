@@ -6,7 +6,7 @@ import re
 from itertools import islice
 
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
-from preprocessing.readers.page_words import LINKS_HEADING, TITLES
+from preprocessing.readers.page_words import LINKS_HEADING, POLITE, TITLES
 
 _HEADING = re.compile(
     r"<(?:h[1-6]|strong)\b[^>]*>((?:(?!<a\b)[^<]|<(?!a\b|/h[1-6]|/strong)){1,300})</(?:h[1-6]|strong)>"
@@ -18,6 +18,7 @@ _TEXT = re.compile(r">([^<>]*[^<>\s])")
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
 LINK_SHARE_OUTSIDE = 0.5  # the same before the first and after the last sentence of a page
 LONGEST_BOX_HEADING = 20
+LEAST_CARD = 20  # characters of a link that is a card, on average
 LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
 MOST_LINKS_OF_TITLE = 3  # its own, and those of categories
 FEWEST_ROWS = 3
@@ -73,6 +74,13 @@ def is_section(tree: PageTree, element: Element) -> bool:
     parts = islice(element.descendants(), MOST_PARTS) if element.links >= FEWEST_LINKS else ()
     has_list = any(part.name in HEADINGS and part.text and not part.is_cut for part in parts)
     return has_list or tree.has_sentence(element)
+
+
+def has_cards(tree: PageTree, element: Element) -> bool:
+    """True for links that have sentences, such as the services that a front page shows."""
+    if element.linked < LEAST_CARD * element.links:
+        return False
+    return tree.has_sentence(element) or POLITE.search(tree.html, element.inside, element.close) is not None
 
 
 def is_link_group(element: Element, share: float = LINK_SHARE) -> bool:

@@ -11,6 +11,7 @@ from preprocessing.readers.page_excerpts import (
     LINK_SHARE_OUTSIDE,
     LONGEST_INTRODUCTION,
     MOST_PARTS,
+    has_cards,
     introduces,
     is_link_group,
     is_row,
@@ -35,6 +36,8 @@ BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
 _FACTS = frozenset(("table", "tbody", "tr", "td", "dl", "dt", "dd", "ul", "ol", "li"))
 _ANNOUNCING = frozenset((*HEADINGS, *BLOCKS)) - {"table"}
 _BARS = " \n\t\u00a0|·ㆍ/"
+_LISTINGS = frozenset(("toctree", "footnotes", "footnote", "references", "bibliography"))
+_HOST = re.compile(r"href=\"https?://([^/\"]+)")
 _TRAIL = re.compile(r"</a>\s*(?:&gt;|[›»])")  # the way from the first page to this one
 _NONE = re.compile(r"없습니다\W*\Z")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}\s?[.\-/년]\s?[0-9]{1,2}")
@@ -44,6 +47,7 @@ LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its headi
 LONGEST_HEADING = 60
 LONGEST_LABEL = 12  # characters of a link in a menu above the heading, on average
 LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
+MOST_SOURCES = 40
 LONGEST_REST = 12  # characters beside links, such as "태그:" and commas
 FEWEST_OF_COLUMN = 3  # links of a menu beside the content
 MOST_ROWS_OF_LAYOUT = 4  # rows of a table that arranges the page
@@ -111,7 +115,9 @@ def _cut_children(page: _Page, parent: Element) -> None:
         if until and ((is_heading and child.name <= until) or (in_links and 2 * child.linked < child.text)):
             until = ""
         following = children[n + 1] if n + 1 < len(children) else None
-        begins = "" if _is_toctree(parent) else _begins_other(page, child, following)
+        begins = "" if _is_listing(parent) else _begins_other(page, child, following)
+        if begins and any(part.name == "pre" for part in islice(parent.descendants(), MOST_PARTS)):
+            begins = ""  # a manual has a chapter about comments or tags
         if begins:
             is_whole = n == 0 and parent is not page.content and parent not in page.around_heading
             if is_whole and parent.prose <= MOST * page.content.prose:
@@ -134,8 +140,10 @@ def _begins_other(page: _Page, element: Element, following: Element | None) -> s
     text = page.tree.text_of(element)
     if COMMENTS_HEADING.fullmatch(text):
         return "comments"
-    links = not page.is_of_links and following is not None and 2 * following.linked > following.text
-    return "links" if links and LINKS_HEADING.fullmatch(text) else ""
+    if page.is_of_links or following is None or 2 * following.linked <= following.text:
+        return ""
+    is_other = LINKS_HEADING.fullmatch(text) and not (_is_listing(following) or _has_sources(page.tree, following))
+    return "links" if is_other else ""
 
 
 def _is_other(page: _Page, before: Element | None, element: Element) -> bool:
@@ -150,7 +158,8 @@ def _is_other(page: _Page, before: Element | None, element: Element) -> bool:
     is_judged = not page.is_of_links or _is_row_of_layout(element) or _is_above_heading(page, element)
     if is_judged and is_link_group(element, share):
         introduced = before is not None and introduces(tree, before, element)
-        element.is_part = introduced or (is_section(tree, element) and not is_named(element))
+        is_own = is_section(tree, element) or has_cards(tree, element) or _has_facts(element)
+        element.is_part = introduced or (is_own and not is_named(element))
         is_announced = element.name in BLOCKS and before is not None and before.name in _ANNOUNCING
         is_announced = is_announced and not _TRAIL.search(tree.html, element.inside, element.close)
         is_content = (is_between and not is_named(element)) or element.is_part or is_announced or _is_inside_part(element)
@@ -177,7 +186,8 @@ def _is_other(page: _Page, before: Element | None, element: Element) -> bool:
 def _is_fact(element: Element, run: tuple[int, int]) -> bool:
     """True for lists, tables and their parts between sentences, and for what has a heading, whose parts are judged."""
     if element.name in _FACTS:
-        return run[0] < element.start < run[1]
+        around = element.parent if element.name in ("li", "dt", "dd") and element.parent else element
+        return around.start < run[1] and run[0] < around.end and run[0] <= element.end
     return _has_heading(element)
 
 
@@ -203,11 +213,11 @@ def _is_part_of_line(tree: PageTree, element: Element) -> bool:
 
 def _is_inside_part(element: Element) -> bool:
     """True for the contents of an item, a definition or a cell of a table of data, which is judged as a whole, and of a toctree."""
-    if _is_toctree(element):
+    if _is_listing(element):
         return True
     parent = element.parent
     while parent is not None and parent.name in ("p", "div") and len(parent.children) == 1:
-        if _is_toctree(parent):
+        if _is_listing(parent):
             return True
         parent = parent.parent
     if parent is None or parent.name in ("li", "dd"):
@@ -216,9 +226,21 @@ def _is_inside_part(element: Element) -> bool:
     return parent.name in ("td", "th") and table is not None and is_data_table(table)
 
 
-def _is_toctree(element: Element) -> bool:
-    """True for the chapters that Sphinx lists in the content."""
-    return any("toctree" in words for words in element.names)
+def _is_listing(element: Element) -> bool:
+    """True for the chapters that Sphinx lists in the content, and for notes at its end."""
+    return any(not _LISTINGS.isdisjoint(words) for words in element.names)
+
+
+def _has_sources(tree: PageTree, element: Element) -> bool:
+    """True for a list of links to several other sites, such as the sources of an article."""
+    if element.name not in ("ul", "ol") or element.links > MOST_SOURCES:
+        return False
+    return len(set(_HOST.findall(tree.html, element.inside, element.close))) > 1
+
+
+def _has_facts(element: Element) -> bool:
+    """True where a table with headings or a listing of chapters is in it."""
+    return any(part.name == "th" or _is_listing(part) for part in islice(element.descendants(), MOST_PARTS))
 
 
 def _is_above_heading(page: _Page, element: Element) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from preprocessing.readers.page_excerpts import introduces
+from preprocessing.readers.page_excerpts import has_cards, introduces
 from preprocessing.readers.page_headings import keep_introduction
 from preprocessing.readers.page_hidden import is_above_page, is_policy_popup
 from preprocessing.readers.page_replies import keep_replies
@@ -18,6 +18,7 @@ from preprocessing.readers.page_tree import Element, PageTree, sum_texts, weight
 from preprocessing.readers.page_words import (
     CALLOUTS,
     COMMENTS,
+    CONTACT,
     CONTENT,
     CONTROLS,
     DISCUSSION,
@@ -211,14 +212,21 @@ def _is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> b
         return False
     if words <= OTHER_PAGES and _is_introduced(tree, element):
         return False
-    if is_sure or (element.links and 2 * element.linked > element.text) or (is_comment and element.links):
+    is_between = run[0] < element.start < run[1]
+    if is_sure:
+        return not (is_between and not element.links and element.prose and not CONTACT.search(tree.text_of(element)))
+    if is_comment and element.start < run[0] and not element.links:
+        return False  # comments follow
+    if element.links and 2 * element.linked > element.text:
+        return not (has_cards(tree, element) and (is_between or not words <= OTHER_PAGES) and not is_comment)
+    if is_comment and element.links:
         return True
     if not element.prose and not words.isdisjoint(CONTROLS):
         return True
     is_text = tree.has_sentence(element)
     if (is_form or not (is_weak or is_text)) and _CONTROL.search(tree.html, element.inside, element.close):
         return True
-    if run[0] < element.start < run[1]:
+    if is_between:
         return False
     if is_comment:
         return True
