@@ -47,6 +47,7 @@ LEAST_OF_INDEX = 0.3  # share of a page of links in the content around its headi
 LONGEST_HEADING = 60
 LONGEST_LABEL = 12  # characters of a link in a menu above the heading, on average
 LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
+NEAR_HEADING = 4  # blocks below a heading in which code is searched
 MOST_SOURCES = 40
 LONGEST_REST = 12  # characters beside links, such as "태그:" and commas
 FEWEST_OF_COLUMN = 3  # links of a menu beside the content
@@ -64,13 +65,15 @@ class _Page(NamedTuple):
     """Whether linked text is the content."""
     run: tuple[int, int]
     """Where the first and the last sentence of the content begin."""
+    first: Element | None
+    """The heading with which the content begins."""
 
 
 def cut_groups(tree: PageTree, around_heading: set[Element], of_links: bool) -> None:
     """Marks groups of links, notices, and what follows headings of other pages and comments; of a page of links not the groups."""
     content = tree.elements[0]
     first = _first_heading(content)
-    page = _Page(tree, content, around_heading, of_links, _find_run(tree))
+    page = _Page(tree, content, around_heading, of_links, _find_run(tree), first)
     pending = [content]
     while pending:
         parent = pending.pop()
@@ -116,7 +119,7 @@ def _cut_children(page: _Page, parent: Element) -> None:
             until = ""
         following = children[n + 1] if n + 1 < len(children) else None
         begins = "" if _is_listing(parent) else _begins_other(page, child, following)
-        if begins and any(part.name == "pre" for part in islice(parent.descendants(), MOST_PARTS)):
+        if begins and any(map(_has_code, children[n + 1 : n + 1 + NEAR_HEADING])):
             begins = ""  # a manual has a chapter about comments or tags
         if begins:
             is_whole = n == 0 and parent is not page.content and parent not in page.around_heading
@@ -142,7 +145,9 @@ def _begins_other(page: _Page, element: Element, following: Element | None) -> s
         return "comments"
     if page.is_of_links or following is None or 2 * following.linked <= following.text:
         return ""
-    is_other = LINKS_HEADING.fullmatch(text) and not (_is_listing(following) or _has_sources(page.tree, following))
+    is_other = LINKS_HEADING.fullmatch(text) and not (
+        _is_listing(following) or _has_sources(page.tree, following)
+    )
     return "links" if is_other else ""
 
 
@@ -153,7 +158,9 @@ def _is_other(page: _Page, before: Element | None, element: Element) -> bool:
         return not (page.is_of_links or _is_inside_part(element) or _is_part_of_line(tree, element))
     is_between = run[0] < element.start < run[1]
     is_outside = not (is_between or _has_heading(element) or tree.has_sentence(element))
-    is_short = element.name == "table" or (element.links > 1 and element.text - element.linked <= LONGEST_REST)
+    is_short = element.name == "table" or (
+        element.links > 1 and element.text - element.linked <= LONGEST_REST
+    )
     share = LINK_SHARE_OUTSIDE if is_outside and is_short else LINK_SHARE
     is_judged = not page.is_of_links or _is_row_of_layout(element) or _is_above_heading(page, element)
     if is_judged and is_link_group(element, share):
@@ -162,7 +169,12 @@ def _is_other(page: _Page, before: Element | None, element: Element) -> bool:
         element.is_part = introduced or (is_own and not is_named(element))
         is_announced = element.name in BLOCKS and before is not None and before.name in _ANNOUNCING
         is_announced = is_announced and not _TRAIL.search(tree.html, element.inside, element.close)
-        is_content = (is_between and not is_named(element)) or element.is_part or is_announced or _is_inside_part(element)
+        is_content = (
+            (is_between and not is_named(element))
+            or element.is_part
+            or is_announced
+            or _is_inside_part(element)
+        )
         if not is_content and not (element.name == "p" and SENTENCE.search(tree.text_of(element))):
             return True
     if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):
@@ -235,7 +247,12 @@ def _has_sources(tree: PageTree, element: Element) -> bool:
     """True for a list of links to several other sites, such as the sources of an article."""
     if element.name not in ("ul", "ol") or element.links > MOST_SOURCES:
         return False
-    return len(set(_HOST.findall(tree.html, element.inside, element.close))) > 1
+    hosts = set(_HOST.findall(tree.html, element.inside, element.close))
+    return len(hosts) > 1 and 2 * len(hosts) > element.links
+
+
+def _has_code(element: Element) -> bool:
+    return any(part.name == "pre" for part in islice(element.descendants(), MOST_PARTS))
 
 
 def _has_facts(element: Element) -> bool:
@@ -244,8 +261,8 @@ def _has_facts(element: Element) -> bool:
 
 
 def _is_above_heading(page: _Page, element: Element) -> bool:
-    """True for a small part of a page of links above its heading."""
-    heading = max(page.around_heading, key=lambda above: above.start, default=None)
+    """True for a menu of a page of links above its heading."""
+    heading = max(page.around_heading, key=lambda above: above.start, default=page.first)
     return (
         heading is not None
         and element.end <= heading.start

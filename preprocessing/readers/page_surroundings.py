@@ -14,7 +14,7 @@ from preprocessing.readers.page_headings import keep_introduction
 from preprocessing.readers.page_hidden import is_above_page, is_policy_popup
 from preprocessing.readers.page_replies import keep_replies
 from preprocessing.readers.page_tags import LEAST_PROSE, MOST, MOST_IF_SURE, has_most, is_cut_by_tag
-from preprocessing.readers.page_tree import Element, PageTree, sum_texts, weight_of
+from preprocessing.readers.page_tree import HEADINGS, Element, PageTree, sum_texts, weight_of
 from preprocessing.readers.page_words import (
     CALLOUTS,
     COMMENTS,
@@ -41,6 +41,7 @@ LINKS_WITHOUT_PROSE = 0.3  # the same where no text is long enough for prose
 REST_OF_INDEX = (
     0.3  # text that remains in the content, relative to a list cut from it, up to which the list is content
 )
+LONGEST_BANNER = 20  # characters below the last sentence
 LEAST = 0.15  # share of the page's text that remains without its surroundings
 LEAST_OF_LINKS = 0.05  # the same for a page of links, whose menus are long
 SHORT_PAGE = 4000  # weight of a page for which this share is computed at most
@@ -143,7 +144,9 @@ def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Elem
         is_popup = bool(element.names) and is_policy_popup(tree, element)
         weight -= weight_of(element) if is_popup else 0
         if is_popup or is_cut_by_tag(tree, element, parent in inside):
-            element.is_cut = is_popup or not _is_header(element) or not keep_introduction(tree, element, has_heading)
+            element.is_cut = (
+                is_popup or not _is_header(element) or not keep_introduction(tree, element, has_heading)
+            )
             if element.is_cut:
                 tagged.add(element)
         elif element.text and is_named(element) and not (has_discussion and _is_comment(element)):
@@ -214,7 +217,9 @@ def _is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> b
         return False
     is_between = run[0] < element.start < run[1]
     if is_sure:
-        return not (is_between and not element.links and element.prose and not CONTACT.search(tree.text_of(element)))
+        return not (
+            is_between and not element.links and element.prose and not CONTACT.search(tree.text_of(element))
+        )
     if is_comment and element.start < run[0] and not element.links:
         return False  # comments follow
     if element.links and 2 * element.linked > element.text:
@@ -231,7 +236,10 @@ def _is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> b
     if is_comment:
         return True
     if words <= OFFERS or (is_weak and not element.links):
-        return False
+        is_line = element.text <= LONGEST_BANNER and not any(
+            part.name in HEADINGS for part in element.descendants()
+        )
+        return is_line and words <= OFFERS and element.start > run[1]
     return not is_text or (element.links > 0 and element.prose < max(4 * element.linked, element.text / 2))
 
 

@@ -56,7 +56,7 @@ WHOLE_NAMES = frozenset((
     "topbar", "top_bar", "top-bar", "masthead", "tag", "location", "path", "bottom", "page-footer", "ft",
     "author-box", "author_box", "headerbar", "action-bar", "action_button", "btn_area", "btnarea", "btn_wrap", "btnwrap",
     "leftarea", "rightarea", "left_area", "right_area", "left_menu", "right_menu", "leftmenu", "rightmenu",
-    "sitesub", "printfooter", "article-licensing", "table-of-contents",
+    "sitesub", "printfooter", "article-licensing", "table-of-contents", "prevnext", "nextprev", "prev-next", "tagtrail", "relatedposts",
 ))  # fmt: skip
 """Classes and ids whose words alone are too common."""
 HIDDEN = frozenset((
@@ -174,7 +174,7 @@ CONTACT = re.compile(
     re.IGNORECASE,
 )
 SENTENCE = re.compile(r"[다요오까죠음] ?[.!?]")
-AGREEMENT = re.compile(r"(?:에|이용)\s*(?:대(?:한|해|하여)\s*)?동의|보지\s*않|열지\s*않")
+AGREEMENT = re.compile(r"(?:에|이용)\s*(?:대(?:한|해|하여)\s*)?동의|(?:보|열|열람하)지\s*않")
 """Finds what a box to check or a button of a window says."""
 POLITE = re.compile(r"(?:니다|니까|세요|[어아해에예]요) ?[.!?~]{0,3}\s{0,20}<")
 """Finds a polite ending at the end of a line of HTML, with or without a mark."""
