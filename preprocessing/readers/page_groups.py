@@ -165,8 +165,8 @@ def _is_other(page: _Page, before: Element | None, element: Element) -> bool:
     is_judged = not page.is_of_links or _is_row_of_layout(element) or _is_above_heading(page, element)
     if is_judged and is_link_group(element, share):
         introduced = before is not None and introduces(tree, before, element)
-        is_own = is_section(tree, element) or has_cards(tree, element) or _has_facts(element)
-        element.is_part = introduced or (is_own and not is_named(element))
+        is_own = (is_section(tree, element) or _has_facts(element)) and not is_named(element)
+        element.is_part = introduced or is_own or has_cards(tree, element)
         is_announced = element.name in BLOCKS and before is not None and before.name in _ANNOUNCING
         is_announced = is_announced and not _TRAIL.search(tree.html, element.inside, element.close)
         is_content = (
@@ -265,7 +265,7 @@ def _is_above_heading(page: _Page, element: Element) -> bool:
     heading = max(page.around_heading, key=lambda above: above.start, default=page.first)
     return (
         heading is not None
-        and element.end <= heading.start
+        and element.end <= heading.start < len(page.tree.html) // 3
         and element.text <= min(LONGEST_LABEL * element.links, page.content.text // 2)
     )
 

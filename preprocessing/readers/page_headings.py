@@ -110,5 +110,7 @@ def _is_title(tree: PageTree, element: Element, levels: tuple[str, ...]) -> bool
 
 
 def _is_remark(tree: PageTree, element: Element) -> bool:
-    """True for text without links below a heading: a sentence, or longer than a label."""
-    return not element.links and (element.own[2] > 0 or (bool(element.own[0]) and tree.has_sentence(element)))
+    """True for text with few links below a heading: a sentence, or longer than a label."""
+    if 2 * element.linked > element.text:
+        return False
+    return element.own[2] > 0 or (element.own[0] > 0 and tree.has_sentence(element))

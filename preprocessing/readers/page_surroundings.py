@@ -128,6 +128,9 @@ def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Elem
     has_discussion = bool(_DISCUSSION.search(tree.html)) or any(
         not DISCUSSION.isdisjoint(words) for element in tree.elements[:4] for words in element.names
     )
+    around_main: set[Element] = set()
+    for main in (element for element in tree.elements if element.name == "main"):
+        around_main.update((main, *main.ancestors()))
     tagged: set[Element] = set()
     named: set[Element] = set()
     inside: set[Element] = set()  # of an article or main element
@@ -139,7 +142,7 @@ def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Elem
             continue
         if parent in inside or element.name in ("article", "main") or element.get("role") == "main":
             inside.add(element)
-        if element in around_heading or element.name in ("html", "body", "main"):
+        if element in around_heading or element in around_main or element.name in ("html", "body"):
             continue
         is_popup = bool(element.names) and is_policy_popup(tree, element)
         weight -= weight_of(element) if is_popup else 0
@@ -240,7 +243,7 @@ def _is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> b
             part.name in HEADINGS for part in element.descendants()
         )
         return is_line and words <= OFFERS and element.start > run[1]
-    return not is_text or (element.links > 0 and element.prose < max(4 * element.linked, element.text / 2))
+    return not is_text or (element.links > 0 and element.prose < max(2 * element.linked, element.text / 2))
 
 
 def _is_introduced(tree: PageTree, element: Element) -> bool:

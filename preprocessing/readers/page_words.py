@@ -176,7 +176,7 @@ CONTACT = re.compile(
 SENTENCE = re.compile(r"[다요오까죠음] ?[.!?]")
 AGREEMENT = re.compile(r"(?:에|이용)\s*(?:대(?:한|해|하여)\s*)?동의|(?:보|열|열람하)지\s*않")
 """Finds what a box to check or a button of a window says."""
-POLITE = re.compile(r"(?:니다|니까|세요|[어아해에예]요) ?[.!?~]{0,3}\s{0,20}<")
+POLITE = re.compile(r"(?:니다|니까|세요|[어아해에예]요) ?[.!?~]{0,3}\s{0,60}<")
 """Finds a polite ending at the end of a line of HTML, with or without a mark."""
 POLICIES = re.compile(
     r"(?:[\s|·ㆍ/>-]*(?:(?:서비스|홈페이지|회원)?\s*이용\s*약관|개인\s*정보\s*(?:처리|취급|보호)\s*(?:방침|정책)|이메일\s*(?:주소\s*)?무단\s*수집\s*거부|"
