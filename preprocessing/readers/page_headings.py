@@ -11,7 +11,7 @@ from itertools import islice
 
 from preprocessing.readers.page_tags import MOST, has_most
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
-from preprocessing.readers.page_words import LINKS_HEADING, MENU_LABEL, MENUS, names_own
+from preprocessing.readers.page_words import CONTROL_LABEL, LINKS_HEADING, MENUS, TITLES, names_own
 
 _SEPARATOR = re.compile(r"\s*(?:[|·»›>—–:]+|\s-\s|::)\s*")
 _HOME = re.compile(r"<a\b[^>]*href=\"(?:\.?/|https?://[^/\"]+/?|index\.\w+)\"")
@@ -85,7 +85,6 @@ def keep_introduction(tree: PageTree, header: Element, has_heading: bool) -> boo
     """
     whole: set[Element] = set()
     around: set[Element] = set()
-    levels = HEADINGS[:1] if has_heading else HEADINGS[:3]
     parts = [part for part in header.descendants() if part.text and part is not header]
     menus: set[Element] = set()
     for part in parts:
@@ -93,7 +92,7 @@ def keep_introduction(tree: PageTree, header: Element, has_heading: bool) -> boo
             menus.add(part)
         elif part.parent in whole:
             whole.add(part)
-        elif _is_title(tree, part, levels) or (around and _is_remark(tree, part)):
+        elif _is_title(tree, part, has_heading) or (around and _is_remark(tree, part)):
             whole.add(part)
             around.update(part.ancestors())
     for part in parts:
@@ -101,12 +100,22 @@ def keep_introduction(tree: PageTree, header: Element, has_heading: bool) -> boo
     return bool(whole)
 
 
-def _is_title(tree: PageTree, element: Element, levels: tuple[str, ...]) -> bool:
-    """True for a heading that is no link and no name of a menu."""
-    if element.name not in levels or element.linked or leads_home(tree, element):
+def _is_title(tree: PageTree, element: Element, has_heading: bool) -> bool:
+    """True for a heading that is no link and no name of a menu; of a page without a heading also for text named as one."""
+    if element.linked or not element.text or leads_home(tree, element):
+        return False
+    if element.name not in (HEADINGS[:1] if has_heading else HEADINGS[:3]) and (
+        has_heading or not _is_named_title(element)
+    ):
         return False
     text = tree.text_of(element)
-    return not (MENU_LABEL.fullmatch(text) or LINKS_HEADING.fullmatch(text))
+    return not (CONTROL_LABEL.fullmatch(text) or LINKS_HEADING.fullmatch(text))
+
+
+def _is_named_title(element: Element) -> bool:
+    if not element.own[0]:
+        return False
+    return element.name == "p" or any(not TITLES.isdisjoint(words) for words in element.names)
 
 
 def _is_remark(tree: PageTree, element: Element) -> bool:

@@ -22,6 +22,7 @@ from preprocessing.readers.page_words import (
     CONTENT,
     CONTROLS,
     DISCUSSION,
+    HEADERS,
     LOGINS,
     MARKING,
     OFFERS,
@@ -63,6 +64,8 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
             element.is_cut = True
         elif element in named:
             element.is_cut = _is_cut_by_name(tree, element, run)
+            if element.is_cut and element.start < run[0] and not HEADERS.isdisjoint(_own_words(element)):
+                element.is_cut = not keep_introduction(tree, element, bool(around_heading))
             if element.is_cut:
                 cut.append(element)
             if element.is_cut and _is_comment(element):

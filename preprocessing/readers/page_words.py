@@ -45,6 +45,8 @@ PLACES = frozenset((
     "bottom", "header", "page-header", "head", "top", "top_area", "toparea", "tag", "leftarea", "rightarea", "left_area", "right_area",
 ))  # fmt: skip
 """Names that say where a block is, within the content as often as around it."""
+HEADERS = frozenset(("header", "head", "hd", "masthead", "visual"))
+"""Words of what a page begins with, its name, its menus and often its title."""
 COMMENTS = frozenset((
     "comment", "comments", "commentlist", "reply", "replies", "disqus", "livere", "utterances", "giscus", "respond",
     "guestbook", "trackback", "trackbacks", "reviews", "reviewlist",
