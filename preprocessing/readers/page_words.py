@@ -92,7 +92,6 @@ DISCUSSION = frozenset(
     ("forum", "viewtopic", "thread", "topic", "discussion", "discussions", "question", "qna")
 )
 """Words in the names of pages whose replies are main content."""
-ANSWERS = frozenset(("answer", "answers"))
 LONGEST_CONTACT, LONGEST_NOTICE = 400, 240  # characters
 _NOT_OWN = frozenset(
     ("has", "with", "without", "no", "is", "not", "hide", "show", "for", "above", "before", "embed", "wp")
