@@ -80,7 +80,6 @@ def _cut_children(page: Page, parent: Element) -> None:
         is_other = may_be_other and (leads_elsewhere(page, before, child) or is_remark(page, before, child))
         child.is_cut = bool(begins) or in_other or is_other
         before = None if child.is_cut else child
-    _cut_empty_headings(children, parent)
 
 
 def _begins_other(page: Page, element: Element, following: Element | None) -> str:
@@ -100,15 +99,3 @@ def _begins_other(page: Page, element: Element, following: Element | None) -> st
 
 def _has_code(element: Element) -> bool:
     return any(part.name == "pre" for part in islice(element.descendants(), MOST_PARTS))
-
-
-def _cut_empty_headings(children: list[Element], parent: Element) -> None:
-    """Marks headings below which everything was cut up to the end of the parent."""
-    has_cut = False
-    for child in reversed(children):
-        if child.is_cut:
-            has_cut = True
-        elif child.name in HEADINGS and has_cut:
-            child.is_cut = True
-        else:
-            return

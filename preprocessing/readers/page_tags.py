@@ -30,7 +30,7 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
         is_text = is_text and not AGREEMENT.search(tree.html, element.inside, element.close)
         return not (is_text or _is_title_of_fold(element) or has_most(element, page, MOST))
     is_edge = (name == "footer" and (element.links > 0 or not is_inside)) or (
-        name == "header" and not is_inside and not _is_introduction(element)
+        name == "header" and not is_inside
     )
     if not is_edge and not any(map(element.attributes.__contains__, _ATTRIBUTES)) and name != "aside":
         return False
@@ -47,11 +47,6 @@ def _is_card(tree: PageTree, element: Element) -> bool:
     """True for a button of several texts, such as a heading and a description."""
     texts = _TEXT.findall(tree.html, element.inside - 1, element.close)
     return len(texts) > 1 and element.text >= LEAST_CARD
-
-
-def _is_introduction(element: Element) -> bool:
-    """True for a header with prose and without links, which belongs to the content below it."""
-    return element.prose > 0 and not element.links
 
 
 def _is_title_of_fold(element: Element) -> bool:
