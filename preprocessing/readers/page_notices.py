@@ -10,6 +10,7 @@ from preprocessing.readers.page_links import Page, has_heading
 from preprocessing.readers.page_tree import HEADINGS, Element
 from preprocessing.readers.page_words import (
     BEFORE_AND_AFTER,
+    CONTACT,
     LICENSE_HEADING,
     LONGEST_NOTICE,
     NAMES_NO_POST,
@@ -32,19 +33,25 @@ def is_remark(page: Page, before: Element | None, element: Element) -> bool:
     text = page.tree.text_of(element)
     if _is_before_or_after(element, text):
         return True
-    if not is_notice(text) or _is_fact(element, page.run):
+    if not is_notice(text) or _is_fact(page, before, element):
         return False
     above = page.tree.text_of(before) if before is not None else ""
     is_license = before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(above)
     return not (is_license or ("쿠키" in above and not is_notice(above)))
 
 
-def _is_fact(element: Element, run: tuple[int, int]) -> bool:
-    """True for lists, tables and their parts between sentences, and for what has a heading, whose parts are judged."""
-    if element.name in _FACTS:
-        around = element.parent if element.name in ("li", "dt", "dd") and element.parent else element
-        return around.start < run[1] and run[0] < around.end and run[0] <= element.end
-    return has_heading(element)
+def _is_fact(page: Page, before: Element | None, element: Element) -> bool:
+    """True for lists, tables and their parts between sentences or below other facts, and for what has a heading, whose parts are judged."""
+    if element.name not in _FACTS:
+        return has_heading(element)
+    is_item = element.name in ("li", "dt", "dd")
+    first = before if is_item else next((child for child in element.children if child.text), None)
+    if (is_item or len(element.children) > 1) and first is not None and first.name in ("li", "dt", "dd"):
+        text = page.tree.text_of(first)
+        if not (CONTACT.search(text) or is_notice(text)):
+            return True
+    around = element.parent if is_item and element.parent is not None else element
+    return around.start < page.run[1] and page.run[0] < around.end
 
 
 def _is_before_or_after(element: Element, text: str) -> bool:

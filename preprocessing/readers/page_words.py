@@ -207,8 +207,8 @@ def split_names(attribute: str) -> list[list[str]]:
 
 
 def names_own(words: list[str]) -> bool:
-    """False for names that describe a page with or without something: ``has-sidebar``."""
-    return not _NOT_OWN.intersection(words[:-1]) and words[-1:] != ["embed"]
+    """False for names that describe a page with or without something or what it has found: ``has-sidebar``, ``search-result``."""
+    return not _NOT_OWN.intersection(words[:-1]) and words[-1] not in ("embed", "result", "results")
 
 
 def is_contact(text: str) -> bool:
