@@ -6,7 +6,7 @@ import re
 from itertools import islice
 
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
-from preprocessing.readers.page_words import LINKS_HEADING, POLITE, TITLES
+from preprocessing.readers.page_words import LINE_END, LINKS_HEADING, TITLES
 
 _HEADING = re.compile(
     r"<(?:h[1-6]|strong)\b[^>]*>((?:(?!<a\b)[^<]|<(?!a\b|/h[1-6]|/strong)){1,300})</(?:h[1-6]|strong)>"
@@ -78,9 +78,9 @@ def is_section(tree: PageTree, element: Element) -> bool:
 
 def has_cards(tree: PageTree, element: Element) -> bool:
     """True for links that have sentences, such as the services that a front page shows."""
-    if element.linked < LEAST_CARD * element.links:
+    if not element.links or element.linked < LEAST_CARD * element.links:
         return False
-    return tree.has_sentence(element) or POLITE.search(tree.html, element.inside, element.close) is not None
+    return 3 * len(LINE_END.findall(tree.html, element.inside, element.close)) >= element.links
 
 
 def is_link_group(element: Element, share: float = LINK_SHARE) -> bool:

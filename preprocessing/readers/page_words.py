@@ -177,8 +177,8 @@ CONTACT = re.compile(
 SENTENCE = re.compile(r"[다요오까죠음] ?[.!?]")
 AGREEMENT = re.compile(r"(?:에|이용)\s*(?:대(?:한|해|하여)\s*)?동의|(?:보|열|열람하)지\s*않")
 """Finds what a box to check or a button of a window says."""
-POLITE = re.compile(r"(?:니다|니까|세요|[어아해에예]요) ?[.!?~]{0,3}\s{0,60}<")
-"""Finds a polite ending at the end of a line of HTML, with or without a mark."""
+LINE_END = re.compile(r"(?:(?:니다|니까|세요|[어아해에예]요) ?[.!?~]{0,3}|[가-힣]\.)\s{0,60}<")
+"""Finds a polite ending, or a noun with a period, at the end of a line of HTML."""
 POLICIES = re.compile(
     r"(?:[\s|·ㆍ/>-]*(?:(?:서비스|홈페이지|회원)?\s*이용\s*약관|개인\s*정보\s*(?:처리|취급|보호)\s*(?:방침|정책)|이메일\s*(?:주소\s*)?무단\s*수집\s*거부|"
     r"청소년\s*보호\s*정책|저작권\s*(?:보호\s*)?정책|영상\s*정보\s*처리\s*기기\s*\S{0,12}\s*방침|운영\s*정책|찾아\s*오시는\s*길|사이트\s*맵|"
