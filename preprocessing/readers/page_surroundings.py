@@ -223,9 +223,7 @@ def _is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> b
         return False
     is_between = run[0] < element.start < run[1]
     if is_sure:
-        return not (
-            is_between and not element.links and element.prose and not CONTACT.search(tree.text_of(element))
-        )
+        return not (is_between or _is_of_item(element)) or not _has_facts(tree, element)
     if is_comment and element.start < run[0] and not element.links:
         return False  # comments follow
     if element.links and 2 * element.linked > element.text:
@@ -247,6 +245,17 @@ def _is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> b
         )
         return is_line and words <= OFFERS and element.start > run[1]
     return not is_text or (element.links > 0 and element.prose < max(2 * element.linked, element.text / 2))
+
+
+def _is_of_item(element: Element) -> bool:
+    """True for the end of an item or a post, which is no end of the page."""
+    return any(above.name in ("li", "article") for above in element.ancestors())
+
+
+def _has_facts(tree: PageTree, element: Element) -> bool:
+    """True for prose with few links that is no address."""
+    is_prose = element.prose > 0 and 2 * element.linked < element.text
+    return is_prose and not CONTACT.search(tree.text_of(element))
 
 
 def _is_introduced(tree: PageTree, element: Element) -> bool:

@@ -45,7 +45,7 @@ PLACES = frozenset((
     "bottom", "header", "page-header", "head", "top", "top_area", "toparea", "tag", "leftarea", "rightarea", "left_area", "right_area",
 ))  # fmt: skip
 """Names that say where a block is, within the content as often as around it."""
-HEADERS = frozenset(("header", "head", "hd", "masthead", "visual"))
+HEADERS = frozenset(("header", "head", "hd", "masthead", "visual", "hero"))
 """Words of what a page begins with, its name, its menus and often its title."""
 COMMENTS = frozenset((
     "comment", "comments", "commentlist", "reply", "replies", "disqus", "livere", "utterances", "giscus", "respond",
@@ -86,7 +86,7 @@ CONTENT = frozenset((
     "cont",
 ))  # fmt: skip
 TITLES = frozenset((
-    "title", "tit", "subject", "headline", "heading", "tittle", "titlewrap", "titarea", "bbstit", "viewtit"
+    "title", "tit", "subject", "headline", "heading", "subheading", "subtitle", "slogan", "tittle", "titlewrap", "titarea", "bbstit", "viewtit"
 ))  # fmt: skip
 DISCUSSION = frozenset(
     ("forum", "viewtopic", "thread", "topic", "discussion", "discussions", "question", "qna")
