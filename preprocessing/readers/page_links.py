@@ -19,7 +19,7 @@ from preprocessing.readers.page_excerpts import (
     is_link_group,
     is_section,
 )
-from preprocessing.readers.page_surroundings import is_named
+from preprocessing.readers.page_names import is_named
 from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree, weight_of
 from preprocessing.readers.page_words import SENTENCE
 

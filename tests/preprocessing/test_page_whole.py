@@ -55,6 +55,13 @@ KEPT = {
     "a remark above the content": (f"<div class='page-comment'><p>{LINE}</p></div>{MAIN}", LINE),
     "text of larger screens": (f"<p class='hidden md:block'>밭 한가운데</p>{MAIN}", "밭 한가운데"),
     "facts below a search": (f"{MAIN}<ul class='search-result'><li>모두 열 되</li></ul>", "- 모두 열 되"),
+    "a remark in a header of another name": (
+        f"<header class='masthead'><div class='masthead-subheading'>밭에서 나는 먹거리</div><a href='/a'>시작하기</a></header>{MAIN}",
+        "밭에서 나는 먹거리"),
+    "a heading beside a search": (
+        f"<div class='hero-search'><h2>모든 밭을 찾아보세요</h2><form><input></form>{MENU}</div>{MAIN}", "## 모든 밭을 찾아보세요"),
+    "the beginning of a post in its footer": (
+        f"<ul>{f'<li><h3><a href=/1>{LINE}</a></h3><div class=post_footer><p>{FIRST}</p></div></li>' * 3}</ul>", FIRST),
     "facts called a footer": (f"<div>{PROSE}<div class='footer_info'><p>{LINE}</p><p>한 되에 만 원</p></div>{PROSE}</div>",
                               "한 되에 만 원"),
 }  # fmt: skip
