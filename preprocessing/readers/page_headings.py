@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import islice
+from itertools import islice, takewhile
 
 from preprocessing.readers.page_tags import MOST, has_most
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
@@ -94,7 +94,7 @@ def keep_introduction(tree: PageTree, header: Element, has_heading: bool) -> boo
             whole.add(part)
         elif _is_title(tree, part, has_heading) or (around and _is_remark(tree, part)):
             whole.add(part)
-            around.update(part.ancestors())
+            around.update(takewhile(lambda above: above not in around, part.ancestors()))
     for part in parts:
         part.is_cut = part not in whole and part not in around
     return bool(whole)
@@ -102,11 +102,13 @@ def keep_introduction(tree: PageTree, header: Element, has_heading: bool) -> boo
 
 def _is_title(tree: PageTree, element: Element, has_heading: bool) -> bool:
     """True for a heading that is no link and no name of a menu; of a page without a heading also for text named as one."""
-    if element.linked or not element.text or leads_home(tree, element):
+    if element.linked:
         return False
     if element.name not in (HEADINGS[:1] if has_heading else HEADINGS[:3]) and (
         has_heading or not _is_named_title(element)
     ):
+        return False
+    if leads_home(tree, element):
         return False
     text = tree.text_of(element)
     return not (CONTROL_LABEL.fullmatch(text) or LINKS_HEADING.fullmatch(text))

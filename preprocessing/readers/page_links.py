@@ -144,7 +144,7 @@ def _is_above_heading(page: Page, element: Element) -> bool:
     heading = max(page.around_heading, key=lambda above: above.start, default=page.first)
     return (
         heading is not None
-        and element.end <= heading.start < len(page.tree.html) // 2
+        and element.end <= heading.start < 2 * len(page.tree.html) // 3
         and element.text <= min(LONGEST_LABEL * element.links, page.content.text // 2)
     )
 

@@ -39,9 +39,9 @@ def is_named(element: Element) -> bool:
     """True for an element with a name of surroundings; cells and items without links have only a place or a kind."""
     if element.name in ("button", "label") or not element.names:
         return False
-    if is_comment(element):
-        return True
     words = _own_words(element)
+    if element.name != "p" and not COMMENTS.isdisjoint(words):
+        return True
     if (element.name in _CELLS and not element.links) or (
         element.name == "aside" and not CALLOUTS.isdisjoint(words)
     ):

@@ -1,13 +1,14 @@
 """Cuts what surrounds the main content of a page: navigation, side bars, comments, hidden text.
 
-Tags, roles and hidden text are sure. A name is one kind of evidence and needs another one: links, controls to press, or a place
-before the first or after the last sentence of the page. Names that are never given to content need no other one.
+Tags, roles and hidden text are sure; names need other evidence (:mod:`preprocessing.readers.page_names`). Of a header the headings
+and sentences stay.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 
 from preprocessing.readers.page_headings import keep_introduction
 from preprocessing.readers.page_hidden import is_policy_popup
@@ -40,13 +41,19 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     sum_texts(tree.elements)
     run = find_run(tree, named)
     cut, lists, discussion = [], {}, {}
+    introduced: set[Element] = set()  # headers whose introduction is kept, with all in them
     for element in tree.elements[1:]:
+        if element.parent in introduced:
+            introduced.add(element)
         if element.is_cut or (element.parent is not None and element.parent.is_cut):
             element.is_cut = True
         elif element in named:
             element.is_cut = is_cut_by_name(tree, element, run)
             if element.is_cut and element.start < run[0] and is_called_header(element):
-                element.is_cut = not keep_introduction(tree, element, bool(around_heading))
+                element.is_cut = not (
+                    element in introduced or keep_introduction(tree, element, bool(around_heading))
+                )
+                introduced.update(() if element.is_cut else (element,))
             if element.is_cut:
                 cut.append(element)
             if element.is_cut and is_comment(element):
@@ -111,10 +118,12 @@ def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Elem
     )
     around_main: set[Element] = set()
     for main in (element for element in tree.elements if element.name == "main"):
-        around_main.update((main, *main.ancestors()))
+        around_main.add(main)
+        around_main.update(takewhile(lambda above: above not in around_main, main.ancestors()))
     tagged: set[Element] = set()
     named: set[Element] = set()
     inside: set[Element] = set()  # of an article or main element
+    introduced: set[Element] = set()  # headers whose introduction is kept, with all in them
     for element in tree.elements[1:]:
         parent = element.parent
         if element.is_cut or (parent is not None and parent.is_cut):
@@ -123,15 +132,18 @@ def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Elem
             continue
         if parent in inside or element.name in ("article", "main") or element.get("role") == "main":
             inside.add(element)
+        if parent in introduced:
+            introduced.add(element)
         if element in around_heading or element in around_main or element.name in ("html", "body"):
             continue
         is_popup = bool(element.names) and is_policy_popup(tree, element)
         weight -= weight_of(element) if is_popup else 0
         if is_popup or is_cut_by_tag(tree, element, parent in inside):
-            element.is_cut = (
-                is_popup or not _is_header(element) or not keep_introduction(tree, element, has_heading)
-            )
-            if element.is_cut:
+            is_header = not is_popup and _is_header(element)
+            if is_header and (element in introduced or keep_introduction(tree, element, has_heading)):
+                introduced.add(element)
+            else:
+                element.is_cut = True
                 tagged.add(element)
         elif element.text and is_named(element) and not (has_discussion and is_comment(element)):
             named.add(element)

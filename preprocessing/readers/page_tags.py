@@ -16,6 +16,7 @@ _ANSWERED = re.compile(r"accord|faq|question|collaps", re.IGNORECASE)
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
 LEAST_PROSE = 80  # characters of prose of a page from which shares of it show where the content is
+LONGEST_LABEL = 5000  # characters of HTML that are searched
 LEAST_CARD = 20  # characters of a button of several texts that is content
 
 
@@ -27,7 +28,7 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
         return name != "nav" or is_menu or not has_most(element, page, MOST)
     if name in ("button", "label"):
         is_text = element.prose > 0 or (name == "button" and _is_card(tree, element))
-        is_text = is_text and not AGREEMENT.search(tree.html, element.inside, element.close)
+        is_text = is_text and not AGREEMENT.search(tree.html, element.inside, _end_of_label(element))
         return not (is_text or _is_title_of_fold(element) or has_most(element, page, MOST))
     is_edge = (name == "footer" and (element.links > 0 or not is_inside)) or (
         name == "header" and not is_inside
@@ -45,8 +46,12 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
 
 def _is_card(tree: PageTree, element: Element) -> bool:
     """True for a button of several texts, such as a heading and a description."""
-    texts = _TEXT.findall(tree.html, element.inside - 1, element.close)
+    texts = _TEXT.findall(tree.html, element.inside - 1, _end_of_label(element))
     return len(texts) > 1 and element.text >= LEAST_CARD
+
+
+def _end_of_label(element: Element) -> int:
+    return min(element.close, element.inside + LONGEST_LABEL)
 
 
 def _is_title_of_fold(element: Element) -> bool:
