@@ -10,7 +10,7 @@ import re
 
 from preprocessing.readers.page_groups import LONGEST_HEADING
 from preprocessing.readers.page_tree import HEADINGS, INLINE, Element, PageTree
-from preprocessing.readers.page_words import MENU_LABEL, POLICIES, is_notice
+from preprocessing.readers.page_words import CONTROL_LABEL, MENU_LABEL, POLICIES, is_notice
 
 _LINE = re.compile(r"(?:(?<=<br>)|(?<=<hr>)|(?<=<br/>)|(?<=<br />))([^<>]+)(?=<br|<hr|</|\Z)")
 _LABEL = re.compile(r">([^<>]*[^<>\s][^<>]*)(?=<)")
@@ -25,8 +25,9 @@ MOST_LEVELS = 40  # of elements inside of one another at an edge
 REST = 3  # text of the content beside a menu, relative to it
 
 
-def cut_menus(tree: PageTree, content: Element, around_heading: set[Element]) -> None:
+def cut_menus(tree: PageTree, around_heading: set[Element]) -> None:
     """Marks the menus without links with which the content begins, headings aside, and ends."""
+    content = tree.elements[0]
     if content.prose:
         for at_end in (False, True):
             _cut_at_edge(tree, content, content, around_heading, at_end, MOST_LEVELS)
@@ -42,13 +43,13 @@ def _cut_at_edge(
 ) -> bool:
     """Marks menus from one edge of an element on; returns whether it has a block that is neither a menu nor a first heading."""
     for child in reversed(element.children) if at_end else element.children:
-        if child.is_cut or not child.text or (not at_end and _is_label(child)):
+        if child.is_cut or not child.text:
             continue
         if child in around_heading and not child.children:
             return at_end
         if child not in around_heading and _is_menu(tree, child, content):
             child.is_cut = True
-        else:
+        elif at_end or not _is_label(child):
             is_block = not child.children or child.own[0] or not levels
             if is_block or _cut_at_edge(tree, child, content, around_heading, at_end, levels - 1):
                 return True
@@ -72,17 +73,18 @@ def _is_menu(tree: PageTree, element: Element, content: Element) -> bool:
         html.unescape(match[1]).strip()
         for match in _LABEL.finditer(tree.html, element.inside - 1, element.end)
     ]
-    if len(labels) < FEWEST_LABELS or max(map(len, labels)) > LONGEST_LABEL:
+    if not labels or max(map(len, labels)) > LONGEST_LABEL:
         return False
     if any(part.name in HEADINGS for part in element.descendants()):
         return False
     known = sum(MENU_LABEL.fullmatch(label) is not None for label in labels)
-    return known >= max(2, LABELS_OF_MENU * len(labels))
+    is_several = len(labels) >= FEWEST_LABELS and known >= max(2, LABELS_OF_MENU * len(labels))
+    return is_several or all(map(CONTROL_LABEL.fullmatch, labels))
 
 
-def cut_policies(tree: PageTree, content: Element) -> None:
+def cut_policies(tree: PageTree) -> None:
     """Marks the names of policies with which the content ends."""
-    pending = [content]
+    pending = [tree.elements[0]]
     while pending:
         element = pending.pop()
         blocks = [

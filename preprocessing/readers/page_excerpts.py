@@ -6,7 +6,7 @@ import re
 from itertools import islice
 
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
-from preprocessing.readers.page_words import LINKS_HEADING, TITLES
+from preprocessing.readers.page_words import LINE_END, LINKS_HEADING, TITLES
 
 _HEADING = re.compile(
     r"<(?:h[1-6]|strong)\b[^>]*>((?:(?!<a\b)[^<]|<(?!a\b|/h[1-6]|/strong)){1,300})</(?:h[1-6]|strong)>"
@@ -16,7 +16,9 @@ _PARTS = frozenset((*HEADINGS, "td", "th", "dt", "dd", "li", "tbody", "thead", "
 _TEXT = re.compile(r">([^<>]*[^<>\s])")
 
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
+LINK_SHARE_OUTSIDE = 0.5  # the same before the first and after the last sentence of a page
 LONGEST_BOX_HEADING = 20
+LEAST_CARD = 20  # characters of a link that is a card, on average
 LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
 MOST_LINKS_OF_TITLE = 3  # its own, and those of categories
 FEWEST_ROWS = 3
@@ -74,11 +76,18 @@ def is_section(tree: PageTree, element: Element) -> bool:
     return has_list or tree.has_sentence(element)
 
 
-def is_link_group(element: Element) -> bool:
+def has_cards(tree: PageTree, element: Element) -> bool:
+    """True for links that have sentences, such as the services that a front page shows."""
+    if not element.links or element.linked < LEAST_CARD * element.links:
+        return False
+    return 3 * len(LINE_END.findall(tree.html, element.inside, element.close)) >= element.links
+
+
+def is_link_group(element: Element, share: float = LINK_SHARE) -> bool:
     """True for an element that is mostly links, unless it is a part of a list, a table or a heading."""
     if _is_box_of_links(element):
         return True
-    if not element.links or element.linked < LINK_SHARE * element.text:
+    if not element.links or element.linked < share * element.text:
         return False
     if element.name == "tr":  # of a table that arranges the page
         return len(element.children) == 1 and element.links > 1

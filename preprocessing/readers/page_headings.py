@@ -1,4 +1,4 @@
-"""Finds the heading of a page: the element that repeats its title, else a heading or an element named as one above the content.
+"""Finds the heading of a page: the element that repeats its title.
 
 What repeats the title in a menu, a footer or the link to the first page is no heading.
 """
@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import islice
+from itertools import islice, takewhile
 
-from preprocessing.readers.page_groups import LONGEST_HEADING
 from preprocessing.readers.page_tags import MOST, has_most
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
-from preprocessing.readers.page_words import MENUS, TITLES, names_own
+from preprocessing.readers.page_words import CONTROL_LABEL, LINKS_HEADING, MENUS, TITLES, names_own
 
 _SEPARATOR = re.compile(r"\s*(?:[|·»›>—–:]+|\s-\s|::)\s*")
 _HOME = re.compile(r"<a\b[^>]*href=\"(?:\.?/|https?://[^/\"]+/?|index\.\w+)\"")
@@ -20,33 +19,29 @@ _HOME = re.compile(r"<a\b[^>]*href=\"(?:\.?/|https?://[^/\"]+/?|index\.\w+)\"")
 _ANCHOR = re.compile(r"[¶#\ue000-\uf8ff]\Z")  # the link from a heading to itself
 
 NEAR_LINK = 300  # characters of HTML before a heading in which the link around it begins
-LARGEST_HEADER = 400
-MOST_DESCENDANTS = 200
-NEAR = 20  # elements before the content in which its heading is searched
-MOST_LEVELS = 8  # elements around the content in which its heading is searched
 MOST_PARTS = 8  # of a title
 
 
-def find_heading(tree: PageTree, title: str) -> tuple[Element | None, Element | None]:
-    """The element that repeats the title of the page or the longest part of it, and the one in a menu; headings are preferred."""
+def find_heading(tree: PageTree, title: str) -> Element | None:
+    """The element that repeats the title of the page or the longest part of it, outside of menus; headings are preferred."""
     parts = _split_title(title)
     sizes = {
         size for part in parts if len(part) > 1 for size in range(len(part), len(part) + title.count(" ") + 9)
     }
-    best: list[Element | None] = [None, None]
-    ranks = [(0, False, False)] * 2
+    best, best_rank = None, (0, False, False)
     for element in tree.elements[1:]:
         if element.text not in sizes or element.name == "button":
             continue
         text = _ANCHOR.sub("", "".join(tree.text_of(element).split()))
-        if text not in parts or _leads_home(tree, element) or _is_in(element, tree, _is_footer):
+        if text not in parts or leads_home(tree, element) or _is_in(element, tree, _is_footer):
+            continue
+        is_link = element.name not in HEADINGS and 0 < element.text <= element.linked
+        if is_link or (element.name != "h1" and _is_in(element, tree, _is_menu)):
             continue
         rank = (len(text), element.name in HEADINGS, element.name == "h1")
-        is_link = element.name not in HEADINGS and 0 < element.text <= element.linked
-        in_menu = is_link or (element.name != "h1" and _is_in(element, tree, _is_menu))
-        if rank > ranks[in_menu]:
-            best[in_menu], ranks[in_menu] = element, rank
-    return best[0], best[1]
+        if rank > best_rank:
+            best, best_rank = element, rank
+    return best
 
 
 def _split_title(title: str) -> set[str]:
@@ -75,7 +70,7 @@ def _is_menu(element: Element) -> bool:
     )
 
 
-def _leads_home(tree: PageTree, element: Element) -> bool:
+def leads_home(tree: PageTree, element: Element) -> bool:
     """True for the name of the site, which contains a link to its first page or is inside of one."""
     around = tree.html.rfind("<a ", max(0, element.start - NEAR_LINK), element.start)
     if around >= 0 and "</a>" not in tree.html[around : element.start] and _HOME.match(tree.html, around):
@@ -83,42 +78,50 @@ def _leads_home(tree: PageTree, element: Element) -> bool:
     return bool(_HOME.search(tree.html, element.start, element.close))
 
 
-def heading_above(tree: PageTree, content: Element, heading: Element | None, in_menu: Element | None) -> str:
-    """HTML of the heading of the content where it is outside of it; the empty text without one."""
-    heading = heading or _nearest_heading(content) or in_menu
-    if heading is None or heading.start >= content.start:
-        return ""
-    if heading.name in HEADINGS:
-        return tree.html[heading.start : heading.end]
-    return f"<h1>{tree.html[heading.inside : heading.close]}</h1>\n"
+def keep_introduction(tree: PageTree, header: Element, has_heading: bool) -> bool:
+    """Marks what a header of the page has beside headings and sentences; false where it has none of them.
+
+    Where the heading of the page is elsewhere, a header without ``h1`` has the name and the motto of the site.
+    """
+    whole: set[Element] = set()
+    around: set[Element] = set()
+    parts = [part for part in header.descendants() if part.text and part is not header]
+    menus: set[Element] = set()
+    for part in parts:
+        if part.parent in menus or _is_menu(part) or part.name in ("button", "label", "form"):
+            menus.add(part)
+        elif part.parent in whole:
+            whole.add(part)
+        elif _is_title(tree, part, has_heading) or (around and _is_remark(tree, part)):
+            whole.add(part)
+            around.update(takewhile(lambda above: above not in around, part.ancestors()))
+    for part in parts:
+        part.is_cut = part not in whole and part not in around
+    return bool(whole)
 
 
-def _nearest_heading(content: Element) -> Element | None:
-    """A heading, or an element named as one, before the content in the elements around it."""
-    child = content
-    for parent in islice(content.ancestors(), MOST_LEVELS):
-        if parent.name in ("", "html"):
-            break
-        at = parent.children.index(child)
-        for element in reversed(parent.children[max(0, at - NEAR) : at]):
-            found = _heading_in(element)
-            if found is not None:
-                return found
-        child = parent
-    return None
+def _is_title(tree: PageTree, element: Element, has_heading: bool) -> bool:
+    """True for a heading that is no link and no name of a menu; of a page without a heading also for text named as one."""
+    if element.linked:
+        return False
+    if element.name not in (HEADINGS[:1] if has_heading else HEADINGS[:3]) and (
+        has_heading or not _is_named_title(element)
+    ):
+        return False
+    if leads_home(tree, element):
+        return False
+    text = tree.text_of(element)
+    return not (CONTROL_LABEL.fullmatch(text) or LINKS_HEADING.fullmatch(text))
 
 
-def _heading_in(element: Element) -> Element | None:
-    """The first heading in a small element, else the first element named as one."""
-    if element.is_cut or not 0 < element.text <= LARGEST_HEADER:
-        return None
-    named = None
-    for found in islice(element.descendants(), MOST_DESCENDANTS):
-        if found.is_cut or not found.text:
-            continue
-        if found.name in HEADINGS[:4]:
-            return found
-        is_named = any(not TITLES.isdisjoint(words) for words in found.names)
-        if named is None and is_named and found.links <= 1 and found.text <= 2 * LONGEST_HEADING:
-            named = found
-    return named
+def _is_named_title(element: Element) -> bool:
+    if not element.own[0]:
+        return False
+    return element.name == "p" or any(not TITLES.isdisjoint(words) for words in element.names)
+
+
+def _is_remark(tree: PageTree, element: Element) -> bool:
+    """True for text with few links below a heading: a sentence, or longer than a label."""
+    if 2 * element.linked > element.text:
+        return False
+    return element.own[2] > 0 or (element.own[0] > 0 and tree.has_sentence(element))

@@ -11,6 +11,9 @@ from preprocessing.readers.page_words import HIDDEN, POLICY_HEADING, POPUPS
 _NO_DISPLAY = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
 _TEXT = re.compile(r">([^<>]+)")
 _STREAMED = re.compile(r" id=\"S:\w+\"")  # what React sends later and a script moves to its place
+_SHOWN = re.compile(
+    r"[ \"](?:sm|md|lg|xl|2xl):(?:block|inline|flex|grid|table)"
+)  # Tailwind, on larger screens
 _FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|more", re.IGNORECASE)
 
 LONGEST_LABEL = 40  # characters of text that is only hidden; a script shows longer ones
@@ -24,7 +27,7 @@ def is_hidden(element: Element) -> bool:
     """True for what the page does not show; folded answers and tabs are shown on request."""
     attributes = element.attributes
     names = HIDDEN.intersection(element.whole_names)
-    is_slide = names == {"hidden"} and element.prose > LONGEST_LABEL
+    is_slide = names == {"hidden"} and (element.prose > LONGEST_LABEL or bool(_SHOWN.search(attributes)))
     if names and element.text < LONGEST_HIDDEN and not is_slide:
         return True
     if (

@@ -1,38 +1,24 @@
 """Cuts what surrounds the main content of a page: navigation, side bars, comments, hidden text.
 
-Tags, roles and hidden text are sure. A name is one kind of evidence and needs another one: links, controls to press, or a place
-before the first or after the last sentence of the page. Names that are never given to content need no other one.
+Tags, roles and hidden text are sure; names need other evidence (:mod:`preprocessing.readers.page_names`). Of a header the headings
+and sentences stay.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 
-from preprocessing.readers.page_excerpts import introduces
-from preprocessing.readers.page_hidden import is_above_page, is_policy_popup
+from preprocessing.readers.page_headings import keep_introduction
+from preprocessing.readers.page_hidden import is_policy_popup
+from preprocessing.readers.page_names import find_run, is_called_header, is_comment, is_cut_by_name, is_named
 from preprocessing.readers.page_replies import keep_replies
-from preprocessing.readers.page_tags import LEAST_PROSE, MOST, MOST_IF_SURE, has_most, is_cut_by_tag
+from preprocessing.readers.page_tags import is_cut_by_tag
 from preprocessing.readers.page_tree import Element, PageTree, sum_texts, weight_of
-from preprocessing.readers.page_words import (
-    CALLOUTS,
-    COMMENTS,
-    CONTENT,
-    CONTROLS,
-    DISCUSSION,
-    LOGINS,
-    MARKING,
-    OFFERS,
-    OTHER_PAGES,
-    PLACES,
-    SURE,
-    WHOLE_NAMES,
-    names_own,
-)
+from preprocessing.readers.page_words import CONTENT, DISCUSSION, names_own
 
 _DISCUSSION = re.compile(r"schema\.org/(?:QAPage|DiscussionForumPosting|Question|Answer)\b")
-_CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "caption"))
-_CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
 
 LINKS_OF_INDEX = 0.5  # share of linked characters in the text of a page of links
 LINKS_WITHOUT_PROSE = 0.3  # the same where no text is long enough for prose
@@ -53,16 +39,24 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     all_characters = page.text
     tagged, named, rest = _cut_by_tags(tree, around_heading)
     sum_texts(tree.elements)
-    run = _find_run(tree, named)
+    run = find_run(tree, named)
     cut, lists, discussion = [], {}, {}
+    introduced: set[Element] = set()  # headers whose introduction is kept, with all in them
     for element in tree.elements[1:]:
+        if element.parent in introduced:
+            introduced.add(element)
         if element.is_cut or (element.parent is not None and element.parent.is_cut):
             element.is_cut = True
         elif element in named:
-            element.is_cut = _is_cut_by_name(tree, element, run)
+            element.is_cut = is_cut_by_name(tree, element, run)
+            if element.is_cut and element.start < run[0] and is_called_header(element):
+                element.is_cut = not (
+                    element in introduced or keep_introduction(tree, element, bool(around_heading))
+                )
+                introduced.update(() if element.is_cut else (element,))
             if element.is_cut:
                 cut.append(element)
-            if element.is_cut and _is_comment(element):
+            if element.is_cut and is_comment(element):
                 discussion[element] = weight_of(element)
             elif element.is_cut and element.links > 1 and 2 * element.linked > element.text:
                 lists[element] = element.text
@@ -109,7 +103,8 @@ def _is_content(element: Element) -> bool:
     )
 
 
-# --- tags ------------------------------------------------------------------------------------------------
+def _is_header(element: Element) -> bool:
+    return element.name == "header" or element.get("role") == "banner"
 
 
 def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Element], set[Element], int]:
@@ -117,111 +112,39 @@ def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Elem
 
     Returns them with all that is in them, those that have a name to judge, and the weight of the page without policies.
     """
-    weight = weight_of(tree.elements[0])
+    weight, has_heading = weight_of(tree.elements[0]), bool(around_heading)
     has_discussion = bool(_DISCUSSION.search(tree.html)) or any(
         not DISCUSSION.isdisjoint(words) for element in tree.elements[:4] for words in element.names
     )
+    around_main: set[Element] = set()
+    for main in (element for element in tree.elements if element.name == "main"):
+        around_main.add(main)
+        around_main.update(takewhile(lambda above: above not in around_main, main.ancestors()))
     tagged: set[Element] = set()
     named: set[Element] = set()
     inside: set[Element] = set()  # of an article or main element
+    introduced: set[Element] = set()  # headers whose introduction is kept, with all in them
     for element in tree.elements[1:]:
         parent = element.parent
-        if parent is not None and parent.is_cut:
+        if element.is_cut or (parent is not None and parent.is_cut):
             element.is_cut = True
             tagged.add(element)
             continue
         if parent in inside or element.name in ("article", "main") or element.get("role") == "main":
             inside.add(element)
-        if element in around_heading or element.name in ("html", "body", "main"):
+        if parent in introduced:
+            introduced.add(element)
+        if element in around_heading or element in around_main or element.name in ("html", "body"):
             continue
         is_popup = bool(element.names) and is_policy_popup(tree, element)
         weight -= weight_of(element) if is_popup else 0
         if is_popup or is_cut_by_tag(tree, element, parent in inside):
-            element.is_cut = True
-            tagged.add(element)
-        elif element.text and is_named(element) and not (has_discussion and _is_comment(element)):
+            is_header = not is_popup and _is_header(element)
+            if is_header and (element in introduced or keep_introduction(tree, element, has_heading)):
+                introduced.add(element)
+            else:
+                element.is_cut = True
+                tagged.add(element)
+        elif element.text and is_named(element) and not (has_discussion and is_comment(element)):
             named.add(element)
     return tagged, named, weight
-
-
-# --- names -----------------------------------------------------------------------------------------------
-
-
-def is_named(element: Element) -> bool:
-    """True for an element with a name of surroundings; cells and items without links have only a place or a kind."""
-    if element.name in ("button", "label") or not element.names:
-        return False
-    if _is_comment(element):
-        return True
-    words = _own_words(element)
-    if (element.name in _CELLS and not element.links) or (
-        element.name == "aside" and not CALLOUTS.isdisjoint(words)
-    ):
-        return False
-    return not (words.isdisjoint(MARKING) and WHOLE_NAMES.isdisjoint(element.whole_names))
-
-
-def _own_words(element: Element) -> set[str]:
-    return {word for name in element.names if names_own(name) for word in name}
-
-
-def _is_comment(element: Element) -> bool:
-    """True for names of comments; a paragraph with such a name is a caption or a remark."""
-    return element.name != "p" and not COMMENTS.isdisjoint(_own_words(element))
-
-
-def _find_run(tree: PageTree, named: set[Element]) -> tuple[int, int]:
-    """From the first to the last sentence that is neither cut nor named; the whole page where names have most sentences."""
-    around: dict[Element, bool] = {}  # whether a name is sure or one of comments
-    starts, prose, in_named = [], 0, 0
-    for element in tree.elements:
-        if element.parent in around:
-            around[element] = around[element.parent]
-        elif element in named:
-            around[element] = _is_sure(element) or _is_comment(element)
-        elif element.own[2] and not element.is_cut:
-            starts.append(element.start)
-            prose += element.own[2]
-        if not around.get(element, True) and not element.is_cut:
-            in_named += element.own[2]
-    if in_named > max(prose, LEAST_PROSE):
-        return -1, len(tree.html)
-    return (starts[0], starts[-1]) if starts else (0, 0)
-
-
-def _is_sure(element: Element) -> bool:
-    words = _own_words(element)
-    return element.name != "p" and not SURE.isdisjoint(words) and CONTENT.isdisjoint(words)
-
-
-def _is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> bool:
-    """True for a name of surroundings and other evidence of them."""
-    words = _own_words(element) & MARKING | WHOLE_NAMES.intersection(element.whole_names)
-    is_comment, is_sure = _is_comment(element), _is_sure(element)
-    is_weak = words <= PLACES | OFFERS | OTHER_PAGES
-    is_form, is_above = is_comment or not LOGINS.isdisjoint(words), is_above_page(element)
-    share = MOST_IF_SURE if is_sure or is_comment or (is_form and is_above) else MOST
-    if has_most(element, tree.elements[0], share):
-        return False
-    if words <= OTHER_PAGES and _is_introduced(tree, element):
-        return False
-    if is_sure or (element.links and 2 * element.linked > element.text) or (is_comment and element.links):
-        return True
-    if not element.prose and not words.isdisjoint(CONTROLS):
-        return True
-    is_text = tree.has_sentence(element)
-    if (is_form or not (is_weak or is_text)) and _CONTROL.search(tree.html, element.inside, element.close):
-        return True
-    if run[0] < element.start < run[1]:
-        return False
-    if is_comment:
-        return True
-    if words <= OFFERS or (is_weak and not element.links):
-        return False
-    return not is_text or (element.links > 0 and element.prose < max(4 * element.linked, element.text / 2))
-
-
-def _is_introduced(tree: PageTree, element: Element) -> bool:
-    """True where a heading with a sentence begins it: what a shop or an agency recommends on its own page."""
-    parts = [child for child in element.children if child.text and not child.is_cut]
-    return len(parts) > 1 and introduces(tree, parts[0], parts[1])

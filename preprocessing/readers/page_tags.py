@@ -6,16 +6,18 @@ import re
 
 from preprocessing.readers.page_hidden import is_hidden
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
-from preprocessing.readers.page_words import CALLOUTS, ROLES
+from preprocessing.readers.page_words import AGREEMENT, CALLOUTS, ROLES
 
 _CUT_TAGS = frozenset(("nav", "dialog", "menu", "datalist", "map"))
 _ATTRIBUTES = ("class=", "id=", "role=", "style=", "hidden")
+_TEXT = re.compile(r">[^<>]*[^<>\s]")
 _ANSWERED = re.compile(r"accord|faq|question|collaps", re.IGNORECASE)
 
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
 LEAST_PROSE = 80  # characters of prose of a page from which shares of it show where the content is
-LEAST_SENTENCE = 25  # characters of prose of a button that is text
+LONGEST_LABEL = 5000  # characters of HTML that are searched
+LEAST_CARD = 20  # characters of a button of several texts that is content
 
 
 def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
@@ -25,10 +27,11 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
         is_menu = 2 * element.linked > element.text and element.prose < LEAST_PROSE
         return name != "nav" or is_menu or not has_most(element, page, MOST)
     if name in ("button", "label"):
-        is_text = name == "button" and element.prose >= LEAST_SENTENCE and tree.has_sentence(element)
+        is_text = element.prose > 0 or (name == "button" and _is_card(tree, element))
+        is_text = is_text and not AGREEMENT.search(tree.html, element.inside, _end_of_label(element))
         return not (is_text or _is_title_of_fold(element) or has_most(element, page, MOST))
     is_edge = (name == "footer" and (element.links > 0 or not is_inside)) or (
-        name == "header" and not is_inside and not _is_introduction(element)
+        name == "header" and not is_inside
     )
     if not is_edge and not any(map(element.attributes.__contains__, _ATTRIBUTES)) and name != "aside":
         return False
@@ -41,9 +44,14 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
     return is_edge or element.get("role") in ROLES
 
 
-def _is_introduction(element: Element) -> bool:
-    """True for a header with prose and without links, which belongs to the content below it."""
-    return element.prose > 0 and not element.links
+def _is_card(tree: PageTree, element: Element) -> bool:
+    """True for a button of several texts, such as a heading and a description."""
+    texts = _TEXT.findall(tree.html, element.inside - 1, _end_of_label(element))
+    return len(texts) > 1 and element.text >= LEAST_CARD
+
+
+def _end_of_label(element: Element) -> int:
+    return min(element.close, element.inside + LONGEST_LABEL)
 
 
 def _is_title_of_fold(element: Element) -> bool:

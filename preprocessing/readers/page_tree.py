@@ -94,6 +94,15 @@ class Element:
             yield element
             pending += element.children[::-1]
 
+    def descendants_uncut(self) -> Iterator[Element]:
+        """The same without what is cut."""
+        pending = [self]
+        while pending:
+            element = pending.pop()
+            if not element.is_cut:
+                yield element
+                pending += element.children[::-1]
+
     @property
     def names(self) -> list[list[str]]:
         """Words of each of its classes and its id."""

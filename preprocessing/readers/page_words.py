@@ -45,6 +45,8 @@ PLACES = frozenset((
     "bottom", "header", "page-header", "head", "top", "top_area", "toparea", "tag", "leftarea", "rightarea", "left_area", "right_area",
 ))  # fmt: skip
 """Names that say where a block is, within the content as often as around it."""
+HEADERS = frozenset(("header", "head", "hd", "masthead", "visual", "hero"))
+"""Words of what a page begins with, its name, its menus and often its title."""
 COMMENTS = frozenset((
     "comment", "comments", "commentlist", "reply", "replies", "disqus", "livere", "utterances", "giscus", "respond",
     "guestbook", "trackback", "trackbacks", "reviews", "reviewlist",
@@ -56,7 +58,7 @@ WHOLE_NAMES = frozenset((
     "topbar", "top_bar", "top-bar", "masthead", "tag", "location", "path", "bottom", "page-footer", "ft",
     "author-box", "author_box", "headerbar", "action-bar", "action_button", "btn_area", "btnarea", "btn_wrap", "btnwrap",
     "leftarea", "rightarea", "left_area", "right_area", "left_menu", "right_menu", "leftmenu", "rightmenu",
-    "sitesub", "printfooter", "article-licensing",
+    "sitesub", "printfooter", "article-licensing", "table-of-contents", "prevnext", "nextprev", "prev-next", "tagtrail", "relatedposts",
 ))  # fmt: skip
 """Classes and ids whose words alone are too common."""
 HIDDEN = frozenset((
@@ -84,13 +86,12 @@ CONTENT = frozenset((
     "cont",
 ))  # fmt: skip
 TITLES = frozenset((
-    "title", "tit", "subject", "headline", "heading", "tittle", "titlewrap", "titarea", "bbstit", "viewtit"
+    "title", "tit", "subject", "headline", "heading", "subheading", "subtitle", "slogan", "tittle", "titlewrap", "titarea", "bbstit", "viewtit"
 ))  # fmt: skip
 DISCUSSION = frozenset(
     ("forum", "viewtopic", "thread", "topic", "discussion", "discussions", "question", "qna")
 )
 """Words in the names of pages whose replies are main content."""
-ANSWERS = frozenset(("answer", "answers"))
 LONGEST_CONTACT, LONGEST_NOTICE = 400, 240  # characters
 _NOT_OWN = frozenset(
     ("has", "with", "without", "no", "is", "not", "hide", "show", "for", "above", "before", "embed", "wp")
@@ -101,10 +102,10 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEPARATORS = re.compile(r"[^a-zA-Z0-9가-힣]+")
 
 LINKS_HEADING = re.compile(
-    r"(?:\W|\d)*(?:(?:관련|연관|추천|인기|최신|최근|다른|비슷한|많이\s*(?:본|읽은|찾은)|주요|실시간|오늘의|이전|다음|함께\s*(?:본|볼|읽은|읽을|구매한)|"
+    r"(?:\W|\d)*(?:(?:관련|연관|추천|인기|최신|최근|다른|비슷한|닮은|뜨거운|많이\s*(?:본|읽은|찾은)|주요|실시간|오늘의|이전|다음|함께\s*(?:본|볼|읽은|읽을|구매한)|"
     r"지금\s*(?:뜨는|많이)|새로\s*(?:쓴|올라온)|핫|베스트|화제의|놓치면|이\s*(?:시각|시간|분야|기자|블로그|카테고리|글과|기사와|상품과))"
     r"[^.!?]{0,20}?(?:기사|뉴스|글|포스트|게시글|게시물|콘텐츠|컨텐츠|상품|제품|영상|동영상|목록|정보|링크|사이트|댓글|검색어|소식|"
-    r"태그|레시피|문서|질문|이야기|키워드)(?:들)?(?:\s*(?:더\s*)?보기|\s*목록)?"
+    r"태그|꼬리표|레시피|문서|질문|이야기|키워드)(?:들)?(?:\s*(?:더\s*)?보기|\s*목록)?"
     r"|(?:다른\s*(?:사람|분|이)들?[이은]?\s*)?(?:많이|함께|같이)\s*(?:(?:본|볼|읽은|읽을|찾은|산|구매한|보면\s*좋은)\s*\S{1,8}|(?:보면|읽으면)\s*(?:더\s*)?좋(?:아요|습니다))"
     r"|.{0,24}카테고리의\s*다른\s*글|공유(?:하기)?|태그|카테고리|분류|목차|차례|전체\s*메뉴|바로\s*가기|검색|로그인|구독(?:하기)?|달력|"
     r"방문자(?:\s*수)?|퀵\s*메뉴|광고|AD|이\s*글\s*공유하기|글\s*탐색|지난\s*글(?:\s*모음)?|"
@@ -118,11 +119,11 @@ LINKS_HEADING = re.compile(
 """Matches headings of links to other pages, whole."""
 COMMENTS_HEADING = re.compile(
     r"(?:\W|\d)*(?:(?:전체\s*)?댓글(?:\s*(?:목록|쓰기|달기|남기기|보기|입력(?:하기)?|작성(?:하기)?|등록(?:하기)?))?|답글\s*(?:달기|남기기)|덧글|(?:독자|네티즌|누리꾼|한\s*줄)\s*의견|"
-    r"의견\s*(?:쓰기|남기기)|트랙백|(?:상품|구매|고객|손님|이용|포토|베스트)\s*(?:후기|평|리뷰)|\d*\s*comments?|leave\s+a\s+(?:comment|reply)|\d+\s*responses?|"
+    r"의견\s*(?:쓰기|남기기)|(?:뉴스레터|소식지)\s*(?:구독|신청)(?:\s*하기)?|트랙백|(?:상품|구매|고객|손님|이용|포토|베스트)\s*(?:후기|평|리뷰)|\d*\s*comments?|leave\s+a\s+(?:comment|reply)|\d+\s*responses?|"
     r"customer\s+reviews)(?:\W|\d|개|건)*",
     re.IGNORECASE,
 )
-"""Matches headings of comments and reviews, whole."""
+"""Matches headings of comments, reviews and subscriptions, whole."""
 _NOTICE = re.compile(
     r"(?=[무재acⓒ©(사홈서페저당쿠통wtp만공콘컨])(?:"  # what the alternatives begin with: most texts are searched for this only
     r"무단\s*(?:전재|복제|배포|도용)[^.!?]{0,40}(?:금지|금합|금함|금하|처벌|불허)|재배포\s*금지|all\s+rights\s+reserved|"
@@ -145,12 +146,18 @@ POLICY_HEADING = re.compile(
     re.IGNORECASE,
 )
 """Matches headings of policies, whole."""
+_CONTROL_LABELS = (
+    r"home|홈|메인|처음으로|로그인|로그아웃|회원\s*가입|사이트\s*맵|전체\s*메뉴|메뉴|검색|login|log\s*out|sitemap|menu|더\s*보기|top|맨\s*위로|위로|"
+    r"닫기|열기|펼치기|(?:본문|주\s*메뉴|메뉴|컨텐츠|콘텐츠)\s*(?:으?로\s*)?(?:바로\s*가기|건너\s*뛰기)|(?:모바일\s*)?메뉴\s*(?:열기|닫기)|english|korean|kor|eng|kr|en|"
+    r"한국어|이전|다음|목록|뒤로|cancel|share\s+post|back\s+to\s+top|(?:previous|next)\s+post"
+)
+CONTROL_LABEL = re.compile(rf"\W*(?:{_CONTROL_LABELS})\W*", re.IGNORECASE)
+"""Matches words of menus that are never titles, whole."""
 MENU_LABEL = re.compile(
-    r"\W*(?:home|홈|메인|처음으로|로그인|로그아웃|회원\s*가입|마이\s*페이지|장바구니|주문\s*(?:조회|내역)|사이트\s*맵|전체\s*메뉴|메뉴|검색|고객\s*(?:센터|지원)|"
+    rf"\W*(?:{_CONTROL_LABELS}|마이\s*페이지|장바구니|주문\s*(?:조회|내역)|고객\s*(?:센터|지원)|"
     r"공지\s*사항|(?:자유\s*)?게시판|갤러리|자료실|커뮤니티|(?:회사|기관|학교|병원|협회|센터|법인|교회|단체|학과|브랜드|사업|제품|시설)?\s*소개|인사말|연혁|조직도|"
     r"(?:찾아)?\s*오시는\s*길|이용\s*안내|(?:온라인\s*)?(?:문의|상담|예약)\s*(?:하기)?|1\s*:\s*1\s*문의|자주\s*묻는\s*질문|faq|q\s*&\s*a|이벤트|뉴스|소식|채용\s*(?:정보)?|"
-    r"사업\s*분야|보도\s*자료|언론\s*보도|login|log\s*out|join(?:\s+us)?|about(?:\s+us)?|contact(?:\s+us)?|sitemap|menu|notice|더\s*보기|top|맨\s*위로|위로|닫기|"
-    r"열기|펼치기|본문\s*바로\s*가기|(?:모바일\s*)?메뉴\s*(?:열기|닫기)|english|korean|kor|eng|kr|en|한국어|이전|다음|목록)\W*",
+    r"사업\s*분야|보도\s*자료|언론\s*보도|join(?:\s+us)?|about(?:\s+us)?|contact(?:\s+us)?|notice)\W*",
     re.IGNORECASE,
 )
 """Matches words of menus, whole."""
@@ -168,8 +175,10 @@ CONTACT = re.compile(
     re.IGNORECASE,
 )
 SENTENCE = re.compile(r"[다요오까죠음] ?[.!?]")
-POLITE = re.compile(r"(?:니다|니까|세요|[어아해에예]요) ?[.!?~]{0,3}\s{0,20}<")
-"""Finds a polite ending at the end of a line of HTML, with or without a mark."""
+AGREEMENT = re.compile(r"(?:에|이용)\s*(?:대(?:한|해|하여)\s*)?동의|(?:보|열|열람하)지\s*않")
+"""Finds what a box to check or a button of a window says."""
+LINE_END = re.compile(r"(?:(?:니다|니까|세요|[어아해에예]요) ?[.!?~]{0,3}|[가-힣]\.)\s{0,60}<")
+"""Finds a polite ending, or a noun with a period, at the end of a line of HTML."""
 POLICIES = re.compile(
     r"(?:[\s|·ㆍ/>-]*(?:(?:서비스|홈페이지|회원)?\s*이용\s*약관|개인\s*정보\s*(?:처리|취급|보호)\s*(?:방침|정책)|이메일\s*(?:주소\s*)?무단\s*수집\s*거부|"
     r"청소년\s*보호\s*정책|저작권\s*(?:보호\s*)?정책|영상\s*정보\s*처리\s*기기\s*\S{0,12}\s*방침|운영\s*정책|찾아\s*오시는\s*길|사이트\s*맵|"
@@ -198,8 +207,8 @@ def split_names(attribute: str) -> list[list[str]]:
 
 
 def names_own(words: list[str]) -> bool:
-    """False for names that describe a page with or without something: ``has-sidebar``."""
-    return not _NOT_OWN.intersection(words[:-1]) and words[-1:] != ["embed"]
+    """False for names that describe a page with or without something or what it has found: ``has-sidebar``, ``search-result``."""
+    return not _NOT_OWN.intersection(words[:-1]) and words[-1] not in ("embed", "result", "results")
 
 
 def is_contact(text: str) -> bool:

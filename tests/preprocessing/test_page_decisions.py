@@ -167,5 +167,10 @@ def test_sentences_without_links_stay_whatever_place_their_name_says(name):
     assert SHORT * 2 in read_page(f"<main><h2>메밀</h2><div><p>{SECOND}</p><p>{SECOND}</p></div>{tab}</main>")
 
 
-def test_deeply_nested_elements_are_read():
-    assert FIRST in read_page("<div>" * 5000 + "가 나 다" + "</div>" * 5000 + f"<p>{FIRST}</p>")
+@pytest.mark.parametrize(
+    ("tag", "inside"),
+    [("div", "가 나 다"), ("header", "<h1>밭</h1>"), ("main", ""), ("div class='header'", "<h1>밭</h1>"), ("div", "<a href='/1'>밭</a>")],
+)  # fmt: skip
+def test_deeply_nested_elements_are_read(tag, inside):
+    nested = f"<{tag}>{inside}" * 5000 + f"</{tag.split()[0]}>" * 5000
+    assert FIRST in read_page(f"{nested}<p>{FIRST}</p><p>{SECOND}</p>")

@@ -1,0 +1,184 @@
+"""Tells groups of links to other pages from links that belong to the content: menus, lists of posts, the way to a page.
+
+Between the first and the last sentence of a page a group stays unless it is named as surroundings; outside it stays where a
+heading announces it or where its links have sentences.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import NamedTuple
+
+from preprocessing.readers.page_excerpts import (
+    LINK_SHARE,
+    LINK_SHARE_OUTSIDE,
+    MOST_PARTS,
+    has_cards,
+    introduces,
+    is_link_group,
+    is_section,
+)
+from preprocessing.readers.page_names import is_named
+from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree, weight_of
+from preprocessing.readers.page_words import SENTENCE
+
+_BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
+_ANNOUNCING = frozenset((*HEADINGS, *_BLOCKS)) - {"table"}
+_BARS = " \n\t\u00a0|·ㆍ/"
+_LISTINGS = frozenset(("toctree", "footnotes", "footnote", "references", "bibliography"))
+_HOST = re.compile(r"href=\"https?://([^/\"]+)")
+_TRAIL = re.compile(r"</a>\s*(?:&gt;|[›»])")  # the way from the first page to this one
+
+CELL_SHARE = 0.6  # share of the weight of a table in one cell of a table that arranges the page
+LONGEST_LABEL = 12  # characters of a link in a menu above the heading, on average
+LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
+LONGEST_REST = 12  # characters beside links, such as "태그:" and commas
+FEWEST_OF_COLUMN = 3  # links of a menu beside the content
+MOST_ROWS_OF_LAYOUT = 4  # rows of a table that arranges the page
+MOST_SOURCES = 40
+NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
+
+
+class Page(NamedTuple):
+    """What is known of a page while its groups are judged."""
+
+    tree: PageTree
+    around_heading: set[Element]
+    is_of_links: bool
+    """Whether linked text is the content."""
+    run: tuple[int, int]
+    """Where the first and the last sentence of the content begin."""
+    first: Element | None
+    """The heading with which the content begins."""
+
+    @property
+    def content(self) -> Element:
+        return self.tree.elements[0]
+
+
+def leads_elsewhere(page: Page, before: Element | None, element: Element) -> bool:
+    """True for a group of links that no block of the content announces; marks groups of the content as parts."""
+    if element.name == RUN:
+        return not (page.is_of_links or _is_inside_part(element) or _is_part_of_line(page.tree, element))
+    if not element.links:
+        return False
+    if element.name == "td" and _is_column_of_links(page, element):
+        return True
+    if page.is_of_links and not (_is_row_of_layout(element) or _is_above_heading(page, element)):
+        return False
+    is_between = page.run[0] < element.start < page.run[1]
+    if not is_link_group(element, LINK_SHARE if is_between else _share_outside(page.tree, element)):
+        return False
+    introduced = before is not None and introduces(page.tree, before, element)
+    is_own = (is_section(page.tree, element) or _has_facts(element)) and not is_named(element)
+    element.is_part = introduced or is_own or has_cards(page.tree, element)
+    if element.is_part or (is_between and not is_named(element)):
+        return False
+    if _is_announced(page.tree, before, element) or _is_inside_part(element):
+        return False
+    return not (element.name == "p" and SENTENCE.search(page.tree.text_of(element)))
+
+
+def _share_outside(tree: PageTree, element: Element) -> float:
+    """Share of linked characters from which on an element before the first or after the last sentence is a group of links."""
+    is_short = element.links > 1 and element.text - element.linked <= LONGEST_REST
+    if not (is_short or element.name == "table") or 2 * element.linked < element.text:
+        return LINK_SHARE
+    return LINK_SHARE if has_heading(element) or tree.has_sentence(element) else LINK_SHARE_OUTSIDE
+
+
+def _is_announced(tree: PageTree, before: Element | None, element: Element) -> bool:
+    """True for a block below a heading or another block, unless it is the way to the page."""
+    if element.name not in _BLOCKS or before is None or before.name not in _ANNOUNCING:
+        return False
+    return not _TRAIL.search(tree.html, element.inside, element.close)
+
+
+def _is_part_of_line(tree: PageTree, element: Element) -> bool:
+    """True where text precedes or follows links that bars set apart: ``출처: 가 | 나 | 다``."""
+    before = tree.html[max(0, element.start - NEAR_RUN) : element.start].rstrip(_BARS)
+    after = tree.html[element.end : element.end + NEAR_RUN].lstrip(_BARS)
+    return before[-1:] not in ("", ">") or after[:1] not in ("", "<")
+
+
+def _is_inside_part(element: Element) -> bool:
+    """True for the contents of an item, a definition or a cell of a table of data, which is judged as a whole, and of a toctree."""
+    if is_listing(element):
+        return True
+    parent = element.parent
+    while parent is not None and parent.name in ("p", "div") and len(parent.children) == 1:
+        if is_listing(parent):
+            return True
+        parent = parent.parent
+    if parent is None or parent.name in ("li", "dd"):
+        return parent is not None
+    table = next((above for above in parent.ancestors() if above.name == "table"), None)
+    return parent.name in ("td", "th") and table is not None and _is_data_table(table)
+
+
+def is_listing(element: Element) -> bool:
+    """True for the chapters that Sphinx lists in the content, and for notes at its end."""
+    return any(not _LISTINGS.isdisjoint(words) for words in element.names)
+
+
+def has_sources(tree: PageTree, element: Element) -> bool:
+    """True for a list of links to several other sites, such as the sources of an article."""
+    if element.name not in ("ul", "ol") or element.links > MOST_SOURCES:
+        return False
+    hosts = set(_HOST.findall(tree.html, element.inside, element.close))
+    return len(hosts) > 1 and 2 * len(hosts) > element.links
+
+
+def _has_facts(element: Element) -> bool:
+    """True where a table with headings or a listing of chapters is in it."""
+    return any(part.name == "th" or is_listing(part) for part in islice(element.descendants(), MOST_PARTS))
+
+
+def has_heading(element: Element) -> bool:
+    return any(part.name in HEADINGS for part in islice(element.descendants(), MOST_PARTS))
+
+
+def _is_above_heading(page: Page, element: Element) -> bool:
+    """True for a menu of a page of links above its heading."""
+    heading = max(page.around_heading, key=lambda above: above.start, default=page.first)
+    return (
+        heading is not None
+        and element.end <= heading.start < 2 * len(page.tree.html) // 3
+        and element.text <= min(LONGEST_LABEL * element.links, page.content.text // 2)
+    )
+
+
+def _is_row_of_layout(element: Element) -> bool:
+    """True for a row of a table without a class, which arranged old pages, with the short links of a menu."""
+    if element.linked > LONGEST_OF_MENU * element.links:
+        return False
+    tables = (parent for parent in element.ancestors() if parent.name == "table")
+    return element.name == "tr" and all("class=" not in table.attributes for table in tables)
+
+
+def _is_column_of_links(page: Page, element: Element) -> bool:
+    """True for a cell of links beside one with sentences, the heading or more text, in a table that arranges the page."""
+    row = element.parent
+    if element.links < FEWEST_OF_COLUMN or element.prose or element.linked < LINK_SHARE * element.text:
+        return False
+    if row is None or row.parent is None or len(row.parent.children) > MOST_ROWS_OF_LAYOUT:
+        return False
+    return any(
+        cell.prose or cell in page.around_heading or cell.text >= 2 * element.text
+        for cell in row.children
+        if cell.name == "td"
+    )
+
+
+def _is_data_table(element: Element) -> bool:
+    """True for a table of data; a table that arranges the page has no headings and most of its text in one cell."""
+    if element.name != "table":
+        return False
+    if any(child.name == "caption" for child in element.children):
+        return True
+    rows = [row for body in element.children for row in ([body] if body.name == "tr" else body.children)]
+    if any(cell.name == "th" and cell.text for row in rows for cell in row.children):
+        return True
+    heaviest = max((weight_of(cell) for row in rows for cell in row.children if not cell.is_cut), default=0)
+    return heaviest < CELL_SHARE * weight_of(element)

@@ -1,0 +1,141 @@
+"""Judges elements by their names: a name is one kind of evidence of surroundings and needs another one.
+
+The others are links, controls to press, and a place before the first or after the last sentence of the page. Names that are never
+given to content need no other one.
+"""
+
+from __future__ import annotations
+
+import re
+
+from preprocessing.readers.page_excerpts import has_cards, introduces
+from preprocessing.readers.page_hidden import is_above_page
+from preprocessing.readers.page_tags import LEAST_PROSE, MOST, MOST_IF_SURE, has_most
+from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
+from preprocessing.readers.page_words import (
+    CALLOUTS,
+    COMMENTS,
+    CONTACT,
+    CONTENT,
+    CONTROLS,
+    HEADERS,
+    LOGINS,
+    MARKING,
+    OFFERS,
+    OTHER_PAGES,
+    PLACES,
+    SURE,
+    WHOLE_NAMES,
+    names_own,
+)
+
+_CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "caption"))
+_CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
+
+LONGEST_BANNER = 20  # characters below the last sentence
+
+
+def is_named(element: Element) -> bool:
+    """True for an element with a name of surroundings; cells and items without links have only a place or a kind."""
+    if element.name in ("button", "label") or not element.names:
+        return False
+    words = _own_words(element)
+    if element.name != "p" and not COMMENTS.isdisjoint(words):
+        return True
+    if (element.name in _CELLS and not element.links) or (
+        element.name == "aside" and not CALLOUTS.isdisjoint(words)
+    ):
+        return False
+    return not (words.isdisjoint(MARKING) and WHOLE_NAMES.isdisjoint(element.whole_names))
+
+
+def _own_words(element: Element) -> set[str]:
+    return {word for name in element.names if names_own(name) for word in name}
+
+
+def is_comment(element: Element) -> bool:
+    """True for names of comments; a paragraph with such a name is a caption or a remark."""
+    return element.name != "p" and not COMMENTS.isdisjoint(_own_words(element))
+
+
+def find_run(tree: PageTree, named: set[Element]) -> tuple[int, int]:
+    """From the first to the last sentence that is neither cut nor named; the whole page where names have most sentences."""
+    around: dict[Element, bool] = {}  # whether a name is sure or one of comments
+    starts, prose, in_named = [], 0, 0
+    for element in tree.elements:
+        if element.parent in around:
+            around[element] = around[element.parent]
+        elif element in named:
+            around[element] = _is_sure(element) or is_comment(element)
+        elif element.own[2] and not element.is_cut:
+            starts.append(element.start)
+            prose += element.own[2]
+        if not around.get(element, True) and not element.is_cut:
+            in_named += element.own[2]
+    if in_named > max(prose, LEAST_PROSE):
+        return -1, len(tree.html)
+    return (starts[0], starts[-1]) if starts else (0, 0)
+
+
+def _is_sure(element: Element) -> bool:
+    words = _own_words(element)
+    return element.name != "p" and not SURE.isdisjoint(words) and CONTENT.isdisjoint(words)
+
+
+def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> bool:
+    """True for a name of surroundings and other evidence of them."""
+    words = _own_words(element) & MARKING | WHOLE_NAMES.intersection(element.whole_names)
+    of_comments, is_sure = is_comment(element), _is_sure(element)
+    is_weak = words <= PLACES | OFFERS | OTHER_PAGES
+    is_form, is_above = of_comments or not LOGINS.isdisjoint(words), is_above_page(element)
+    share = MOST_IF_SURE if is_sure or of_comments or (is_form and is_above) else MOST
+    if has_most(element, tree.elements[0], share):
+        return False
+    if words <= OTHER_PAGES and _is_introduced(tree, element):
+        return False
+    is_between = run[0] < element.start < run[1]
+    if is_sure:
+        return not (is_between or _is_of_item(element)) or not _has_facts(tree, element)
+    if of_comments and element.start < run[0] and not element.links:
+        return False  # comments follow
+    if element.links and 2 * element.linked > element.text:
+        return not (has_cards(tree, element) and (is_between or not words <= OTHER_PAGES) and not of_comments)
+    if of_comments and element.links:
+        return True
+    if not element.prose and not words.isdisjoint(CONTROLS):
+        return True
+    is_text = tree.has_sentence(element)
+    if (is_form or not (is_weak or is_text)) and _CONTROL.search(tree.html, element.inside, element.close):
+        return True
+    if is_between:
+        return False
+    if of_comments:
+        return True
+    if words <= OFFERS or (is_weak and not element.links):
+        is_line = element.text <= LONGEST_BANNER and not any(
+            part.name in HEADINGS for part in element.descendants()
+        )
+        return is_line and words <= OFFERS and element.start > run[1]
+    return not is_text or (element.links > 0 and element.prose < max(2 * element.linked, element.text / 2))
+
+
+def _is_of_item(element: Element) -> bool:
+    """True for the end of an item or a post, which is no end of the page."""
+    return any(above.name in ("li", "article") for above in element.ancestors())
+
+
+def _has_facts(tree: PageTree, element: Element) -> bool:
+    """True for prose with few links that is no address."""
+    is_prose = element.prose > 0 and 2 * element.linked < element.text
+    return is_prose and not CONTACT.search(tree.text_of(element))
+
+
+def _is_introduced(tree: PageTree, element: Element) -> bool:
+    """True where a heading with a sentence begins it: what a shop or an agency recommends on its own page."""
+    parts = [child for child in element.children if child.text and not child.is_cut]
+    return len(parts) > 1 and introduces(tree, parts[0], parts[1])
+
+
+def is_called_header(element: Element) -> bool:
+    """True for names of what a page begins with."""
+    return not HEADERS.isdisjoint(_own_words(element))
