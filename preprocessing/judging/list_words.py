@@ -1,4 +1,4 @@
-"""Tells lists of keywords and menus from lists of names: words of searches, shops and menus, grids, and personal names.
+"""Tells lists of keywords and menus from other lists: words of searches, shops and menus, and grids.
 
 Owns the words and the shapes; ``rows`` counts them, ``rules`` judges. A list is good unless something in it is typical of a
 bad one: a glossary, a roster or an index has no words of shops, and its entries are not all combinations of a few words.
@@ -40,11 +40,6 @@ _HAS_GOODS = re.compile(_GOODS)
 _KOREAN_KEYWORD = re.compile(f"[가-힣A-Za-z0-9]*(?:{_MODIFIERS}|(?:{_GOODS})[가-힣]*)")
 _WHOLE_WORDS = frozenset(f"{_MENU}|{_ENGLISH}".lower().split("|"))
 _HASHTAG = re.compile(r"#(?!\d+$)[^#]+")  # not the number of an issue
-_SURNAMES = frozenset(
-    "김이박최정강조윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구민진나지엄채원천방공현함변염"
-)
-_SYLLABLES_OF_NAME = 3
-_TITLE = re.compile(".*(?:실장|팀장|과장|부장|사장|대리|차장|국장|원장|이사|기자)")
 _SEPARATORS = re.compile(
     r"[,/|;:>\t\n·ㆍ‧∙•→=()\[\]▲△▷▶▼▽◇◆■□●○◎★☆]|(?<=\d)\.\s|\s[-–—]\s|^[-–—*+]\s", re.MULTILINE
 )
@@ -59,25 +54,18 @@ BEGINNING = 3  # syllables
 LONGEST_ENTRY = 2  # words of an entry of a list
 
 
-def count_words(text: str) -> tuple[int, int, int, int]:
-    """``(words, entry words, keywords, names)``: words with a letter between blanks and separators, those in short entries,
-    those of searches, shops, menus and grids, and those that look like names of Koreans."""
+def count_words(text: str) -> tuple[int, int, int]:
+    """``(words, entry words, keywords)``: words with a letter between blanks and separators, those in short entries, and those of
+    searches, shops, menus and grids."""
     entries = [entry for part in _SEPARATORS.split(text) if (entry := _words(part))]
     grid = _rows_of_grid(entries)
     has_goods = _HAS_GOODS.search(text) is not None  # hardly any text has
-    words = listed = keywords = names = 0
+    words = listed = keywords = 0
     for row, entry in enumerate(entries):
         words += len(entry)
         listed += len(entry) if len(entry) <= LONGEST_ENTRY else 0
-        if row in grid:
-            keywords += len(entry)
-            continue
-        for word in entry:
-            if _is_keyword(word, has_goods):
-                keywords += 1
-            elif len(word) == _SYLLABLES_OF_NAME and word[0] in _SURNAMES:
-                names += _KOREAN.fullmatch(word) is not None and not _TITLE.fullmatch(word)
-    return words, listed, max(keywords, _count_families(entries, words)), names
+        keywords += len(entry) if row in grid else sum(_is_keyword(word, has_goods) for word in entry)
+    return words, listed, max(keywords, _count_families(entries, words))
 
 
 def _rows_of_grid(entries: list[list[str]]) -> set[int]:

@@ -33,7 +33,6 @@ COLUMNS = pa.schema(
         ("entry_words", pa.int32()),  # words between blanks, separators and marks of lists
         ("short_entry_words", pa.int32()),  # of them, those in entries of one or two words
         ("keywords", pa.int32()),  # of them, those of searches, shops, menus and grids
-        ("name_words", pa.int32()),  # of them, those that look like names of Koreans
     ]
 )
 _HANGUL = re.compile("[가-힣]")
