@@ -133,9 +133,9 @@ def test_keywords_are_words_of_shops_and_menus_and_all_combinations_of_a_few_wor
     assert counts(text)["keywords"] == keywords
 
 
-def test_names_and_entries_are_counted():
-    found = counts("◇과장 △운영과장 김가온 △홍보과장 이나래 △실장 박실장")
-    assert (found["entry_words"], found["short_entry_words"], found["name_words"]) == (7, 7, 2)
+def test_words_of_entries_are_counted():
+    found = counts("◇과장 △운영과장 김가온 △홍보과장 이나래 새 박실장")
+    assert (found["entry_words"], found["short_entry_words"]) == (7, 3)
 
 
 def test_results_have_a_name_and_two_numbers_with_units():
