@@ -1,6 +1,7 @@
 """The table of converters from markup to plain text or light Markdown.
 
-A converter takes and returns a text, never raises, and is linear in its length.
+A converter takes and returns a text, never raises, and is linear in its length. Its lines end with line feeds and its
+characters are composed; ``convert`` sees to both.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from preprocessing.markup.notebook import notebook_to_markdown
 from preprocessing.markup.org_mode import org_to_markdown
 from preprocessing.markup.restructured_text import rst_to_markdown
 from preprocessing.markup.wikitext import mediawiki_to_markdown
+from preprocessing.text.normalize import compose, end_lines
 
 __all__ = [
     "CONVERTERS",
     "HTML_HINT",
     "asciidoc_to_markdown",
+    "convert",
     "has_html",
     "html_to_text",
     "latex_to_markdown",
@@ -45,3 +48,8 @@ CONVERTERS: dict[str, Callable[[str], str]] = {
     "org": org_to_markdown,
     "po": po_to_text,
 }
+
+
+def convert(markup: str, text: str) -> str:
+    """The text of one of CONVERTERS, whatever its line ends and its form of Unicode."""
+    return CONVERTERS[markup](compose(end_lines(text)))

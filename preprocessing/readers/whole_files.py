@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from preprocessing.config.inputs import HtmlInput, SourceTreeInput, StdlibInput, TextInput
-from preprocessing.markup.conversion import CONVERTERS
+from preprocessing.markup.conversion import convert
 from preprocessing.markup.notebook import NOTEBOOK, NotebookError, convert_notebook
 from preprocessing.readers.bad_records import (
     MAX_RAW_BYTES,
@@ -111,7 +111,7 @@ def _text_of(raw: bytes, file: Path, item: Any, meta: dict[str, Any]) -> tuple[s
     markup = markup_of_file(file.name, item)
     if markup == NOTEBOOK:
         return _text_of_notebook(text, item)
-    return CONVERTERS[markup](text) if markup else text, Counter()
+    return convert(markup, text) if markup else text, Counter()
 
 
 def _text_of_notebook(text: str, item: TextInput | SourceTreeInput) -> tuple[str, Counter[str]]:

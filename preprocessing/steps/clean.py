@@ -31,7 +31,7 @@ from preprocessing.documents import (
     text_bytes,
     with_column,
 )
-from preprocessing.markup.conversion import CONVERTERS
+from preprocessing.markup.conversion import convert
 from preprocessing.pii.masking import mask_column
 from preprocessing.readers.input_units import Unit
 from preprocessing.readers.meta_fields import find_missing, leave_out_found
@@ -91,7 +91,7 @@ def _with_language(batch: pa.RecordBatch, markup: str) -> pa.RecordBatch:
     rows = np.flatnonzero(unknown.to_numpy(zero_copy_only=False) & np.isin(formats, MARKUP_LANGUAGES))
     if len(rows):
         before = text.take(pa.array(rows)).to_pylist()
-        text = replace_rows(text, rows, [CONVERTERS[formats[row]](old) for row, old in zip(rows, before)])
+        text = replace_rows(text, rows, [convert(formats[row], old) for row, old in zip(rows, before)])
     detected = pa.array(detect(text).languages, pa.string())
     return with_column(batch, "lang", pc.if_else(unknown, detected, batch["lang"]))
 

@@ -135,6 +135,11 @@ def compose(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def end_lines(text: str) -> str:
+    """Converts carriage returns to line feeds; other line ends may be parts of text in a wrong code page."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def remove_invisible(text: str) -> str:
     """Converts line ends to line feeds and U+2581 to underscores; removes control, bidi and zero-width characters.
 
@@ -151,8 +156,7 @@ def remove_invisible(text: str) -> str:
 
 def remove_invisible_in_code(text: str) -> str:
     """Converts line ends to line feeds and U+2581 to underscores; removes controls except form feeds and tabs."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _CODE_INVISIBLE.sub("", text).replace(LOWER_BLOCK, "_")
+    return _CODE_INVISIBLE.sub("", end_lines(text)).replace(LOWER_BLOCK, "_")
 
 
 def to_usual_width(text: str) -> str:
