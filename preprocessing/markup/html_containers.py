@@ -55,7 +55,9 @@ def _continue(line: str) -> tuple[str, bool]:
         return "", False
     item = match["item"].replace(INDENT, " ")
     quote = match["quote"].lstrip(EDGE + INDENT)
-    quote = INDENT * columns_of(match["quote"][: len(match["quote"]) - len(quote)].replace(INDENT, " ")) + quote
+    quote = (
+        INDENT * columns_of(match["quote"][: len(match["quote"]) - len(quote)].replace(INDENT, " ")) + quote
+    )
     indent = INDENT * columns_of(item) if not quote else " " * max(1, columns_of(item))
     return quote + indent, bool(match[0].strip(EDGE + INDENT)) and not line[match.end() :].strip(EDGE)
 

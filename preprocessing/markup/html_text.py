@@ -37,7 +37,7 @@ from preprocessing.markup.html_tags import (
     replace_known_tag,
     separate_spans,
 )
-from preprocessing.markup.indentation import Items
+from preprocessing.markup.indentation import LIST_MARK, Items
 from preprocessing.markup.markdown import Protected, has_structure, protect_code, table_lines
 from preprocessing.markup.references import resolve_structure
 
@@ -84,6 +84,11 @@ _LABEL_OF_PICTURES = re.compile(
 _LINE_OF_HEADING = re.compile(
     r"^ {0,3}#{1,6}[ \t][^\n]{0,2000}<br[^\n]{0,2000}", re.IGNORECASE | re.MULTILINE
 )
+_CELL_OF_BLOCKS = re.compile(
+    r"<t[dh](?:\s[^<>]{0,2000})?>[ \t]{0,20}\n[ \t]{0,20}\n(?P<blocks>(?:(?!</?(?:t[dhr]|table)[\s>])[\s\S]){1,50000})</t[dh]\s{0,20}>",
+    re.IGNORECASE,
+)  # an empty line behind the tag: Markdown again
+_BLOCK_OF_MARKDOWN = re.compile(rf"^[ \t]{{0,8}}(?:#{{1,6}}[ \t]|>[ \t]|\||{LIST_MARK})", re.MULTILINE)
 _OWN_MARKS = "\x1c\x1d\x1e\x1f\x7f"
 HTML_HINT = r"<[A-Za-z/!?]|&#?[A-Za-z0-9]+;"
 
@@ -107,7 +112,7 @@ def html_to_text(text: str) -> str:
         return page_to_text(text)
     protected = Protected()
     marked = _EMBEDDED_DATA.sub('""', protect_code(text, protected))  # as long as a picture
-    marked = resolve_structure(marked)
+    marked = resolve_structure(_CELL_OF_BLOCKS.sub(_open_cell, marked) if "<t" in marked else marked)
     if not with_tags or not _PRESENT.search(marked):
         return protected.restore(unescape(marked))
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
@@ -123,6 +128,11 @@ def html_to_text(text: str) -> str:
     marked = end_cut_lines(TAG_IN_MARKDOWN.sub(lambda match: replace_known_tag(match, closed, tags), marked))
     marked = indent_lists(unescape(marked))
     return protected.restore(re.sub(r"\n{3,}", "\n\n", marked)).strip("\n")
+
+
+def _open_cell(cell: re.Match[str]) -> str:
+    """The lists, tables and headings of Markdown in a cell of HTML as blocks, since a row would join their lines."""
+    return f"\n\n{cell['blocks'].rstrip()}\n\n" if _BLOCK_OF_MARKDOWN.search(cell["blocks"]) else cell[0]
 
 
 def _flatten_cells(text: str) -> str:

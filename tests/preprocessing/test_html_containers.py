@@ -112,3 +112,17 @@ def test_an_address_in_small_text_is_no_tag():
 def test_a_column_without_a_group_is_no_text():
     table = "<table>\n<col>\n<col width=10>\n<tr><td>가</td></tr></table>"
     assert html_to_text(f"{table}\n\n`c` <b>글</b>").split() == ["가", "`c`", "글"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ("<td>\n\n| 가 | 나 |\n| --- | --- |\n| 1 | 2 |\n\n</td>", "| 가 | 나 |\n| --- | --- |\n| 1 | 2 |"),
+        ('<td width="9">\n\n- 가\n  - 나\n\n</td><td>\n\n## 다\n\n</td>', "- 가\n  - 나\n\n## 다"),
+        ("<td>이름</td><td>\n\n**값** 하나\n\n</td>", "이름  **값** 하나"),
+        ("<td>이름</td><td>- 값</td>", "이름  - 값"),
+    ],
+)
+def test_blocks_of_markdown_in_a_cell_stay_blocks(cells, expected):
+    lines = [line.rstrip() for line in html_to_text(f"<table><tr>{cells}</tr></table>").split("\n")]
+    assert [line for line in lines if line] == [line for line in expected.split("\n") if line]
