@@ -27,10 +27,14 @@ _WORDS = frozenset((
 """Names of elements that are also names of placeholders, as in ``cp <source> <path>``."""
 
 
+_STRAY_QUOTE = r"(?<=[\"'][ \n])[\"'](?:=\"\")?(?=[ /]{0,9}>)"
+"""Of a name without a value, as in ``<a href="y" ">``, or as a parser writes it: ``"=""``."""
+
+
 def _tag_with(value: str) -> re.Pattern[str]:
     values = "|".join(value.replace("Q", quote) for quote in "\"'")
     return re.compile(
-        rf"<(?P<close>/?)(?P<name>{BLOCK}|{INLINE})(?=[\s/>])(?P<attributes>(?:{values}|[^<>\"']){{0,4000}})>",
+        rf"<(?P<close>/?)(?P<name>{BLOCK}|{INLINE})(?=[\s/>])(?P<attributes>(?:{_STRAY_QUOTE}|{values}|[^<>\"']){{0,4000}})>",
         re.IGNORECASE,
     )
 

@@ -45,7 +45,9 @@ _NOT_BEHIND = rf"(?![{_BODY}/{{\[:=]|\\(?!\")|\((?![가-힣])|[.?][A-Za-z0-9]|&(
 _VALUE = re.compile(
     rf"(?<![{_BODY}.?&])(?:{_QUOTED}|(?=[^0-9\s]{{0,63}}[0-9])(?:{_KEY}|{_PLAIN}{_NOT_BEHIND}))"
 )
-_NO_VALUE_BEHIND = re.compile(r"\.\.|…| ?(?:처럼|같은|[과와] 같)|[\"'`]?으?로 ?(?:해시|해싱|암호화|인코딩)")
+_NO_VALUE_BEHIND = re.compile(
+    r"(?<=_)[가-힣]|\.\.|…| ?(?:처럼|같은|[과와] 같)|[\"'`]?으?로 ?(?:해시|해싱|암호화|인코딩)"
+)
 _COPULA = re.compile(
     " ?(?:입니다|이에요|예요|이고|이며|인데|였|이었|임(?![가-힣])|(?:으?로|에서|을|를)(?![가-힣]))"
 )
@@ -67,10 +69,18 @@ def _check_value(match: Match) -> Part | None:
         return None
     if not _is_near_word(match):
         return match.span(group) if _is_cell(match) and rank_of(value) and _has_hint(match.string) else None
-    before, rank = text_before_value(match), rank_of(value)
+    before = text_before_value(match)
+    value = _without_emphasis(value, before)
+    rank = rank_of(value)
     accepted = rank and (_is_password(match, before, value, rank) or _is_of_login(match, before, value))
     accepted = accepted or _is_key(match, before, value)
-    return match.span(group) if accepted and _has_hint(match.string) else None
+    start = match.start(group)
+    return (start, start + len(value)) if accepted and _has_hint(match.string) else None
+
+
+def _without_emphasis(value: str, before: str) -> str:
+    """Removes the end of emphasis that begins before the value, as in ``**root/cimv2**``."""
+    return value.removesuffix("**") if before.count("**") % 2 else value
 
 
 def _is_near_word(match: Match) -> bool:

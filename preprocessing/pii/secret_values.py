@@ -27,7 +27,7 @@ _HEX = re.compile("[0-9A-Fa-f-]{32,}")
 TOKEN_BITS, RANDOM_BITS = 3.0, 3.5
 """Least bits per character of a token whose form is known, and of a random value."""
 _ALGORITHM = re.compile(
-    "(?i:(?:(?:aes|sha|md|rsa|des|bcrypt(?:js)?|argon|scrypt|pbkdf|hmac|base|utf|wpa|oauth|saml|ldap|tls|x509|pkcs|ed|http|ipv|log4j|win|arm|amd|oracle|mysql|python|java|rfc)[-_./]?)+(?:[0-9].*)?)"
+    "(?i:(?:(?:aes|sha|md|rsa|des|bcrypt(?:js)?|argon|scrypt|pbkdf|hmac|base|utf|wpa|oauth|saml|ldap|tls|x509|pkcs#?|ed|http|ipv|log4j|win|arm|amd|oracle|mysql|python|java|rfc)[-_./]?)+(?:[0-9].*)?)"
 )
 _LOGIN_OR_HASH = re.compile(
     r"[^@]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}|[0-9A-Fa-f]{32,}|[^@]*(?:\$\(|\$\{|#\{).*|[^@]+@(?:localhost|%|(?:[0-9]+\.){3}[0-9]+)"

@@ -3,6 +3,7 @@
 import pytest
 
 from preprocessing.markup.html_text import html_to_text
+from preprocessing.readers.web_pages import convert_page
 
 _HEAD = "| 기능 | 무료 | 유료 |\n| --- | --- | --- |\n"
 _CELLS = "<tr><th>기능</th><th>무료</th><th>유료</th></tr>\n<tr><td>저장</td><td>✓</td><td>✓</td></tr>"
@@ -126,3 +127,10 @@ def test_a_column_without_a_group_is_no_text():
 def test_blocks_of_markdown_in_a_cell_stay_blocks(cells, expected):
     lines = [line.rstrip() for line in html_to_text(f"<table><tr>{cells}</tr></table>").split("\n")]
     assert [line for line in lines if line] == [line for line in expected.split("\n") if line]
+
+
+@pytest.mark.parametrize("quote", ['"', '"=""', "'"])
+def test_a_stray_quotation_mark_closes_no_words_in(quote):
+    text = f'<p><a class="x" href="y" {quote}>글</a> 나 <a href="z">다</a></p>'
+    assert html_to_text(text) == "글 나 다"
+    assert "글 나 다" in convert_page(f"<html><body>{text}</body></html>".encode(), None, None)[0]

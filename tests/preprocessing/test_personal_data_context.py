@@ -142,6 +142,10 @@ def test_letters_and_digits_are_a_password_where_nothing_else_can_be_meant(line)
     assert mask(line.format("Sha256"))[1] == {}
 
 
+def test_the_end_of_emphasis_is_not_masked():
+    assert mask("**서버 root/qwer12!**")[0] == "**서버 root/<|secret|>**"
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -176,6 +180,11 @@ def test_letters_and_digits_are_a_password_where_nothing_else_can_be_meant(line)
         "login(user, password=ADMIN_PW1)",
         "비밀번호는 `bcryptjs2`로 해시 저장",
         "TOKEN=7123456789:AAH1bGciOiJSUzI1...",
+        "비밀번호 설정: **root/cimv2** 이름공간",
+        "비밀번호 **root/cimv2**",
+        "비밀번호: PKCS#8 PEM",
+        "'개인 키'의 비밀번호가 PKCS#8 PEM",
+        "DNA 비밀번호 (Main_12891_이름.java)",
     ],
 )
 def test_what_is_no_password(line):
