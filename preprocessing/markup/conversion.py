@@ -1,7 +1,7 @@
 """The table of converters from markup to plain text or light Markdown.
 
-A converter takes and returns a text, never raises, and is linear in its length. Its lines end with line feeds and its
-characters are composed; ``convert`` sees to both.
+A converter takes and returns a text, never raises, and is linear in its length. The text is composed and its lines end with
+line feeds; ``convert`` sees to both.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from preprocessing.markup.notebook import notebook_to_markdown
 from preprocessing.markup.org_mode import org_to_markdown
 from preprocessing.markup.restructured_text import rst_to_markdown
 from preprocessing.markup.wikitext import mediawiki_to_markdown
-from preprocessing.text.normalize import compose, end_lines
+from preprocessing.text.normalize import change_composed
 
 __all__ = [
     "CONVERTERS",
@@ -51,5 +51,5 @@ CONVERTERS: dict[str, Callable[[str], str]] = {
 
 
 def convert(markup: str, text: str) -> str:
-    """The text of one of CONVERTERS, whatever its line ends and its form of Unicode."""
-    return CONVERTERS[markup](compose(end_lines(text)))
+    """What one of CONVERTERS makes of a text, whatever its line ends and its form of Unicode."""
+    return change_composed(text, CONVERTERS[markup])

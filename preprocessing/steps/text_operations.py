@@ -75,7 +75,7 @@ def character_operations(lang: str, config: CleanConfig) -> list[Operation]:
     if lang == "code":
         return [
             Operation("control", normalize.remove_invisible_in_code),
-            _COMPOSE,
+            Operation("nfc", normalize.compose),
             Operation("whitespace", normalize.end_code),
         ]
     jamo = normalize.spell_stray_jamo_keep_old if config.keep_old_hangul else normalize.spell_stray_jamo
@@ -85,7 +85,7 @@ def character_operations(lang: str, config: CleanConfig) -> list[Operation]:
     return [
         Operation("control", normalize.remove_invisible),
         Operation("full_width", normalize.to_usual_width),
-        _COMPOSE,
+        Operation("nfc", normalize.compose),
         Operation("stray_jamo", lambda text: normalize.compose(jamo(text))),
         *([Operation("typed_jamo", normalize.join_typed_jamo)] if config.join_typed_jamo else []),
         Operation("squeeze", squeeze),
@@ -96,12 +96,11 @@ def character_operations(lang: str, config: CleanConfig) -> list[Operation]:
 def _data_operations(lang: str, config: CleanConfig) -> list[Operation]:
     if not config.cut_embedded_data:
         return []
-    return [_END_LINES, _CUT_DATA_IN_CODE if lang == "code" else _CUT_DATA]
+    return [_CUT_DATA_IN_CODE if lang == "code" else _CUT_DATA]
 
 
 def _markup_operations(name: str) -> list[Operation]:
-    """Conversion, as ``markup.convert`` does it, with the names of its changes."""
-    return [] if name == "none" else [_END_LINES, _COMPOSE, Operation(name, markup.CONVERTERS[name])]
+    return [] if name == "none" else [Operation(name, functools.partial(markup.convert, name))]
 
 
 def _keep_marks_apart(text: str) -> str:
@@ -109,10 +108,16 @@ def _keep_marks_apart(text: str) -> str:
     return normalize.change_outside_code(text, references.keep_marks_apart) if is_markdown else text
 
 
-_END_LINES = Operation("control", normalize.end_lines)
-_COMPOSE = Operation("nfc", normalize.compose)
-_CUT_DATA = Operation("embedded_data", embedded_data.cut_embedded_data)
-_CUT_DATA_IN_CODE = Operation("embedded_data", embedded_data.cut_embedded_data_in_code)
+def _cut_data(text: str) -> str:
+    return normalize.change_composed(text, embedded_data.cut_embedded_data)
+
+
+def _cut_data_in_code(text: str) -> str:
+    return normalize.change_composed(text, embedded_data.cut_embedded_data_in_code)
+
+
+_CUT_DATA = Operation("embedded_data", _cut_data)
+_CUT_DATA_IN_CODE = Operation("embedded_data", _cut_data_in_code)
 _KEEP_APART = Operation("control", _keep_marks_apart)
 _REPAIR = Operation("mojibake", mojibake.repair_mojibake)
 _BOILERPLATE = Operation("boilerplate", boilerplate.cut_boilerplate)

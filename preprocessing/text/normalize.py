@@ -140,6 +140,14 @@ def end_lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def change_composed(text: str, change: Callable[[str], str]) -> str:
+    """``change`` of the text in NFC with line feeds, which a change that reads lines and words needs; the text as it is where
+    that changes nothing else."""
+    composed = compose(end_lines(text))
+    changed = change(composed)
+    return text if changed == composed else changed
+
+
 def remove_invisible(text: str) -> str:
     """Converts line ends to line feeds and U+2581 to underscores; removes control, bidi and zero-width characters.
 

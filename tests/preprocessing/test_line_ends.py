@@ -64,9 +64,12 @@ def test_every_form_of_a_text_is_cleaned_alike(markup, text, form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(("markup", "text"), [case for case in TEXTS if case[0] not in ("none", "notebook")])
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [case for case in TEXTS if case[0] not in ("none", "notebook") and _BASE64 not in case[1]],
+)
 def test_every_form_of_a_text_is_converted_alike(markup, text, form):
-    assert convert(markup, form(text)) == convert(markup, text)
+    assert convert(markup, form(text)) == convert(markup, text) != text
 
 
 @pytest.mark.parametrize(
