@@ -43,7 +43,7 @@ _KEY = r"(?P<key>[A-Za-z0-9/+_-]{20,128}(?:=|(?:%[0-9A-F]{2}[A-Za-z0-9/+_-]*)+)?
 _PLAIN = rf"(?P<plain>[A-Za-z0-9!@#](?:[{_BODY}]|[.?&](?=[{_BODY}])(?![A-Za-z_]+=)){{5,63}}(?:={{1,2}}(?![A-Za-z0-9=]))?)"
 _NOT_BEHIND = rf"(?![{_BODY}/{{\[:=]|\\(?!\")|\((?![가-힣])|[.?][A-Za-z0-9]|&(?![A-Za-z_]+=)[A-Za-z0-9]|<(?!/)|[\"'`][A-Za-z0-9])"
 _VALUE = re.compile(
-    rf"(?<![{_BODY}.?&])(?:{_QUOTED}|(?=[^0-9\s]{{0,63}}[0-9])(?:{_KEY}|{_PLAIN}{_NOT_BEHIND}))"
+    rf"(?:(?<![{_BODY}.?&])|(?<=[^{_BODY}.?&]\*)(?!\*)|(?<=[^{_BODY}.?&]\*\*)(?!\*))(?:{_QUOTED}|(?=[^0-9\s]{{0,63}}[0-9])(?:{_KEY}|{_PLAIN}{_NOT_BEHIND}))"
 )
 _NO_VALUE_BEHIND = re.compile(
     r"(?<=_)[가-힣]|\.\.|…| ?(?:처럼|같은|[과와] 같)|[\"'`]?으?로 ?(?:해시|해싱|암호화|인코딩)"
@@ -79,8 +79,10 @@ def _check_value(match: Match) -> Part | None:
 
 
 def _without_emphasis(value: str, before: str) -> str:
-    """Removes the end of emphasis that begins before the value, as in ``**root/cimv2**``."""
-    return value.removesuffix("**") if before.count("**") % 2 else value
+    """Removes the end of emphasis that begins before the value, as in ``**root/cimv2**`` and ``*q1w2e3!*``."""
+    if before.count("**") % 2:
+        return value.removesuffix("**")
+    return value.removesuffix("*") if before.endswith("*") and not before.endswith("**") else value
 
 
 def _is_near_word(match: Match) -> bool:

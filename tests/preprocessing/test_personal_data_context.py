@@ -119,6 +119,9 @@ def test_the_address_of_a_contract_is_public_and_a_private_key_is_not(name):
         ("      <li>admin / ", "</li>"),
         ("page.fill('input[type=\"password\"]', '", "');"),
         ("Salesperson: `<|email|>` / 비밀번호 `", "`"),
+        ("비밀번호 **", "**"),
+        ("*비밀번호*: *", "*입니다"),
+        ("임시 비밀번호는 **", "**이고 바꿔야 합니다"),
     ],
 )
 def test_a_password_without_quotes(before, behind):
@@ -183,6 +186,9 @@ def test_the_end_of_emphasis_is_not_masked():
         "비밀번호 설정: **root/cimv2** 이름공간",
         "비밀번호 **root/cimv2**",
         "비밀번호: PKCS#8 PEM",
+        "비밀번호는 **SHA256** 으로",
+        "비밀번호 **AES-256-CBC**",
+        "password = *args2",
         "'개인 키'의 비밀번호가 PKCS#8 PEM",
         "DNA 비밀번호 (Main_12891_이름.java)",
     ],
