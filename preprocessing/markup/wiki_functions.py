@@ -29,7 +29,7 @@ _ROUNDINGS: dict[str, Callable[[float], float]] = {
     "abs": abs, "floor": math.floor, "ceil": math.ceil, "trunc": math.trunc,
 }  # fmt: skip
 _WORDS = ((r"\bmod\b", "%"), (r"\bdiv\b", "/"), (r"<>", "!="), (r"(?<![<>!=])=(?!=)", "=="), (r"\^", "**"), (r"(?<![0-9.])0+(?=[0-9])", ""))  # fmt: skip
-_HIGHEST_POWER, _LARGEST_BASE = 20, 1e6
+_HIGHEST_POWER, _LARGEST_BASE, _MOST_DIGITS = 20, 1e6, 20
 _DAY = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
 _TIME_CODE = re.compile(r"[A-Za-z]")
 
@@ -74,8 +74,12 @@ def evaluate(text: str) -> float | None:
         number = re.sub(word, sign, number)
         digits = re.sub(word, sign, digits)
     try:
-        last = _value(ast.parse(digits.strip(), mode="eval").body)
-        return round(_value(ast.parse(number.strip(), mode="eval").body), int(last)) if rounds else last
+        value = _value(ast.parse(digits.strip(), mode="eval").body)
+        if rounds:
+            if abs(value) > _MOST_DIGITS:
+                return None
+            value = round(_value(ast.parse(number.strip(), mode="eval").body), int(value))
+        return value if math.isfinite(value) else None
     except (SyntaxError, ValueError, ArithmeticError, TypeError, RecursionError):
         return None
 
@@ -95,7 +99,8 @@ def _value(node: ast.expr) -> float:
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _OPERATORS:
         return int(_OPERATORS[type(node.ops[0])](_value(node.left), _value(node.comparators[0])))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1:
-        return _ROUNDINGS[node.func.id](_value(node.args[0])) if node.func.id in _ROUNDINGS else math.nan
+        if node.func.id in _ROUNDINGS:
+            return _ROUNDINGS[node.func.id](_value(node.args[0]))
     raise ValueError("not a sum")
 
 

@@ -97,6 +97,8 @@ def test_sums_end_in_numbers_or_nothing():
         "abs(-007)",
     ]
     assert [evaluate(case) for case in cases] == [10, 3, 4405, None, None, None, None, 7]
+    for case in ("sin(3)", "1e400", "10 round -1e9", "(" * 90 + "1" + ")" * 90 + "^-1e9", "9^9^9^9"):
+        assert evaluate(case) is None
 
 
 @pytest.mark.parametrize(
