@@ -75,9 +75,9 @@ def evaluate(text: str) -> float | None:
         digits = re.sub(word, sign, digits)
     try:
         value = _value(ast.parse(digits.strip(), mode="eval").body)
+        if rounds and abs(value) > _MOST_DIGITS:
+            return None
         if rounds:
-            if abs(value) > _MOST_DIGITS:
-                return None
             value = round(_value(ast.parse(number.strip(), mode="eval").body), int(value))
         return value if math.isfinite(value) else None
     except (SyntaxError, ValueError, ArithmeticError, TypeError, RecursionError):
@@ -85,23 +85,28 @@ def evaluate(text: str) -> float | None:
 
 
 def _value(node: ast.expr) -> float:
-    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        return node.value
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
-        return _value(node.operand) * (-1 if isinstance(node.op, ast.USub) else 1)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        base, power = _value(node.left), _value(node.right)
-        if abs(base) > _LARGEST_BASE or abs(power) > _HIGHEST_POWER:
-            raise ValueError("too large")
-        return float(base**power)
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        return _OPERATORS[type(node.op)](_value(node.left), _value(node.right))
-    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _OPERATORS:
-        return int(_OPERATORS[type(node.ops[0])](_value(node.left), _value(node.comparators[0])))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1:
-        if node.func.id in _ROUNDINGS:
-            return _ROUNDINGS[node.func.id](_value(node.args[0]))
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return number
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_value(operand)
+        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            return _value(operand)
+        case ast.BinOp(left, ast.Pow(), right):
+            return _power(_value(left), _value(right))
+        case ast.BinOp(left, sign, right) if type(sign) in _OPERATORS:
+            return _OPERATORS[type(sign)](_value(left), _value(right))
+        case ast.Compare(left, [sign], [right]) if type(sign) in _OPERATORS:
+            return int(_OPERATORS[type(sign)](_value(left), _value(right)))
+        case ast.Call(func=ast.Name(id=name), args=[argument]) if name in _ROUNDINGS:
+            return _ROUNDINGS[name](_value(argument))
     raise ValueError("not a sum")
+
+
+def _power(base: float, power: float) -> float:
+    if abs(base) > _LARGEST_BASE or abs(power) > _HIGHEST_POWER:
+        raise ValueError("too large")
+    return float(base**power)
 
 
 def _branch(branches: Sequence[str], second: bool) -> str:
