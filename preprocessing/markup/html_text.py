@@ -81,6 +81,11 @@ _ANCHOR = re.compile(
 _LABEL_OF_PICTURES = re.compile(
     r"(?<!!)\[\s{0,9}(?:<img\s[^<>]{0,2000}>\s{0,9}){1,9}\]\((?:[^()\s]|\([^()\s]{0,200}\)){0,1000}(?:[ \t]{1,9}[\"'][^\"'\n]{0,200}[\"'])?\)"
 )  # a link of which nothing is left
+_LINE_OF_PICTURES = re.compile(
+    r"^[ \t]*(?:(?:>[ \t]*)+|(?:[-*+]|[0-9]{1,9}[.)]|#{1,6})[ \t]+(?=[^\n]*(?:\Z|\n(?![ \t]+\S))))"
+    r"(?:<img\s[^<>]{0,2000}>[ \t]*(?:<br\s{0,9}/?>[ \t]*)?)+(?:\n|\Z)",
+    re.IGNORECASE | re.MULTILINE,
+)  # an item, a heading or a line of a quotation of which nothing is left
 _LINE_OF_HEADING = re.compile(
     r"^ {0,3}#{1,6}[ \t][^\n]{0,2000}<br[^\n]{0,2000}", re.IGNORECASE | re.MULTILINE
 )
@@ -118,7 +123,8 @@ def html_to_text(text: str) -> str:
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
     marked = restore_formulas(replace_elements(replace_comments(marked), _HIDDEN_IN_MARKDOWN, hide))
     marked = separate_spans(convert_code(mark_code_of_items(_ANCHOR.sub("", marked)), protected))
-    marked = _LABEL_OF_PICTURES.sub("", marked) if "<img" in marked else marked
+    if "<img" in marked:
+        marked = _LINE_OF_PICTURES.sub("", _LABEL_OF_PICTURES.sub("", marked))
     marked = _LINE_OF_HEADING.sub(lambda line: BREAK.sub(" ", line[0]), _BREAK_OF_LABEL.sub(r"\1 ", marked))
     marked = _strip_lines(marked) if is_fragment else _strip_lines_of_html(marked)
     closed = {name.lower() for name in _CLOSING_NAME.findall(marked)}

@@ -5,7 +5,7 @@ and disappears without one; everywhere else the first data become ``...`` and wh
 in ``data:font/woff2;base64,...`` and both lines around the body of a certificate. Literals of up to LONGEST_LITERAL
 characters stay outside of Markdown's targets, because tutorials explain them. Numbers of decimal digits, listings of
 bytes with blanks between them (hex dumps), percent-encoded and plain SVG are no embedded data here. Private keys are left
-to ``pii``. Facts: data URLs (RFC 2397), lines of base64 (RFC 2045, 7468), images in notebooks (nbformat 4).
+to ``pii``, and web addresses stay. Facts: data URLs (RFC 2397), lines of base64 (RFC 2045, 7468), images in notebooks (nbformat 4).
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ _CHECKSUM = re.compile(r"=[A-Za-z0-9+/]{4}(?=[\\\s]|\Z)")
 _END_OF_BODY = re.compile(r"[\"'\\rn\s,+>*#|]{0,40}(?:=[A-Za-z0-9+/]{4}[\"'\\rn\s]{0,8})?-----END ")
 _ENCODED = re.compile("(?=[^0-9]*[0-9])(?:(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])|[0-9A-Fa-f]*\\Z)")
 _PRIVATE = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?:(?!-----END )[^<])*\Z")
+_ADDRESS = re.compile(r"(?i:https?):(?://[^\s<>\"'`]*)?\Z")
 _BEFORE = 400
-"""Characters before data in which the first line of a private key is searched."""
+"""Characters before data in which the first line of a private key, and the beginning of an address are searched."""
 _OUTPUT = re.compile(r"\"(?:image/[a-z+.-]{1,20}|application/pdf)\": ?(?:\[\s{0,40})?\"\Z")
 
 _TITLE = r"(?:[ \t\n]{1,3}(?P<title>\"[^\"\n]{0,300}\"|'[^'\n]{0,300}'))?"
@@ -57,7 +58,7 @@ def cut_embedded_data(text: str) -> str:
     """Empties the targets of Markdown that are data, and cuts other data of more than LONGEST_LITERAL characters."""
     if SCHEME in text:
         text = _empty_targets(text)
-    return _cut_data(text, lambda start: not _is_private(text, start))
+    return _cut_data(text, lambda start: not (_is_private(text, start) or _is_in_address(text, start)))
 
 
 def cut_embedded_data_in_code(text: str) -> str:
@@ -171,3 +172,8 @@ def _end_of_last_line(text: str, end: int) -> int:
 
 def _is_private(text: str, start: int) -> bool:
     return _PRIVATE.search(text, max(0, start - _BEFORE), start) is not None
+
+
+def _is_in_address(text: str, start: int) -> bool:
+    """Whether encoded characters are a part of a web address, such as the state of a playground."""
+    return _ADDRESS.search(text, max(0, start - _BEFORE), start) is not None

@@ -134,3 +134,19 @@ def test_a_stray_quotation_mark_closes_no_words_in(quote):
     text = f'<p><a class="x" href="y" {quote}>글</a> 나 <a href="z">다</a></p>'
     assert html_to_text(text) == "글 나 다"
     assert "글 나 다" in convert_page(f"<html><body>{text}</body></html>".encode(), None, None)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('- 첫째.\n- <img src="a.png">\n- 셋째.', "- 첫째.\n- 셋째."),
+        ('* <img src="a.png"><br/>\n* 나', "* 나"),
+        ('> 첫\n> <img src="a.png">\n> 둘', "> 첫\n> 둘"),
+        ('  > <img src="a.png">\n  > 나', "  > 나"),
+        ('## <img src="a.png">\n\n글', "글"),
+        ('- <img src="a.png">\n  설명이다.', "- \n  설명이다."),
+        ('- 글 <img src="a.png">\n- 나', "- 글 \n- 나"),
+    ],
+)
+def test_a_mark_of_which_nothing_is_left_goes(text, expected):
+    assert html_to_text(text) == expected
