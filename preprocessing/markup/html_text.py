@@ -12,7 +12,6 @@ import re
 
 from preprocessing.markup.html_containers import end_cut_lines, mark_code_of_items
 from preprocessing.markup.html_elements import (
-    BREAK,
     ENTITY,
     convert_code,
     hide,
@@ -86,9 +85,8 @@ _LINE_OF_PICTURES = re.compile(
     r"(?:<img\s[^<>]{0,2000}>[ \t]*(?:<br\s{0,9}/?>[ \t]*)?)+(?:\n|\Z)",
     re.IGNORECASE | re.MULTILINE,
 )  # an item, a heading or a line of a quotation of which nothing is left
-_LINE_OF_HEADING = re.compile(
-    r"^ {0,3}#{1,6}[ \t][^\n]{0,2000}<br[^\n]{0,2000}", re.IGNORECASE | re.MULTILINE
-)
+_LINE_OF_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t][^\n]{1,4000}", re.MULTILINE)
+_BLOCK_IN_HEADING = re.compile(r"</?(?:br|div|p|center)(?:\s[^<>]{0,2000})?/?>", re.IGNORECASE)
 _CELL_OF_BLOCKS = re.compile(
     r"<t[dh](?:\s[^<>]{0,2000})?>[ \t]{0,20}\n[ \t]{0,20}\n(?P<blocks>(?:(?!</?(?:t[dhr]|table)[\s>])[\s\S]){1,50000})</t[dh]\s{0,20}>",
     re.IGNORECASE,
@@ -125,7 +123,9 @@ def html_to_text(text: str) -> str:
     marked = separate_spans(convert_code(mark_code_of_items(_ANCHOR.sub("", marked)), protected))
     if "<img" in marked:
         marked = _LINE_OF_PICTURES.sub("", _LABEL_OF_PICTURES.sub("", marked))
-    marked = _LINE_OF_HEADING.sub(lambda line: BREAK.sub(" ", line[0]), _BREAK_OF_LABEL.sub(r"\1 ", marked))
+    marked = _LINE_OF_HEADING.sub(
+        lambda line: _BLOCK_IN_HEADING.sub(" ", line[0]), _BREAK_OF_LABEL.sub(r"\1 ", marked)
+    )
     marked = _strip_lines(marked) if is_fragment else _strip_lines_of_html(marked)
     closed = {name.lower() for name in _CLOSING_NAME.findall(marked)}
     marked = convert_tables(marked)

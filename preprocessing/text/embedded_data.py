@@ -33,6 +33,7 @@ _CHECKSUM = re.compile(r"=[A-Za-z0-9+/]{4}(?=[\\\s]|\Z)")
 _END_OF_BODY = re.compile(r"[\"'\\rn\s,+>*#|]{0,40}(?:=[A-Za-z0-9+/]{4}[\"'\\rn\s]{0,8})?-----END ")
 _ENCODED = re.compile("(?=[^0-9]*[0-9])(?:(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])|[0-9A-Fa-f]*\\Z)")
 _PRIVATE = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?:(?!-----END )[^<])*\Z")
+_REST_OF_WORD = re.compile(r"(?:[-_][A-Za-z0-9+/]+)*=*")  # base64url
 _ADDRESS = re.compile(r"(?i:https?):(?://[^\s<>\"'`]*)?\Z")
 _BEFORE = 400
 """Characters before data in which the first line of a private key, and the beginning of an address are searched."""
@@ -117,7 +118,7 @@ def _cut_data(text: str, is_data: Callable[[int], bool]) -> str:
     """Cuts the blocks for whose first character ``is_data`` is true, and the data of long data URLs."""
     pieces, done = [], 0
     for start, end in _blocks(text):
-        if is_data(start):
+        if start >= done and is_data(start):
             pieces += [text[done:start], REMAINS]
             done = end
     text = "".join([*pieces, text[done:]])
@@ -137,7 +138,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
         if sum(end - start for start, end in block) > LONGEST_LITERAL and _is_encoded(text, block):
             start = block[0][0]
             is_escape = text[start] in "nr" and text[start - 1 : start] == "\\"
-            yield start + is_escape, _end_of_last_line(text, block[-1][1])
+            yield start + is_escape, _end_of_last_line(text, _REST_OF_WORD.match(text, block[-1][1]).end())
 
 
 def _continues(text: str, end: int, start: int) -> bool:

@@ -98,6 +98,7 @@ def test_pictures_of_markdown_keep_their_alternative_text(before, after):
         (f"# {lines_of(DATA, 76, chr(13) + chr(10) + '# ')}\r\n글", "# ...\r\n글"),
         ('x = "' + lines_of(DATA, 76, '" +\n    "') + '";', 'x = "...";'),
         ('"key\\n' + lines_of(DATA, 64, "\\n") + '\\nend"', '"key\\n...\\nend"'),
+        (f'{{"token": "{DATA[:240]}-{DATA[240:280]}_{DATA[300:600]}-aZ9"}}', '{"token": "..."}'),
     ],
 )
 def test_other_data_leave_what_is_around_them(before, after):

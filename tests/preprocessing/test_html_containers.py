@@ -150,3 +150,16 @@ def test_a_stray_quotation_mark_closes_no_words_in(quote):
 )
 def test_a_mark_of_which_nothing_is_left_goes(text, expected):
     assert html_to_text(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('### <div align="center"> 가 나, <br> 다.</div>\n\n글', "### 가 나, 다."),
+        ('# <p align="center">이름</p>\n글', "# 이름"),
+        ("## <center>이름</center> <b>둘</b>", "## 이름 둘"),
+        ("# `<div>` 태그 <br>", "# `<div>` 태그"),
+    ],
+)
+def test_a_heading_is_one_line(text, expected):
+    assert " ".join(html_to_text(text).split("\n")[0].split()) == expected
