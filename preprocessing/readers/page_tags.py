@@ -6,11 +6,12 @@ import re
 
 from preprocessing.readers.page_hidden import is_hidden
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
-from preprocessing.readers.page_words import AGREEMENT, CALLOUTS, ROLES
+from preprocessing.readers.page_words import AGREEMENT, CALLOUTS, LINE_NUMBERS, ROLES
 
 _CUT_TAGS = frozenset(("nav", "dialog", "menu", "datalist", "map"))
 _ATTRIBUTES = ("class=", "id=", "role=", "style=", "hidden")
 _TEXT = re.compile(r">[^<>]*[^<>\s]")
+_NUMBERS = re.compile(r"[0-9\s]+")
 _ANSWERED = re.compile(r"accord|faq|question|collaps", re.IGNORECASE)
 
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
@@ -30,6 +31,8 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
         is_text = element.prose > 0 or (name == "button" and _is_card(tree, element))
         is_text = is_text and not AGREEMENT.search(tree.html, element.inside, _end_of_label(element))
         return not (is_text or _is_title_of_fold(element) or has_most(element, page, MOST))
+    if _is_line_numbers(tree, element):
+        return True
     is_edge = (name == "footer" and (element.links > 0 or not is_inside)) or (
         name == "header" and not is_inside
     )
@@ -42,6 +45,12 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
     if name == "aside":
         return all(CALLOUTS.isdisjoint(words) for words in element.names)
     return is_edge or element.get("role") in ROLES
+
+
+def _is_line_numbers(tree: PageTree, element: Element) -> bool:
+    """True for the column of numbers beside the lines of code."""
+    is_named = any(not LINE_NUMBERS.isdisjoint(words) for words in element.names)
+    return is_named and _NUMBERS.fullmatch(tree.text_of(element)) is not None
 
 
 def _is_card(tree: PageTree, element: Element) -> bool:

@@ -30,6 +30,7 @@ OTHER_PAGES = frozenset((
     "calendar", "jumpto",
 ))  # fmt: skip
 MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
+LINE_NUMBERS = frozenset(("gutter", "lineno", "linenos", "linenodiv", "linenumber", "linenumbers"))
 CONTROLS = frozenset((
     "login", "signup", "signin", "print", "buttons", "button", "btn", "btns", "postbtn", "share", "sharing", "sharer", "sns",
     "scrap", "skip", "skipnav", "skiplink", "pagination", "paging", "paginate", "pager", "crumb", "crumbs", "prevnext", "nextprev",
@@ -207,7 +208,10 @@ def split_names(attribute: str) -> list[list[str]]:
 
 
 def names_own(words: list[str]) -> bool:
-    """False for names that describe a page with or without something or what it has found: ``has-sidebar``, ``search-result``."""
+    """False for names that describe a page with or without something, what it has found, or what a tab shows: ``has-sidebar``,
+    ``search-result``, ``tabs-2``."""
+    if words[-1].isdigit() and "tabs" in words:
+        return False
     return not _NOT_OWN.intersection(words[:-1]) and words[-1] not in ("embed", "result", "results")
 
 

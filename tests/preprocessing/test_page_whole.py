@@ -54,6 +54,8 @@ KEPT = {
         f"<section class='recent'><main><ul>{f'<li><a href=/1>{LINE}</a></li>' * 3}</ul></main></section>", f"- {LINE}"),
     "a remark above the content": (f"<div class='page-comment'><p>{LINE}</p></div>{MAIN}", LINE),
     "text of larger screens": (f"<p class='hidden md:block'>밭 한가운데</p>{MAIN}", "밭 한가운데"),
+    "a table that a tab shows": (
+        f"{MAIN}<div id='tabs-1'><table><tr><td>만족도</td><td>50</td></tr></table></div><div id='tabs-2'>{PROSE}</div>", "만족도"),
     "facts below a search": (f"{MAIN}<ul class='search-result'><li>모두 열 되</li></ul>", "- 모두 열 되"),
     "a remark in a header of another name": (
         f"<header class='masthead'><div class='masthead-subheading'>밭에서 나는 먹거리</div><a href='/a'>시작하기</a></header>{MAIN}",
@@ -75,6 +77,8 @@ def test_what_is_not_surely_around_the_content_stays(kind):
 
 HEADING = "<h1>메밀 심기</h1>"
 CUT = {
+    "numbers of lines of code": (
+        f"<div>{PROSE}<table><tr><td class='gutter'><pre>1<br>2</pre></td><td class='code'><pre>let a;<br>let b;</pre></td></tr></table></div>", "1"),
     "the name of the site": (f"<header><h1><a href='/'>누리 밭</a></h1></header>{MAIN}", "누리 밭"),
     "the motto of the site": (f"<header><p>날마다 적는 작은 밭의 일기</p></header><main>{HEADING}{PROSE}</main>", "날마다"),
     "the menu of a header with a title": (f"<header>{MENU}<h2>잔치</h2></header>{MAIN}", "레시피"),
