@@ -26,7 +26,7 @@ _WORD = re.compile(rf"[A-Za-z0-9+/=]{{{SHORTEST_WORD},}}")
 _URL = re.compile(rf"{MARKER}(?:[A-Za-z0-9+/=_-]|%[0-9A-Fa-f]{{2}}){{{LONGEST_LITERAL + 1},}}")
 # between two lines of one datum: marks of quotations, comments and strings, also escaped line feeds
 _BETWEEN = re.compile(
-    r"(?:\\r)?(?:\\n)?[\"']?[ \t,+\\]{0,8}\r?\n[ \t>*#\"'|,+]{0,40}|(?:\\r)?\\n[\"'], ?[\"']|&#(?:10|13|xA|xD);|\\"
+    r"(?:\\r)?(?:\\n)?(?:[\"'][ \t,+\\]{0,8}|[ \t+\\]{0,8})\r?\n[ \t>*#\"'|,+]{0,40}|(?:\\r)?\\n[\"'], ?[\"']|&#(?:10|13|xA|xD);|\\"
 )
 _LAST_LINE = re.compile(rf"(?P<data>[A-Za-z0-9+/]{{1,{SHORTEST_WORD - 1}}}={{0,2}})(?=[\"'\\\s|,;)]|\Z)")
 _CHECKSUM = re.compile(r"=[A-Za-z0-9+/]{4}(?=[\\\s]|\Z)")

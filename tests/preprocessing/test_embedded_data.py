@@ -24,6 +24,7 @@ from preprocessing.text.embedded_data import (
 DATA = base64.b64encode(bytes((n * n * 31 + n * 7) % 251 for n in range(1501))).decode()
 SMALL = DATA[:120]
 PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+NAMES = ("Migrate", "Modernize", "Protect", "Renew")
 HEX = "0f1e2d3c4b5a69788796a5b4c3d2e1f0" * 8
 
 
@@ -127,6 +128,11 @@ def test_other_data_leave_what_is_around_them(before, after):
         "<svg xmlns='http://www.w3.org/2000/svg'><path d='" + "M0 0h24v24H0z" * 40 + "'/></svg>",
         f"[놀이터](https://site.example/play?a=3#code/{DATA[:260]}-{DATA[300:360]}-aZ9) 글",
         f"https://site.example/{HEX} 주소",
+        "```sql\nSELECT A,\n"
+        + "".join(
+            f"{name}CurrentServersOfCustomersWithPropensityAboveLicenses5OfAllProducts,\n" for name in NAMES
+        )
+        + "B FROM T\n```",
     ],
 )
 def test_text_that_only_looks_like_data_and_short_literals_stay(text):
