@@ -138,7 +138,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
         if sum(end - start for start, end in block) > LONGEST_LITERAL and _is_encoded(text, block):
             start = block[0][0]
             is_escape = text[start] in "nr" and text[start - 1 : start] == "\\"
-            yield start + is_escape, _end_of_last_line(text, _REST_OF_WORD.match(text, block[-1][1]).end())
+            yield start + is_escape, _end_of_last_line(text, block[-1][1])
 
 
 def _continues(text: str, end: int, start: int) -> bool:
@@ -159,6 +159,8 @@ def _is_encoded(text: str, block: list[tuple[int, int]]) -> bool:
 def _end_of_last_line(text: str, end: int) -> int:
     """The end of the shorter last line of a block, where it is one: before the end of a certificate, filled up with ``=``,
     or of digits and both cases."""
+    rest = _REST_OF_WORD.match(text, end)
+    end = rest.end() if rest else end
     gap = _BETWEEN.match(text, end)
     last = _LAST_LINE.match(text, gap.end()) if gap else None
     if last:
