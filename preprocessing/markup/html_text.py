@@ -12,6 +12,7 @@ import re
 
 from preprocessing.markup.html_containers import end_cut_lines, mark_code_of_items
 from preprocessing.markup.html_elements import (
+    BREAK,
     ENTITY,
     convert_code,
     hide,
@@ -86,7 +87,9 @@ _LINE_OF_PICTURES = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )  # an item, a heading or a line of a quotation of which nothing is left
 _LINE_OF_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t][^\n]{1,4000}", re.MULTILINE)
-_BLOCK_IN_HEADING = re.compile(r"</?(?:br|div|p|center)(?:\s[^<>]{0,2000})?/?>", re.IGNORECASE)
+_BLOCK_IN_HEADING = re.compile(
+    r"<(div|p|center)(?:\s[^<>]{0,2000})?>((?:(?!</?(?:div|p|center)[\s>])[^\n])*)</\1\s{0,9}>", re.IGNORECASE
+)
 _CELL_OF_BLOCKS = re.compile(
     r"<t[dh](?:\s[^<>]{0,2000})?>[ \t]{0,20}\n[ \t]{0,20}\n(?P<blocks>(?:(?!</?(?:t[dhr]|table)[\s>])[\s\S]){1,50000})</t[dh]\s{0,20}>",
     re.IGNORECASE,
@@ -123,9 +126,7 @@ def html_to_text(text: str) -> str:
     marked = separate_spans(convert_code(mark_code_of_items(_ANCHOR.sub("", marked)), protected))
     if "<img" in marked:
         marked = _LINE_OF_PICTURES.sub("", _LABEL_OF_PICTURES.sub("", marked))
-    marked = _LINE_OF_HEADING.sub(
-        lambda line: _BLOCK_IN_HEADING.sub(" ", line[0]), _BREAK_OF_LABEL.sub(r"\1 ", marked)
-    )
+    marked = _LINE_OF_HEADING.sub(_flatten_heading, _BREAK_OF_LABEL.sub(r"\1 ", marked))
     marked = _strip_lines(marked) if is_fragment else _strip_lines_of_html(marked)
     closed = {name.lower() for name in _CLOSING_NAME.findall(marked)}
     marked = convert_tables(marked)
@@ -134,6 +135,11 @@ def html_to_text(text: str) -> str:
     marked = end_cut_lines(TAG_IN_MARKDOWN.sub(lambda match: replace_known_tag(match, closed, tags), marked))
     marked = indent_lists(unescape(marked))
     return protected.restore(re.sub(r"\n{3,}", "\n\n", marked)).strip("\n")
+
+
+def _flatten_heading(line: re.Match[str]) -> str:
+    """A heading without the line ends of its elements; a tag without an end is the subject of the heading."""
+    return BREAK.sub(" ", _BLOCK_IN_HEADING.sub(r" \2 ", line[0])) if "<" in line[0] else line[0]
 
 
 def _open_cell(cell: re.Match[str]) -> str:

@@ -159,6 +159,8 @@ def test_a_mark_of_which_nothing_is_left_goes(text, expected):
         ('# <p align="center">이름</p>\n글', "# 이름"),
         ("## <center>이름</center> <b>둘</b>", "## 이름 둘"),
         ("# `<div>` 태그 <br>", "# `<div>` 태그"),
+        ("## <p> 태그란?\n\n<b>글</b>", "## <p> 태그란?"),
+        ("## <div>는 상자 <b>둘</b>", "## <div>는 상자 둘"),
     ],
 )
 def test_a_heading_is_one_line(text, expected):
