@@ -6,6 +6,7 @@ Owns what a rule needs to know beside its own value, since an unusual shape alon
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -35,6 +36,7 @@ def spoken_repeats(of: Columns) -> np.ndarray:
     return np.maximum(repeated, 0) / np.maximum(spoken_words(of), 1)
 
 
+@functools.lru_cache(maxsize=1)  # each rule of shape asks for the same columns
 def has_sentences(of: Columns) -> np.ndarray:
     """Whether a document has sentences of its own: many different function words in what does not repeat, Korean ones among code,
     and few words of searches, shops and menus. Rules of shape do not drop such a document.
