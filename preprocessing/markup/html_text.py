@@ -82,7 +82,7 @@ _LABEL_OF_PICTURES = re.compile(
     r"(?<!!)\[\s{0,9}(?:<img\s[^<>]{0,2000}>\s{0,9}){1,9}\]\((?:[^()\s]|\([^()\s]{0,200}\)){0,1000}(?:[ \t]{1,9}[\"'][^\"'\n]{0,200}[\"'])?\)"
 )  # a link of which nothing is left
 _LINE_OF_PICTURES = re.compile(
-    r"^[ \t]*(?:(?:>[ \t]*)+|(?:[-*+]|[0-9]{1,9}[.)]|#{1,6})[ \t]+(?=[^\n]*(?:\Z|\n(?![ \t]+\S))))"
+    rf"^[ \t]*(?:(?:>[ \t]*)+|(?:{LIST_MARK}|#{{1,6}}[ \t])[ \t]*(?=[^\n]*(?:\Z|\n(?![ \t]+\S))))"
     r"(?:<img\s[^<>]{0,2000}>[ \t]*(?:<br\s{0,9}/?>[ \t]*)?)+(?:\n|\Z)",
     re.IGNORECASE | re.MULTILINE,
 )  # an item, a heading or a line of a quotation of which nothing is left

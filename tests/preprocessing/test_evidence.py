@@ -6,26 +6,13 @@ import pytest
 from preprocessing.config.rules import FilterConfig
 from preprocessing.judging import rules
 from preprocessing.steps.measure import measure_batch
+from tests.preprocessing.test_rules import NAMES
 
 SENTENCES = (
     "바람은 산에서 바다로 불고, 배는 그 바람을 타고 섬으로 간다. 어부는 새벽에 그물과 등불을 싣고 나가서 해가 질 때까지 돌아오지 않는다. "
     "그러나 비가 오는 날에는 마을의 사람도 아이와 함께 집에서 쉰다. 우리는 이 마을을 위해 작은 등대를 세울 것이다."
 )
 FORMULA = "$H_n = W_q x_t + \\sum_i softmax(QK^T / d_k) V_i + LayerNorm(x_{t-1})$\n"
-NAMES = [
-    "두루미",
-    "기러기",
-    "고니",
-    "딱새",
-    "참새",
-    "까치",
-    "제비",
-    "뻐꾸기",
-    "꾀꼬리",
-    "물떼새",
-    "올빼미",
-    "해오라기",
-]
 CAPTION = "가마우지 '오늘도 열 마리 이상'[포토]\n\n[새소식 강릉, 나무늘보 기자] 3일 오후 강원 강릉 경포호수에서 열린 '2031 물고기배 철새리그 결승시리즈' 가마우지와 논병아리의 5차전 경기, 가마우지 막내의..."
 HEADLINES = "\n\n".join(
     f"☞{line}"
