@@ -1,4 +1,7 @@
-"""The bytes that identify exact duplicates: collapses whitespace and checks whether composition (NFC) changes a text."""
+"""The bytes that identify exact duplicates: collapses whitespace and checks whether composition (NFC) changes a text.
+
+Owns also which documents are written in decomposed Hangul (NFD), as macOS names files and some editors write.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,7 @@ _WHITE, _INK, _DECODE = np.uint8(0), np.uint8(1), np.uint8(2)
 _EA, _ED, _9E, _A3, _B0 = np.array([0xEA, 0xED, 0x9E, 0xA3, 0xB0], np.uint8)
 _TAB, _RETURN, _1C, _1F, _BLANK, _C2, _CC, _EE = np.array([9, 13, 0x1C, 0x1F, 32, 0xC2, 0xCC, 0xEE], np.uint8)
 _STRETCH = 64  # bytes that are checked together
+_BEGINNING = 16 << 10  # bytes of a document in which decomposed Hangul is found
 
 
 @inner()
@@ -148,3 +152,17 @@ def collapse(data, offsets):
         size, settled[r] = _collapse_row(data, offsets[r], offsets[r + 1], out, size)
         starts[r + 1] = np.int64(size)
     return out[: starts[rows]], starts, settled
+
+
+@njit()
+def with_decomposed_hangul(data, offsets):
+    """``[rows] bool``: rows whose first Hangul, in their first 16 KiB, is decomposed: an initial followed by a vowel."""
+    out = np.zeros(len(offsets) - 1, np.bool_)
+    for r in range(len(out)):
+        for i in range(offsets[r], min(offsets[r + 1] - 5, offsets[r] + _BEGINNING)):
+            if data[i] == 0xE1 and data[i + 1] == 0x84 and data[i + 3] == 0xE1 and data[i + 4] == 0x85:
+                out[r] = True
+                break
+            if _EA <= data[i] <= _ED and 0xEAB0 <= (np.uint32(data[i]) << np.uint32(8) | np.uint32(data[i + 1])):
+                break
+    return out

@@ -20,7 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from preprocessing.documents import utf8_buffer
+from preprocessing.documents import replace_rows, utf8_buffer
+from preprocessing.text.normalize import compose
 from preprocessing.text.page_words import count_syllables, words_of_page
 
 LANGUAGE_COLUMNS = pa.schema(
@@ -61,7 +62,7 @@ def detect(column: pa.Array) -> LanguageColumns:
     """The language of each text of a large_string column; a text without letters is ``other``."""
     from preprocessing.kernels import language_words, languages
 
-    column = _without_embedded_data(column)
+    column = _without_embedded_data(_compose(column))
     table = languages.count(*utf8_buffer(column), language_words.tables())
     counts = _by_name(table)
     found, english = _languages(counts)
@@ -80,6 +81,14 @@ def detect(column: pa.Array) -> LanguageColumns:
         axis=1,
     )
     return LanguageColumns(found, paragraphs.astype(np.int32))
+
+
+def _compose(column: pa.Array) -> pa.Array:
+    """The column with the rows of decomposed Hangul in NFC, as the counts know syllables only."""
+    from preprocessing.kernels import canonical
+
+    rows = np.flatnonzero(canonical.with_decomposed_hangul(*utf8_buffer(column)))
+    return replace_rows(column, rows, [compose(column[row].as_py()) for row in rows]) if len(rows) else column
 
 
 def _without_embedded_data(column: pa.Array) -> pa.Array:
