@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import copy, decode
+from preprocessing.kernels.code_lines import is_indented_code, is_session
 from preprocessing.kernels.columns import is_aligned
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.fences import fence_end, span_end
@@ -132,7 +133,7 @@ def put_collapsed(data, start, end, fenced, places, out, at):
             out[at] = _SPACE
             at += 1
         if begins and (
-            (drawn and c == _PIPE) or _is_code(data, i - blanks, i, last) or _is_preformatted(data, i, last)
+            (drawn and c == _PIPE) or is_indented_code(data, i - blanks, i, last) or _is_preformatted(data, i, last)
         ):
             following = _line_end(data, i, last)
         elif c == stop:
@@ -162,37 +163,13 @@ def _is_drawn(data, i, end, feeds, drawn):
 
 
 @inner()
-def _is_code(data, start, i, end):
-    """Whether a line with the indentation ``start:i`` is indented code: four columns, and not mostly Hangul."""
-    if i == start or (
-        i - start < 4 and data[i - 1] != _TAB and data[start] != _TAB and data[start + 1] != _TAB
-    ):
-        return False
-    hangul, visible = 0, 0
-    while 0 <= i < end and data[i] != _FEED:
-        c, step = decode(data, i)
-        hangul += 0xAC00 <= c <= 0xD7A3
-        visible += not is_blank(c)
-        i += step
-    return 2 * hangul <= visible
-
-
-@inner()
 def _is_preformatted(data, i, end):
     """Whether a line that begins at ``i`` is of a Python session, of a drawing, or indented code in a quotation."""
     c = data[i]
-    if c == _DOT:
-        return i + 5 < end and (
-            (data[i + 1] == c)
-            & (data[i + 2] == c)
-            & (data[i + 3] == _SPACE)
-            & (data[i + 4] == _SPACE)
-            & (data[i + 5] == _SPACE)
-        )
-    if c != _GREATER:
-        return 0x2500 <= decode(data, i)[0] <= 0x257F
-    if i + 3 < end and (data[i + 1] == c) & (data[i + 2] == c) & (data[i + 3] == _SPACE):
+    if is_session(data, i, end):
         return True
+    if c != _GREATER:
+        return c == _DRAWING and 0x2500 <= decode(data, i)[0] <= 0x257F
     j = i + 1
     while j < end and (data[j] == c or (data[j] == _SPACE and j + 1 < end and data[j + 1] == c)):
         j += 1
@@ -202,7 +179,7 @@ def _is_preformatted(data, i, end):
     code = j
     while code < end and is_blank(data[code]):
         code += 1
-    return code < end and data[code] != _FEED and _is_code(data, j, code, end)
+    return code < end and data[code] != _FEED and is_indented_code(data, j, code, end)
 
 
 @inner()
@@ -232,7 +209,7 @@ def _begin_of_code(data, start, first, last):
     begin = first
     while begin > start and data[begin - 1] != _FEED:
         begin -= 1
-    if first == last or data[first] == _TICK or not _is_code(data, begin, first, last):
+    if first == last or data[first] == _TICK or not is_indented_code(data, begin, first, last):
         return first
     i = _line_end(data, first, last)
     while i < last and data[i] != _FEED:

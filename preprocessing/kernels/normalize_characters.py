@@ -11,13 +11,14 @@ import numpy as np
 
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.hidden_code import is_hidden
-from preprocessing.kernels.normalize_classes import CONTROL, JAMO, SIZE
+from preprocessing.kernels.normalize_classes import CONTROL, JAMO, PARTICLES, SIZE
 
 _FEED, _VERTICAL_TAB, _PAGE_BREAK, _RETURN, _ESCAPE = 10, 11, 12, 13, 27
 _JOINER, _LOWER_BLOCK = 0x200D, 0x2581
 # First letters of the conjoining jamo (leading, vowel, one before the trailing) and of the syllables
 _L, _V, _T, _S = 0x1100, 0x1161, 0x11A7, 0xAC00
 _ARAEA, _DOT_LETTER = 0x119E, 0x318D
+_PARTICLES = np.array([ord(particle) for particle in PARTICLES], np.uint32)
 # Number of the initial and of the final of a compatibility consonant (from U+3131); -1: none
 _INITIAL = np.array([0, 1, -1, 2, -1, -1, 3, 4, 5, -1, -1, -1, -1, -1, -1, -1, 6, 7, 8, -1, 9, 10, 11, 12, 13, 14, 15,
                      16, 17, 18], np.int64)  # fmt: skip
@@ -173,7 +174,7 @@ def spell_stray_jamo(text, length, table, usual):
             if c == _ARAEA:
                 is_dot = not (_L <= previous < 0x115F or 0xA960 <= previous <= 0xA97C)
             else:
-                is_dot = c == _DOT_LETTER and i + 1 < length and _is_dot(previous, text[i + 1], begins)
+                is_dot = c == _DOT_LETTER and i + 1 < length and _is_dot(text, i, length, previous, begins)
             if is_dot:
                 letter = np.uint32(ord("·"))
             changed |= letter != c
@@ -186,13 +187,30 @@ def spell_stray_jamo(text, length, table, usual):
 
 
 @inner()
-def _is_dot(previous, following, begins):
-    """Whether U+318D between two characters is a middle dot; ``begins``: only blanks are before it in its line or behind code."""
+def _is_dot(text, i, length, previous, begins):
+    """Whether U+318D at ``i``, before another character, is a middle dot or the mark of an item.
+
+    ``begins``: only blanks are before it in its line or behind code. A particle behind it makes it the letter.
+    """
+    following = text[i + 1]
     if _is_word(previous) or previous in (0x29, 0x5D, 0x7D, 0x2019, 0x201D, 0x3009, 0x300B, 0x300D, 0x300F):
         return _is_word(following) or following in (
             0x28, 0x5B, 0x7B, 0x2018, 0x201C, 0x3008, 0x300A, 0x300C, 0x300E
         )  # fmt: skip
-    return begins and (following == 32 or following == 9)
+    if not begins:
+        return False
+    if following == 32 or following == 9:
+        return True
+    goes_on = i + 2 < length and _is_word(text[i + 2])
+    return _is_word(following) and (goes_on or not _is_particle(following))
+
+
+@inner()
+def _is_particle(c):
+    for particle in _PARTICLES:
+        if c == particle:
+            return True
+    return False
 
 
 @inner()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from preprocessing.kernels.characters import copy, decode
+from preprocessing.kernels.code_lines import is_in_code
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.fences import NO_FENCES, fence_end, span_end
 from preprocessing.kernels.kept_runs import is_before_entry, is_drawn, is_identifier, is_morse, is_spacing
@@ -30,7 +31,7 @@ from preprocessing.kernels.normalize_classes import (
 )
 
 _WWW, _HTTP, _HTTPS = (np.frombuffer(word, np.uint8) for word in (b"www", b"http", b"https"))
-_SPACE, _LINE = 32, 0x2500
+_TAB, _FEED, _SPACE, _LINE = 9, 10, 32, 0x2500
 
 
 @inner()
@@ -50,7 +51,7 @@ def squeeze(data, start, end, table, places, options, fenced, out, at):
     ``places``: bytes inside of the runs that may be shortened, in order; ``options``: ``(longest, laughs_from)``;
     ``fenced``: the marks of fences in the row, of ``fences``; with any, code spans are searched, too.
     """
-    row = (start, end)
+    row = (_after_blanks(data, start, end), end)
     if fenced:
         return _squeeze_part(data, start, end, row, table, options, fenced, out, at)
     i = start
@@ -93,6 +94,10 @@ def _squeeze_part(data, i, end, row, table, options, fenced, out, at):
             following = _url_end(data, i, end, out, first, at)
         if following == i and family:
             run, count = _run_end(data, i, end, table, family, c)
+            if count > 1 and is_in_code(data, i, row):
+                at = copy(data, i, run, out, at)
+                i = run
+                continue
             if STARS <= family <= MARKS:
                 at = _shorten_group(data, i, run, count, family, longest, out, at)
                 i = run
@@ -114,6 +119,13 @@ def _squeeze_part(data, i, end, row, table, options, fenced, out, at):
         at = copy(data, i, following, out, at)
         i = following
     return at
+
+
+@inner()
+def _after_blanks(data, i, end):
+    while 0 <= i < end and data[i] in (_TAB, _FEED, _SPACE):
+        i += 1
+    return i
 
 
 @inner()

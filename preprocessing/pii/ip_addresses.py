@@ -115,8 +115,8 @@ def _is_drawn(match: Match) -> bool:
 
 def _is_network(address: str, front: str, rest: str) -> bool:
     """True for "/24" or a mask behind an address whose other bits are 0, for "/8" and the like that are no prefix of a
-    host, and for two zeros at the end."""
-    if address.endswith(".0.0"):
+    host, and for two zeros or two 255 at the end, as ends of ranges have them."""
+    if address.endswith((".0.0", ".255.255")):
         return True
     if address.endswith(".0") and (_MASK.match(rest) or _NETWORK_BEFORE.search(front)):
         return True

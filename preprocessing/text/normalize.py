@@ -13,7 +13,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from preprocessing.kernels.normalize_classes import MAX_RATING
+from preprocessing.kernels.normalize_classes import MAX_RATING, PARTICLES
+from preprocessing.text.code_lines import SESSION, is_in_code, is_mostly_hangul
 from preprocessing.text.columns import find_aligned_lines
 from preprocessing.text.kept_runs import is_kept
 
@@ -47,7 +48,9 @@ JAMO = "\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb"
 DOT_LETTER = "\u318d"
 BEFORE_DOT = ")\\]}0-9A-Za-z가-힣\u4e00-\u9fff’”〉》」』"
 AFTER_DOT = "(\\[{0-9A-Za-z가-힣\u4e00-\u9fff‘“〈《「『"
-_DOT = f"(?<=[{BEFORE_DOT}]){DOT_LETTER}(?=[{AFTER_DOT}])|(?m:^(?P<indent>[ \t]*){DOT_LETTER}(?=[ \t]))"
+_WORD = "0-9A-Za-z가-힣\u4e00-\u9fff"
+_BEGINS_ITEM = f"(?=[ \t]|(?![{PARTICLES}](?![{_WORD}]))[{_WORD}])"
+_DOT = f"(?<=[{BEFORE_DOT}]){DOT_LETTER}(?=[{AFTER_DOT}])|(?m:^(?P<indent>[ \t]*){DOT_LETTER}{_BEGINS_ITEM})"
 _STRAY_JAMO = f"(?<=[\u1100-\u1112])(?P<syllable>[가-힣])(?=[\u1161-\u1175])|[{JAMO}]"
 _JAMO_OR_CHANCE = re.compile(_STRAY_JAMO)
 _JAMO_CHANCE_OR_DOT = re.compile(f"{_STRAY_JAMO}|(?P<dot>{_DOT})")
@@ -113,12 +116,11 @@ STARS, HEARTS, MARKS = "★☆", "♥♡", "!?"
 _SPAN = r"(?<![`\\])(?P<ticks>`+)(?!`)[^\n]{1,1000}?(?<!`)(?P=ticks)(?!`)"
 _CODE_SPAN = re.compile(_SPAN)
 _INNER_BLANKS = re.compile(
-    rf"(?P<code>{_SPAN})|^[ \t]*(?P<kept>(?:>>>[ ]|\.\.\.[ ]{{3}}|[\u2500-\u257f])[^\n]*)|^(?: {{4}}| {{0,3}}\t)[ \t]*(?P<line>[^ \t\n][^\n]*)"
+    rf"(?P<code>{_SPAN})|^[ \t]*(?P<kept>(?:{SESSION}|[\u2500-\u257f])[^\n]*)|^(?: {{4}}| {{0,3}}\t)[ \t]*(?P<line>[^ \t\n][^\n]*)"
     r"|^[ \t]*>(?:[ ]?>)*[ ](?:[ ]{4}|[ ]{0,3}\t)[ \t]*(?P<quoted>[^ \t\n][^\n]*)|(?<=[^ \t\n])[ \t]+(?=[^ \t\n])",
     re.MULTILINE,
 )
 _BLANKS_OF_WORDS = re.compile(rf"(?P<code>{_SPAN})|(?<=[^ \t\n])[ \t]+(?=[^ \t\n])")
-_HANGUL = re.compile("[가-힣]")
 _TRAILING_BLANKS = re.compile(r"[ \t]+$", re.MULTILINE)
 _FENCE_OPENS = re.compile(
     r"([ \t>]*)(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)?"
@@ -247,11 +249,13 @@ def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
     Shortens laughing syllables (하하하하하) only from ``laughs_from`` repetitions. Up to ten stars, or hearts of both
     kinds, are a rating (★★★★☆) and stay, as do lines of drawings (┌────┐), dots inside of identifiers (1950BAN....11) and of Morse code
     (.... ..) and tildes that are blanks of a formula (1 & ~~~~6). Marks keep their order: ???!!! stays, ?!?!?!?! becomes ?!?. Digits, letters,
-    other syllables, URLs, fenced code and code spans stay unchanged.
+    other syllables, URLs, fenced code, code spans, indented code and lines of Python sessions stay unchanged.
     """
 
     def shorten(match: re.Match[str]) -> str:
         if match["url"] or match["code"]:
+            return match[0]
+        if is_in_code(match.string, match.start()):
             return match[0]
         if match["group"]:
             return _shorten_group(match[0], longest)
@@ -263,7 +267,8 @@ def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
             return match[0]
         return match[0][:longest]
 
-    return change_outside_fences(text, lambda part: _RUNS.sub(shorten, part))
+    first = len(text) - len(text.lstrip(" \t\n"))
+    return text[:first] + change_outside_fences(text[first:], lambda part: _RUNS.sub(shorten, part))
 
 
 def _shorten_group(group: str, longest: int) -> str:
@@ -306,7 +311,7 @@ def collapse_blanks(text: str) -> str:
     text = _TRAILING_BLANKS.sub("", text).rstrip(" \t\n")
     code = _CODE_FIRST.match(text)
     text = (
-        text[code.start("code") :] if code and not _is_mostly_hangul(code["line"]) else text.lstrip(" \t\n")
+        text[code.start("code") :] if code and not is_mostly_hangul(code["line"]) else text.lstrip(" \t\n")
     )
     return change_outside_fences(text, lambda part: _EMPTY_LINES.sub("\n\n", _collapse_lines(part)))
 
@@ -321,15 +326,11 @@ def _collapse_lines(text: str) -> str:
     )
 
 
-def _is_mostly_hangul(line: str) -> bool:
-    return 2 * len(_HANGUL.findall(line)) > len(line) - line.count(" ") - line.count("\t")
-
-
 def _collapse_match(match: re.Match[str]) -> str:
     line = match["line"] or match["quoted"]
     if line is None:
         return match["code"] or (match[0] if match["kept"] else " ")
-    if not _is_mostly_hangul(line):
+    if not is_mostly_hangul(line):
         return match[0]
     if match["quoted"]:
         line = match[0]
