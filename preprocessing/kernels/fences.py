@@ -1,5 +1,5 @@
 """Finds code in a row that ends at ``end``, of UTF-8 or of code points: fences, like ``find_fences`` of
-``preprocessing.text.normalize``, and code spans.
+``preprocessing.text.fences``, and code spans.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Hides the code of one text of code points from operations that must not change it, and shows it again.
 
-Owns what code is on code points: fences and code spans, like ``change_outside_code`` of ``preprocessing.text.normalize``. A
+Owns what code is on code points: fences and code spans, like ``change_outside_code`` of ``preprocessing.text.fences``. A
 hidden character has a bit that no character has, so it belongs to no class and no range.
 """
 

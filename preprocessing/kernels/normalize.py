@@ -1,4 +1,4 @@
-"""Normalizes whole columns of UTF-8, with the same result as the plain functions of ``preprocessing.text.normalize``.
+"""Normalizes whole columns of UTF-8, with the same result as the plain functions of ``preprocessing.text``.
 
 Owns one pass over a column: the classes of characters that occur in a row say which operations it requires. Those on characters
 work on code points; runs and blanks are found and copied as bytes. Rows with characters that may compose (other than

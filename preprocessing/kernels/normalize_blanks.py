@@ -1,6 +1,6 @@
 """Normalizes blanks and line ends of a row of UTF-8, the bytes ``data[start:end]``, on the way to ``out``.
 
-``put_collapsed`` has the same result as ``collapse_blanks`` of ``preprocessing.text.normalize``, ``put_code`` as ``end_code``.
+``put_collapsed`` has the same result as ``collapse_blanks`` of ``preprocessing.text.blanks``, ``put_code`` as ``end_code``.
 Blanks, line feeds and most marks are ASCII, so characters are decoded only where Hangul or drawings count. Indices are
 compared with 0, so that the compiler removes the handling of negative ones.
 """
@@ -133,7 +133,9 @@ def put_collapsed(data, start, end, fenced, places, out, at):
             out[at] = _SPACE
             at += 1
         if begins and (
-            (drawn and c == _PIPE) or is_indented_code(data, i - blanks, i, last) or _is_preformatted(data, i, last)
+            (drawn and c == _PIPE)
+            or is_indented_code(data, i - blanks, i, last)
+            or _is_preformatted(data, i, last)
         ):
             following = _line_end(data, i, last)
         elif c == stop:

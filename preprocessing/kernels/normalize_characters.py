@@ -1,6 +1,6 @@
 """Normalizes the characters of one text of code points in place: controls, widths, jamo.
 
-``text`` is uint32 with ``length`` code points. Each function has a plain namesake in ``preprocessing.text.normalize``
+``text`` is uint32 with ``length`` code points. Each function has a plain namesake in ``preprocessing.text``
 (``replace_class``: ``to_usual_width``) and returns the new length, which never grows. Loops compare indices with 0, so
 that the compiler removes the handling of negative indices.
 """
@@ -18,7 +18,7 @@ _JOINER, _LOWER_BLOCK = 0x200D, 0x2581
 # First letters of the conjoining jamo (leading, vowel, one before the trailing) and of the syllables
 _L, _V, _T, _S = 0x1100, 0x1161, 0x11A7, 0xAC00
 _ARAEA, _DOT_LETTER = 0x119E, 0x318D
-_PARTICLES = np.array([ord(particle) for particle in PARTICLES], np.uint32)
+_PARTICLES = tuple(map(ord, PARTICLES))
 # Number of the initial and of the final of a compatibility consonant (from U+3131); -1: none
 _INITIAL = np.array([0, 1, -1, 2, -1, -1, 3, 4, 5, -1, -1, -1, -1, -1, -1, -1, 6, 7, 8, -1, 9, 10, 11, 12, 13, 14, 15,
                      16, 17, 18], np.int64)  # fmt: skip
@@ -202,15 +202,7 @@ def _is_dot(text, i, length, previous, begins):
     if following == 32 or following == 9:
         return True
     goes_on = i + 2 < length and _is_word(text[i + 2])
-    return _is_word(following) and (goes_on or not _is_particle(following))
-
-
-@inner()
-def _is_particle(c):
-    for particle in _PARTICLES:
-        if c == particle:
-            return True
-    return False
+    return _is_word(following) and (goes_on or following not in _PARTICLES)
 
 
 @inner()

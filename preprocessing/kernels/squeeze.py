@@ -1,4 +1,4 @@
-"""Shortens runs of emotion in a row of UTF-8, like ``squeeze`` of ``preprocessing.text.normalize``.
+"""Shortens runs of emotion in a row of UTF-8, like ``squeeze`` of ``preprocessing.text.squeeze``.
 
 Only the words with a run that may be too long are read again; the bytes between them are copied. Indices are compared with 0,
 so that the compiler removes the handling of negative ones.

@@ -18,7 +18,7 @@ from preprocessing.markup.notebook import notebook_to_markdown
 from preprocessing.markup.org_mode import org_to_markdown
 from preprocessing.markup.restructured_text import rst_to_markdown
 from preprocessing.markup.wikitext import mediawiki_to_markdown
-from preprocessing.text.normalize import change_composed
+from preprocessing.text.characters import change_composed
 
 __all__ = [
     "CONVERTERS",

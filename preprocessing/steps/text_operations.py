@@ -32,9 +32,20 @@ from preprocessing.markup import references
 from preprocessing.markup.markdown import has_structure
 from preprocessing.markup.notebook import NOTEBOOK
 from preprocessing.pii.masking import anonymize_all
-from preprocessing.text import boilerplate, embedded_data, mojibake, normalize
+from preprocessing.text import boilerplate, embedded_data, mojibake
+from preprocessing.text.blanks import collapse_blanks, end_code
 from preprocessing.text.character_table import code_table, prose_table, usual_table
+from preprocessing.text.characters import (
+    change_composed,
+    compose,
+    remove_invisible,
+    remove_invisible_in_code,
+    to_usual_width,
+)
+from preprocessing.text.fences import change_outside_code
+from preprocessing.text.jamo import join_typed_jamo, spell_stray_jamo, spell_stray_jamo_keep_old
 from preprocessing.text.matching import Matcher
+from preprocessing.text.squeeze import squeeze
 
 CONTEXT_CHARACTERS = 60
 MARGIN_CHARACTERS = 100
@@ -74,22 +85,20 @@ def character_operations(lang: str, config: CleanConfig) -> list[Operation]:
     """Plain functions equivalent to the one pass of ``kernels.normalize``."""
     if lang == "code":
         return [
-            Operation("control", normalize.remove_invisible_in_code),
-            Operation("nfc", normalize.compose),
-            Operation("whitespace", normalize.end_code),
+            Operation("control", remove_invisible_in_code),
+            Operation("nfc", compose),
+            Operation("whitespace", end_code),
         ]
-    jamo = normalize.spell_stray_jamo_keep_old if config.keep_old_hangul else normalize.spell_stray_jamo
-    squeeze = functools.partial(
-        normalize.squeeze, longest=config.squeeze_to, laughs_from=config.squeeze_laughs_from
-    )
+    spell_jamo = spell_stray_jamo_keep_old if config.keep_old_hangul else spell_stray_jamo
+    shorten = functools.partial(squeeze, longest=config.squeeze_to, laughs_from=config.squeeze_laughs_from)
     return [
-        Operation("control", normalize.remove_invisible),
-        Operation("full_width", normalize.to_usual_width),
-        Operation("nfc", normalize.compose),
-        Operation("stray_jamo", lambda text: normalize.compose(jamo(text))),
-        *([Operation("typed_jamo", normalize.join_typed_jamo)] if config.join_typed_jamo else []),
-        Operation("squeeze", squeeze),
-        Operation("whitespace", normalize.collapse_blanks),
+        Operation("control", remove_invisible),
+        Operation("full_width", to_usual_width),
+        Operation("nfc", compose),
+        Operation("stray_jamo", lambda text: compose(spell_jamo(text))),
+        *([Operation("typed_jamo", join_typed_jamo)] if config.join_typed_jamo else []),
+        Operation("squeeze", shorten),
+        Operation("whitespace", collapse_blanks),
     ]
 
 
@@ -105,15 +114,15 @@ def _markup_operations(name: str) -> list[Operation]:
 
 def _keep_marks_apart(text: str) -> str:
     is_markdown = has_structure(text)
-    return normalize.change_outside_code(text, references.keep_marks_apart) if is_markdown else text
+    return change_outside_code(text, references.keep_marks_apart) if is_markdown else text
 
 
 def _cut_data(text: str) -> str:
-    return normalize.change_composed(text, embedded_data.cut_embedded_data)
+    return change_composed(text, embedded_data.cut_embedded_data)
 
 
 def _cut_data_in_code(text: str) -> str:
-    return normalize.change_composed(text, embedded_data.cut_embedded_data_in_code)
+    return change_composed(text, embedded_data.cut_embedded_data_in_code)
 
 
 _CUT_DATA = Operation("embedded_data", _cut_data)

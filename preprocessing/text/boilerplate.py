@@ -12,7 +12,8 @@ import itertools
 import re
 
 from preprocessing.text import by_lines
-from preprocessing.text.normalize import collapse_blanks, find_fences
+from preprocessing.text.blanks import collapse_blanks
+from preprocessing.text.fences import find_fences
 
 HEAD_LINES = 4
 TAIL_LINES = 6

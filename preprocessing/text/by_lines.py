@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from preprocessing.text.normalize import MARK_OF_LIST
+from preprocessing.text.fences import MARK_OF_LIST
 
 
 def _words(text: str) -> frozenset[str]:

@@ -38,7 +38,7 @@ from preprocessing.kernels.normalize_classes import (
     TILDE,
     WIDTH,
 )
-from preprocessing.text import normalize
+from preprocessing.text import characters, jamo, squeeze
 
 
 @functools.cache
@@ -47,24 +47,24 @@ def prose_table() -> np.ndarray:
     table = _common_table()
     _mark(
         table,
-        f"[{normalize.INVISIBLE}{normalize.LINE_ENDS}{normalize.PAGE_BREAK}\u200d{normalize.LOWER_BLOCK}]",
+        f"[{characters.INVISIBLE}{characters.LINE_ENDS}{characters.PAGE_BREAK}\u200d{characters.LOWER_BLOCK}]",
         CONTROL,
     )
-    _mark(table, f"[{normalize.SAME_EMOTION}]", SAME)
-    _mark(table, f"[{normalize.LAUGHING_SYLLABLES}]", SYLLABLE)
-    for family, members in zip((LAUGH, TEARS, BAR), normalize.MIXED_EMOTIONS):
+    _mark(table, f"[{squeeze.SAME_EMOTION}]", SAME)
+    _mark(table, f"[{squeeze.LAUGHING_SYLLABLES}]", SYLLABLE)
+    for family, members in zip((LAUGH, TEARS, BAR), squeeze.MIXED_EMOTIONS):
         _set_family(table, members, family)
-    for family, members in ((STARS, normalize.STARS), (HEARTS, normalize.HEARTS), (MARKS, normalize.MARKS)):
+    for family, members in ((STARS, squeeze.STARS), (HEARTS, squeeze.HEARTS), (MARKS, squeeze.MARKS)):
         _set_family(table, members, family)
     _set_family(table, ".", DOTS)
     _set_family(table, "…", ELLIPSIS)
     _mark(table, "[ㄱ-ㅣ]", COMPATIBILITY)
-    _mark(table, normalize.DOT_LETTER, JAMO)
+    _mark(table, jamo.DOT_LETTER, JAMO)
     table[ord("`")] |= BACKTICK
     table[ord("~")] |= TILDE
     for character, classes in ((" ", BLANK), ("\t", BLANK | TAB), ("\n", BLANK | LINE_FEED), (":", COLON)):
         table[ord(character)] |= classes
-    for code, usual in normalize.OTHER_WIDTHS.items():
+    for code, usual in characters.OTHER_WIDTHS.items():
         table[code] |= table[usual] | WIDTH
     for code, usual in _singles().items():
         table[code] |= table[usual]
@@ -76,7 +76,7 @@ def prose_table() -> np.ndarray:
 def code_table() -> np.ndarray:
     """``[SIZE] uint16`` for source code, with controls and composition only."""
     table = _common_table()
-    _mark(table, f"[\r{normalize.CODE_INVISIBLE}{normalize.LOWER_BLOCK}]", CONTROL)
+    _mark(table, f"[\r{characters.CODE_INVISIBLE}{characters.LOWER_BLOCK}]", CONTROL)
     table.setflags(write=False)
     return table
 
@@ -85,9 +85,9 @@ def code_table() -> np.ndarray:
 def usual_table() -> np.ndarray:
     """``[65536] uint32``: replacements of the classes WIDTH, SINGLE and JAMO (0: none); others map to themselves."""
     table = np.arange(0x10000, dtype=np.uint32)
-    for code, usual in (normalize.OTHER_WIDTHS | _singles()).items():
+    for code, usual in (characters.OTHER_WIDTHS | _singles()).items():
         table[code] = usual
-    for code, letter in normalize.LETTERS_OF_JAMO.items():
+    for code, letter in jamo.LETTERS_OF_JAMO.items():
         table[code] = ord(letter) if letter else 0
     return table
 
@@ -101,7 +101,7 @@ def _singles() -> dict[int, int]:
         usual = unicodedata.normalize("NFC", one)
         if usual != one and len(usual) == 1 and usual <= one and not unicodedata.combining(one):
             singles[code] = ord(usual)
-    return {code: usual for code, usual in singles.items() if code not in normalize.OTHER_WIDTHS}
+    return {code: usual for code, usual in singles.items() if code not in characters.OTHER_WIDTHS}
 
 
 def _common_table() -> np.ndarray:
@@ -114,7 +114,7 @@ def _common_table() -> np.ndarray:
             table[code] = COMPOSES
     for code in _singles():
         table[code] = SINGLE
-    _mark(table, f"[{normalize.JAMO}]", JAMO)
+    _mark(table, f"[{jamo.JAMO}]", JAMO)
     table[0x1161:0x1176] &= ~np.uint16(COMPOSES)
     table[0x11A8:0x11C3] &= ~np.uint16(COMPOSES)
     return table

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from preprocessing.text.normalize import change_outside_fences
+from preprocessing.text.fences import change_outside_fences
 
 LONGEST_LITERAL = 200
 """Characters of base64 or hexadecimal digits that stay; pictures of one pixel and small icons have 60 to 160."""

@@ -1,6 +1,6 @@
 """Finds runs of one sign that are no emotion and stay: of drawings, identifiers, formulas and Morse code.
 
-``preprocessing.kernels.kept_runs`` does the same; ``normalize.squeeze`` shortens the others.
+``preprocessing.kernels.kept_runs`` does the same; ``squeeze`` shortens the others.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preprocessing.documents import replace_rows, utf8_buffer
-from preprocessing.text.normalize import compose
+from preprocessing.text.characters import compose
 from preprocessing.text.page_words import count_syllables, words_of_page
 
 LANGUAGE_COLUMNS = pa.schema(

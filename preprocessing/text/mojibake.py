@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from preprocessing.text.normalize import change_outside_code
+from preprocessing.text.fences import change_outside_code
 
 # Bytes 0x80-0x9F as characters of CP1252, or as the C1 controls of Latin-1
 _CP1252 = {0x80 + i: bytes([0x80 + i]).decode("cp1252", "replace") for i in range(32)}

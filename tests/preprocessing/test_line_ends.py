@@ -12,6 +12,7 @@ from preprocessing.documents import Counts
 from preprocessing.markup.conversion import convert
 from preprocessing.readers.whole_files import read_whole_file
 from preprocessing.steps.text_operations import normalize_column, operations_for
+from preprocessing.text.language import detect
 
 _BASE64 = "\n".join(["QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAx"] * 6)
 _NOTEBOOK = json.dumps(
@@ -50,6 +51,22 @@ FORMS = [
 def clean(text, markup):
     column = pa.array([text], pa.large_string())
     return normalize_column(column, pa.array(["d"]), "ko", markup, CleanConfig(), Counts())[0].as_py()
+
+
+def test_decomposed_documents_have_the_language_of_composed_ones():
+    beside_code = "값을 바꾼다.\n\nint a = f(x);\nif (a == 0) { g(a); }\nwhile (b) { b = h(b); }\n" * 2
+    texts = [
+        "한글로 쓴 글이다. " * 9,
+        "The word 한글 is the name of the script. " * 3,
+        beside_code,
+        "int a;\n",
+        "1\n한글",
+    ]
+    composed = pa.array(texts, pa.large_string())
+    decomposed = pa.array([unicodedata.normalize("NFD", text) for text in texts], pa.large_string())
+    assert len(set(detect(composed).languages)) > 2
+    assert list(detect(decomposed).languages) == list(detect(composed).languages)
+    assert (detect(decomposed).paragraphs == detect(composed).paragraphs).all()
 
 
 @pytest.mark.parametrize("form", FORMS)

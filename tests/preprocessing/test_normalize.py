@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.steps.text_operations import operations_for
-from preprocessing.text import normalize
+from preprocessing.text import blanks, characters, fences, jamo, squeeze
 
 ALPHABET = st.sampled_from(
     "가각힣각ㄱㅋㅠㅏabcXYZ 019\n\t\r.,!?~…ㅡ♡★〜Ａ！　\u200b\u200d\ufeff\u00ad\u202e\u0301é한글👨👩漢\x00\x1b[m<>&;`-#*|/:"
@@ -39,9 +39,9 @@ def test_every_operation_is_idempotent_and_never_lengthens(lang, text):
 @settings(max_examples=200, deadline=None)
 @given(text=st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), max_size=40))
 def test_decomposed_hangul_is_composed_and_syllables_never_change(text):
-    assert normalize.compose(unicodedata.normalize("NFD", text)) == text
-    assert normalize.squeeze(text, 1) == text
-    assert normalize.spell_stray_jamo(text) == text
+    assert characters.compose(unicodedata.normalize("NFD", text)) == text
+    assert squeeze.squeeze(text, 1) == text
+    assert jamo.spell_stray_jamo(text) == text
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_decomposed_hangul_is_composed_and_syllables_never_change(text):
     ],
 )
 def test_runs_of_emotion_are_squeezed_and_nothing_else(before, after):
-    assert normalize.squeeze(before, 3) == after
+    assert squeeze.squeeze(before, 3) == after
 
 
 @pytest.mark.parametrize(
@@ -97,13 +97,13 @@ def test_runs_of_emotion_are_squeezed_and_nothing_else(before, after):
     ],
 )
 def test_stray_jamo_become_the_letters_that_were_typed(before, after):
-    assert normalize.spell_stray_jamo(before) == after
+    assert jamo.spell_stray_jamo(before) == after
 
 
 def test_old_hangul_stays_on_request():
     old = "나랏말ᄊᆞ미 ᄒᆞᆫ글 가ᇫ ᅌᅦ"
-    assert normalize.spell_stray_jamo_keep_old(old) == old
-    assert normalize.spell_stray_jamo_keep_old("ᄏᄏ 나랏말ᄊᆞ미ᅲ 5ᆞ18 ᅡᆨ") == "ㅋㅋ 나랏말ᄊᆞ미ㅠ 5·18 ㅏㄱ"
+    assert jamo.spell_stray_jamo_keep_old(old) == old
+    assert jamo.spell_stray_jamo_keep_old("ᄏᄏ 나랏말ᄊᆞ미ᅲ 5ᆞ18 ᅡᆨ") == "ㅋㅋ 나랏말ᄊᆞ미ㅠ 5·18 ㅏㄱ"
 
 
 @settings(max_examples=300, deadline=None)
@@ -111,11 +111,11 @@ def test_old_hangul_stays_on_request():
 def test_letters_that_nfkc_converts_to_jamo_come_back(text):
     """But for letters that NFKC composes to a syllable, unless the same letters stand beside it."""
     broken = unicodedata.normalize("NFKC", text)
-    spelled = normalize.spell_stray_jamo(broken)
+    spelled = jamo.spell_stray_jamo(broken)
     assert unicodedata.normalize("NFKC", spelled) == broken
     assert not re.search("[\u1100-\u1112\u1161-\u1175\u11a8-\u11c2]", spelled)
     apart = re.sub("[ㅏ-ㅣ]", "", text)
-    assert normalize.spell_stray_jamo(unicodedata.normalize("NFKC", apart)) == apart
+    assert jamo.spell_stray_jamo(unicodedata.normalize("NFKC", apart)) == apart
 
 
 @pytest.mark.parametrize("keep_old", [False, True])
@@ -127,47 +127,46 @@ def test_only_jamo_without_letters_stay(keep_old, text):
         once = operation.apply(text)
         assert operation.apply(once) == once, operation.name
         text = once
-    for jamo in re.findall("[\u1100-\u1112\u115f-\u1175\u119e\u11a2\u11a8-\u11c2]", text):
-        assert keep_old and jamo in "".join(match[0] for match in normalize._OLD_SYLLABLE.finditer(text))
+    for letter in re.findall("[\u1100-\u1112\u115f-\u1175\u119e\u11a2\u11a8-\u11c2]", text):
+        assert keep_old and letter in "".join(match[0] for match in jamo._OLD_SYLLABLE.finditer(text))
 
 
 def test_invisible_characters_are_removed_and_emoji_stay_joined():
     assert (
-        normalize.remove_invisible("사\u200b람\u00ad은\u202e \x07\ufeff잔\u200d다\r\n끝") == "사람은 잔다\n끝"
+        characters.remove_invisible("사\u200b람\u00ad은\u202e \x07\ufeff잔\u200d다\r\n끝")
+        == "사람은 잔다\n끝"
     )
-    assert normalize.remove_invisible("👨\u200d👩\u200d👧") == "👨\u200d👩\u200d👧"
-    assert normalize.remove_invisible("\x1b[31m빨강\x1b[0m") == "빨강"
+    assert characters.remove_invisible("👨\u200d👩\u200d👧") == "👨\u200d👩\u200d👧"
+    assert characters.remove_invisible("\x1b[31m빨강\x1b[0m") == "빨강"
 
 
 def test_tag_characters_stay_in_flags_only():
     england = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
     assert (
-        normalize.remove_invisible(f"{england} 태그\U000e0041\U000e0042 {england}")
+        characters.remove_invisible(f"{england} 태그\U000e0041\U000e0042 {england}")
         == f"{england} 태그 {england}"
     )
 
 
 def test_vertical_tabs_and_page_breaks_separate_words_and_add_no_empty_lines():
-    assert normalize.remove_invisible("제목\v부제목") == "제목\n부제목"
-    assert normalize.remove_invisible("첫 쪽\f둘째 쪽") == "첫 쪽\n둘째 쪽"
+    assert characters.remove_invisible("제목\v부제목") == "제목\n부제목"
+    assert characters.remove_invisible("첫 쪽\f둘째 쪽") == "첫 쪽\n둘째 쪽"
     assert (
-        normalize.remove_invisible("\f쪽의 끝\n\f문장은 이어지고\f\f\n끝난다.\f")
+        characters.remove_invisible("\f쪽의 끝\n\f문장은 이어지고\f\f\n끝난다.\f")
         == "쪽의 끝\n문장은 이어지고\n끝난다."
     )
 
 
 def test_full_width_only_in_prose():
-    assert normalize.to_usual_width("Ｐｙｔｈｏｎ ３．１２！　끝") == "Python 3.12! 끝"
-    assert normalize.to_usual_width("| 앞｜뒤 | １ |") == "| 앞｜뒤 | 1 |"  # an ASCII bar would begin a cell
+    assert characters.to_usual_width("Ｐｙｔｈｏｎ ３．１２！　끝") == "Python 3.12! 끝"
+    assert characters.to_usual_width("| 앞｜뒤 | １ |") == "| 앞｜뒤 | 1 |"  # an ASCII bar would begin a cell
     assert all(operation.name != "full_width" for operation in operations_for("code", "none", CleanConfig()))
 
 
 def test_blanks_collapse_but_indentation_and_fences_stay():
-    assert (
-        normalize.collapse_blanks("  가  나\t다 \n\n\n\n- 라\n    마   바\n") == "가 나 다\n\n- 라\n    마 바"
-    )
+    assert blanks.collapse_blanks("  가  나\t다 \n\n\n\n- 라\n    마   바\n") == "가 나 다\n\n- 라\n    마 바"
     fenced = "앞  말\n```py\nx  =  1\n\n\n\ny = 2\n```\n뒤  말"
-    assert normalize.collapse_blanks(fenced) == "앞 말\n```py\nx  =  1\n\n\n\ny = 2\n```\n뒤 말"
+    assert blanks.collapse_blanks(fenced) == "앞 말\n```py\nx  =  1\n\n\n\ny = 2\n```\n뒤 말"
 
 
 @pytest.mark.parametrize(
@@ -193,7 +192,7 @@ def test_blanks_collapse_but_indentation_and_fences_stay():
     ],
 )
 def test_code_in_prose_keeps_its_blanks_and_signs(before, after):
-    assert normalize.collapse_blanks(normalize.squeeze(before, 3)) == after
+    assert blanks.collapse_blanks(squeeze.squeeze(before, 3)) == after
 
 
 @pytest.mark.parametrize(
@@ -209,7 +208,7 @@ def test_code_in_prose_keeps_its_blanks_and_signs(before, after):
     ],
 )
 def test_aligned_columns_keep_their_blanks(text):
-    assert normalize.collapse_blanks(text) == text
+    assert blanks.collapse_blanks(text) == text
 
 
 @pytest.mark.parametrize(
@@ -232,7 +231,7 @@ def test_aligned_columns_keep_their_blanks(text):
     ],
 )
 def test_blanks_outside_of_columns_collapse(before, after):
-    assert normalize.collapse_blanks(before) == after
+    assert blanks.collapse_blanks(before) == after
 
 
 def test_code_keeps_its_whitespace():
@@ -243,8 +242,8 @@ def test_code_keeps_its_whitespace():
 
 
 def test_blanks_of_any_width_and_half_width_jamo_become_usual_ones():
-    assert normalize.to_usual_width("가\u00a0나\u3000다\u2003라\u3164마") == "가 나 다 라 마"
-    assert normalize.to_usual_width("ﾡﾢﾾￂￜ ｶﾀｶﾅ ①㈀") == "ㄱㄲㅎㅏㅣ ｶﾀｶﾅ ①㈀"
+    assert characters.to_usual_width("가\u00a0나\u3000다\u2003라\u3164마") == "가 나 다 라 마"
+    assert characters.to_usual_width("ﾡﾢﾾￂￜ ｶﾀｶﾅ ①㈀") == "ㄱㄲㅎㅏㅣ ｶﾀｶﾅ ①㈀"
 
 
 @pytest.mark.parametrize(
@@ -264,7 +263,7 @@ def test_blanks_of_any_width_and_half_width_jamo_become_usual_ones():
     ],
 )
 def test_typed_jamo_are_joined_only_where_unambiguous(before, after):
-    assert normalize.join_typed_jamo(before) == after
+    assert jamo.join_typed_jamo(before) == after
 
 
 @pytest.mark.parametrize(
@@ -282,7 +281,7 @@ def test_typed_jamo_are_joined_only_where_unambiguous(before, after):
     ],
 )
 def test_runs_of_drawings_identifiers_formulas_and_morse_code_stay(before, after):
-    assert normalize.squeeze(before, 3) == after
+    assert squeeze.squeeze(before, 3) == after
 
 
 @pytest.mark.parametrize(
@@ -299,13 +298,13 @@ def test_runs_of_drawings_identifiers_formulas_and_morse_code_stay(before, after
     ],
 )  # fmt: skip
 def test_fences_of_tildes_and_code_at_the_beginning_keep_their_blanks(before, after):
-    assert normalize.collapse_blanks(before) == after
+    assert blanks.collapse_blanks(before) == after
 
 
 def test_fences_may_be_indented_and_must_close():
     text = "  ```\na  b\n  ```\nc  d\n```\ne  f"
-    assert normalize.collapse_blanks(text) == "```\na  b\n  ```\nc d\n```\ne f"
-    assert normalize.find_fences("```py\nx\n```") == [(0, 11)]
-    assert normalize.find_fences("````md\n```\nx\n```\n`````\n") == [(0, 22)]
-    assert normalize.find_fences("````\n```\n") == []
-    assert normalize.find_fences("```a`b\nx\n``` y") == []
+    assert blanks.collapse_blanks(text) == "```\na  b\n  ```\nc d\n```\ne f"
+    assert fences.find_fences("```py\nx\n```") == [(0, 11)]
+    assert fences.find_fences("````md\n```\nx\n```\n`````\n") == [(0, 22)]
+    assert fences.find_fences("````\n```\n") == []
+    assert fences.find_fences("```a`b\nx\n``` y") == []

@@ -20,7 +20,7 @@ from preprocessing.steps.text_operations import (
     operations_for,
     rows_with_boilerplate,
 )
-from preprocessing.text import boilerplate, mojibake, normalize
+from preprocessing.text import boilerplate, characters, jamo, mojibake
 from preprocessing.text.character_table import prose_table, usual_table
 
 PIECES = [
@@ -116,7 +116,7 @@ def check_normal(texts, lang, config):
     assert whole_column(once, lang, config)[0] == once
     for text, normal in zip(texts, once):
         assert unicodedata.is_normalized("NFC", normal)
-        room = 3 * len(normalize._JAMO_OR_CHANCE.findall(text)) + (lang == "code")
+        room = 3 * len(jamo._JAMO_OR_CHANCE.findall(text)) + (lang == "code")
         assert len(normal.encode()) <= len(unicodedata.normalize("NFC", text).encode()) + room
 
 
@@ -200,8 +200,8 @@ def test_the_table_has_every_single_character_that_the_plain_functions_change():
         if 0xD800 <= code < 0xE000:
             continue
         one = chr(code)
-        assert bool(table[code] & CONTROL) == (normalize.remove_invisible(one) != one), hex(code)
-        assert bool(table[code] & WIDTH) == (normalize.to_usual_width(one) != one), hex(code)
+        assert bool(table[code] & CONTROL) == (characters.remove_invisible(one) != one), hex(code)
+        assert bool(table[code] & WIDTH) == (characters.to_usual_width(one) != one), hex(code)
         if not unicodedata.is_normalized("NFC", one) or unicodedata.combining(one):
             assert table[code] & (COMPOSES | SINGLE | WIDTH), hex(code)
 

@@ -203,6 +203,7 @@ def test_what_is_no_password(line):
         'd="M9 2.5a.75.75 0 100 1.5.75.75 0 000-1.5z"',  # numbers of a drawn path need no blank
         "c1.2-.4 1.9-.62 1.48.22.78 1.4-41.2 71.3",
         "network 5.5.224.0 is up",
+        "| C 클래스 | 192.0.0.0 | 223.255.255.255 |",
         '"accountId": "16737760170"',
         'name="Gaon.Core" publicKeyToken="3a13f649e28eb09a"',
         "driver_id=119011223344",

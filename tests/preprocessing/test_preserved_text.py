@@ -5,8 +5,10 @@ import pytest
 from preprocessing.config.cleaning import CleanConfig
 from preprocessing.markup.html_text import html_to_text
 from preprocessing.steps.text_operations import operations_for
+from preprocessing.text.blanks import collapse_blanks
+from preprocessing.text.characters import to_usual_width
+from preprocessing.text.fences import find_fences
 from preprocessing.text.mojibake import repair_mojibake
-from preprocessing.text.normalize import collapse_blanks, find_fences, to_usual_width
 
 
 @pytest.mark.parametrize(
