@@ -58,12 +58,6 @@ _EMPTY = re.compile(  # items and headings without text, such as those of a pict
     rf"|<(h[1-6])(?:\s[^<>]{{0,2000}})?>{_NO_TEXT.format('')}</\1\s{{0,20}}>",
     re.IGNORECASE,
 )
-_RENDERED = re.compile(r"<(mjx-container)(?=[\s>])[^<>]{0,2000}>", re.IGNORECASE)
-_SOURCE_OF_FORMULA = re.compile(
-    r"<span[^<>]{0,200}\bmjx-copytext[^<>]{0,200}>(\$[^<]{1,4000}\$)</span>"
-    r"|<annotation encoding=\"application/x-tex\">([^<]{1,4000})</annotation>"
-)
-_ANY_TAG = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
 ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _BETWEEN_ITEMS = re.compile(r"(?<=>)\s{1,1000}(?=<(?:li[\s>]|[uo]l[\s>]|/[uo]l\s{0,20}>))", re.IGNORECASE)
 
@@ -76,18 +70,6 @@ def unescape(text: str) -> str:
             break
         text = once
     return text
-
-
-def restore_formulas(text: str) -> str:
-    """Replaces formulas that MathJax has rendered, as copied pages contain them, by their LaTeX or their letters."""
-    return replace_elements(text, _RENDERED, _restore_formula) if "<mjx-" in text else text
-
-
-def _restore_formula(opening: re.Match[str], content: str) -> str:
-    source = _SOURCE_OF_FORMULA.search(content)
-    if source is None:
-        return _ANY_TAG.sub("", content)
-    return source[1] or f"${source[2].strip()}$"
 
 
 def convert_code(text: str, protected: Protected) -> str:

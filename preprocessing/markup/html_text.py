@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from preprocessing.markup.formulas import restore_formulas
 from preprocessing.markup.html_containers import end_cut_lines, mark_code_of_items
 from preprocessing.markup.html_elements import (
     BREAK,
@@ -18,7 +19,6 @@ from preprocessing.markup.html_elements import (
     hide,
     replace_comments,
     replace_elements,
-    restore_formulas,
     unescape,
 )
 from preprocessing.markup.html_tables import convert_tables
@@ -122,7 +122,7 @@ def html_to_text(text: str) -> str:
     if not with_tags or not _PRESENT.search(marked):
         return protected.restore(unescape(marked))
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
-    marked = restore_formulas(replace_elements(replace_comments(marked), _HIDDEN_IN_MARKDOWN, hide))
+    marked = replace_elements(restore_formulas(replace_comments(marked)), _HIDDEN_IN_MARKDOWN, hide)
     marked = separate_spans(convert_code(mark_code_of_items(_ANCHOR.sub("", marked)), protected))
     if "<img" in marked:
         marked = _LINE_OF_PICTURES.sub("", _LABEL_OF_PICTURES.sub("", marked))
@@ -162,7 +162,7 @@ def page_to_text(text: str, source: str | None = None) -> str:
     """
     protected = Protected()
     text = replace_comments(_EMBEDDED_DATA.sub('""', text))  # as long as a picture, and no tag is that long
-    text = restore_formulas(replace_elements(text, _HIDDEN, hide))
+    text = replace_elements(restore_formulas(text), _HIDDEN, hide)
     text = _remove_unknown(_CUSTOM_TAG.sub("", text), text if source is None else source)
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
     text = indent_lists(

@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 from preprocessing.readers.page_words import SENTENCE, is_contact, split_names
 
 _SKIPPED = re.compile(
-    r"<(?:!--|\?|(script|style|noscript|template|svg|iframe|select|textarea(?![^>]{0,400}\breadonly)|math|object|audio|video|canvas|head)(?=[\s>]))"
+    r"<(?:!--|\?|(script|style|noscript|template|svg|iframe|select|textarea(?![^>]{0,400}\breadonly)|object|audio|video|canvas|head)(?=[\s>]))"
 )
 _SEAMLESS = frozenset(
     (None, "script", "style", "noscript", "template", "svg")
 )  # no part of a line; None for comments and instructions
 _ENDS = {"<!--": "-->", "<?": ">"}  # of comments and of instructions, such as PHP that no server ran
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)([^>\"]*(?:\"[^\"]*\"[^>\"]*)*)>")
-_MATH = re.compile(r"<annotation encoding=\"application/x-tex\">([^<]*)</annotation>")
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 INLINE = frozenset((
     "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd",
@@ -238,7 +237,7 @@ def weight_of(element: Element) -> int:
 
 
 def _remove_skipped(page: str) -> str:
-    """Removes comments and elements without text of the page; a formula becomes its LaTeX where the page contains it."""
+    """Removes comments and elements without text of the page."""
     pieces, at = [], 0
     match = _SKIPPED.search(page)
     while match:
@@ -248,8 +247,5 @@ def _remove_skipped(page: str) -> str:
             break
         pieces += [page[at : match.start()], "" if match[1] in _SEAMLESS else " "]
         at = end + len(mark)
-        if match[1] == "math":
-            formula = _MATH.search(page, match.start(), at)
-            pieces.append(f"${formula[1].strip()}$ " if formula else page[match.start() : at])
         match = _SKIPPED.search(page, at)
     return "".join([*pieces, page[at:]])

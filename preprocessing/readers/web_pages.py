@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from megatron_ko.errors import DataError
+from preprocessing.markup.formulas import restore_formulas
 from preprocessing.markup.html_text import html_to_text, page_to_text
 from preprocessing.markup.small_text import convert_small_text
 from preprocessing.readers.bad_records import RecordError
@@ -124,18 +125,20 @@ def _detect(raw: bytes) -> list[str]:
 
 def _blocks(page: str, title: str) -> str:
     tree = _import_library("resiliparse.parse.html").HTMLTree.parse(page)
-    return page_to_text(find_main_content(tree.document.html, title), source=page)
+    return page_to_text(find_main_content(restore_formulas(tree.document.html), title), source=page)
 
 
 def _resiliparse(page: str, title: str) -> str:
     extract = _import_library("resiliparse.extract.html2text").extract_plain_text
     options = {"main_content": True, "alt_texts": False, "links": False, "list_bullets": True}
-    return html_to_text(extract(convert_small_text(page), preserve_formatting="minimal_html", **options))
+    return html_to_text(
+        extract(convert_small_text(restore_formulas(page)), preserve_formatting="minimal_html", **options)
+    )
 
 
 def _trafilatura(page: str, title: str) -> str:
     text = _import_library("trafilatura").extract(
-        convert_small_text(page),
+        convert_small_text(restore_formulas(page)),
         output_format="markdown",
         include_comments=False,
         include_tables=True,
