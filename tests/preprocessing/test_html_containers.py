@@ -7,10 +7,6 @@ from preprocessing.readers.web_pages import convert_page
 
 _HEAD = "| 기능 | 무료 | 유료 |\n| --- | --- | --- |\n"
 _CELLS = "<tr><th>기능</th><th>무료</th><th>유료</th></tr>\n<tr><td>저장</td><td>✓</td><td>✓</td></tr>"
-_FORMULA = (
-    '<mjx-container class="MathJax"><mjx-math aria-hidden="true"><mjx-c></mjx-c></mjx-math>'
-    "<mjx-assistive-mml><math><mi>K</mi></math></mjx-assistive-mml>{}</mjx-container>"
-)
 
 
 @pytest.mark.parametrize(
@@ -83,20 +79,6 @@ def test_a_table_stays_in_its_item_and_inside_of_a_row():
         "  뒤",
     ]
     assert html_to_text(f"| 가 |\n| --- |\n| {table.replace(chr(10), '')} |").count("\n") == 2
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        ('<span aria-hidden="true" class="no-mathjax mjx-copytext">$K &lt; 3$</span>', "$K < 3$"),
-        ('<annotation encoding="application/x-tex">K_i</annotation>', "$K_i$"),
-        ("", "K"),
-    ],
-)
-@pytest.mark.parametrize("page", [False, True])
-def test_a_rendered_formula_becomes_its_source(source, expected, page):
-    text = f"<p>거리가 {_FORMULA.format(source)} 이하</p>"
-    assert html_to_text(f"<html><body>{text}</body></html>" if page else text) == f"거리가 {expected} 이하"
 
 
 def test_an_address_in_small_text_is_no_tag():
