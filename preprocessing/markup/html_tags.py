@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from preprocessing.markup.html_lists import List
+
 BLOCK = (
     "p|div|br|hr|li|ul|ol|dl|dt|dd|table|tbody|thead|tfoot|tr|h[1-6]|blockquote|pre|section|article|header|footer|"
     "nav|main|aside|form|fieldset|legend|figure|figcaption|html|body|title|option|select|center|address|details|summary|"
@@ -78,7 +80,7 @@ _END_OF_LINE = re.compile(r"[ \t]*\n")
 CUT = "\x1e"  # marks both sides of a line end that a tag became; removed with the blanks around it
 _JOIN = "\x1f"  # after the mark of a list item; removed with the blanks and line ends behind it
 JOINED = re.compile("\x1f(?:[\\s\x1e]+(?!\\s|\x1e|\x7f[0-9]+\x7f\n\n))?")  # not before a block of code
-_LEVEL = "\x1d"  # one level of nested lists, which becomes two blanks
+_LEVEL, _LEVEL_BLANKS = "\x1d", "  "  # one level of nested lists
 INDENT = "\x1c"  # one blank of the indentation of an item, which lines from tags keep
 _AFTER_INDENT = re.compile(f"(?<={INDENT})[ \t]++")  # of a cell
 _ONLY_INDENT = re.compile(f"(?<!{INDENT}){INDENT}++(?=\n|\\Z)")
@@ -90,18 +92,27 @@ class Tags:
     """Replaces the tags of one text, in their order, by line ends and marks of Markdown."""
 
     def __init__(self) -> None:
-        self._lists = 0  # lists that are open
+        self._lists: list[List] = []  # those that are open
 
     def replace(self, match: re.Match[str]) -> str:
         name, closing = match["name"].lower(), bool(match["close"])
         if name in ("ul", "ol"):
-            self._lists = max(0, self._lists - 1) if closing else self._lists + 1
-            return "" if self._lists > (0 if closing else 1) else _line_end(1)
+            if closing:
+                del self._lists[-1:]
+            else:
+                self._lists.append(List(name == "ol", match["attributes"]))
+            return "" if len(self._lists) > (0 if closing else 1) else _line_end(1)
         if name == "li":
-            return "" if closing else f"{_line_end(1)}{_LEVEL * (self._lists - 1)}- {_JOIN}"
+            return "" if closing else self._begin_item(match["attributes"])
         if name == "br" and _END_OF_LINE.match(match.string, match.end()):
             return ""
         return (_CLOSED if closing else _OPENED).get(name, "") or ("\\" if _would_link(match) else "")
+
+    def _begin_item(self, attributes: str) -> str:
+        around = self._lists[:-1]
+        indent = INDENT * sum(outer.indent - len(_LEVEL_BLANKS) for outer in around) + _LEVEL * len(around)
+        mark = self._lists[-1].next_mark(attributes) if self._lists else "-"
+        return f"{_line_end(1)}{indent}{mark} {_JOIN}"
 
 
 def _would_link(match: re.Match[str]) -> bool:
@@ -229,7 +240,7 @@ def indent_lists(text: str) -> str:
     """Indents nested items, without empty lines before them, and lines of items."""
     if INDENT in text:
         text = _ONLY_INDENT.sub("", _AFTER_INDENT.sub("", text))
-    nested = _BEFORE_NESTED.sub("\n", text).replace(_LEVEL, "  ") if _LEVEL in text else text
+    nested = _BEFORE_NESTED.sub("\n", text).replace(_LEVEL, _LEVEL_BLANKS) if _LEVEL in text else text
     return nested.replace(INDENT, " ")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from preprocessing.markup.emoji import restore_emoji
 from preprocessing.markup.formulas import restore_formulas
 from preprocessing.markup.html_containers import end_cut_lines, mark_code_of_items
 from preprocessing.markup.html_elements import (
@@ -122,7 +123,8 @@ def html_to_text(text: str) -> str:
     if not with_tags or not _PRESENT.search(marked):
         return protected.restore(unescape(marked))
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
-    marked = replace_elements(restore_formulas(replace_comments(marked)), _HIDDEN_IN_MARKDOWN, hide)
+    marked = restore_emoji(restore_formulas(replace_comments(marked)))
+    marked = replace_elements(marked, _HIDDEN_IN_MARKDOWN, hide)
     marked = separate_spans(convert_code(mark_code_of_items(_ANCHOR.sub("", marked)), protected))
     if "<img" in marked:
         marked = _LINE_OF_PICTURES.sub("", _LABEL_OF_PICTURES.sub("", marked))
@@ -162,7 +164,7 @@ def page_to_text(text: str, source: str | None = None) -> str:
     """
     protected = Protected()
     text = replace_comments(_EMBEDDED_DATA.sub('""', text))  # as long as a picture, and no tag is that long
-    text = replace_elements(restore_formulas(text), _HIDDEN, hide)
+    text = replace_elements(restore_emoji(restore_formulas(text)), _HIDDEN, hide)
     text = _remove_unknown(_CUSTOM_TAG.sub("", text), text if source is None else source)
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
     text = indent_lists(

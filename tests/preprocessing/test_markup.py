@@ -98,9 +98,9 @@ def test_latex_signs_become_characters():
         ("<ul><li><p><code>열쇠</code>: 값</p></li><li><p>글</p><pre>가</pre></li></ul>",
          "- `열쇠`: 값\n\n- 글\n\n```\n가\n```"),
         ("<table><tr><td><p>가 <b>나</b></p></td><td>\n<div>다</div></td></tr><tr><td>라</td></tr></table>", "가 나  다\n\n라"),
-        ("<ol><li><p>첫째</p></li><li><p>둘째</p><ul><li>안</li></ul></li></ol>", "- 첫째\n\n- 둘째\n  - 안"),
+        ("<ol><li><p>첫째</p></li><li><p>둘째</p><ul><li>안</li></ul></li></ol>", "1. 첫째\n\n2. 둘째\n   - 안"),
         ("<ul><li>가<ol><li>나<ul><li>다</li></ul></li></ol></li></ul></ul><ul><li>라</li></ul>",
-         "- 가\n  - 나\n    - 다\n\n- 라"),
+         "- 가\n  1. 나\n     - 다\n\n- 라"),
         ("<p><code>Map&lt;K, V&gt;</code>와 <code>a => b</code></p>", "`Map<K, V>`와 `a => b`"),
     ],
 )  # fmt: skip

@@ -1,0 +1,80 @@
+"""The marks of items of HTML lists: dashes, or the numbers and letters that a page shows.
+
+HTML Standard, section 4.4.5: ``start``, ``reversed`` and ``type`` of a list, ``value`` of an item.
+"""
+
+from __future__ import annotations
+
+import re
+
+_NUMBER = r"{}\s{{0,9}}=\s{{0,9}}[\"']?\s{{0,9}}(-?[0-9]{{1,9}})(?![0-9])"
+_START, _VALUE = (
+    re.compile(rf"(?<![\w-]){_NUMBER.format(name)}", re.IGNORECASE) for name in ("start", "value")
+)
+_TYPE = re.compile(r"(?<![\w-])type\s{0,9}=\s{0,9}[\"']?([aAiI])(?![\w])")
+_REVERSED = re.compile(r"(?<![\w-])reversed(?![\w-])", re.IGNORECASE)
+_UNNUMBERED = re.compile(
+    r"list-style(?:-type)?\s{0,9}:[^;\"']{0,40}\b(?:none|disc|circle|square)\b"
+    r"|(?<![\w-])(?:list-(?:style-)?none|list-unstyled|unstyled|list-disc|list-reset|no-bullets?|breadcrumbs?|pagination)(?![\w-])",
+    re.IGNORECASE,
+)
+_ROMAN = (
+    (1000, "m"),
+    (900, "cm"),
+    (500, "d"),
+    (400, "cd"),
+    (100, "c"),
+    (90, "xc"),
+    (50, "l"),
+    (40, "xl"),
+    (10, "x"),
+    (9, "ix"),
+    (5, "v"),
+    (4, "iv"),
+    (1, "i"),
+)
+
+
+class List:
+    """A list that is open; ``indent`` are the columns that lists inside of its items need."""
+
+    def __init__(self, is_ordered: bool, attributes: str) -> None:
+        start, kind = _START.search(attributes), _TYPE.search(attributes)
+        is_reversed = _REVERSED.search(attributes) is not None
+        is_numbered = is_ordered and not _UNNUMBERED.search(attributes) and (start or not is_reversed)
+        self.indent = 3 if is_numbered else 2
+        self._number = (int(start[1]) if start else 1) if is_numbered else None
+        self._step = -1 if is_reversed else 1
+        self._kind = kind[1] if kind else "1"
+
+    def next_mark(self, attributes: str) -> str:
+        """The mark of the next item, with the attributes of that item."""
+        if self._number is None:
+            return "-"
+        value = _VALUE.search(attributes)
+        number = int(value[1]) if value else self._number
+        self._number = number + self._step
+        return f"{_write(number, self._kind)}."
+
+
+def _write(number: int, kind: str) -> str:
+    if kind == "1" or not 0 < number < 4000:
+        return str(number)
+    written = _roman(number) if kind in "iI" else _letters(number)
+    return written.upper() if kind.isupper() else written
+
+
+def _roman(number: int) -> str:
+    out = ""
+    for value, letters in _ROMAN:
+        out += letters * (number // value)
+        number %= value
+    return out
+
+
+def _letters(number: int) -> str:
+    out = ""
+    while number:
+        number, last = divmod(number - 1, 26)
+        out = chr(ord("a") + last) + out
+    return out

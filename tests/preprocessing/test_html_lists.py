@@ -1,0 +1,34 @@
+"""Items of HTML have the marks that a page shows, and images of emoji are text, in documents and in pages."""
+
+import pytest
+
+from preprocessing.markup.html_text import html_to_text
+
+LISTS = [
+    ("<ol><li>가</li><li>나<ol><li>다</li></ol></li><li>라</li></ol>", "1. 가\n2. 나\n   1. 다\n3. 라"),
+    ("<ul><li>가<ol><li>나</li></ol></li></ul>", "- 가\n  1. 나"),
+    ("<ol start='5'><li>가</li><li>나</li></ol>", "5. 가\n6. 나"),
+    ('<ol start="0"><li>가</li><li value="7">나</li><li>다</li></ol>', "0. 가\n7. 나\n8. 다"),
+    ("<ol reversed start=3><li>가</li><li>나</li></ol>", "3. 가\n2. 나"),
+    ("<ol reversed><li>가</li></ol>", "- 가"),
+    (
+        '<ol type="a"><li>가</li><li>나</li></ol><ol type="I" start="9"><li>다</li></ol>',
+        "a. 가\nb. 나\n\nIX. 다",
+    ),
+    ('<ol type="A" start="28"><li>가</li></ol>', "AB. 가"),
+    ('<ol style="list-style: none"><li>가</li></ol>', "- 가"),
+    ('<ol class="m-0 list-unstyled"><li>가</li></ol>', "- 가"),
+    ('<ol data-start="7"><li>가</li></ol>', "1. 가"),
+    ("<ol>" + "<li>가</li>" * 10 + "</ol>", "\n".join(f"{n}. 가" for n in range(1, 11))),
+    ("<li>가</li></ol><ol><li>나</li></ol>", "- 가\n\n1. 나"),
+    ('<p>좋다 <img class="emoji" src="a.png" alt="👍🏽"/>!</p>', "좋다 👍🏽!"),
+    ("<p>좋다 <img alt='❤️' src=a.png> <img src=a.png alt=1️⃣></p>", "좋다 ❤️ 1️⃣"),
+    ('<p>좋다 <img class="emoji" alt=":smile:" src="a.png">.</p>', "좋다 :smile:."),
+    ('<p>좋다<img src="a.png" alt="그림 👍"><img src="a.png" alt="">.</p>', "좋다."),
+]
+
+
+@pytest.mark.parametrize("page", [False, True])
+@pytest.mark.parametrize(("text", "expected"), LISTS)
+def test_marks_of_items_and_emoji(text, expected, page):
+    assert html_to_text(f"<html><body>{text}</body></html>" if page else text) == expected
