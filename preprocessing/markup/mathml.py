@@ -15,6 +15,7 @@ _TOKEN = re.compile(
     r"<(?P<close>/?)(?:\w+:)?(?P<name>[A-Za-z]\w*)(?P<attributes>(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+)>|(?P<text>[^<]++)|<"
 )
 _ATTRIBUTE = re.compile(r"([\w:-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_CODE = re.compile("[0-9A-Fa-f]{1,5}")
 _HEIGHT = re.compile(r"translate\([^,()]*,\s*(-?[0-9.]+)\)")
 MAX_DEPTH = 150
 _SKIPPED = frozenset(
@@ -95,14 +96,12 @@ def _read_drawing(node: _Node) -> _Node:
     if node.name == "g":
         drawn = node.attribute("data-mml-node")
         node.name = drawn if drawn.startswith("m") else "mrow"
-    elif node.name in ("path", "use") and re.fullmatch("[0-9A-Fa-f]{1,5}", node.attribute("data-c")):
-        node.children.append(unicodedata.normalize("NFKC", chr(int(node.attribute("data-c"), 16))))
+    elif node.name in ("path", "use") and _CODE.fullmatch(node.attribute("data-c")):
+        node.children.append(unicodedata.normalize("NFKC", html.unescape(f"&#x{node.attribute('data-c')};")))
     return node
 
 
-def _write(node: _Node | str) -> str:
-    if isinstance(node, str):
-        return ""  # blanks between elements
+def _write(node: _Node) -> str:
     if node.name in _SKIPPED:
         return ""
     if node.name in _WRITERS:
