@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from preprocessing.markup.html_lists import List
+from preprocessing.markup.html_quotations import CLOSED, OPENED
 
 BLOCK = (
     "p|div|br|hr|li|ul|ol|dl|dt|dd|table|tbody|thead|tfoot|tr|h[1-6]|blockquote|pre|section|article|header|footer|"
@@ -254,4 +255,9 @@ _CLOSED = {
     **dict.fromkeys(("br", "tr", "dd", "dt", "option"), _line_end(1)),
 }
 """What replaces a closing tag, by its name; lists are in ``Tags.replace``, all others are removed."""
-_OPENED = {**_CLOSED, **{f"h{level}": _line_end(2) + "#" * level + " " for level in range(1, 7)}}
+_CLOSED["blockquote"] = _line_end(2) + CLOSED + _line_end(2)
+_OPENED = {
+    **_CLOSED,
+    **{f"h{level}": _line_end(2) + "#" * level + " " for level in range(1, 7)},
+    "blockquote": _line_end(2) + OPENED + _line_end(2),
+}

@@ -22,6 +22,7 @@ from preprocessing.markup.html_elements import (
     replace_elements,
     unescape,
 )
+from preprocessing.markup.html_quotations import CLOSED, OPENED, mark_quotations, remove_marks
 from preprocessing.markup.html_tables import convert_tables
 from preprocessing.markup.html_tags import (
     BLOCK,
@@ -96,7 +97,7 @@ _CELL_OF_BLOCKS = re.compile(
     re.IGNORECASE,
 )  # an empty line behind the tag: Markdown again
 _BLOCK_OF_MARKDOWN = re.compile(rf"^[ \t]{{0,8}}(?:#{{1,6}}[ \t]|>[ \t]|\||{LIST_MARK})", re.MULTILINE)
-_OWN_MARKS = "\x1c\x1d\x1e\x1f\x7f"
+_OWN_MARKS = f"{OPENED}{CLOSED}\x1c\x1d\x1e\x1f\x7f"
 HTML_HINT = r"<[A-Za-z/!?]|&#?[A-Za-z0-9]+;"
 
 
@@ -136,7 +137,7 @@ def html_to_text(text: str) -> str:
     tags = Tags()
     marked = end_cut_lines(TAG_IN_MARKDOWN.sub(lambda match: replace_known_tag(match, closed, tags), marked))
     marked = indent_lists(unescape(marked))
-    return protected.restore(re.sub(r"\n{3,}", "\n\n", marked)).strip("\n")
+    return mark_quotations(protected.restore(re.sub(r"\n{3,}", "\n\n", marked)).strip("\n"))
 
 
 def _flatten_heading(line: re.Match[str]) -> str:
@@ -170,7 +171,7 @@ def page_to_text(text: str, source: str | None = None) -> str:
     text = indent_lists(
         _strip_lines(_without_tags(convert_tables(separate_spans(convert_code(text, protected)))))
     )
-    return protected.restore(re.sub(r"\n{3,}", "\n\n", text)).strip("\n")
+    return mark_quotations(protected.restore(re.sub(r"\n{3,}", "\n\n", text)).strip("\n"))
 
 
 def _remove_unknown(text: str, source: str) -> str:
@@ -191,7 +192,7 @@ def _remove_unknown(text: str, source: str) -> str:
 
 def remove_tags(text: str) -> str:
     """Replaces tags by line ends and Markdown marks, and resolves character references; other whitespace stays."""
-    return indent_lists(_without_tags(text))
+    return remove_marks(indent_lists(_without_tags(text)))
 
 
 def _without_tags(text: str) -> str:

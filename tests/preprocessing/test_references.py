@@ -289,7 +289,7 @@ def test_tags_directly_below_a_paragraph_or_in_an_item_are_no_code(before):
             "- 첫째\n\n  <div>\n    <p>안</p>\n    글 <br>밖\n  </div>\n\n끝",
             "- 첫째\n\n  안\n\n  글\n  밖\n\n끝",
         ),
-        ("10. 글\n    <blockquote>인용\n    둘</blockquote>", "10. 글\n\n    인용\n    둘"),
+        ("10. 글\n    <blockquote>인용\n    둘</blockquote>", "10. 글\n\n    > 인용\n    > 둘"),
         (
             "- 첫째\n\n  <ul><li>안쪽</li><li>둘<ul>\n  <li>셋</li></ul></li></ul>\n\n- 둘째",
             "- 첫째\n\n  - 안쪽\n  - 둘\n    - 셋\n\n- 둘째",
