@@ -1,5 +1,7 @@
 """The marks of items of HTML lists: dashes, or the numbers and letters that a page shows.
 
+An item that begins with a number or a mark of its own has a dash: pages hide the number of the list there.
+
 HTML Standard, section 4.4.5: ``start``, ``reversed`` and ``type`` of a list, ``value`` of an item.
 """
 
@@ -17,6 +19,10 @@ _UNNUMBERED = re.compile(
     r"list-style(?:-type)?\s{0,9}:[^;\"']{0,40}\b(?:none|disc|circle|square)\b"
     r"|(?<![\w-])(?:list-(?:style-)?none|list-unstyled|unstyled|list-disc|list-reset|no-bullets?|breadcrumbs?|pagination)(?![\w-])",
     re.IGNORECASE,
+)
+_OWN_MARK = re.compile(
+    r"(?:\s|<[^<>]{0,300}>|[\x1c-\x1f]){0,12}"
+    r"(?:[(\[]?\d{1,3}[.)\]](?!\d)|0\d(?!\d)|(?P<same>\d{1,3})(?=[\s<])|[①-⑳㉠-㉻➀-➓]|[-–•·※▶☞]|(?i:step) ?\d)"
 )
 _ROMAN = (
     (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"), (9, "ix"),
@@ -36,14 +42,15 @@ class List:
         self._step = -1 if is_reversed else 1
         self._kind = kind[1] if kind else "1"
 
-    def next_mark(self, attributes: str) -> str:
-        """The mark of the next item, with the attributes of that item."""
+    def next_mark(self, attributes: str, text: str, at: int) -> str:
+        """The mark of the next item, which has these attributes and begins at ``at`` of the text."""
         if self._number is None:
             return "-"
         value = _VALUE.search(attributes)
         number = int(value[1]) if value else self._number
         self._number = number + self._step
-        return f"{_write(number, self._kind)}."
+        own = _OWN_MARK.match(text, at)
+        return "-" if own and own["same"] in (None, str(number)) else f"{_write(number, self._kind)}."
 
 
 def _write(number: int, kind: str) -> str:

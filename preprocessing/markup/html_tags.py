@@ -104,15 +104,17 @@ class Tags:
                 self._lists.append(List(name == "ol", match["attributes"]))
             return "" if len(self._lists) > (0 if closing else 1) else _line_end(1)
         if name == "li":
-            return "" if closing else self._begin_item(match["attributes"])
+            return "" if closing else self._begin_item(match)
         if name == "br" and _END_OF_LINE.match(match.string, match.end()):
             return ""
         return (_CLOSED if closing else _OPENED).get(name, "") or ("\\" if _would_link(match) else "")
 
-    def _begin_item(self, attributes: str) -> str:
+    def _begin_item(self, match: re.Match[str]) -> str:
         around = self._lists[:-1]
         indent = INDENT * sum(outer.indent - len(_LEVEL_BLANKS) for outer in around) + _LEVEL * len(around)
-        mark = self._lists[-1].next_mark(attributes) if self._lists else "-"
+        mark = "-"
+        if self._lists:
+            mark = self._lists[-1].next_mark(match["attributes"], match.string, match.end())
         return f"{_line_end(1)}{indent}{mark} {_JOIN}"
 
 

@@ -12,6 +12,14 @@ LISTS = [
     ("<ol reversed start=3><li>가</li><li>나</li></ol>", "3. 가\n2. 나"),
     ("<ol reversed><li>가</li></ol>", "- 가"),
     (
+        "<ol><li><b>1.</b> 가</li><li>2) 나</li><li>③ 다</li><li>- 라</li><li>05 마</li></ol>",
+        "- 1. 가\n- 2) 나\n- ③ 다\n- - 라\n- 05 마",
+    ),
+    (
+        "<ol><li>3.5인치</li><li>10만 원</li><li>2026년</li><li>30 문제</li><li>5 개</li></ol>",
+        "1. 3.5인치\n2. 10만 원\n3. 2026년\n4. 30 문제\n- 5 개",
+    ),
+    (
         '<ol type="a"><li>가</li><li>나</li></ol><ol type="I" start="9"><li>다</li></ol>',
         "a. 가\nb. 나\n\nIX. 다",
     ),
