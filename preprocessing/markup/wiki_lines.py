@@ -35,12 +35,16 @@ _EMPTY_ITEM = re.compile(r"[*#:;]{0,20}[*#][ \t]{0,20}")  # what a template with
 BREAK = re.compile(r"<br\s{0,5}/?>", re.IGNORECASE)
 ROW = "\x04"  # before each value of a row that a template wrote: an item, in a table a row of it
 MAX_DEPTH = 10  # of nested tables
+MAX_LEVELS = 7  # of lists around an item
 
 
 def lines_to_markdown(text: str) -> str:
     """Converts tables, headings, lists, rules and emphasis."""
+    items = _Items()
     lines = [
-        _convert_line(line) for line in _convert_tables(text.split("\n")) if not _EMPTY_ITEM.fullmatch(line)
+        _convert_line(line, items)
+        for line in _convert_tables(text.split("\n"))
+        if not _EMPTY_ITEM.fullmatch(line)
     ]
     text = "\n".join(lines)
     if "''" in text:
@@ -51,15 +55,16 @@ def lines_to_markdown(text: str) -> str:
     return text
 
 
-def _convert_line(line: str) -> str:
+def _convert_line(line: str, items: _Items) -> str:
     first = line[:1]
+    if first and first in "*#:;":
+        marks = len(line) - len(line.lstrip("*#:;"))
+        return items.next_mark(line[:marks]) + line[marks:].strip()
+    items.end()
     if first == ROW:
         return "- " + ", ".join(line[1:].split(ROW))
     if first == "=":
         return _convert_heading(line)
-    if first and first in "*#:;":
-        marks = len(line) - len(line.lstrip("*#:;"))
-        return _list_mark(line[:marks]) + line[marks:].strip()
     if line.startswith("----"):
         return line[4:].lstrip("-").strip()
     return line
@@ -72,11 +77,25 @@ def _convert_heading(line: str) -> str:
     return f"{'#' * level} {title}" if level and title else line
 
 
-def _list_mark(marks: str) -> str:
-    last, depth = marks[-1], min(len(marks), 8) - 1
-    if last in ":;":
-        return ""
-    return "  " * depth + ("- " if last == "*" else "1. ")
+class _Items:
+    """Numbers the items of the lists that are open; a line that is no item ends them."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def end(self) -> None:
+        self._numbers.clear()
+
+    def next_mark(self, marks: str) -> str:
+        """The mark of Markdown of the next item with these marks, with its indentation; empty for ``:`` and ``;``."""
+        self._numbers = {inner: number for inner, number in self._numbers.items() if marks.startswith(inner)}
+        if marks[-1] in ":;":
+            return ""
+        indent = " " * sum(3 if mark == "#" else 2 for mark in marks[:-1][:MAX_LEVELS])
+        if marks[-1] == "*":
+            return f"{indent}- "
+        self._numbers[marks] = self._numbers.get(marks, 0) + 1
+        return f"{indent}{self._numbers[marks]}. "
 
 
 # --- tables ----------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def test_lists_rows_and_series_of_templates_stay(wikitext, markdown):
         ("{{인용 상자|푸른 밤<br />나는<br>\n부른다|출처=1절}}", "> 푸른 밤\n> 나는\n> 부른다\n> — 1절"),
         (
             "{{곡 목록|제목1=밤|길이1=3:52|작사1=가|작곡1=가|참고1=연주|제목11=낮}}",
-            "1. 밤 (가, 연주, 3:52)\n1. 낮",
+            "1. 밤 (가, 연주, 3:52)\n2. 낮",
         ),
         ("{{축구 선수|no=1|nat=KOR|name=이범}}\n글", "- 1, KOR, 이범\n글"),
         (
@@ -108,7 +108,8 @@ def test_lists_rows_and_series_of_templates_stay(wikitext, markdown):
             '<table class="a">\n<tr><th>회</th><th colspan="2">수</th></tr>\n<tr><td>1</td><td>2</td><td>\n3</td></tr></table>',
             "| 회 | 수 | |\n| --- | --- | --- |\n| 1 | 2 | 3 |",
         ),
-        ("<ol>\n<li>가</li>\n<li>나<ul><li>다</li></ul></li>\n</ol>\n글", "1. 가\n1. 나\n  - 다\n\n글"),
+        ("# 가\n## 나\n## 다\n#: 이어짐\n# 라\n* 마\n# 바\n\n*# 사", "1. 가\n   1. 나\n   2. 다\n이어짐\n2. 라\n- 마\n1. 바\n\n  1. 사"),
+        ("<ol>\n<li>가</li>\n<li>나<ul><li>다</li></ul></li>\n</ol>\n글", "1. 가\n2. 나\n   - 다\n\n글"),
         ("{|\n|\n1절\n: 높은 산\n: 푸른 물\n| 나\n|}", "| 1절 높은 산 푸른 물 | 나 |\n| --- | --- |"),
     ],
 )  # fmt: skip
