@@ -158,7 +158,9 @@ def compose_hangul(text, length):
 @inner()
 def spell_stray_jamo(text, length, table, usual):
     """Returns the new length and whether anything changed; the length is -1 where a syllable must become two letters."""
-    w, changed, begins = 0, False, True
+    filled = length
+    length = _remove_fillers(text, length)
+    w, changed, begins = 0, length < filled, True
     before, previous = np.uint32(0), np.uint32(0)  # the two characters before, as they were
     for i in range(length):
         c = text[i]
@@ -184,6 +186,16 @@ def spell_stray_jamo(text, length, table, usual):
             text[w] = letter
             w += 1
     return w, changed
+
+
+@inner()
+def _remove_fillers(text, length):
+    w = 0
+    for i in range(length):
+        if text[i] != 0x115F and text[i] != 0x1160:
+            text[w] = text[i]
+            w += 1
+    return w
 
 
 @inner()

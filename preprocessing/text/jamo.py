@@ -45,6 +45,7 @@ def _letters_of_jamo() -> dict[int, str]:
 
 LETTERS_OF_JAMO = _letters_of_jamo()
 _ARAEA = "\u119e"
+_FILLERS = {0x115F: None, 0x1160: None}
 INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 FINALS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 _TYPED_APART = re.compile("(?<![가-힣ㄱ-ㅣ])[ㄱ-ㅎ][ㅏ-ㅣ][ㄱ-ㅣ]{2,}")
@@ -58,7 +59,9 @@ def spell_stray_jamo(text: str) -> str:
     consonant and its own vowel becomes two letters. Jamo of Middle Korean without such a letter stay. So does U+318D
     where it may be the letter: alone, in quotation marks, beside letters of its kind. Code stays, too.
     """
-    return change_outside_code(text, lambda part: _JAMO_CHANCE_OR_DOT.sub(_spell_jamo_or_dot, part))
+    return change_outside_code(
+        text, lambda part: _JAMO_CHANCE_OR_DOT.sub(_spell_jamo_or_dot, part.translate(_FILLERS))
+    )
 
 
 def spell_stray_jamo_keep_old(text: str) -> str:
