@@ -5,9 +5,10 @@ Owns cells, their spans, and the number of columns; ``asciidoc`` finds the table
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable
+
+from preprocessing.markup.table_layout import read_separated
 
 _CELL = re.compile(
     r"(?:(?:(?<=\s)|^)(?P<spec>[0-9]{0,3}(?:\.[0-9]{1,3})?[+*]?[<^>]?(?:\.[<^>])?[adehlmsv]?))?(?<!\\)\|",
@@ -60,10 +61,7 @@ def _read_rows(
             for line in text.split("\n")
         ]
     else:
-        try:
-            rows = list(csv.reader(text.split("\n"), delimiter=separator, skipinitialspace=True))
-        except csv.Error:  # a field of more than 128 KiB: the text stays as it is
-            return []
+        rows = read_separated(text.split("\n"), separator, skip_blanks=True)
     return [[_write_cell(cell, convert) for cell in row] for row in rows if any(cell.strip() for cell in row)]
 
 

@@ -5,9 +5,10 @@ Owns the rows of these two directives; tables drawn with signs stay unchanged.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Sequence
+
+from preprocessing.markup.table_layout import read_separated
 
 TABLES = frozenset(("csv-table", "list-table", "table"))
 _OPTION = re.compile(r"[ \t]*:([\w-]{1,40}):(?:[ \t]+(.*))?")
@@ -46,7 +47,7 @@ def _read_csv(values: dict[str, str], body: list[str]) -> list[list[str]]:
     lines = [*header, *(line for line in body if line.strip())]
     if len(delimiter) != 1:
         return []
-    return list(csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " "))
+    return read_separated(lines, delimiter, skip_blanks=delimiter != " ")
 
 
 def _read_list(body: list[str]) -> list[list[str]] | None:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 MAX_COLUMNS, MAX_ROWS = 50, 200  # that a cell spans
+LONGEST_FIELD = (1 << 31) - 1
+"""Characters of a separated value. The limit of ``csv`` is one of the whole process, so every reader sets the same."""
+
+
+def read_separated(lines: Iterable[str], delimiter: str, skip_blanks: bool) -> list[list[str]]:
+    """Rows of separated values with quotation marks; ``skip_blanks``: behind a delimiter. No rows where they cannot be read."""
+    csv.field_size_limit(LONGEST_FIELD)
+    try:
+        return list(csv.reader(lines, delimiter=delimiter, skipinitialspace=skip_blanks))
+    except (csv.Error, ValueError):  # such as a quotation mark as delimiter
+        return []
 
 
 class Cell(NamedTuple):

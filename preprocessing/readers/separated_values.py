@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 from preprocessing.config.inputs import CsvInput
+from preprocessing.markup.table_layout import LONGEST_FIELD
 from preprocessing.readers.bad_records import Quarantine, RecordError
 from preprocessing.readers.fields import Fields, Row, find_columns
 from preprocessing.readers.json_lines import find_other_content, is_object
@@ -30,7 +31,7 @@ def read_separated_values(
 ) -> Iterator[Row]:
     """The documents of the rows of a file; the number of a row is that of its first line."""
     lines = _Lines(read_line_blocks(file, label, None, max_bytes, quarantine), item.encoding)
-    csv.field_size_limit(max(max_bytes, csv.field_size_limit()))
+    csv.field_size_limit(LONGEST_FIELD)
     try:
         rows, names = _open(lines, item)
         if names is None:

@@ -100,7 +100,7 @@ def test_the_suffix_selects_the_conversion(tmp_path, suffix):
             ["| 이름 | 값 | 뜻 |", "| --- | --- | --- |", "| `a` | x\\|y |  |"],
         ),
         ("[format=tsv]\n|===\n이름\t값\n가\t나\n|===\n", ["| 이름 | 값 |", "| --- | --- |", "| 가 | 나 |"]),
-        (f",===\n가,{'나' * 140_000}\n,===\n", [f"가,{'나' * 140_000}"]),
+        (f",===\n가,{'나' * 140_000}\n,===\n", [f"| 가 | {'나' * 140_000} |", "| --- | --- |"]),
     ],
 )
 def test_tables_of_separated_values_become_tables(source, rows):

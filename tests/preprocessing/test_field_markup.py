@@ -49,6 +49,7 @@ def test_code_inside_a_line_of_latex_never_changes(code):
         (".. csv-table:: 표\n   :header: 가, 나\n\n   1, \"둘, 셋\"\n   4\n",
          "표\n\n| 가 | 나 |\n| --- | --- |\n| 1 | 둘, 셋 |\n| 4 |  |"),
         (".. csv-table::\n   :delim: ;\n\n   가;a|b\n", "| 가 | a\\|b |\n| --- | --- |"),
+        (f".. csv-table::\n\n   가,{'나' * 140_000}\n", f"| 가 | {'나' * 140_000} |\n| --- | --- |"),
         (".. list-table:: 값\n   :header-rows: 1\n\n   * - 가\n     - ``x``\n   * - 1\n     - 긴\n       문장\n   * -\n     - 3\n",
          "값\n\n| 가 | `x` |\n| --- | --- |\n| 1 | 긴 문장 |\n|  | 3 |"),
         (".. list-table::\n\n   * - 가\n\n       둘째 문단\n     - 나\n", "* - 가\n\n    둘째 문단\n  - 나"),
