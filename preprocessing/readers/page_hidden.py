@@ -16,6 +16,10 @@ _SHOWN = re.compile(
 )  # Tailwind, on larger screens
 _FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|more", re.IGNORECASE)
 
+_TABS = re.compile(r"\b_?tab|accord|faq", re.IGNORECASE)
+FIELD = re.compile(r"<(?:input|form|textarea|select)\b")
+
+LEVELS_OF_TABS = 4  # from a panel up to the element that has the name of tabs
 LONGEST_LABEL = 40  # characters of text that is only hidden; a script shows longer ones
 LONGEST_HIDDEN = 200  # characters of text for screen readers
 LEAST_BESIDE_POPUP = 20  # characters outside of links that a page has beside a policy above it
@@ -23,28 +27,30 @@ FIRST_OF_POPUP = 30  # texts between tags in which the heading of a popup is sea
 MOST_TABS = 100  # lists or tables of which a page shows one at a time
 
 
-def is_hidden(element: Element) -> bool:
-    """True for what the page does not show; folded answers and tabs are shown on request."""
+def is_hidden(tree: PageTree, element: Element) -> bool:
+    """True for what the page does not show; folded answers, tabs and other texts are shown on request."""
     attributes = element.attributes
     names = HIDDEN.intersection(element.whole_names)
     is_slide = names == {"hidden"} and (element.prose > LONGEST_LABEL or bool(_SHOWN.search(attributes)))
     if names and element.text < LONGEST_HIDDEN and not is_slide:
         return True
-    if (
-        "hidden" in attributes
-        and not _STREAMED.search(attributes)
-        and (element.get("hidden") is not None or element.get("aria-hidden") == "true")
-    ):
-        return not _FOLDED.search(attributes)
-    if "style=" not in attributes or not _NO_DISPLAY.search(attributes) or _FOLDED.search(attributes):
+    is_marked = "hidden" in attributes and (
+        element.get("hidden") is not None or element.get("aria-hidden") == "true"
+    )
+    if not is_marked and not ("style=" in attributes and _NO_DISPLAY.search(attributes)):
         return False
-    return not _is_one_of_several(element)
+    if _STREAMED.search(attributes) or _FOLDED.search(attributes) or _is_one_of_several(element):
+        return False
+    if any(_TABS.search(above.attributes) for above in islice(element.ancestors(), LEVELS_OF_TABS)):
+        return False
+    is_text = element.prose > LONGEST_LABEL and 2 * element.linked < element.text
+    return not is_text or bool(FIELD.search(tree.html, element.inside, element.close))
 
 
 def _is_one_of_several(element: Element) -> bool:
-    """True for a hidden list or table beside one of the same class that the page shows, such as those of tabs."""
+    """True for a hidden element beside one of the same class that the page shows, such as the panels of tabs."""
     name = (element.get("class") or "").split(" ", 1)[0]
-    if not name or element.parent is None or element.name not in ("ul", "ol", "dl", "table"):
+    if not name or element.parent is None:
         return False
     return any(
         other.name == element.name

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import re
 
-from preprocessing.readers.page_hidden import is_hidden
+from preprocessing.readers.page_hidden import FIELD, is_hidden
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
-from preprocessing.readers.page_words import AGREEMENT, CALLOUTS, LINE_NUMBERS, ROLES
+from preprocessing.readers.page_words import AGREEMENT, CALLOUTS, COMMAND, FORMS, LINE_NUMBERS, ROLES, WINDOWS
 
-_CUT_TAGS = frozenset(("nav", "dialog", "menu", "datalist", "map"))
+_CUT_TAGS = frozenset(("nav", "menu", "datalist", "map"))
+_TAGS = frozenset(("aside", "dialog"))  # judged without attributes, too
 _ATTRIBUTES = ("class=", "id=", "role=", "style=", "hidden")
 _TEXT = re.compile(r">[^<>]*[^<>\s]")
 _NUMBERS = re.compile(r"[0-9\s]+")
-_ANSWERED = re.compile(r"accord|faq|question|collaps", re.IGNORECASE)
+_NAMED = re.compile(r"accord|faq|question|collaps|\brole=\"tab\"|\btab", re.IGNORECASE)
+_CHOICE = re.compile(r"<input\b[^<>]*\btype=\"(?:radio|checkbox)\"", re.IGNORECASE)
+_CELLS = frozenset(("li", "td", "th", "dt", "dd", "summary", *HEADINGS))
 
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
 LEAST_PROSE = 80  # characters of prose of a page from which shares of it show where the content is
 LONGEST_LABEL = 5000  # characters of HTML that are searched
 LEAST_CARD = 20  # characters of a button of several texts that is content
+NEAR_CHOICE = 200  # characters of HTML before and after a label in which its box to check is searched
 
 
 def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
@@ -28,22 +32,23 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
         is_menu = 2 * element.linked > element.text and element.prose < LEAST_PROSE
         return name != "nav" or is_menu or not has_most(element, page, MOST)
     if name in ("button", "label"):
-        is_text = element.prose > 0 or (name == "button" and _is_card(tree, element))
-        is_text = is_text and not AGREEMENT.search(tree.html, element.inside, _end_of_label(element))
-        return not (is_text or _is_title_of_fold(element) or has_most(element, page, MOST))
+        return not (_is_text(tree, element) or has_most(element, page, MOST))
     if _is_line_numbers(tree, element):
         return True
     is_edge = (name == "footer" and (element.links > 0 or not is_inside)) or (
         name == "header" and not is_inside
     )
-    if not is_edge and not any(map(element.attributes.__contains__, _ATTRIBUTES)) and name != "aside":
+    if not is_edge and not any(map(element.attributes.__contains__, _ATTRIBUTES)) and name not in _TAGS:
         return False
-    if is_hidden(element) and not has_most(element, page, MOST_IF_SURE):  # else a script shows it
+    if is_hidden(tree, element) and not has_most(element, page, MOST_IF_SURE):  # else a script shows it
         return True
     if has_most(element, page, MOST_IF_SURE if is_edge else MOST):
         return False
     if name == "aside":
-        return all(CALLOUTS.isdisjoint(words) for words in element.names)
+        is_remark = is_inside and 2 * element.linked < element.text and tree.has_sentence(element)
+        return not is_remark and all(CALLOUTS.isdisjoint(words) for words in element.names)
+    if name == "dialog" or element.get("role") in WINDOWS:
+        return not _is_read(tree, element)
     return is_edge or element.get("role") in ROLES
 
 
@@ -53,21 +58,30 @@ def _is_line_numbers(tree: PageTree, element: Element) -> bool:
     return is_named and _NUMBERS.fullmatch(tree.text_of(element)) is not None
 
 
-def _is_card(tree: PageTree, element: Element) -> bool:
-    """True for a button of several texts, such as a heading and a description."""
-    texts = _TEXT.findall(tree.html, element.inside - 1, _end_of_label(element))
-    return len(texts) > 1 and element.text >= LEAST_CARD
-
-
-def _end_of_label(element: Element) -> int:
-    return min(element.close, element.inside + LONGEST_LABEL)
-
-
-def _is_title_of_fold(element: Element) -> bool:
-    """True for a button or label that is a heading, a question or a term, which folds what follows."""
-    if element.parent is not None and element.parent.name in (*HEADINGS, "summary", "dt"):
+def _is_text(tree: PageTree, element: Element) -> bool:
+    """True for a button or label that is text of the page: sentences, a card, a title of what it folds, a tab, a choice, a cell."""
+    if AGREEMENT.search(tree.text_of(element)):
+        return False
+    if element.prose > 0 or _NAMED.search(element.attributes):
         return True
-    return "class=" in element.attributes and bool(_ANSWERED.search(element.attributes))
+    if element.name == "label":
+        near = tree.html[max(0, element.start - NEAR_CHOICE) : element.inside + NEAR_CHOICE]
+        return bool(_CHOICE.search(near)) and not _is_in_search(element)
+    texts = _TEXT.findall(tree.html, element.inside - 1, min(element.close, element.inside + LONGEST_LABEL))
+    if len(texts) > 1 and element.text >= LEAST_CARD:
+        return True
+    parent = element.parent
+    return parent is not None and parent.name in _CELLS and not COMMAND.fullmatch(tree.text_of(element))
+
+
+def _is_in_search(element: Element) -> bool:
+    """True inside of a form to search, to filter or to sign in."""
+    return any(not FORMS.isdisjoint(words) for above in element.ancestors() for words in above.names)
+
+
+def _is_read(tree: PageTree, element: Element) -> bool:
+    """True for a window with sentences and nothing to fill in."""
+    return tree.has_sentence(element) and not FIELD.search(tree.html, element.inside, element.close)
 
 
 def has_most(element: Element, page: Element, share: float) -> bool:

@@ -64,12 +64,12 @@ WHOLE_NAMES = frozenset((
 """Classes and ids whose words alone are too common."""
 HIDDEN = frozenset((
     "blind", "sr-only", "screen-reader-text", "visually-hidden", "visuallyhidden", "screen_out", "headerlink", "anchor-link",
-    "mw-editsection", "hidden", "skip-link", "header-anchor", "permalink",
+    "mw-editsection", "hidden", "skip-link", "header-anchor", "permalink", "onlyprint",
 ))  # fmt: skip
-ROLES = frozenset((
-    "navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alertdialog", "menu", "menubar", "tablist",
-    "toolbar", "tooltip",
-))  # fmt: skip
+ROLES = frozenset(("navigation", "banner", "contentinfo", "complementary", "search", "menu", "menubar"))
+WINDOWS = frozenset(("dialog", "alertdialog"))
+FORMS = frozenset(("search", "filter", "filters", "login", "signin", "sort"))
+"""Names of forms whose choices are no content."""
 SURE = frozenset((
     "footer", "foot", "footwrap", "colophon", "copyright", "copyrights", "gnb", "lnb", "snb", "navbar", "breadcrumb", "breadcrumbs",
     "cookie", "cookies", "cookiebar", "consent", "gdpr", "toast",
@@ -176,8 +176,19 @@ CONTACT = re.compile(
     re.IGNORECASE,
 )
 SENTENCE = re.compile(r"[다요오까죠음] ?[.!?]")
-AGREEMENT = re.compile(r"(?:에|이용)\s*(?:대(?:한|해|하여)\s*)?동의|(?:보|열|열람하)지\s*않")
+AGREEMENT = re.compile(
+    r"(?:에|이용)\s*(?:대(?:한|해|하여)\s*)?동의|동의(?:함|합니다|해요|하기|안\s*함|하지\s*않음)?\W*(?:필수|선택)?\W*\Z|(?:보|열|열람하)지\s*않|"
+    r"(?:자동|상태)\s*(?:로그인|유지)|아이디\s*(?:저장|기억)|전체\s*선택|비밀\s*글|remember\s+me",
+    re.IGNORECASE,
+)
 """Finds what a box to check or a button of a window says."""
+COMMAND = re.compile(
+    r"\W*(?:.{0,20}(?:하기|보기|가기|저장|등록|신청|삭제|수정|복사|취소|확인|추가|닫기|열기|접기|펼치기|다운로드|내려\s*받기|인쇄|검색|초기화|선택|적용|제출|전송|"
+    r"접수|문의|로그인|로그아웃|예약|구매|찾기|조회|변경|재생|정지|공유|완료|이동|업로드|새로\s*고침)|copy|copied!?|submit|more|play|stop|close|reset|이전|다음|목록|답글|신고|"
+    r"좋아요|스크랩|찜|장바구니|[\W\d]*)\W*\d*\W*",
+    re.IGNORECASE,
+)
+"""Matches what a button does, whole."""
 LINE_END = re.compile(r"(?:(?:니다|니까|세요|[어아해에예]요) ?[.!?~]{0,3}|[가-힣]\.)\s{0,60}<")
 """Finds a polite ending, or a noun with a period, at the end of a line of HTML."""
 POLICIES = re.compile(
