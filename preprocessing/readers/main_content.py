@@ -10,7 +10,7 @@ number of elements.
 
 from __future__ import annotations
 
-from preprocessing.readers.page_ends import cut_last_notices, cut_menus, cut_policies
+from preprocessing.readers.page_ends import cut_menus
 from preprocessing.readers.page_groups import cut_groups
 from preprocessing.readers.page_headings import find_heading
 from preprocessing.readers.page_surroundings import cut_surroundings, is_page_of_links
@@ -28,8 +28,7 @@ def find_main_content(page: str, title: str) -> str:
     cut_groups(tree, around_heading, of_links)
     if not of_links:
         cut_menus(tree, around_heading)
-    cut_policies(tree)
-    return cut_last_notices(_join_uncut(tree))
+    return _join_uncut(tree)
 
 
 def _join_uncut(tree: PageTree) -> str:

@@ -1,4 +1,4 @@
-"""Cuts what the content of a page begins and ends with: menus without links, names of policies, copyright lines.
+"""Cuts the menus without links with which the content of a page begins and ends.
 
 A menu is a block of short labels of which several are words of menus ("회원가입", "오시는 길"); other short labels are facts.
 """
@@ -8,15 +8,12 @@ from __future__ import annotations
 import html
 import re
 
-from preprocessing.readers.page_groups import LONGEST_HEADING
-from preprocessing.readers.page_tree import HEADINGS, INLINE, Element, PageTree
-from preprocessing.readers.page_words import CONTROL_LABEL, MENU_LABEL, POLICIES, is_notice
+from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
+from preprocessing.readers.page_words import CONTROL_LABEL, MENU_LABEL
 
-_LINE = re.compile(r"(?:(?<=<br>)|(?<=<hr>)|(?<=<br/>)|(?<=<br />))([^<>]+)(?=<br|<hr|</|\Z)")
 _LABEL = re.compile(r">([^<>]*[^<>\s][^<>]*)(?=<)")
 _TRAIL = re.compile(r"(?:HOME|홈)\s*(?:[>›»/·|].{0,80})?", re.IGNORECASE)
 
-LONGEST_END = 800  # characters of HTML at the end in which copyright lines are searched
 LONGEST_MENU = 4000  # characters of HTML
 LONGEST_LABEL = 15  # characters
 FEWEST_LABELS = 4
@@ -80,31 +77,3 @@ def _is_menu(tree: PageTree, element: Element, content: Element) -> bool:
     known = sum(MENU_LABEL.fullmatch(label) is not None for label in labels)
     is_several = len(labels) >= FEWEST_LABELS and known >= max(2, LABELS_OF_MENU * len(labels))
     return is_several or all(map(CONTROL_LABEL.fullmatch, labels))
-
-
-def cut_policies(tree: PageTree) -> None:
-    """Marks the names of policies with which the content ends."""
-    pending = [tree.elements[0]]
-    while pending:
-        element = pending.pop()
-        blocks = [
-            child
-            for child in element.children
-            if child.text and not child.is_cut and child.name not in INLINE
-        ]
-        pending += blocks  # the last one is next
-        if blocks:
-            continue
-        if element.text > LONGEST_HEADING or not POLICIES.fullmatch(tree.text_of(element)):
-            return
-        element.is_cut = True
-
-
-def cut_last_notices(content: str) -> str:
-    """Removes the copyright lines with which the content ends, where they are in no element of their own."""
-    start = max(0, len(content) - LONGEST_END)
-    lines = list(_LINE.finditer(content, start))
-    while lines and (is_notice(text := html.unescape(lines[-1][1]).strip()) or not text):
-        line = lines.pop()
-        content = content[: line.start(1)] + content[line.end(1) :] if text else content
-    return content

@@ -17,7 +17,6 @@ _TEXT = re.compile(r">([^<>]*[^<>\s])")
 
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
 LINK_SHARE_OUTSIDE = 0.5  # the same before the first and after the last sentence of a page
-LONGEST_BOX_HEADING = 20
 LEAST_CARD = 20  # characters of a link that is a card, on average
 LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
 MOST_LINKS_OF_TITLE = 3  # its own, and those of categories
@@ -85,20 +84,8 @@ def has_cards(tree: PageTree, element: Element) -> bool:
 
 def is_link_group(element: Element, share: float = LINK_SHARE) -> bool:
     """True for an element that is mostly links, unless it is a part of a list, a table or a heading."""
-    if _is_box_of_links(element):
-        return True
     if not element.links or element.linked < share * element.text:
         return False
     if element.name == "tr":  # of a table that arranges the page
         return len(element.children) == 1 and element.links > 1
     return element.name not in _PARTS
-
-
-def _is_box_of_links(element: Element) -> bool:
-    """True for a box of links and a short text above them, whatever its element."""
-    if element.links < 2 or element.name not in ("div", "section"):
-        return False
-    first = next((child for child in element.children if child.text), None)
-    if first is None or first.links or first.name not in ("p", "div", "strong", "span", "b"):
-        return False
-    return first.text <= LONGEST_BOX_HEADING and first.text + element.linked == element.text

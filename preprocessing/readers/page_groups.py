@@ -6,12 +6,13 @@ import re
 from itertools import islice
 
 from preprocessing.readers.page_excerpts import LONGEST_INTRODUCTION, MOST_PARTS, is_row, is_title_of
-from preprocessing.readers.page_links import Page, has_heading, has_sources, is_listing, leads_elsewhere
+from preprocessing.readers.page_links import Page, has_heading, has_sources, is_listing, is_tabs, leads_elsewhere
 from preprocessing.readers.page_tags import MOST
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import (
     BEFORE_AND_AFTER,
     COMMENTS_HEADING,
+    CONTENTS,
     CONTACT,
     LICENSE_HEADING,
     LINKS_HEADING,
@@ -25,6 +26,7 @@ _NONE = re.compile(r"없습니다\W*\Z")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}\s?[.\-/년]\s?[0-9]{1,2}")
 
 LONGEST_HEADING = 60
+LONGEST_YEAR = 6  # characters of a block beside a notice that say nothing, such as "2026 |"
 NEAR_HEADING = 4  # blocks below a heading in which code is searched
 
 
@@ -104,10 +106,10 @@ def _begins_other(page: Page, element: Element, following: Element | None) -> st
         return "comments"
     if page.is_of_links or following is None or 2 * following.linked <= following.text:
         return ""
-    is_other = LINKS_HEADING.fullmatch(text) and not (
-        is_listing(following) or has_sources(page.tree, following)
-    )
-    return "links" if is_other else ""
+    if not LINKS_HEADING.fullmatch(text) or (" id=" in element.attributes and not CONTENTS.search(text)):
+        return ""  # Markdown gives an id to the headings that an author wrote
+    is_content = is_listing(following) or has_sources(page.tree, following) or is_tabs(page, following)
+    return "" if is_content else "links"
 
 
 def _has_code(element: Element) -> bool:
@@ -130,9 +132,18 @@ def _is_remark(page: Page, before: Element | None, element: Element) -> bool:
         return True
     if not is_notice(text) or _is_fact(page, before, element):
         return False
+    is_inside = element.start < page.run[1] or 2 * element.text > page.content.text
+    if is_inside and _has_other_text(page.tree, element):
+        return False
     above = page.tree.text_of(before) if before is not None else ""
     is_license = before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(above)
     return not (is_license or ("쿠키" in above and not is_notice(above)))
+
+
+def _has_other_text(tree: PageTree, element: Element) -> bool:
+    """True where blocks of an element are neither notices nor addresses nor links, so that each is judged alone."""
+    texts = (tree.text_of(child) for child in element.children if child.text > 2 * child.linked)
+    return any(not is_notice(text) and not CONTACT.search(text) for text in texts if len(text) > LONGEST_YEAR)
 
 
 def _is_fact(page: Page, before: Element | None, element: Element) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from preprocessing.readers.page_tree import Element, PageTree
+from preprocessing.readers.page_tree import INLINE, Element, PageTree
 from preprocessing.readers.page_words import HIDDEN, POLICY_HEADING, POPUPS
 
 _NO_DISPLAY = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
@@ -44,13 +44,13 @@ def is_hidden(tree: PageTree, element: Element) -> bool:
     if any(_TABS.search(above.attributes) for above in islice(element.ancestors(), LEVELS_OF_TABS)):
         return False
     is_text = element.prose > LONGEST_LABEL and 2 * element.linked < element.text
-    return not is_text or bool(FIELD.search(tree.html, element.inside, element.close))
+    return not (is_text and tree.has_sentence(element)) or bool(FIELD.search(tree.html, element.inside, element.close))
 
 
 def _is_one_of_several(element: Element) -> bool:
     """True for a hidden element beside one of the same class that the page shows, such as the panels of tabs."""
     name = (element.get("class") or "").split(" ", 1)[0]
-    if not name or element.parent is None:
+    if not name or element.parent is None or element.name in INLINE or element.name == "a":
         return False
     return any(
         other.name == element.name

@@ -20,12 +20,14 @@ from preprocessing.readers.page_excerpts import (
     is_section,
 )
 from preprocessing.readers.page_names import is_named
-from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree, weight_of
-from preprocessing.readers.page_words import SENTENCE
+from preprocessing.readers.page_tree import HEADINGS, Element, PageTree, weight_of
+from preprocessing.readers.page_words import CONTROL_LABEL, SENTENCE
 
 _BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
 _ANNOUNCING = frozenset((*HEADINGS, *_BLOCKS)) - {"table"}
-_BARS = " \n\t\u00a0|·ㆍ/"
+_LINK = re.compile(r"<a\b((?:[^<>\"]|\"[^\"]*\")*)>(?:\s|<(?!/?a\b)[^<>]*>)*([^<]*)")
+_TARGET = re.compile(r"\shref=\"(?:#|javascript:)(?:([^\";()]*)\"|)|\A(?!.*\shref=)", re.DOTALL)
+_TABS = re.compile(r"\b_?tab|tab(?:s|list|_|-|\b)", re.IGNORECASE)
 _LISTINGS = frozenset(("toctree", "footnotes", "footnote", "references", "bibliography"))
 _HOST = re.compile(r"href=\"https?://([^/\"]+)")
 _TRAIL = re.compile(r"</a>\s*(?:&gt;|[›»])")  # the way from the first page to this one
@@ -37,7 +39,6 @@ LONGEST_REST = 12  # characters beside links, such as "태그:" and commas
 FEWEST_OF_COLUMN = 3  # links of a menu beside the content
 MOST_ROWS_OF_LAYOUT = 4  # rows of a table that arranges the page
 MOST_SOURCES = 40
-NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 
 
 class Page(NamedTuple):
@@ -59,8 +60,6 @@ class Page(NamedTuple):
 
 def leads_elsewhere(page: Page, before: Element | None, element: Element) -> bool:
     """True for a group of links that no block of the content announces; marks groups of the content as parts."""
-    if element.name == RUN:
-        return not (page.is_of_links or _is_inside_part(element) or _is_part_of_line(page.tree, element))
     if not element.links:
         return False
     if element.name == "td" and _is_column_of_links(page, element):
@@ -70,6 +69,9 @@ def leads_elsewhere(page: Page, before: Element | None, element: Element) -> boo
     is_between = page.run[0] < element.start < page.run[1]
     if not is_link_group(element, LINK_SHARE if is_between else _share_outside(page.tree, element)):
         return False
+    if is_tabs(page, element):
+        element.is_part = True
+        return False
     introduced = before is not None and introduces(page.tree, before, element)
     is_own = (is_section(page.tree, element) or _has_facts(element)) and not is_named(element)
     element.is_part = introduced or is_own or has_cards(page.tree, element)
@@ -78,6 +80,20 @@ def leads_elsewhere(page: Page, before: Element | None, element: Element) -> boo
     if _is_announced(page.tree, before, element) or _is_inside_part(element):
         return False
     return not (element.name == "p" and SENTENCE.search(page.tree.text_of(element)))
+
+
+def is_tabs(page: Page, element: Element) -> bool:
+    """True for links to parts of this page that are not its headings, too, and for those of tabs that a script shows."""
+    page_html, inside = page.tree.html, slice(element.inside, element.close)
+    links = [(_TARGET.search(link[1]), link[2].strip()) for link in _LINK.finditer(page_html[inside])]
+    if not links or any(target is None for target, _ in links):
+        return False
+    if all(CONTROL_LABEL.fullmatch(label) or label.isdigit() for _, label in links):
+        return False
+    targets = [target[1] for target, _ in links if target is not None]
+    if all(target and f'id="{target}"' in page_html for target in targets):
+        return not any(label and page_html.count(f">{label}<") > 1 for _, label in links[:2])
+    return any(_TABS.search(part.attributes) for part in (element, *islice(element.ancestors(), 2)))
 
 
 def _share_outside(tree: PageTree, element: Element) -> float:
@@ -93,13 +109,6 @@ def _is_announced(tree: PageTree, before: Element | None, element: Element) -> b
     if element.name not in _BLOCKS or before is None or before.name not in _ANNOUNCING:
         return False
     return not _TRAIL.search(tree.html, element.inside, element.close)
-
-
-def _is_part_of_line(tree: PageTree, element: Element) -> bool:
-    """True where text precedes or follows links that bars set apart: ``출처: 가 | 나 | 다``."""
-    before = tree.html[max(0, element.start - NEAR_RUN) : element.start].rstrip(_BARS)
-    after = tree.html[element.end : element.end + NEAR_RUN].lstrip(_BARS)
-    return before[-1:] not in ("", ">") or after[:1] not in ("", "<")
 
 
 def _is_inside_part(element: Element) -> bool:

@@ -25,6 +25,7 @@ from preprocessing.readers.page_words import (
     OTHER_PAGES,
     PLACES,
     SURE,
+    TABS,
     WHOLE_NAMES,
     names_own,
 )
@@ -40,6 +41,8 @@ def is_named(element: Element) -> bool:
     if element.name in ("button", "label") or not element.names:
         return False
     words = _own_words(element)
+    if not words.isdisjoint(TABS):
+        return False
     if element.name != "p" and not COMMENTS.isdisjoint(words):
         return True
     if (element.name in _CELLS and not element.links) or (

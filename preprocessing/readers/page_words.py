@@ -13,7 +13,7 @@ MENUS = _MENUS | {"allmenu"}
 """Words of menus, in which the title of a page is no heading."""
 NAVIGATION = _MENUS | frozenset((
     "navbox", "linklist", "pagination", "paging", "paginate", "pager", "accessibility", "toc", "tableofcontents", "catlinks",
-    "tabs", "tablist", "tabmenu", "util", "toolbar", "tools", "quick", "quickmenu",
+    "util", "toolbar", "tools", "quick", "quickmenu",
 ))  # fmt: skip
 SURROUNDINGS = frozenset((
     "footer", "foot", "footwrap", "colophon", "copyright", "copyrights", "sidebar", "aside", "side", "widget", "widgets", "banner",
@@ -50,7 +50,7 @@ HEADERS = frozenset(("header", "head", "hd", "masthead", "visual", "hero"))
 """Words of what a page begins with, its name, its menus and often its title."""
 COMMENTS = frozenset((
     "comment", "comments", "commentlist", "reply", "replies", "disqus", "livere", "utterances", "giscus", "respond",
-    "guestbook", "trackback", "trackbacks", "reviews", "reviewlist",
+    "guestbook", "trackback", "trackbacks",
 ))  # fmt: skip
 REPLIES = frozenset(("reply", "replies", "respond", "answer", "answers"))
 """Words of COMMENTS, and of answers, that mark the posts of a thread as often."""
@@ -66,8 +66,10 @@ HIDDEN = frozenset((
     "blind", "sr-only", "screen-reader-text", "visually-hidden", "visuallyhidden", "screen_out", "headerlink", "anchor-link",
     "mw-editsection", "hidden", "skip-link", "header-anchor", "permalink", "onlyprint",
 ))  # fmt: skip
-ROLES = frozenset(("navigation", "banner", "contentinfo", "complementary", "search", "menu", "menubar"))
+ROLES = frozenset(("navigation", "banner", "contentinfo", "complementary"))
 WINDOWS = frozenset(("dialog", "alertdialog"))
+TABS = frozenset(("tab", "tabs", "tablist", "tabmenu", "tabpanel", "pane"))
+"""Names of labels that show parts of a page, and of these parts."""
 FORMS = frozenset(("search", "filter", "filters", "login", "signin", "sort"))
 """Names of forms whose choices are no content."""
 SURE = frozenset((
@@ -118,13 +120,13 @@ LINKS_HEADING = re.compile(
     re.IGNORECASE,
 )
 """Matches headings of links to other pages, whole."""
+CONTENTS = re.compile(r"목차|차례|contents|this page", re.IGNORECASE)
 COMMENTS_HEADING = re.compile(
     r"(?:\W|\d)*(?:(?:전체\s*)?댓글(?:\s*(?:목록|쓰기|달기|남기기|보기|입력(?:하기)?|작성(?:하기)?|등록(?:하기)?))?|답글\s*(?:달기|남기기)|덧글|(?:독자|네티즌|누리꾼|한\s*줄)\s*의견|"
-    r"의견\s*(?:쓰기|남기기)|(?:뉴스레터|소식지)\s*(?:구독|신청)(?:\s*하기)?|트랙백|(?:상품|구매|고객|손님|이용|포토|베스트)\s*(?:후기|평|리뷰)|\d*\s*comments?|leave\s+a\s+(?:comment|reply)|\d+\s*responses?|"
-    r"customer\s+reviews)(?:\W|\d|개|건)*",
+    r"의견\s*(?:쓰기|남기기)|(?:뉴스레터|소식지)\s*(?:구독|신청)(?:\s*하기)?|트랙백|\d*\s*comments?|leave\s+a\s+(?:comment|reply)|\d+\s*responses?)(?:\W|\d|개|건)*",
     re.IGNORECASE,
 )
-"""Matches headings of comments, reviews and subscriptions, whole."""
+"""Matches headings of comments and subscriptions, whole."""
 _NOTICE = re.compile(
     r"(?=[무재acⓒ©(사홈서페저당쿠통wtp만공콘컨])(?:"  # what the alternatives begin with: most texts are searched for this only
     r"무단\s*(?:전재|복제|배포|도용)[^.!?]{0,40}(?:금지|금합|금함|금하|처벌|불허)|재배포\s*금지|all\s+rights\s+reserved|"
@@ -191,13 +193,6 @@ COMMAND = re.compile(
 """Matches what a button does, whole."""
 LINE_END = re.compile(r"(?:(?:니다|니까|세요|[어아해에예]요) ?[.!?~]{0,3}|[가-힣]\.)\s{0,60}<")
 """Finds a polite ending, or a noun with a period, at the end of a line of HTML."""
-POLICIES = re.compile(
-    r"(?:[\s|·ㆍ/>-]*(?:(?:서비스|홈페이지|회원)?\s*이용\s*약관|개인\s*정보\s*(?:처리|취급|보호)\s*(?:방침|정책)|이메일\s*(?:주소\s*)?무단\s*수집\s*거부|"
-    r"청소년\s*보호\s*정책|저작권\s*(?:보호\s*)?정책|영상\s*정보\s*처리\s*기기\s*\S{0,12}\s*방침|운영\s*정책|찾아\s*오시는\s*길|사이트\s*맵|"
-    r"패밀리\s*사이트|관련\s*사이트|뷰어\s*다운로드|terms\s+of\s+(?:use|service)|privacy\s+policy|site\s*map))+[\s|·ㆍ/>-]*",
-    re.IGNORECASE,
-)
-"""Matches names of policies at the end of a page, whole."""
 
 
 @functools.lru_cache(maxsize=4096)
