@@ -10,9 +10,11 @@ number of elements.
 
 from __future__ import annotations
 
+import html
+
 from preprocessing.readers.page_ends import cut_menus
 from preprocessing.readers.page_groups import cut_groups
-from preprocessing.readers.page_headings import find_heading
+from preprocessing.readers.page_headings import find_heading, find_lost_title
 from preprocessing.readers.page_surroundings import cut_surroundings, is_page_of_links
 from preprocessing.readers.page_tree import INLINE, PageTree, build_tree, sum_texts
 
@@ -28,7 +30,9 @@ def find_main_content(page: str, title: str) -> str:
     cut_groups(tree, around_heading, of_links)
     if not of_links:
         cut_menus(tree, around_heading)
-    return _join_uncut(tree)
+    content = _join_uncut(tree)
+    lost = find_lost_title(tree, title) if heading is None and title else ""
+    return f"<h1>{html.escape(lost)}</h1>{content}" if lost and tree.elements[0].text else content
 
 
 def _join_uncut(tree: PageTree) -> str:

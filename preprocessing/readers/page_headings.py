@@ -6,7 +6,7 @@ What repeats the title in a menu, a footer or the link to the first page is no h
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice, takewhile
 
 from preprocessing.readers.page_tags import MOST, has_most
@@ -24,17 +24,8 @@ MOST_PARTS = 8  # of a title
 
 def find_heading(tree: PageTree, title: str) -> Element | None:
     """The element that repeats the title of the page or the longest part of it, outside of menus; headings are preferred."""
-    parts = _split_title(title)
-    sizes = {
-        size for part in parts if len(part) > 1 for size in range(len(part), len(part) + title.count(" ") + 9)
-    }
     best, best_rank = None, (0, False, False)
-    for element in tree.elements[1:]:
-        if element.text not in sizes or element.name == "button":
-            continue
-        text = _ANCHOR.sub("", "".join(tree.text_of(element).split()))
-        if text not in parts or leads_home(tree, element) or _is_in(element, tree, _is_footer):
-            continue
+    for element, text in _repeating(tree, title):
         is_link = element.name not in HEADINGS and 0 < element.text <= element.linked
         if is_link or (element.name != "h1" and _is_in(element, tree, _is_menu)):
             continue
@@ -42,6 +33,31 @@ def find_heading(tree: PageTree, title: str) -> Element | None:
         if rank > best_rank:
             best, best_rank = element, rank
     return best
+
+
+def find_lost_title(tree: PageTree, title: str) -> str:
+    """The longest part of the title that stands only in what is cut, such as a menu or the way to the page."""
+    lost, kept = "", False
+    for element, text in _repeating(tree, title):
+        if not any(above.is_cut for above in (element, *element.ancestors())):
+            kept = True
+        elif len(text) > len("".join(lost.split())) and not CONTROL_LABEL.fullmatch(text):
+            lost = tree.text_of(element)
+    return "" if kept else lost
+
+
+def _repeating(tree: PageTree, title: str) -> Iterator[tuple[Element, str]]:
+    """Elements that repeat a part of the title, and their texts without blanks; those of footers and links to the first page aside."""
+    parts = _split_title(title)
+    sizes = {
+        size for part in parts if len(part) > 1 for size in range(len(part), len(part) + title.count(" ") + 9)
+    }
+    for element in tree.elements[1:]:
+        if element.text not in sizes or element.name == "button":
+            continue
+        text = _ANCHOR.sub("", "".join(tree.text_of(element).split()))
+        if text in parts and not leads_home(tree, element) and not _is_in(element, tree, _is_footer):
+            yield element, text
 
 
 def _split_title(title: str) -> set[str]:
