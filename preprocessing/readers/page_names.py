@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from preprocessing.readers.page_excerpts import has_cards, introduces
-from preprocessing.readers.page_hidden import is_above_page
+from preprocessing.readers.page_hidden import FIELD, is_above_page
 from preprocessing.readers.page_tags import LEAST_PROSE, MOST, MOST_IF_SURE, has_most
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import (
@@ -27,6 +27,7 @@ from preprocessing.readers.page_words import (
     SURE,
     TABS,
     WHOLE_NAMES,
+    is_notice,
     names_own,
 )
 
@@ -108,7 +109,8 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> bo
     if not element.prose and not words.isdisjoint(CONTROLS):
         return True
     is_text = tree.has_sentence(element)
-    if (is_form or not (is_weak or is_text)) and _CONTROL.search(tree.html, element.inside, element.close):
+    control = FIELD if is_above else _CONTROL
+    if (is_form or not (is_weak or is_text)) and control.search(tree.html, element.inside, element.close):
         return True
     if is_between:
         return False
@@ -129,8 +131,8 @@ def _is_of_item(element: Element) -> bool:
 
 def _has_facts(tree: PageTree, element: Element) -> bool:
     """True for prose with few links that is no address."""
-    is_prose = element.prose > 0 and 2 * element.linked < element.text
-    return is_prose and not CONTACT.search(tree.text_of(element))
+    is_prose = 2 * element.linked < element.text and (element.prose > 0 or tree.has_sentence(element))
+    return is_prose and not CONTACT.search(tree.text_of(element)) and not is_notice(tree.text_of(element))
 
 
 def _is_introduced(tree: PageTree, element: Element) -> bool:
