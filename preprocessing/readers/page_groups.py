@@ -6,14 +6,21 @@ import re
 from itertools import islice
 
 from preprocessing.readers.page_excerpts import LONGEST_INTRODUCTION, MOST_PARTS, is_row, is_title_of
-from preprocessing.readers.page_links import Page, has_heading, has_sources, is_listing, is_tabs, leads_elsewhere
+from preprocessing.readers.page_links import (
+    Page,
+    has_heading,
+    has_sources,
+    is_listing,
+    is_tabs,
+    leads_elsewhere,
+)
 from preprocessing.readers.page_tags import MOST
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import (
     BEFORE_AND_AFTER,
     COMMENTS_HEADING,
-    CONTENTS,
     CONTACT,
+    CONTENTS,
     LICENSE_HEADING,
     LINKS_HEADING,
     LONGEST_NOTICE,

@@ -13,7 +13,9 @@ from preprocessing.readers.page_hidden import FIELD, is_above_page
 from preprocessing.readers.page_tags import LEAST_PROSE, MOST, MOST_IF_SURE, has_most
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import (
+    BUTTONS,
     CALLOUTS,
+    COMMAND,
     COMMENTS,
     CONTACT,
     CONTENT,
@@ -32,6 +34,7 @@ from preprocessing.readers.page_words import (
 )
 
 _CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "caption"))
+_TEXT = re.compile(r">([^<>]*[^<>\s])")
 _CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
 
 LONGEST_BANNER = 20  # characters below the last sentence
@@ -97,6 +100,8 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> bo
         return False
     if words <= OTHER_PAGES and _is_introduced(tree, element):
         return False
+    if words and words <= BUTTONS:
+        return _has_only_commands(tree, element)
     is_between = run[0] < element.start < run[1]
     if is_sure:
         return not (is_between or _is_of_item(element)) or not _has_facts(tree, element)
@@ -133,6 +138,11 @@ def _has_facts(tree: PageTree, element: Element) -> bool:
     """True for prose with few links that is no address."""
     is_prose = 2 * element.linked < element.text and (element.prose > 0 or tree.has_sentence(element))
     return is_prose and not CONTACT.search(tree.text_of(element)) and not is_notice(tree.text_of(element))
+
+
+def _has_only_commands(tree: PageTree, element: Element) -> bool:
+    texts = (text.strip() for text in _TEXT.findall(tree.html, element.inside - 1, element.close))
+    return all(map(COMMAND.fullmatch, texts))
 
 
 def _is_introduced(tree: PageTree, element: Element) -> bool:

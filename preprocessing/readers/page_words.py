@@ -6,60 +6,45 @@ import functools
 import re
 
 _MENUS = frozenset((
-    "nav", "navi", "navigation", "navbar", "gnb", "lnb", "snb", "fnb", "tnb", "menu", "menus", "submenu", "topmenu", "mainmenu",
-    "leftmenu", "menubar", "breadcrumb", "breadcrumbs", "crumb", "crumbs", "sitemap", "skip", "skipnav", "skiplink",
+    "nav", "navi", "navigation", "navbar", "gnb", "lnb", "snb", "menu", "breadcrumb", "breadcrumbs", "sitemap", "skip",
 ))  # fmt: skip
 MENUS = _MENUS | {"allmenu"}
 """Words of menus, in which the title of a page is no heading."""
 NAVIGATION = _MENUS | frozenset((
-    "navbox", "linklist", "pagination", "paging", "paginate", "pager", "accessibility", "toc", "tableofcontents", "catlinks",
-    "util", "toolbar", "tools", "quick", "quickmenu",
+    "pagination", "paging", "pager", "accessibility", "toc", "catlinks", "util", "toolbar", "quick", "quickmenu",
 ))  # fmt: skip
 SURROUNDINGS = frozenset((
-    "footer", "foot", "footwrap", "colophon", "copyright", "copyrights", "sidebar", "aside", "side", "widget", "widgets", "banner",
-    "banners", "ad", "ads", "adv", "advert", "adsense", "adsbygoogle", "advertisement", "sponsor", "sponsored", "promo",
-    "promotion", "popup", "modal", "overlay", "dialog", "toast", "cookie", "cookies", "cookiebar", "consent", "gdpr", "share",
-    "sharing", "sharer", "sharedaddy", "sns", "social", "follow", "scrap", "print", "newsletter", "subscribe",
-    "subscription", "login", "signup", "search", "satisfaction", "online", "buttons", "button", "btn",
-    "btns", "postbtn", "signin", "charge", "manager", "damdang",
+    "footer", "foot", "copyright", "copyrights", "sidebar", "aside", "widget", "banner", "ad", "ads", "advert", "adsense",
+    "adsbygoogle", "advertisement", "popup", "modal", "dialog", "toast", "cookie", "cookies", "cookiebar", "consent",
+    "gdpr", "share", "sharing", "sharedaddy", "sns", "newsletter", "login", "signup", "search", "online", "button", "btn",
+    "btns", "charge",
 ))  # fmt: skip
 OTHER_PAGES = frozenset((
-    "related", "relation", "relations", "relate", "relatedposts", "relevant", "recommend", "recommended",
-    "recommendation", "recommendations", "popular", "ranking", "rank", "recent", "latest", "trending", "prevnext", "nextprev",
-    "tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "category", "categories", "archive", "archives",
-    "calendar", "jumpto",
+    "related", "recommend", "popular", "recent", "prevnext", "tags", "hashtag", "category", "categories", "archive",
+    "archives",
 ))  # fmt: skip
 MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
 LINE_NUMBERS = frozenset(("gutter", "lineno", "linenos", "linenodiv", "linenumber", "linenumbers"))
 CONTROLS = frozenset((
-    "login", "signup", "signin", "print", "buttons", "button", "btn", "btns", "postbtn", "share", "sharing", "sharer", "sns",
-    "scrap", "skip", "skipnav", "skiplink", "pagination", "paging", "paginate", "pager", "crumb", "crumbs", "prevnext", "nextprev",
-    "tags", "taglist", "tagcloud", "tagtrail", "hashtag", "hashtags", "search",
-    "ad", "ads", "advert", "adsense", "adsbygoogle", "advertisement", "sponsor", "sponsored",
+    "login", "signup", "button", "btn", "btns", "share", "sharing", "sns", "skip", "pagination", "paging", "pager",
+    "prevnext", "tags", "hashtag", "search", "ad", "ads", "advert", "adsense", "adsbygoogle", "advertisement",
 ))  # fmt: skip
 """Words of MARKING that no content without sentences has."""
-LOGINS = frozenset(("login", "signup", "signin", "newsletter", "subscribe", "subscription"))
+BUTTONS = frozenset(("button", "btn", "btns"))
+LOGINS = frozenset(("login", "signup", "newsletter"))
 """Words of windows whose sentences invite to sign in."""
-OFFERS = frozenset(("adv", "promo", "promotion", "banner", "banners", "location"))
+OFFERS = frozenset(("banner", "location"))
 """Names of what leads to other pages, and as often of what the page itself offers."""
-PLACES = frozenset((
-    "bottom", "header", "page-header", "head", "top", "top_area", "toparea", "tag", "leftarea", "rightarea", "left_area", "right_area",
-))  # fmt: skip
+PLACES = frozenset(("bottom", "header", "page-header", "top"))
 """Names that say where a block is, within the content as often as around it."""
-HEADERS = frozenset(("header", "head", "hd", "masthead", "visual", "hero"))
+HEADERS = frozenset(("header", "visual", "hero"))
 """Words of what a page begins with, its name, its menus and often its title."""
-COMMENTS = frozenset((
-    "comment", "comments", "commentlist", "reply", "replies", "disqus", "livere", "utterances", "giscus", "respond",
-    "guestbook", "trackback", "trackbacks",
-))  # fmt: skip
+COMMENTS = frozenset(("comment", "comments", "reply", "replies", "disqus", "respond"))
 REPLIES = frozenset(("reply", "replies", "respond", "answer", "answers"))
 """Words of COMMENTS, and of answers, that mark the posts of a thread as often."""
 WHOLE_NAMES = frozenset((
-    "header", "site-header", "page-header", "global-header", "head", "hd", "head_wrap", "header_wrap", "top", "top_area", "toparea",
-    "topbar", "top_bar", "top-bar", "masthead", "tag", "location", "path", "bottom", "page-footer", "ft",
-    "author-box", "author_box", "headerbar", "action-bar", "action_button", "btn_area", "btnarea", "btn_wrap", "btnwrap",
-    "leftarea", "rightarea", "left_area", "right_area", "left_menu", "right_menu", "leftmenu", "rightmenu",
-    "sitesub", "printfooter", "article-licensing", "table-of-contents", "prevnext", "nextprev", "prev-next", "tagtrail", "relatedposts",
+    "header", "page-header", "head_wrap", "header_wrap", "top", "topbar", "location", "path", "bottom", "ft", "headerbar",
+    "sitesub", "printfooter", "article-licensing", "table-of-contents", "prevnext",
 ))  # fmt: skip
 """Classes and ids whose words alone are too common."""
 HIDDEN = frozenset((
@@ -73,8 +58,8 @@ TABS = frozenset(("tab", "tabs", "tablist", "tabmenu", "tabpanel", "pane"))
 FORMS = frozenset(("search", "filter", "filters", "login", "signin", "sort"))
 """Names of forms whose choices are no content."""
 SURE = frozenset((
-    "footer", "foot", "footwrap", "colophon", "copyright", "copyrights", "gnb", "lnb", "snb", "navbar", "breadcrumb", "breadcrumbs",
-    "cookie", "cookies", "cookiebar", "consent", "gdpr", "toast",
+    "footer", "foot", "copyright", "copyrights", "gnb", "lnb", "snb", "navbar", "breadcrumb", "breadcrumbs", "cookie",
+    "cookies", "cookiebar", "consent", "gdpr", "toast",
 ))  # fmt: skip
 """Words that mark even the largest element, where its name has no word of CONTENT."""
 POPUPS = frozenset(("popup", "pop", "modal", "layer", "dialog", "overlay"))
