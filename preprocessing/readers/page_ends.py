@@ -1,4 +1,4 @@
-"""Cuts the menus without links with which the content of a page begins and ends.
+"""Cuts what the content of a page begins and ends with: menus without links, copyright lines.
 
 A menu is a block of short labels of which several are words of menus ("회원가입", "오시는 길"); other short labels are facts.
 """
@@ -9,11 +9,13 @@ import html
 import re
 
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
-from preprocessing.readers.page_words import CONTROL_LABEL, MENU_LABEL
+from preprocessing.readers.page_words import CONTROL_LABEL, MENU_LABEL, POLICY_LABEL, is_notice
 
-_LABEL = re.compile(r">([^<>]*[^<>\s][^<>]*)(?=<)")
+_LINE = re.compile(r"(?:(?<=<br>)|(?<=<hr>)|(?<=<br/>)|(?<=<br />))([^<>]+)(?=<br|<hr|</|\Z)")
+_LABEL = re.compile(r">([^<>]*\w[^<>]*)(?=<)")
 _TRAIL = re.compile(r"(?:HOME|홈)\s*(?:[>›»/·|].{0,80})?", re.IGNORECASE)
 
+LONGEST_END = 800  # characters of HTML at the end in which copyright lines are searched
 LONGEST_MENU = 4000  # characters of HTML
 LONGEST_LABEL = 15  # characters
 FEWEST_LABELS = 4
@@ -76,4 +78,16 @@ def _is_menu(tree: PageTree, element: Element, content: Element) -> bool:
         return False
     known = sum(MENU_LABEL.fullmatch(label) is not None for label in labels)
     is_several = len(labels) >= FEWEST_LABELS and known >= max(2, LABELS_OF_MENU * len(labels))
-    return is_several or all(map(CONTROL_LABEL.fullmatch, labels))
+    return is_several or all(
+        CONTROL_LABEL.fullmatch(label) or POLICY_LABEL.fullmatch(label) for label in labels
+    )
+
+
+def cut_last_notices(content: str) -> str:
+    """Removes the copyright lines with which the content ends, where they are in no element of their own."""
+    start = max(0, len(content) - LONGEST_END)
+    lines = list(_LINE.finditer(content, start))
+    while lines and (is_notice(text := html.unescape(lines[-1][1]).strip()) or not text):
+        line = lines.pop()
+        content = content[: line.start(1)] + content[line.end(1) :] if text else content
+    return content

@@ -44,7 +44,9 @@ def is_hidden(tree: PageTree, element: Element) -> bool:
     if any(_TABS.search(above.attributes) for above in islice(element.ancestors(), LEVELS_OF_TABS)):
         return False
     is_text = element.prose > LONGEST_LABEL and 2 * element.linked < element.text
-    return not (is_text and tree.has_sentence(element)) or bool(FIELD.search(tree.html, element.inside, element.close))
+    return not (is_text and tree.has_sentence(element)) or bool(
+        FIELD.search(tree.html, element.inside, element.close)
+    )
 
 
 def _is_one_of_several(element: Element) -> bool:

@@ -20,7 +20,7 @@ from preprocessing.readers.page_excerpts import (
     is_section,
 )
 from preprocessing.readers.page_names import is_named
-from preprocessing.readers.page_tree import HEADINGS, Element, PageTree, weight_of
+from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree, weight_of
 from preprocessing.readers.page_words import CONTROL_LABEL, SENTENCE
 
 _BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
@@ -28,6 +28,7 @@ _ANNOUNCING = frozenset((*HEADINGS, *_BLOCKS)) - {"table"}
 _LINK = re.compile(r"<a\b((?:[^<>\"]|\"[^\"]*\")*)>(?:\s|<(?!/?a\b)[^<>]*>)*([^<]*)")
 _TARGET = re.compile(r"\shref=\"(?:#|javascript:)(?:([^\";()]*)\"|)|\A(?!.*\shref=)", re.DOTALL)
 _TABS = re.compile(r"\b_?tab|tab(?:s|list|_|-|\b)", re.IGNORECASE)
+_BARS = " \n\t\u00a0|·ㆍ/"
 _LISTINGS = frozenset(("toctree", "footnotes", "footnote", "references", "bibliography"))
 _HOST = re.compile(r"href=\"https?://([^/\"]+)")
 _TRAIL = re.compile(r"</a>\s*(?:&gt;|[›»])")  # the way from the first page to this one
@@ -39,6 +40,7 @@ LONGEST_REST = 12  # characters beside links, such as "태그:" and commas
 FEWEST_OF_COLUMN = 3  # links of a menu beside the content
 MOST_ROWS_OF_LAYOUT = 4  # rows of a table that arranges the page
 MOST_SOURCES = 40
+NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 
 
 class Page(NamedTuple):
@@ -60,6 +62,8 @@ class Page(NamedTuple):
 
 def leads_elsewhere(page: Page, before: Element | None, element: Element) -> bool:
     """True for a group of links that no block of the content announces; marks groups of the content as parts."""
+    if element.name == RUN:
+        return not (page.is_of_links or _is_inside_part(element) or _is_part_of_line(page.tree, element))
     if not element.links:
         return False
     if element.name == "td" and _is_column_of_links(page, element):
@@ -109,6 +113,13 @@ def _is_announced(tree: PageTree, before: Element | None, element: Element) -> b
     if element.name not in _BLOCKS or before is None or before.name not in _ANNOUNCING:
         return False
     return not _TRAIL.search(tree.html, element.inside, element.close)
+
+
+def _is_part_of_line(tree: PageTree, element: Element) -> bool:
+    """True where text precedes or follows links that bars set apart: ``출처: 가 | 나 | 다``."""
+    before = tree.html[max(0, element.start - NEAR_RUN) : element.start].rstrip(_BARS)
+    after = tree.html[element.end : element.end + NEAR_RUN].lstrip(_BARS)
+    return before[-1:] not in ("", ">") or after[:1] not in ("", "<")
 
 
 def _is_inside_part(element: Element) -> bool:

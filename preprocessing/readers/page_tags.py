@@ -65,13 +65,22 @@ def _is_text(tree: PageTree, element: Element) -> bool:
     if element.prose > 0 or _NAMED.search(element.attributes):
         return True
     if element.name == "label":
-        near = tree.html[max(0, element.start - NEAR_CHOICE) : element.inside + NEAR_CHOICE]
-        return bool(_CHOICE.search(near)) and not _is_in_search(element)
+        return _is_choice(tree, element) and not _is_in_search(element)
     texts = _TEXT.findall(tree.html, element.inside - 1, min(element.close, element.inside + LONGEST_LABEL))
     if len(texts) > 1 and element.text >= LEAST_CARD:
         return True
     parent = element.parent
     return parent is not None and parent.name in _CELLS and not COMMAND.fullmatch(tree.text_of(element))
+
+
+def _is_choice(tree: PageTree, element: Element) -> bool:
+    """True for a label around, after or before a box to check or a button of several to choose from."""
+    before = tree.html[max(0, element.start - NEAR_CHOICE) : element.start].rpartition("</label>")[2]
+    after = tree.html[element.inside : element.end + NEAR_CHOICE].partition("<label")[0]
+    first = _CHOICE.search(after)
+    return (first is not None and "<input" not in after[: first.start()]) or bool(
+        _CHOICE.match(before, max(0, before.rfind("<input")))
+    )
 
 
 def _is_in_search(element: Element) -> bool:

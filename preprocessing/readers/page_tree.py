@@ -35,6 +35,14 @@ _VOID = frozenset((
 ))  # fmt: skip
 _SEEN = re.compile(r"blind|screen|sr-only|hidden|headerlink|anchor|edit|skip|permalink", re.IGNORECASE)
 _TARGETS = frozenset(("a", "code", "dd", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "p", "pre", "span"))
+RUN = "x-links"
+"""Name of the element around links that bars set apart, which old pages have in no element of their own."""
+_RUN_OF_LINKS = re.compile(
+    r"(?:<a\b[^<>]{0,400}>[^<]{1,40}</a>(?:\s|&nbsp;|<br>){0,20}[|·ㆍ/](?:\s|&nbsp;|<br>){0,20}){2,}<a\b[^<>]{0,400}>[^<]{1,40}</a>"
+)
+_BAR_AFTER_LINK = re.compile(r"</a>(?:\s|&nbsp;|<br>){0,20}[|·ㆍ/]")
+FEWEST_BARS = 2
+LONGEST_LINK = 1000  # characters of HTML from a bar to the end of the link behind it
 NEAR_TARGET = 400  # characters of HTML in which a section links itself at its heading
 PROSE = 20  # characters of a text between two tags from which on it counts as prose
 
@@ -147,7 +155,7 @@ class PageTree:
 
 def build_tree(page: str) -> PageTree:
     """Builds the tree of a page that resiliparse has serialized."""
-    page = _remove_skipped(page)
+    page = _mark_runs(_remove_skipped(page))
     root = Element("", "", None, 0, 0, len(page), len(page))
     elements = [root]
     at, parent, links = 0, root, 0
@@ -199,6 +207,15 @@ def build_tree(page: str) -> PageTree:
 def _is_seen(attributes: str) -> bool:
     """True for attributes with which an element inside of a line is judged as a block, such as hidden text."""
     return bool(_SEEN.search(attributes))
+
+
+def _mark_runs(page: str) -> str:
+    """Encloses links that bars set apart; only what is around the first and the last bar after a link is searched."""
+    bars = [match.span() for match in _BAR_AFTER_LINK.finditer(page)]
+    if len(bars) < FEWEST_BARS:
+        return page
+    start, end = page.rfind("<a", 0, bars[0][0]), bars[-1][1] + LONGEST_LINK
+    return page[:start] + _RUN_OF_LINKS.sub(rf"<{RUN}>\g<0></{RUN}>", page[start:end]) + page[end:]
 
 
 def sum_texts(elements: list[Element]) -> None:

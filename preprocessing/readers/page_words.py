@@ -141,6 +141,11 @@ _CONTROL_LABELS = (
 )
 CONTROL_LABEL = re.compile(rf"\W*(?:{_CONTROL_LABELS})\W*", re.IGNORECASE)
 """Matches words of menus that are never titles, whole."""
+POLICY_LABEL = re.compile(
+    r"\W*(?:(?:서비스|홈페이지|회원)?\s*이용\s*약관|개인\s*정보\s*(?:처리|취급|보호)\s*(?:방침|정책)|이메일\s*(?:주소\s*)?무단\s*수집\s*거부|"
+    r"청소년\s*보호\s*정책|찾아\s*오시는\s*길)\W*"
+)
+"""Matches names of policies in menus, whole."""
 MENU_LABEL = re.compile(
     rf"\W*(?:{_CONTROL_LABELS}|마이\s*페이지|장바구니|주문\s*(?:조회|내역)|고객\s*(?:센터|지원)|"
     r"공지\s*사항|(?:자유\s*)?게시판|갤러리|자료실|커뮤니티|(?:회사|기관|학교|병원|협회|센터|법인|교회|단체|학과|브랜드|사업|제품|시설)?\s*소개|인사말|연혁|조직도|"

@@ -116,10 +116,10 @@ def test_the_heading_repeats_several_parts_of_the_title():
     ]  # fmt: skip
 
 
-def test_a_menu_that_repeats_the_name_of_the_site_is_no_heading():
+def test_a_menu_that_repeats_the_name_of_the_site_is_cut():
     menu = "<div id='mGnb'><p>누리집</p><p>모바일 메뉴 닫기</p><a href='/a'>밭</a></div>"
     assert read_page(f"{menu}<div><h3>메밀</h3><div><p>{FIRST}</p><p>{SECOND}</p></div></div>") == [
-        "### 메밀", FIRST, SECOND,
+        "# 누리집", "### 메밀", FIRST, SECOND,
     ]  # fmt: skip
 
 

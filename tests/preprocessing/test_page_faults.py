@@ -110,12 +110,13 @@ def test_the_name_of_the_site_is_no_heading_of_the_page():
     assert read_page(body, "알림 - 메밀 누리집") == ["## 꽃이 피는 때", FIRST]
 
 
-def test_options_of_a_form_leave_no_empty_items_and_its_terms_stay():
-    options = "<ul><li><input type='radio'><label>한 해</label></li><li><input type='radio'><label>세 해</label></li></ul>"
+def test_choices_and_terms_of_a_form_stay_and_its_fields_leave_no_empty_items():
+    options = "<ul><li><input type='radio'><label>한 해</label></li><li><label>이름</label><input></li></ul>"
     terms = f"<textarea readonly>제1조\n{SECOND}</textarea><textarea>쓰세요</textarea>"
     assert read_page(f"<h1>메밀</h1><div><p>{FIRST}</p>{options}{terms}</div>") == [
         "# 메밀",
         FIRST,
+        "- 한 해",
         "제1조",
         SECOND,
     ]
