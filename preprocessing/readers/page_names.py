@@ -21,6 +21,8 @@ from preprocessing.readers.page_words import (
     CONTENT,
     CONTROLS,
     HEADERS,
+    LINKS_HEADING,
+    LISTS_OF_LINKS,
     LOGINS,
     MARKING,
     OFFERS,
@@ -37,7 +39,6 @@ _CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "caption"))
 _TEXT = re.compile(r">([^<>]*[^<>\s])")
 _CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
 
-LONGEST_BANNER = 20  # characters below the last sentence
 
 
 def is_named(element: Element) -> bool:
@@ -107,6 +108,10 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> bo
         return not (is_between or _is_of_item(element)) or not _has_facts(tree, element)
     if of_comments and element.start < run[0] and not element.links:
         return False  # comments follow
+    if not element.links and (element.linked or (words and words <= LISTS_OF_LINKS)):
+        return False  # a part of a card that is a link, or no list of links
+    if words <= OTHER_PAGES and _is_below_heading(tree, element):
+        return False
     if element.links and 2 * element.linked > element.text:
         return not (has_cards(tree, element) and (is_between or not words <= OTHER_PAGES) and not of_comments)
     if of_comments and element.links:
@@ -117,16 +122,11 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> bo
     control = FIELD if is_above else _CONTROL
     if (is_form or not (is_weak or is_text)) and control.search(tree.html, element.inside, element.close):
         return True
-    if is_between:
+    if is_between or (words <= PLACES | OFFERS and not of_comments):
         return False
-    if of_comments:
+    if of_comments or not is_text:
         return True
-    if words <= OFFERS or (is_weak and not element.links):
-        is_line = element.text <= LONGEST_BANNER and not any(
-            part.name in HEADINGS for part in element.descendants()
-        )
-        return is_line and words <= OFFERS and element.start > run[1]
-    return not is_text or (element.links > 0 and element.prose < max(2 * element.linked, element.text / 2))
+    return element.links > 0 and element.prose < max(2 * element.linked, element.text / 2)
 
 
 def _is_of_item(element: Element) -> bool:
@@ -143,6 +143,15 @@ def _has_facts(tree: PageTree, element: Element) -> bool:
 def _has_only_commands(tree: PageTree, element: Element) -> bool:
     texts = (text.strip() for text in _TEXT.findall(tree.html, element.inside - 1, element.close))
     return all(map(COMMAND.fullmatch, texts))
+
+
+def _is_below_heading(tree: PageTree, element: Element) -> bool:
+    """True for what follows a heading of the page that announces no other pages, such as a list of works."""
+    siblings = element.parent.children if element.parent is not None else []
+    before = next((other for other in reversed(siblings[: siblings.index(element)]) if other.text), None)
+    if before is None or before.is_cut or before.name not in HEADINGS:
+        return False
+    return not LINKS_HEADING.fullmatch(tree.text_of(before))
 
 
 def _is_introduced(tree: PageTree, element: Element) -> bool:

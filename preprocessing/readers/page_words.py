@@ -23,11 +23,13 @@ OTHER_PAGES = frozenset((
     "related", "recommend", "popular", "recent", "prevnext", "tags", "hashtag", "category", "categories", "archive",
     "archives",
 ))  # fmt: skip
+LISTS_OF_LINKS = (_MENUS | OTHER_PAGES) - {"skip"}
+"""Words that mark nothing where there is no link."""
 MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
 LINE_NUMBERS = frozenset(("gutter", "lineno", "linenos", "linenodiv", "linenumber", "linenumbers"))
 CONTROLS = frozenset((
     "login", "signup", "button", "btn", "btns", "share", "sharing", "sns", "skip", "pagination", "paging", "pager",
-    "prevnext", "tags", "hashtag", "search", "ad", "ads", "advert", "adsense", "adsbygoogle", "advertisement",
+    "prevnext", "search", "ad", "ads", "advert", "adsense", "adsbygoogle", "advertisement",
 ))  # fmt: skip
 """Words of MARKING that no content without sentences has."""
 BUTTONS = frozenset(("button", "btn", "btns"))
@@ -177,7 +179,7 @@ AGREEMENT = re.compile(
 COMMAND = re.compile(
     r"\W*(?:.{0,20}(?:하기|보기|가기|저장|등록|신청|삭제|수정|복사|취소|확인|추가|닫기|열기|접기|펼치기|다운로드|내려\s*받기|인쇄|검색|초기화|선택|적용|제출|전송|"
     r"접수|문의|로그인|로그아웃|예약|구매|찾기|조회|변경|재생|정지|공유|완료|이동|업로드|새로\s*고침)|copy|copied!?|submit|more|play|stop|close|reset|이전|다음|목록|답글|신고|"
-    r"좋아요|스크랩|찜|장바구니|[\W\d]*)\W*\d*\W*",
+    r"좋아요|스크랩|찜|장바구니|\d{1,2}|)\W*\d{0,3}\W*",
     re.IGNORECASE,
 )
 """Matches what a button does, whole."""
