@@ -81,7 +81,7 @@ def leads_elsewhere(page: Page, before: Element | None, element: Element) -> boo
     element.is_part = introduced or is_own or has_cards(page.tree, element)
     if element.is_part or (is_between and not is_named(element)):
         return False
-    if _is_announced(page.tree, before, element) or _is_inside_part(element):
+    if _is_announced(page.tree, before, element) or _is_inside_part(element) or _has_titles(page, element):
         return False
     return not (element.name == "p" and SENTENCE.search(page.tree.text_of(element)))
 
@@ -106,6 +106,11 @@ def _share_outside(tree: PageTree, element: Element) -> float:
     if not (is_short or element.name == "table") or 2 * element.linked < element.text:
         return LINK_SHARE
     return LINK_SHARE if has_heading(element) or tree.has_sentence(element) else LINK_SHARE_OUTSIDE
+
+
+def _has_titles(page: Page, element: Element) -> bool:
+    """True for links as long as titles on a page without a heading of its own, such as the news of a front page."""
+    return not page.around_heading and element.linked > LONGEST_LABEL * element.links and not is_named(element)
 
 
 def _is_announced(tree: PageTree, before: Element | None, element: Element) -> bool:
