@@ -20,6 +20,7 @@ LINK_SHARE_OUTSIDE = 0.5  # the same before the first and after the last sentenc
 LEAST_CARD = 20  # characters of a link that is a card, on average
 LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
 MOST_LINKS_OF_TITLE = 3  # its own, and those of categories
+LONGEST_LABEL = 12  # characters of a link of a menu, on average
 FEWEST_ROWS = 3
 FEWEST_LINKS = 3  # of a section that has no sentence
 MOST_PARTS = 200  # elements of which a title or a table is searched
@@ -80,6 +81,11 @@ def has_cards(tree: PageTree, element: Element) -> bool:
     if not element.links or element.linked < LEAST_CARD * element.links:
         return False
     return 3 * len(LINE_END.findall(tree.html, element.inside, element.close)) >= element.links
+
+
+def has_titles(element: Element) -> bool:
+    """True for links as long as titles, such as the news of a front page."""
+    return element.linked > LONGEST_LABEL * element.links > 0
 
 
 def is_link_group(element: Element, share: float = LINK_SHARE) -> bool:

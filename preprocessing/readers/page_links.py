@@ -13,13 +13,14 @@ from typing import NamedTuple
 from preprocessing.readers.page_excerpts import (
     LINK_SHARE,
     LINK_SHARE_OUTSIDE,
+    LONGEST_LABEL,
     MOST_PARTS,
     has_cards,
+    has_titles,
     introduces,
     is_link_group,
     is_section,
 )
-from preprocessing.readers.page_names import is_named
 from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree, weight_of
 from preprocessing.readers.page_words import CONTROL_LABEL, SENTENCE
 
@@ -34,7 +35,6 @@ _HOST = re.compile(r"href=\"https?://([^/\"]+)")
 _TRAIL = re.compile(r"</a>\s*(?:&gt;|[›»])")  # the way from the first page to this one
 
 CELL_SHARE = 0.6  # share of the weight of a table in one cell of a table that arranges the page
-LONGEST_LABEL = 12  # characters of a link in a menu above the heading, on average
 LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
 LONGEST_REST = 12  # characters beside links, such as "태그:" and commas
 FEWEST_OF_COLUMN = 3  # links of a menu beside the content
@@ -77,11 +77,12 @@ def leads_elsewhere(page: Page, before: Element | None, element: Element) -> boo
         element.is_part = True
         return False
     introduced = before is not None and introduces(page.tree, before, element)
-    is_own = (is_section(page.tree, element) or _has_facts(element)) and not is_named(element)
+    is_own = is_section(page.tree, element) or _has_facts(element)
     element.is_part = introduced or is_own or has_cards(page.tree, element)
-    if element.is_part or (is_between and not is_named(element)):
+    if element.is_part or is_between:
         return False
-    if _is_announced(page.tree, before, element) or _is_inside_part(element) or _has_titles(page, element):
+    is_of_page = not page.around_heading and has_titles(element)
+    if is_of_page or _is_announced(page.tree, before, element) or _is_inside_part(element):
         return False
     return not (element.name == "p" and SENTENCE.search(page.tree.text_of(element)))
 
@@ -106,11 +107,6 @@ def _share_outside(tree: PageTree, element: Element) -> float:
     if not (is_short or element.name == "table") or 2 * element.linked < element.text:
         return LINK_SHARE
     return LINK_SHARE if has_heading(element) or tree.has_sentence(element) else LINK_SHARE_OUTSIDE
-
-
-def _has_titles(page: Page, element: Element) -> bool:
-    """True for links as long as titles on a page without a heading of its own, such as the news of a front page."""
-    return not page.around_heading and element.linked > LONGEST_LABEL * element.links and not is_named(element)
 
 
 def _is_announced(tree: PageTree, before: Element | None, element: Element) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from preprocessing.readers.page_excerpts import has_cards, introduces
+from preprocessing.readers.page_excerpts import has_cards, has_titles, introduces
 from preprocessing.readers.page_hidden import FIELD, is_above_page
 from preprocessing.readers.page_tags import LEAST_PROSE, MOST, MOST_IF_SURE, has_most
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
@@ -38,7 +38,6 @@ from preprocessing.readers.page_words import (
 _CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "caption"))
 _TEXT = re.compile(r">([^<>]*[^<>\s])")
 _CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
-
 
 
 def is_named(element: Element) -> bool:
@@ -90,16 +89,14 @@ def _is_sure(element: Element) -> bool:
     return element.name != "p" and not SURE.isdisjoint(words) and CONTENT.isdisjoint(words)
 
 
-def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> bool:
-    """True for a name of surroundings and other evidence of them."""
+def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], has_heading: bool) -> bool:
+    """True for a name of surroundings and other evidence of them; a page without a heading of its own lists other pages."""
     words = _own_words(element) & MARKING | WHOLE_NAMES.intersection(element.whole_names)
     of_comments, is_sure = is_comment(element), _is_sure(element)
     is_weak = words <= PLACES | OFFERS | OTHER_PAGES
     is_form, is_above = of_comments or not LOGINS.isdisjoint(words), is_above_page(element)
     share = MOST_IF_SURE if is_sure or of_comments or (is_form and is_above) else MOST
     if has_most(element, tree.elements[0], share):
-        return False
-    if words <= OTHER_PAGES and _is_introduced(tree, element):
         return False
     if words and words <= BUTTONS:
         return _has_only_commands(tree, element)
@@ -108,10 +105,15 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> bo
         return not (is_between or _is_of_item(element)) or not _has_facts(tree, element)
     if of_comments and element.start < run[0] and not element.links:
         return False  # comments follow
-    if not element.links and (element.linked or (words and words <= LISTS_OF_LINKS)):
-        return False  # a part of a card that is a link, or no list of links
-    if words <= OTHER_PAGES and _is_below_heading(tree, element):
+    if not element.links and element.linked:
+        return False  # a part of a card that is a link
+    has_control = _CONTROL.search(tree.html, element.inside, element.close) is not None
+    if words and words <= LISTS_OF_LINKS and not (element.links or has_control):
         return False
+    if words and words <= OTHER_PAGES:
+        is_of_page = not has_heading and has_titles(element)
+        if is_of_page or _is_below_heading(tree, element) or _is_introduced(tree, element):
+            return False
     if element.links and 2 * element.linked > element.text:
         return not (has_cards(tree, element) and (is_between or not words <= OTHER_PAGES) and not of_comments)
     if of_comments and element.links:
@@ -119,8 +121,9 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int]) -> bo
     if not element.prose and not words.isdisjoint(CONTROLS):
         return True
     is_text = tree.has_sentence(element)
-    control = FIELD if is_above else _CONTROL
-    if (is_form or not (is_weak or is_text)) and control.search(tree.html, element.inside, element.close):
+    if is_above:
+        has_control = FIELD.search(tree.html, element.inside, element.close) is not None
+    if has_control and (is_form or not (is_weak or is_text)):
         return True
     if is_between or (words <= PLACES | OFFERS and not of_comments):
         return False

@@ -48,7 +48,7 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
         if element.is_cut or (element.parent is not None and element.parent.is_cut):
             element.is_cut = True
         elif element in named:
-            element.is_cut = is_cut_by_name(tree, element, run)
+            element.is_cut = is_cut_by_name(tree, element, run, bool(around_heading))
             if element.is_cut and element.start < run[0] and is_called_header(element):
                 element.is_cut = not (
                     element in introduced or keep_introduction(tree, element, bool(around_heading))
