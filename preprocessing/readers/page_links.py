@@ -21,7 +21,7 @@ from preprocessing.readers.page_excerpts import (
     is_link_group,
     is_section,
 )
-from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree, weight_of
+from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree
 from preprocessing.readers.page_words import CONTROL_LABEL, SENTENCE
 
 _BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
@@ -34,7 +34,6 @@ _LISTINGS = frozenset(("toctree", "footnotes", "footnote", "references", "biblio
 _HOST = re.compile(r"href=\"https?://([^/\"]+)")
 _TRAIL = re.compile(r"</a>\s*(?:&gt;|[›»])")  # the way from the first page to this one
 
-CELL_SHARE = 0.6  # share of the weight of a table in one cell of a table that arranges the page
 LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
 LONGEST_REST = 12  # characters beside links, such as "태그:" and commas
 FEWEST_OF_COLUMN = 3  # links of a menu beside the content
@@ -135,7 +134,7 @@ def _is_inside_part(element: Element) -> bool:
     if parent is None or parent.name in ("li", "dd"):
         return parent is not None
     table = next((above for above in parent.ancestors() if above.name == "table"), None)
-    return parent.name in ("td", "th") and table is not None and _is_data_table(table)
+    return parent.name in ("td", "th") and table is not None and _has_facts(table)
 
 
 def is_listing(element: Element) -> bool:
@@ -190,16 +189,3 @@ def _is_column_of_links(page: Page, element: Element) -> bool:
         for cell in row.children
         if cell.name == "td"
     )
-
-
-def _is_data_table(element: Element) -> bool:
-    """True for a table of data; a table that arranges the page has no headings and most of its text in one cell."""
-    if element.name != "table":
-        return False
-    if any(child.name == "caption" for child in element.children):
-        return True
-    rows = [row for body in element.children for row in ([body] if body.name == "tr" else body.children)]
-    if any(cell.name == "th" and cell.text for row in rows for cell in row.children):
-        return True
-    heaviest = max((weight_of(cell) for row in rows for cell in row.children if not cell.is_cut), default=0)
-    return heaviest < CELL_SHARE * weight_of(element)

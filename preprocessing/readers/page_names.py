@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from preprocessing.readers.page_excerpts import has_cards, has_titles, introduces
+from preprocessing.readers.page_excerpts import has_cards, has_titles
 from preprocessing.readers.page_hidden import FIELD, is_above_page
 from preprocessing.readers.page_tags import LEAST_PROSE, MOST, MOST_IF_SURE, has_most
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
@@ -112,7 +112,7 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], has_h
         return False
     if words and words <= OTHER_PAGES:
         is_of_page = not has_heading and has_titles(element)
-        if is_of_page or _is_below_heading(tree, element) or _is_introduced(tree, element):
+        if is_of_page or _is_below_heading(tree, element):
             return False
     if element.links and 2 * element.linked > element.text:
         return not (has_cards(tree, element) and (is_between or not words <= OTHER_PAGES) and not of_comments)
@@ -155,12 +155,6 @@ def _is_below_heading(tree: PageTree, element: Element) -> bool:
     if before is None or before.is_cut or before.name not in HEADINGS:
         return False
     return not LINKS_HEADING.fullmatch(tree.text_of(before))
-
-
-def _is_introduced(tree: PageTree, element: Element) -> bool:
-    """True where a heading with a sentence begins it: what a shop or an agency recommends on its own page."""
-    parts = [child for child in element.children if child.text and not child.is_cut]
-    return len(parts) > 1 and introduces(tree, parts[0], parts[1])
 
 
 def is_called_header(element: Element) -> bool:
