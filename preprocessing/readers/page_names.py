@@ -39,6 +39,8 @@ _CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "caption"))
 _TEXT = re.compile(r">([^<>]*[^<>\s])")
 _CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
 
+LONGEST_CONTROLS = 20000  # characters of HTML in which a control is searched
+
 
 def is_named(element: Element) -> bool:
     """True for an element with a name of surroundings; cells and items without links have only a place or a kind."""
@@ -107,8 +109,7 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], has_h
         return False  # comments follow
     if not element.links and element.linked:
         return False  # a part of a card that is a link
-    has_control = _CONTROL.search(tree.html, element.inside, element.close) is not None
-    if words and words <= LISTS_OF_LINKS and not (element.links or has_control):
+    if words and words <= LISTS_OF_LINKS and not (element.links or _has_control(tree, element)):
         return False
     if words and words <= OTHER_PAGES:
         is_of_page = not has_heading and has_titles(element)
@@ -121,15 +122,19 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], has_h
     if not element.prose and not words.isdisjoint(CONTROLS):
         return True
     is_text = tree.has_sentence(element)
-    if is_above:
-        has_control = FIELD.search(tree.html, element.inside, element.close) is not None
-    if has_control and (is_form or not (is_weak or is_text)):
+    control = FIELD if is_above else _CONTROL
+    if (is_form or not (is_weak or is_text)) and _has_control(tree, element, control):
         return True
     if is_between or (words <= PLACES | OFFERS and not of_comments):
         return False
     if of_comments or not is_text:
         return True
     return element.links > 0 and element.prose < max(2 * element.linked, element.text / 2)
+
+
+def _has_control(tree: PageTree, element: Element, control: re.Pattern[str] = _CONTROL) -> bool:
+    end = min(element.close, element.inside + LONGEST_CONTROLS)
+    return control.search(tree.html, element.inside, end) is not None
 
 
 def _is_of_item(element: Element) -> bool:

@@ -1,0 +1,92 @@
+"""What a page shows on a click, offers to choose, or lists on its front page is content; controls of the same forms are not."""
+
+import pytest
+
+from preprocessing.readers.web_pages import convert_page
+
+FIRST = "메밀에 들어 있는 성분은 혈관을 튼튼하게 하고, 오래 마시면 몸을 따뜻하게 한다고 알려져 있습니다."
+SECOND = "밭에 씨를 뿌린 지 두 달이 지나면 꽃이 피고, 서리가 내리기 전에 거두어 햇볕에 말려야 합니다."
+A, B = f"<p>{FIRST}</p>", f"<p>{SECOND}</p>"
+MENU = "<nav><a href='/a'>상품</a> <a href='/b'>레시피</a></nav>"
+NEWS = "<ul><li><a href='/1'>메밀 잔치에 오실 분을 찾습니다 2026.05.01</a></li><li><a href='/2'>밭 문을 여는 때가 바뀌었습니다 2026.05.02</a></li></ul>"
+
+
+def read_page(body: str, title: str = "누리집") -> list[str]:
+    text, _ = convert_page(
+        f"<!DOCTYPE html><title>{title}</title><body>{MENU}{body}".encode(), None, "blocks"
+    )
+    return [line for line in text.split("\n") if line]
+
+
+KEPT = {
+    "a choice around its box": (f"<form>{A}<label><input type='radio' name='q'> 맑은 국물</label></form>", "맑은 국물"),
+    "a choice after its box": (f"{A}<div><input type='checkbox' id='q'><label for='q'>들깨 국물</label></div>{B}", "들깨 국물"),
+    "a button in a list": (f"{A}<ul><li><button>봄 메밀</button></li><li><button>가을 메밀</button></li></ul>{B}", "- 봄 메밀"),
+    "a button in a cell": (f"{A}<table><tr><td>1</td><td><button>김메밀</button></td></tr></table>{B}", "1  김메밀"),
+    "the label of a tab": (f"<div role='tablist'><button role='tab'>봄 밭</button></div><div>{A}{B}</div>", "봄 밭"),
+    "links to parts of the page": (
+        f"{A}<ul class='tabs_menu'><li><a href='#t1'>아침<span>57명</span></a></li><li><a href='#t2'>점심<span>60명</span></a></li></ul>"
+        f"<div id='t1'>{A}</div><div id='t2'>{B}</div>", "- 점심60명"),
+    "tabs that a script shows": (
+        f"<div>{A}<div class='tab_box'><ul><li><a href='#'>평면도</a></li><li><a href='#'>배치도</a></li></ul></div></div>", "- 배치도"),
+    "a panel of hidden tabs": (f"{A}<ul class='tab'><li>하나<ul style='display:none'><li>둘째 밭 소식</li></ul></li></ul>{B}", "둘째 밭 소식"),
+    "hidden sentences": (f"{A}<div style='display:none'>{B}</div>", SECOND),
+    "one of several panels": (f"<div class='p'>{A}</div><div class='p' style='display: none'>오월의 밭</div>", "오월의 밭"),
+    "a window with sentences": (f"{A}<div role='dialog'><h2>메밀차</h2>{B}<button>닫기</button></div>", SECOND),
+    "a dialog with sentences": (f"{A}<dialog><h2>메밀차</h2>{B}</dialog>", "## 메밀차"),
+    "an aside of an article": (f"<article>{A}<aside><p>참고: 메밀은 서늘한 곳에서 자랍니다.</p></aside>{B}</article>", "참고: 메밀은"),
+    "reviews": (f"{A}<div class='reviews'><h3>고객 후기</h3><div><b>별 다섯</b><p>향이 좋아요.</p></div></div>", "향이 좋아요."),
+    "text beside a notice": (
+        "<main><div><h1>메밀 도구</h1><p>밭을 여는 도구</p><p>© 2026 누리. All rights reserved.</p></div></main>", "밭을 여는 도구"),
+    "a menu that is a slogan": (f"<div><p class='nav_t'>밭길 안내</p><h2>메밀</h2>{A}</div>", "밭길 안내"),
+    "tags in a card": (
+        "<h2>자리</h2>" + f"<a href='/1'><div class='job-tags'><span>밭</span><span>온종일</span></div><h4>농부</h4>{A}</a>" * 2, "밭온종일"),
+    "a price in a button": (f"<div>{A}<div class='buyBtn'><a href='#'><span>150,000 원</span>사기</a></div>{B}</div>", "150,000 원"),
+    "a list below a heading": (f"<div>{A}<h2>작품</h2><div class='category'>{NEWS}</div></div>", "- 메밀 잔치에"),
+    "the news of a front page": (f"<div>{A}{B}</div><section class='notice_wrap'><span>알림</span>{NEWS}</section>", "- 밭 문을"),
+    "recent news of a front page": (f"<div>{A}{B}</div><div class='recent'>{NEWS}</div>", "- 밭 문을"),
+    "what an author lists below": (f"<div>{A}{B}<h2 id='docs'>관련 문서</h2>{NEWS}</div>", "- 메밀 잔치에"),
+    "a short sentence in the foot of a card": (f"<div>{A}<div class='card-footer'>함께 걸어요.</div>{B}</div>", "함께 걸어요."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KEPT)
+def test_what_a_reader_can_see_stays(kind):
+    body, line = KEPT[kind]
+    assert any(line in kept for kept in read_page(body))
+
+
+CUT = {
+    "a command in a list": (f"{A}<ul><li><button>목록 보기</button></li></ul>{B}", "목록 보기"),
+    "an agreement": (f"{A}<label><input type='checkbox'> 개인정보 수집에 동의합니다.</label>{B}", "동의합니다"),
+    "a choice of a search": (f"{A}<form class='search'><label><input type='radio'> 제목만</label></form>{B}", "제목만"),
+    "the label of a field": (f"{A}<label>이름</label><input name='n'>{B}", "이름"),
+    "a window to fill in": (f"{A}<div role='dialog'><p>암호를 적어 주세요.</p><input name='pw'></div>{B}", "암호"),
+    "a short hidden message": (f"{A}<p style='display:none'>저장되었습니다.</p>{B}", "저장되었습니다"),
+    "contents that repeat headings": (
+        f"<ul><li><a href='#h'>심는 때</a></li><li><a href='#i'>거두는 때</a></li></ul><h2 id='h'>심는 때</h2>{A}<h2 id='i'>거두는 때</h2>{B}",
+        "- 심는 때"),
+    "a title for print": (f"<h1 class='onlyprint'>메밀밭</h1>{A}", "메밀밭"),
+    "other posts below an article": (f"<h1>메밀 심기</h1>{A}{B}<div class='box'>{NEWS}</div>", "밭 문을"),
+    "pages of a list": (f"{A}{B}<div class='btns'><a href='/1'>1</a><a href='/2'>2</a></div>", "2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CUT)
+def test_controls_and_repetitions_are_cut(kind):
+    body, line = CUT[kind]
+    lines = read_page(body, "메밀 심기" if "<h1>" in body else "누리집")
+    assert lines and not any(line in kept for kept in lines)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "<div class='gnb'><ul><li><a href='/a'>상품</a></li><li><a href='/g'>오시는 밭</a></li></ul></div>%S%",
+        "<ol class='breadcrumb'><li>처음</li><li>오시는 밭</li></ol>%S%",
+    ],
+)
+def test_a_title_that_stands_only_in_a_menu_is_kept_once(around):
+    assert read_page(around.replace("%S%", A), "오시는 밭 | 누리집") == ["# 오시는 밭", FIRST]
+    body = around.replace("%S%", f"<div><h2>오시는 밭</h2>{A}</div>")
+    assert read_page(body, "오시는 밭 | 누리집") == ["## 오시는 밭", FIRST]
