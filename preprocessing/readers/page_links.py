@@ -28,6 +28,9 @@ _BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
 _ANNOUNCING = frozenset((*HEADINGS, *_BLOCKS)) - {"table"}
 _LINK = re.compile(r"<a\b((?:[^<>\"]|\"[^\"]*\")*)>(?:\s|<(?!/?a\b)[^<>]*>)*([^<]*)")
 _TARGET = re.compile(r"\shref=\"(?:#|javascript:)(?:([^\";()]*)\"|)|\A(?!.*\shref=)", re.DOTALL)
+_FILE = re.compile(
+    r"\.(?:hwpx?|pdf|docx?|xlsx?|pptx?|zip|csv)\b[^<>\"]{0,80}</?(?:a|span|em|i)\b", re.IGNORECASE
+)
 _TABS = re.compile(r"\b_?tab|tab(?:s|list|_|-|\b)", re.IGNORECASE)
 _BARS = " \n\t\u00a0|·ㆍ/"
 _LISTINGS = frozenset(("toctree", "footnotes", "footnote", "references", "bibliography"))
@@ -72,7 +75,7 @@ def leads_elsewhere(page: Page, before: Element | None, element: Element) -> boo
     is_between = page.run[0] < element.start < page.run[1]
     if not is_link_group(element, LINK_SHARE if is_between else _share_outside(page.tree, element)):
         return False
-    if is_tabs(page, element):
+    if is_tabs(page, element) or _has_files(page.tree, element):
         element.is_part = True
         return False
     introduced = before is not None and introduces(page.tree, before, element)
@@ -84,6 +87,11 @@ def leads_elsewhere(page: Page, before: Element | None, element: Element) -> boo
     if is_of_page or _is_announced(page.tree, before, element) or _is_inside_part(element):
         return False
     return not (element.name == "p" and SENTENCE.search(page.tree.text_of(element)))
+
+
+def _has_files(tree: PageTree, element: Element) -> bool:
+    """True for links that are named as files: what is attached to a notice."""
+    return len(_FILE.findall(tree.html, element.inside, element.close)) >= element.links
 
 
 def is_tabs(page: Page, element: Element) -> bool:

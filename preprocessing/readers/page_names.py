@@ -39,6 +39,7 @@ _CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "caption"))
 _TEXT = re.compile(r">([^<>]*[^<>\s])")
 _CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
 
+LEAST_LINKED = 8  # a part of the text of a menu without sentences is linked
 LONGEST_CONTROLS = 20000  # characters of HTML in which a control is searched
 
 
@@ -116,7 +117,9 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], has_h
         if is_of_page or _is_below_heading(tree, element):
             return False
     if element.links and 2 * element.linked > element.text:
-        return not (has_cards(tree, element) and (is_between or not words <= OTHER_PAGES) and not of_comments)
+        is_list = has_titles(element) and bool(words) and words <= OFFERS
+        is_card = has_cards(tree, element) and (is_between or not words <= OTHER_PAGES)
+        return of_comments or not (is_list or is_card)
     if of_comments and element.links:
         return True
     if not element.prose and not words.isdisjoint(CONTROLS):
@@ -128,7 +131,7 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], has_h
     if is_between or (words <= PLACES | OFFERS and not of_comments):
         return False
     if of_comments or not is_text:
-        return True
+        return of_comments or not element.links or LEAST_LINKED * element.linked >= element.text
     return element.links > 0 and element.prose < max(2 * element.linked, element.text / 2)
 
 

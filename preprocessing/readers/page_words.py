@@ -26,7 +26,7 @@ OTHER_PAGES = frozenset((
 LISTS_OF_LINKS = (_MENUS | OTHER_PAGES) - {"skip"}
 """Words that mark nothing where there is no link."""
 MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
-LINE_NUMBERS = frozenset(("gutter", "lineno", "linenos", "linenodiv", "linenumber", "linenumbers"))
+LINE_NUMBERS = frozenset(("gutter", "lineno", "linenos", "lntd", "linenodiv", "linenumber", "linenumbers"))
 CONTROLS = frozenset((
     "login", "signup", "button", "btn", "btns", "share", "sharing", "sns", "skip", "pagination", "paging", "pager",
     "prevnext", "search", "ad", "ads", "advert", "adsense", "adsbygoogle", "advertisement",
@@ -35,7 +35,7 @@ CONTROLS = frozenset((
 BUTTONS = frozenset(("button", "btn", "btns"))
 LOGINS = frozenset(("login", "signup", "newsletter"))
 """Words of windows whose sentences invite to sign in."""
-OFFERS = frozenset(("banner", "location"))
+OFFERS = frozenset(("banner", "location", "search"))
 """Names of what leads to other pages, and as often of what the page itself offers."""
 PLACES = frozenset(("bottom", "header", "page-header", "top"))
 """Names that say where a block is, within the content as often as around it."""
