@@ -1,8 +1,7 @@
-"""Cuts groups in the content of a page: links to other pages, notices, comments, the posts before and after."""
+"""Cuts groups in the content of a page: links to other pages, notices, comments."""
 
 from __future__ import annotations
 
-import re
 from itertools import islice
 
 from preprocessing.readers.page_excerpts import LONGEST_INTRODUCTION, MOST_PARTS, is_row, is_title_of
@@ -17,20 +16,16 @@ from preprocessing.readers.page_links import (
 from preprocessing.readers.page_tags import MOST
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import (
-    BEFORE_AND_AFTER,
     COMMENTS_HEADING,
     CONTACT,
     CONTENTS,
     LICENSE_HEADING,
     LINKS_HEADING,
     LONGEST_NOTICE,
-    NAMES_NO_POST,
     is_notice,
 )
 
 _FACTS = frozenset(("table", "tbody", "tr", "td", "dl", "dt", "dd", "ul", "ol", "li"))
-_NONE = re.compile(r"없습니다\W*\Z")
-_DATE = re.compile(r"(?:19|20)[0-9]{2}\s?[.\-/년]\s?[0-9]{1,2}")
 
 LONGEST_HEADING = 60
 LONGEST_YEAR = 6  # characters of a block beside a notice that say nothing, such as "2026 |"
@@ -127,7 +122,7 @@ def _has_code(element: Element) -> bool:
 
 
 def _is_remark(page: Page, before: Element | None, element: Element) -> bool:
-    """True for a notice, and for a row that names the post before or after."""
+    """True for a notice."""
     if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):
         return False  # of a list the items are judged
     if element.name == "table" and any(
@@ -135,8 +130,6 @@ def _is_remark(page: Page, before: Element | None, element: Element) -> bool:
     ):
         return False
     text = page.tree.text_of(element)
-    if _is_before_or_after(element, text):
-        return True
     if not is_notice(text) or _is_fact(page, before, element):
         return False
     is_inside = element.start < page.run[1] or 2 * element.text > page.content.text
@@ -165,12 +158,3 @@ def _is_fact(page: Page, before: Element | None, element: Element) -> bool:
             return True
     around = element.parent if is_item and element.parent is not None else element
     return around.start < page.run[1] and page.run[0] < around.end
-
-
-def _is_before_or_after(element: Element, text: str) -> bool:
-    """True for a row that names the post before or after: with a link, a date, or the remark that there is none."""
-    if element.name in ("td", "th") or not BEFORE_AND_AFTER.fullmatch(text):
-        return False
-    if _NONE.search(text):
-        return True
-    return not NAMES_NO_POST.fullmatch(text) and (element.links > 0 or _DATE.search(text) is not None)

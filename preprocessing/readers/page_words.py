@@ -156,13 +156,6 @@ MENU_LABEL = re.compile(
     re.IGNORECASE,
 )
 """Matches words of menus, whole."""
-BEFORE_AND_AFTER = re.compile(
-    r"[\W_]*(?:이전|다음)\s?(?:글|게시글|게시물|기사|페이지|문서|포스트)(?:[\s:：|▲▼△▽∧∨<>«»←→()\[\]-]+\S.{0,160}|[이가]\s*없습니다\W*)"
-)
-"""Matches the rows of a board that name the post before or after this one, whole."""
-NAMES_NO_POST = re.compile(
-    r"[\W_]*(?:이전|다음)\s?\S{1,4}(?:[이가은는을를의에과와도])?\s[^:：|]*(?:다|요|오|까)[.?!]\W*"
-)
 CONTACT = re.compile(
     r"사업자\s*(?:등록)?\s*번호|통신\s*판매|\b(?:tel|fax|e-?mail|phone)\b|팩스|(?:대표(?:이사|자|전화|번호)?|주소|상호|전화|이메일)\s*[:：|]|대표\s*전화|"
     r"copyright|[©ⓒ]|all\s+rights|(?:특별시|광역시|특별자치[시도]|[가-힣]{2}도|[가-힣]{2}시|서울|부산|대구|인천|광주|대전|울산)\s+(?:[가-힣]{1,5}[시군구]\s+){1,2}"

@@ -61,23 +61,6 @@ def test_words_of_design_systems_are_no_names():
 
 
 @pytest.mark.parametrize(
-    "row",
-    [
-        "<div><div>이전글</div><div>둘째 알림</div><div>2021.12.31</div></div>",
-        "<ul><li>다음글 <a href='/3'>셋째 알림</a></li></ul>",
-        "<p>다음 글이 없습니다.</p>",
-        "<table><tr><td>이전 글 :</td><td><a href='/1'>첫째 알림</a></td></tr></table>",
-    ],
-)
-def test_rows_of_the_posts_around_are_cut(row):
-    assert read_page(f"<h1>메밀</h1><div><p>{FIRST}</p><p>{SECOND}</p>{row}</div>") == [
-        "# 메밀",
-        FIRST,
-        SECOND,
-    ]
-
-
-@pytest.mark.parametrize(
     "text", ["다음 글을 읽고 물음에 답하시오.", "이전 글 목록에서 이어집니다.", "다음 기사 제목을 채우시오"]
 )
 def test_sentences_about_posts_stay(text):
