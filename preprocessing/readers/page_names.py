@@ -28,6 +28,7 @@ from preprocessing.readers.page_words import (
     OFFERS,
     OTHER_PAGES,
     PLACES,
+    REPLIES,
     SURE,
     TABS,
     WHOLE_NAMES,
@@ -37,20 +38,21 @@ from preprocessing.readers.page_words import (
 
 _CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "caption"))
 _TEXT = re.compile(r">([^<>]*[^<>\s])")
+_COMMENTS = re.compile(r"(?:\s|<[^<>]*>){0,20}(?:댓글|덧글|독자\s*의견|comments?\b|leave\s+a)", re.IGNORECASE)
 _CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
 
 LEAST_LINKED = 8  # a part of the text of a menu without sentences is linked
 LONGEST_CONTROLS = 20000  # characters of HTML in which a control is searched
 
 
-def is_named(element: Element) -> bool:
+def is_named(tree: PageTree, element: Element) -> bool:
     """True for an element with a name of surroundings; cells and items without links have only a place or a kind."""
     if element.name in ("button", "label") or not element.names:
         return False
     words = _own_words(element)
     if not words.isdisjoint(TABS):
         return False
-    if element.name != "p" and not COMMENTS.isdisjoint(words):
+    if is_comment(tree, element):
         return True
     if (element.name in _CELLS and not element.links) or (
         element.name == "aside" and not CALLOUTS.isdisjoint(words)
@@ -63,9 +65,13 @@ def _own_words(element: Element) -> set[str]:
     return {word for name in element.names if names_own(name) for word in name}
 
 
-def is_comment(element: Element) -> bool:
-    """True for names of comments; a paragraph with such a name is a caption or a remark."""
-    return element.name != "p" and not COMMENTS.isdisjoint(_own_words(element))
+def is_comment(tree: PageTree, element: Element) -> bool:
+    """True for names of comments, and of replies that begin with a heading of comments; a paragraph with one is a caption or a remark."""
+    if element.name == "p" or not element.names:
+        return False
+    words = _own_words(element)
+    is_headed = not words.isdisjoint(REPLIES) and _COMMENTS.match(tree.html, element.inside) is not None
+    return is_headed or not words.isdisjoint(COMMENTS)
 
 
 def find_run(tree: PageTree, named: set[Element]) -> tuple[int, int]:
@@ -76,7 +82,7 @@ def find_run(tree: PageTree, named: set[Element]) -> tuple[int, int]:
         if element.parent in around:
             around[element] = around[element.parent]
         elif element in named:
-            around[element] = _is_sure(element) or is_comment(element)
+            around[element] = _is_sure(element) or is_comment(tree, element)
         elif element.own[2] and not element.is_cut:
             starts.append(element.start)
             prose += element.own[2]
@@ -95,7 +101,7 @@ def _is_sure(element: Element) -> bool:
 def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], has_heading: bool) -> bool:
     """True for a name of surroundings and other evidence of them; a page without a heading of its own lists other pages."""
     words = _own_words(element) & MARKING | WHOLE_NAMES.intersection(element.whole_names)
-    of_comments, is_sure = is_comment(element), _is_sure(element)
+    of_comments, is_sure = is_comment(tree, element), _is_sure(element)
     is_weak = words <= PLACES | OFFERS | OTHER_PAGES
     is_form, is_above = of_comments or not LOGINS.isdisjoint(words), is_above_page(element)
     share = MOST_IF_SURE if is_sure or of_comments or (is_form and is_above) else MOST

@@ -13,10 +13,9 @@ from itertools import takewhile
 from preprocessing.readers.page_headings import keep_introduction
 from preprocessing.readers.page_hidden import is_policy_popup
 from preprocessing.readers.page_names import find_run, is_called_header, is_comment, is_cut_by_name, is_named
-from preprocessing.readers.page_replies import keep_replies
 from preprocessing.readers.page_tags import is_cut_by_tag
-from preprocessing.readers.page_tree import Element, PageTree, sum_texts, weight_of
-from preprocessing.readers.page_words import CONTENT, DISCUSSION, names_own
+from preprocessing.readers.page_tree import HEADINGS, Element, PageTree, sum_texts, weight_of
+from preprocessing.readers.page_words import CONTENT, DISCUSSION, QUESTIONS, names_own
 
 _DISCUSSION = re.compile(r"schema\.org/(?:QAPage|DiscussionForumPosting|Question|Answer)\b")
 
@@ -40,7 +39,7 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     tagged, named, rest = _cut_by_tags(tree, around_heading)
     sum_texts(tree.elements)
     run = find_run(tree, named)
-    cut, lists, discussion = [], {}, {}
+    cut, lists, comments = [], {}, 0
     introduced: set[Element] = set()  # headers whose introduction is kept, with all in them
     for element in tree.elements[1:]:
         if element.parent in introduced:
@@ -56,17 +55,15 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
                 introduced.update(() if element.is_cut else (element,))
             if element.is_cut:
                 cut.append(element)
-            if element.is_cut and is_comment(element):
-                discussion[element] = weight_of(element)
+            if element.is_cut and is_comment(tree, element):
+                comments += weight_of(element)
             elif element.is_cut and element.links > 1 and 2 * element.linked > element.text:
                 lists[element] = element.text
     sum_texts(tree.elements)
-    if discussion and keep_replies(tree, discussion, around_heading):
-        discussion = {element: weight for element, weight in discussion.items() if element.is_cut}
     _keep_lists_of_content(tree, lists, tagged)
     if is_page_of_links(page) and page.text - page.own[0] >= LEAST_OF_LINKS * all_characters:
         return
-    if weight_of(page) < LEAST * max(rest - sum(discussion.values()), min(rest, SHORT_PAGE)):
+    if weight_of(page) < LEAST * max(rest - comments, min(rest, SHORT_PAGE)):
         _keep(tree, cut, tagged)
 
 
@@ -107,15 +104,22 @@ def _is_header(element: Element) -> bool:
     return element.name == "header" or element.get("role") == "banner"
 
 
+def _is_discussion(tree: PageTree) -> bool:
+    """True for a thread or a board of questions, whose comments are its content."""
+    return (
+        _DISCUSSION.search(tree.html) is not None
+        or any(not DISCUSSION.isdisjoint(words) for element in tree.elements[:4] for words in element.names)
+        or any(QUESTIONS.fullmatch(tree.text_of(part)) for part in tree.elements if part.name in HEADINGS[:4])
+    )
+
+
 def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Element], set[Element], int]:
     """Marks elements by tags, roles and attributes, and policies in popups.
 
     Returns them with all that is in them, those that have a name to judge, and the weight of the page without policies.
     """
     weight, has_heading = weight_of(tree.elements[0]), bool(around_heading)
-    has_discussion = bool(_DISCUSSION.search(tree.html)) or any(
-        not DISCUSSION.isdisjoint(words) for element in tree.elements[:4] for words in element.names
-    )
+    has_discussion = _is_discussion(tree)
     around_main: set[Element] = set()
     for main in (element for element in tree.elements if element.name == "main"):
         around_main.add(main)
@@ -145,6 +149,6 @@ def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Elem
             else:
                 element.is_cut = True
                 tagged.add(element)
-        elif element.text and is_named(element) and not (has_discussion and is_comment(element)):
+        elif element.text and is_named(tree, element) and not (has_discussion and is_comment(tree, element)):
             named.add(element)
     return tagged, named, weight

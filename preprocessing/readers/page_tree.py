@@ -72,7 +72,7 @@ class Element:
     links: int = 0
     is_cut: bool = False
     is_part: bool = False
-    """Whether it is a group of links that the content introduces, or a reply of a thread, all of which stays."""
+    """Whether it is a group of links that the content introduces, all of which stays."""
     is_target: bool = False
     """Whether its id only makes it a target of links, as the words of a heading do."""
     children: list[Element] = field(default_factory=list)

@@ -41,9 +41,9 @@ PLACES = frozenset(("bottom", "header", "page-header", "top"))
 """Names that say where a block is, within the content as often as around it."""
 HEADERS = frozenset(("header", "visual", "hero"))
 """Words of what a page begins with, its name, its menus and often its title."""
-COMMENTS = frozenset(("comment", "comments", "reply", "replies", "disqus", "respond"))
-REPLIES = frozenset(("reply", "replies", "respond", "answer", "answers"))
-"""Words of COMMENTS, and of answers, that mark the posts of a thread as often."""
+COMMENTS = frozenset(("comment", "comments", "disqus"))
+REPLIES = frozenset(("reply", "replies", "respond"))
+"""Words of comments below an article, and as often of the posts of a thread."""
 WHOLE_NAMES = frozenset((
     "header", "page-header", "head_wrap", "header_wrap", "top", "topbar", "location", "path", "bottom", "ft", "headerbar",
     "sitesub", "printfooter", "article-licensing", "table-of-contents", "prevnext",
@@ -81,7 +81,12 @@ TITLES = frozenset((
 DISCUSSION = frozenset(
     ("forum", "viewtopic", "thread", "topic", "discussion", "discussions", "question", "qna")
 )
-"""Words in the names of pages whose replies are main content."""
+"""Words in the names of pages whose comments are main content."""
+QUESTIONS = re.compile(
+    r"Q\s*(?:&|and)\s*A|QnA|(?:1\s*:\s*1\s*|상품\s*)?(?:문의|질문)(?:\s*(?:게시판|답변|과\s*답변|하기))?|묻고\s*답하기",
+    re.IGNORECASE,
+)
+"""Matches the heading of a board of questions, whose comments are answers, whole."""
 LONGEST_CONTACT, LONGEST_NOTICE = 400, 240  # characters
 _NOT_OWN = frozenset(
     ("has", "with", "without", "no", "is", "not", "hide", "show", "for", "above", "before", "embed", "wp")

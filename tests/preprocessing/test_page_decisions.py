@@ -47,34 +47,19 @@ def test_a_paragraph_called_comment_is_a_caption():
     assert SHORT in read_page(f"{MENU}<div><p>{FIRST}</p><p class='comment'>{SHORT}</p><p>{SECOND}</p></div>")
 
 
-def test_the_answer_to_a_question_stays():
-    post = f"<div class='view'><p>{FIRST}</p><p>{SECOND}</p></div>"
+def test_replies_and_answers_are_the_thread():
+    replies = f"<div class='reply-item'><p>{FIRST}</p></div>" * 5
+    assert read_page(f"<div><h1>메밀</h1><p>{SHORT}</p>{replies}</div>").count(FIRST) == 5
     answer = f"<div class='admin_reply'><p>[운영자 답변] {SHORT}</p></div>"
-    assert f"[운영자 답변] {SHORT}" in read_page(MENU + f"<div>{post}{answer}</div>")
-    form = f"<div class='reply'><p>답변 쓰기</p><p>{SHORT}</p></div>"
-    assert SHORT not in read_page(MENU + f"<div>{post}{form}</div>")
-
-
-def replies(above: str = "", name: str = "reply-item", count: int = 5) -> str:
-    return above + f"<div class='{name}'><p>{FIRST}</p></div>" * count
-
-
-def test_replies_that_hold_most_of_the_sentences_are_the_thread():
-    assert read_page(f"<div><h1>메밀</h1><p>{SHORT}</p>{replies()}</div>").count(FIRST) == 5
-
-
-def test_replies_to_a_question_stay():
-    post = f"<h1>메밀은 언제 거두나요?</h1><div><p>{SECOND}</p><p>{SECOND}</p><p>{SECOND}</p></div>"
-    assert FIRST in read_page(f"<div>{post}{replies(count=1)}</div>")
+    assert f"[운영자 답변] {SHORT}" in read_page(f"{MENU}<div><p>{FIRST}</p><p>{SECOND}</p>{answer}</div>")
 
 
 @pytest.mark.parametrize(
     "below",
     [
-        replies(name="comment-item"),
-        replies("<h3>댓글 5개</h3>"),
-        replies("<div><b>전체 댓글</b> 5</div>"),
-        replies(count=1),
+        f"<div class='comment-item'><p>{FIRST}</p></div>" * 5,
+        f"<h3>댓글 5개</h3><div class='reply-item'><p>{FIRST}</p></div>",
+        f"<div><b>전체 댓글</b> 5</div><div class='reply-item'><p>{FIRST}</p></div>",
     ],
 )
 def test_comments_under_an_article_are_cut(below):
