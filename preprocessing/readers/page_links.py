@@ -27,7 +27,7 @@ from preprocessing.readers.page_words import CONTROL_LABEL, SENTENCE
 _BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
 _ANNOUNCING = frozenset((*HEADINGS, *_BLOCKS)) - {"table"}
 _LINK = re.compile(r"<a\b((?:[^<>\"]|\"[^\"]*\")*)>(?:\s|<(?!/?a\b)[^<>]*>)*([^<]*)")
-_TARGET = re.compile(r"\shref=\"(?:#|javascript:)(?:([^\";()]*)\"|)|\A(?!.*\shref=)", re.DOTALL)
+_HREF = re.compile(r"\shref=\"([^\"]*)\"")
 _FILE = re.compile(
     r"\.(?:hwpx?|pdf|docx?|xlsx?|pptx?|zip|csv)\b[^<>\"]{0,80}</?(?:a|span|em|i)\b", re.IGNORECASE
 )
@@ -96,16 +96,20 @@ def _has_files(tree: PageTree, element: Element) -> bool:
 
 def is_tabs(page: Page, element: Element) -> bool:
     """True for links to parts of this page that are not its headings, too, and for those of tabs that a script shows."""
-    page_html, inside = page.tree.html, slice(element.inside, element.close)
-    links = [(_TARGET.search(link[1]), link[2].strip()) for link in _LINK.finditer(page_html[inside])]
-    if not links or any(target is None for target, _ in links):
+    html = page.tree.html
+    links = [
+        (_HREF.search(link[1]), link[2].strip())
+        for link in _LINK.finditer(html, element.inside, element.close)
+    ]
+    targets = [href[1] if href else None for href, _ in links]
+    if not links or any(target and not target.startswith(("#", "javascript:")) for target in targets):
         return False
     if all(CONTROL_LABEL.fullmatch(label) or label.isdigit() for _, label in links):
         return False
-    targets = [target[1] for target, _ in links if target is not None]
-    if all(target and f'id="{target}"' in page_html for target in targets):
-        return not any(label and page_html.count(f">{label}<") > 1 for _, label in links[:2])
-    return any(_TABS.search(part.attributes) for part in (element, *islice(element.ancestors(), 2)))
+    if all(target and f'id="{target[1:]}"' in html for target in targets):
+        return not any(label and html.count(f">{label}<") > 1 for _, label in links[:2])
+    is_named = any(_TABS.search(part.attributes) for part in (element, *islice(element.ancestors(), 2)))
+    return is_named or all(target is None for target in targets)
 
 
 def _share_outside(tree: PageTree, element: Element) -> float:

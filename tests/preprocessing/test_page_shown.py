@@ -29,6 +29,12 @@ KEPT = {
         f"<div id='t1'>{A}</div><div id='t2'>{B}</div>", "- 점심60명"),
     "tabs that a script shows": (
         f"<div>{A}<div class='tab_box'><ul><li><a href='#'>평면도</a></li><li><a href='#'>배치도</a></li></ul></div></div>", "- 배치도"),
+    "links without a target": (f"<main>{A}<ul class='tap'><li><a class='b1'>소식</a></li><li><a class='b2'>모집</a></li></ul></main>", "- 모집"),
+    "attached files": (
+        f"<h1>메밀</h1>{A}{B}<section><ul><li><a href='/1'>신청서.hwp <span>(20KB)</span></a></li><li><a href='/2'>안내.pdf <span>(9KB)</span></a></li>"
+        "</ul></section>", "- 신청서.hwp"),
+    "text with few links": (
+        f"{A}{B}<div class='menuContent'><h4>김메밀</h4><p>밭을 가꾸는 모임의 큰 일꾼</p><a href='#a'>자세히</a></div>", "#### 김메밀"),
     "a panel of hidden tabs": (f"{A}<ul class='tab'><li>하나<ul style='display:none'><li>둘째 밭 소식</li></ul></li></ul>{B}", "둘째 밭 소식"),
     "hidden sentences": (f"{A}<div style='display:none'>{B}</div>", SECOND),
     "one of several panels": (f"<div class='p'>{A}</div><div class='p' style='display: none'>오월의 밭</div>", "오월의 밭"),
