@@ -34,7 +34,7 @@ KEPT = {
         f"<h1>메밀</h1>{A}{B}<section><ul><li><a href='/1'>신청서.hwp <span>(20KB)</span></a></li><li><a href='/2'>안내.pdf <span>(9KB)</span></a></li>"
         "</ul></section>", "- 신청서.hwp"),
     "text with few links": (
-        f"{A}{B}<div class='menuContent'><h4>김메밀</h4><p>밭을 가꾸는 모임의 큰 일꾼</p><a href='#a'>자세히</a></div>", "#### 김메밀"),
+        f"{A}{B}<div class='menuContent'><h4>김메밀</h4><p>밭을 가꾸는 여러 모임에서 오래 일해 온 큰 일꾼</p><a href='#a'>자세히</a></div>", "#### 김메밀"),
     "a panel of hidden tabs": (f"{A}<ul class='tab'><li>하나<ul style='display:none'><li>둘째 밭 소식</li></ul></li></ul>{B}", "둘째 밭 소식"),
     "hidden sentences": (f"{A}<div style='display:none'>{B}</div>", SECOND),
     "one of several panels": (f"<div class='p'>{A}</div><div class='p' style='display: none'>오월의 밭</div>", "오월의 밭"),
