@@ -45,11 +45,12 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
     if has_most(element, page, MOST_IF_SURE if is_edge else MOST):
         return False
     if name == "aside":
-        is_remark = is_inside and 2 * element.linked < element.text and tree.has_sentence(element)
-        return not is_remark and all(CALLOUTS.isdisjoint(words) for words in element.names)
+        is_callout = any(not CALLOUTS.isdisjoint(words) for words in element.names)
+        return not (is_callout or (is_inside and _is_remark(tree, element)))
     if name == "dialog" or element.get("role") in WINDOWS:
         return not _is_read(tree, element)
-    return is_edge or element.get("role") in ROLES
+    role = element.get("role")
+    return is_edge or role in ROLES or (role == "complementary" and not _is_remark(tree, element))
 
 
 def _is_line_numbers(tree: PageTree, element: Element) -> bool:
@@ -86,6 +87,11 @@ def _is_choice(tree: PageTree, element: Element) -> bool:
 def _is_in_search(element: Element) -> bool:
     """True inside of a form to search, to filter or to sign in."""
     return any(not FORMS.isdisjoint(words) for above in element.ancestors() for words in above.names)
+
+
+def _is_remark(tree: PageTree, element: Element) -> bool:
+    """True for sentences with few links beside the text of the page."""
+    return 2 * element.linked < element.text and tree.has_sentence(element)
 
 
 def _is_read(tree: PageTree, element: Element) -> bool:

@@ -53,7 +53,7 @@ HIDDEN = frozenset((
     "blind", "sr-only", "screen-reader-text", "visually-hidden", "visuallyhidden", "screen_out", "headerlink", "anchor-link",
     "mw-editsection", "hidden", "skip-link", "header-anchor", "permalink", "onlyprint",
 ))  # fmt: skip
-ROLES = frozenset(("navigation", "banner", "contentinfo", "complementary"))
+ROLES = frozenset(("navigation", "banner", "contentinfo"))
 WINDOWS = frozenset(("dialog", "alertdialog"))
 TABS = frozenset(("tab", "tabs", "tablist", "tabmenu", "tabpanel", "pane"))
 """Names of labels that show parts of a page, and of these parts."""

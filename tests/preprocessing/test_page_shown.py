@@ -41,6 +41,7 @@ KEPT = {
     "a window with sentences": (f"{A}<div role='dialog'><h2>메밀차</h2>{B}<button>닫기</button></div>", SECOND),
     "a dialog with sentences": (f"{A}<dialog><h2>메밀차</h2>{B}</dialog>", "## 메밀차"),
     "an aside of an article": (f"<article>{A}<aside><p>참고: 메밀은 서늘한 곳에서 자랍니다.</p></aside>{B}</article>", "참고: 메밀은"),
+    "a complementary part with sentences": (f"{A}{B}<div role='complementary'><h2>알림</h2><p>언제든 알려 주세요.</p></div>", "언제든 알려 주세요."),
     "reviews": (f"{A}<div class='reviews'><h3>고객 후기</h3><div><b>별 다섯</b><p>향이 좋아요.</p></div></div>", "향이 좋아요."),
     "text beside a notice": (
         "<main><div><h1>메밀 도구</h1><p>밭을 여는 도구</p><p>© 2026 누리. All rights reserved.</p></div></main>", "밭을 여는 도구"),
