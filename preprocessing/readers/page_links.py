@@ -22,7 +22,7 @@ from preprocessing.readers.page_excerpts import (
     is_section,
 )
 from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree
-from preprocessing.readers.page_words import CONTROL_LABEL, SENTENCE
+from preprocessing.readers.page_words import CONTROL_LABEL, LINKS_HEADING, SENTENCE
 
 _BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
 _ANNOUNCING = frozenset((*HEADINGS, *_BLOCKS)) - {"table"}
@@ -33,6 +33,9 @@ _FILE = re.compile(
 )
 _TABS = re.compile(r"\b_?tab|tab(?:s|list|_|-|\b)", re.IGNORECASE)
 _BARS = " \n\t\u00a0|·ㆍ/"
+_WHOLE_LINK = re.compile(r"<a\b.*?</a>", re.DOTALL)
+_TAG = re.compile(r"<[^<>]*>")
+_WORDS = re.compile(r"[가-힣]{2,}(?: [가-힣]+){0,3}")
 _LISTINGS = frozenset(("toctree", "footnotes", "footnote", "references", "bibliography"))
 _HOST = re.compile(r"href=\"https?://([^/\"]+)")
 _TRAIL = re.compile(r"</a>\s*(?:&gt;|[›»])")  # the way from the first page to this one
@@ -42,6 +45,7 @@ LONGEST_REST = 12  # characters beside links, such as "태그:" and commas
 FEWEST_OF_COLUMN = 3  # links of a menu beside the content
 MOST_ROWS_OF_LAYOUT = 4  # rows of a table that arranges the page
 MOST_SOURCES = 40
+LONGEST_BAR = 2000  # characters of HTML of a title between links
 NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 
 
@@ -117,7 +121,17 @@ def _share_outside(tree: PageTree, element: Element) -> float:
     is_short = element.links > 1 and element.text - element.linked <= LONGEST_REST
     if not (is_short or element.name == "table") or 2 * element.linked < element.text:
         return LINK_SHARE
-    return LINK_SHARE if has_heading(element) or tree.has_sentence(element) else LINK_SHARE_OUTSIDE
+    if has_heading(element) or tree.has_sentence(element) or _has_title_beside(tree, element):
+        return LINK_SHARE
+    return LINK_SHARE_OUTSIDE
+
+
+def _has_title_beside(tree: PageTree, element: Element) -> bool:
+    """True for words beside links that announce no links: the title of a page between controls."""
+    if element.own[0] <= element.own[1] or element.close - element.inside > LONGEST_BAR:
+        return False
+    rest = " ".join(_TAG.sub(" ", _WHOLE_LINK.sub("", tree.html[element.inside : element.close])).split())
+    return bool(_WORDS.fullmatch(rest)) and not LINKS_HEADING.fullmatch(rest)
 
 
 def _is_announced(tree: PageTree, before: Element | None, element: Element) -> bool:

@@ -33,7 +33,9 @@ _VOID = frozenset((
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
     "basefont", "bgsound", "frame", "keygen",
 ))  # fmt: skip
-_SEEN = re.compile(r"blind|screen|sr-only|hidden|headerlink|anchor|edit|skip|permalink", re.IGNORECASE)
+_SEEN = re.compile(
+    r"blind|screen|sr-only|hidden|headerlink|anchor|edit|skip|permalink|material-", re.IGNORECASE
+)
 _TARGETS = frozenset(("a", "code", "dd", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "p", "pre", "span"))
 RUN = "x-links"
 """Name of the element around links that bars set apart, which old pages have in no element of their own."""

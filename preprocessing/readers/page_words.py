@@ -52,6 +52,7 @@ WHOLE_NAMES = frozenset((
 HIDDEN = frozenset((
     "blind", "sr-only", "screen-reader-text", "visually-hidden", "visuallyhidden", "screen_out", "headerlink", "anchor-link",
     "mw-editsection", "hidden", "skip-link", "header-anchor", "permalink", "onlyprint",
+    "material-icons", "material-icons-outlined", "material-icons-round", "material-symbols-outlined", "material-symbols-rounded",
 ))  # fmt: skip
 ROLES = frozenset(("navigation", "banner", "contentinfo"))
 WINDOWS = frozenset(("dialog", "alertdialog"))
