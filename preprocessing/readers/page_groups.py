@@ -28,7 +28,6 @@ from preprocessing.readers.page_words import (
 _FACTS = frozenset(("table", "tbody", "tr", "td", "dl", "dt", "dd", "ul", "ol", "li"))
 
 LONGEST_HEADING = 60
-LONGEST_YEAR = 6  # characters of a block beside a notice that say nothing, such as "2026 |"
 NEAR_HEADING = 4  # blocks below a heading in which code is searched
 
 
@@ -132,18 +131,9 @@ def _is_remark(page: Page, before: Element | None, element: Element) -> bool:
     text = page.tree.text_of(element)
     if not is_notice(text) or _is_fact(page, before, element):
         return False
-    is_inside = element.start < page.run[1] or 2 * element.text > page.content.text
-    if is_inside and _has_other_text(page.tree, element):
-        return False
     above = page.tree.text_of(before) if before is not None else ""
     is_license = before is not None and before.name in HEADINGS and LICENSE_HEADING.fullmatch(above)
     return not (is_license or ("쿠키" in above and not is_notice(above)))
-
-
-def _has_other_text(tree: PageTree, element: Element) -> bool:
-    """True where blocks of an element are neither notices nor addresses nor links, so that each is judged alone."""
-    texts = (tree.text_of(child) for child in element.children if child.text > 2 * child.linked)
-    return any(not is_notice(text) and not CONTACT.search(text) for text in texts if len(text) > LONGEST_YEAR)
 
 
 def _is_fact(page: Page, before: Element | None, element: Element) -> bool:

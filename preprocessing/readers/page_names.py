@@ -11,7 +11,7 @@ import re
 from preprocessing.readers.page_excerpts import has_cards, has_titles
 from preprocessing.readers.page_hidden import FIELD, is_above_page
 from preprocessing.readers.page_tags import LEAST_PROSE, MOST, MOST_IF_SURE, has_most
-from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
+from preprocessing.readers.page_tree import Element, PageTree
 from preprocessing.readers.page_words import (
     BUTTONS,
     CALLOUTS,
@@ -21,7 +21,6 @@ from preprocessing.readers.page_words import (
     CONTENT,
     CONTROLS,
     HEADERS,
-    LINKS_HEADING,
     LISTS_OF_LINKS,
     LOGINS,
     MARKING,
@@ -111,17 +110,15 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], has_h
         return _has_only_commands(tree, element)
     is_between = run[0] < element.start < run[1]
     if is_sure:
-        return not (is_between or _is_of_item(element)) or not _has_facts(tree, element)
+        return not ((is_between or _is_of_item(element)) and _has_facts(tree, element))
     if of_comments and element.start < run[0] and not element.links:
         return False  # comments follow
     if not element.links and element.linked:
         return False  # a part of a card that is a link
     if words and words <= LISTS_OF_LINKS and not (element.links or _has_control(tree, element)):
         return False
-    if words and words <= OTHER_PAGES:
-        is_of_page = not has_heading and has_titles(element)
-        if is_of_page or _is_below_heading(tree, element):
-            return False
+    if words and words <= OTHER_PAGES and not has_heading and has_titles(element):
+        return False
     if element.links and 2 * element.linked > element.text:
         is_list = has_titles(element) and bool(words) and words <= OFFERS
         is_card = has_cards(tree, element) and (is_between or not words <= OTHER_PAGES)
@@ -160,15 +157,6 @@ def _has_facts(tree: PageTree, element: Element) -> bool:
 def _has_only_commands(tree: PageTree, element: Element) -> bool:
     texts = (text.strip() for text in _TEXT.findall(tree.html, element.inside - 1, element.close))
     return all(map(COMMAND.fullmatch, texts))
-
-
-def _is_below_heading(tree: PageTree, element: Element) -> bool:
-    """True for what follows a heading of the page that announces no other pages, such as a list of works."""
-    siblings = element.parent.children if element.parent is not None else []
-    before = next((other for other in reversed(siblings[: siblings.index(element)]) if other.text), None)
-    if before is None or before.is_cut or before.name not in HEADINGS:
-        return False
-    return not LINKS_HEADING.fullmatch(tree.text_of(before))
 
 
 def is_called_header(element: Element) -> bool:

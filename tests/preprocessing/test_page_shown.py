@@ -53,6 +53,9 @@ KEPT = {
     "the news of a front page": (f"<div>{A}{B}</div><section class='notice_wrap'><span>알림</span>{NEWS}</section>", "- 밭 문을"),
     "recent news of a front page": (f"<div>{A}{B}</div><div class='recent'>{NEWS}</div>", "- 밭 문을"),
     "what an author lists below": (f"<div>{A}{B}<h2 id='docs'>관련 문서</h2>{NEWS}</div>", "- 메밀 잔치에"),
+    "a sentence in the foot of a post": (f"<article>{A}{B}<div class='post-footer'>오월에 고친 글입니다.</div></article>", "오월에 고친 글입니다."),
+    "a title between controls": (f"<div><a href='/b'><img src='b.png'></a>저울 요청 <a href='/c'>요청 취소</a></div>{A}{B}", "저울 요청"),
+    "text beside names of icons": (f"<p><i class='material-icons'>health_and_safety</i>민감피부</p>{A}{B}", "민감피부"),
     "a short sentence in the foot of a card": (f"<div>{A}<div class='card-footer'>함께 걸어요.</div>{B}</div>", "함께 걸어요."),
 }  # fmt: skip
 
@@ -73,6 +76,7 @@ CUT = {
     "contents that repeat headings": (
         f"<ul><li><a href='#h'>심는 때</a></li><li><a href='#i'>거두는 때</a></li></ul><h2 id='h'>심는 때</h2>{A}<h2 id='i'>거두는 때</h2>{B}",
         "- 심는 때"),
+    "the name of an icon": (f"{A}<span class='material-symbols-outlined'>chevron_right</span>{B}", "chevron"),
     "a title for print": (f"<h1 class='onlyprint'>메밀밭</h1>{A}", "메밀밭"),
     "other posts below an article": (f"<h1>메밀 심기</h1>{A}{B}<div class='box'>{NEWS}</div>", "밭 문을"),
     "pages of a list": (f"{A}{B}<div class='btns'><a href='/1'>1</a><a href='/2'>2</a></div>", "2"),
