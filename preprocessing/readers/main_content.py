@@ -48,4 +48,7 @@ def _join_uncut(tree: PageTree) -> str:
             at = element.end
         else:
             pending += element.children[::-1]
-    return "".join([*pieces, tree.html[at:]])
+    content = "".join([*pieces, tree.html[at:]])
+    return content.replace("</label>", " </label>").replace(
+        "</button>", " </button>"
+    )  # boxes and frames set them apart

@@ -155,6 +155,8 @@ def _has_facts(tree: PageTree, element: Element) -> bool:
 
 
 def _has_only_commands(tree: PageTree, element: Element) -> bool:
+    if element.close - element.inside > LONGEST_CONTROLS:
+        return False
     texts = (text.strip() for text in _TEXT.findall(tree.html, element.inside - 1, element.close))
     return all(map(COMMAND.fullmatch, texts))
 

@@ -20,6 +20,7 @@ def read_page(body: str, title: str = "누리집") -> list[str]:
 
 KEPT = {
     "a choice around its box": (f"<form>{A}<label><input type='radio' name='q'> 맑은 국물</label></form>", "맑은 국물"),
+    "choices in a line": (f"{A}<div><label><input type='radio'>봄</label><label><input type='radio'>가을</label></div>{B}", "봄 가을"),
     "a choice after its box": (f"{A}<div><input type='checkbox' id='q'><label for='q'>들깨 국물</label></div>{B}", "들깨 국물"),
     "a button in a list": (f"{A}<ul><li><button>봄 메밀</button></li><li><button>가을 메밀</button></li></ul>{B}", "- 봄 메밀"),
     "a button in a cell": (f"{A}<table><tr><td>1</td><td><button>김메밀</button></td></tr></table>{B}", "1  김메밀"),
