@@ -131,7 +131,7 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], has_h
     control = FIELD if is_above else _CONTROL
     if (is_form or not (is_weak or is_text)) and _has_control(tree, element, control):
         return True
-    if is_between or (words <= PLACES | OFFERS and not of_comments):
+    if is_between or (not of_comments and (words <= PLACES | OFFERS or (is_above and not element.links))):
         return False
     if of_comments or not is_text:
         return of_comments or not element.links or LEAST_LINKED * element.linked >= element.text

@@ -40,6 +40,7 @@ KEPT = {
     "hidden sentences": (f"{A}<div style='display:none'>{B}</div>", SECOND),
     "one of several panels": (f"<div class='p'>{A}</div><div class='p' style='display: none'>오월의 밭</div>", "오월의 밭"),
     "a window with sentences": (f"{A}<div role='dialog'><h2>메밀차</h2>{B}<button>닫기</button></div>", SECOND),
+    "facts in a window": (f"{A}{B}<div class='dialog'><h4>점심</h4><ul><li>메밀국수</li><li>나물</li></ul></div>", "- 메밀국수"),
     "a dialog with sentences": (f"{A}<dialog><h2>메밀차</h2>{B}</dialog>", "## 메밀차"),
     "an aside of an article": (f"<article>{A}<aside><p>참고: 메밀은 서늘한 곳에서 자랍니다.</p></aside>{B}</article>", "참고: 메밀은"),
     "a complementary part with sentences": (f"{A}{B}<div role='complementary'><h2>알림</h2><p>언제든 알려 주세요.</p></div>", "언제든 알려 주세요."),
