@@ -1,0 +1,122 @@
+"""Converts the brackets of wikitext, templates ``{{ }}`` and links ``[[ ]]``, from the inside out.
+
+Owns the open brackets and the place of each template. Linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from preprocessing.markup.wiki_arguments import key_of
+from preprocessing.markup.wiki_lines import ROW
+from preprocessing.markup.wiki_links import link_text
+from preprocessing.markup.wiki_page import WikiPage
+from preprocessing.markup.wiki_templates import template_text
+from preprocessing.markup.wiki_unknown import Place, unknown_text
+
+MAX_DEPTH = 100  # of nested brackets; deeper brackets stay unchanged
+_TOKEN = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\|)")
+_SHOWN_BEFORE = 20  # pieces, and characters of each, before a template that decide about blanks
+_OPENED = re.compile(r"(?:^|\n|\()$|(?:^|[\s(|])'{2,5}$")
+_BETWEEN_ROWS = re.compile(r"[ \t]{0,20}\n\s{0,20}(?:\|-[^\n]{0,200}\n\s{0,20})?")
+_CLOSING = re.compile(r"[ )\],.;:\n]|$")
+_OPENING = {"}}": "{{", "]]": "[["}
+
+
+@dataclass
+class _Frame:
+    """An open bracket, ``{{`` or ``[[``, and its parts between bars."""
+
+    bracket: str
+    parts: list[list[str]] = field(default_factory=lambda: [[]])
+    begins: bool = False  # a template without text stands where a line, emphasis or brackets begin
+    last: tuple[str, int, int] = ("", 0, 0)  # name of the last template, and where it ends: part and piece
+
+    def add(self, text: str) -> None:
+        if self.begins:
+            text, self.begins = text.lstrip(" "), False
+        self.parts[-1].append(text)
+
+    def texts(self) -> list[str]:
+        return ["".join(part) for part in self.parts]
+
+    def literal(self) -> str:
+        """The source text of a frame that is never closed."""
+        return self.bracket + "|".join(self.texts())
+
+
+def convert_brackets(text: str, page: WikiPage) -> str:
+    """Converts templates and links from the inside out. A bracket that is never closed stays unchanged."""
+    outer = _Frame("")
+    stack = [outer]
+    open_brackets = {"{{": 0, "[[": 0}
+    tokens = _TOKEN.split(text)
+    for number, token in enumerate(tokens):
+        if token in open_brackets and len(stack) <= MAX_DEPTH:
+            stack.append(_Frame(token))
+            open_brackets[token] += 1
+        elif token == "|" and stack[-1] is not outer:
+            stack[-1].parts.append([])
+        elif token in _OPENING and open_brackets[_OPENING[token]]:
+            while stack[-1].bracket != _OPENING[token]:
+                _close_unconverted(stack, open_brackets)
+            frame = stack.pop()
+            open_brackets[frame.bracket] -= 1
+            if frame.bracket == "{{":
+                _add_template(stack[-1], frame.texts(), tokens[number + 1 : number + 9], page)
+            else:
+                stack[-1].add(link_text(frame.texts()))
+        else:
+            stack[-1].add(token)
+    while len(stack) > 1:
+        _close_unconverted(stack, open_brackets)
+    return "".join(outer.parts[0])
+
+
+def _add_template(around: _Frame, parts: list[str], behind: list[str], page: WikiPage) -> None:
+    """Adds the text of a template; where it has none, its argument or no blank too many."""
+    pieces, after = around.parts[-1], behind[0]
+    before = "".join(piece[-_SHOWN_BEFORE:] for piece in pieces[-_SHOWN_BEFORE:])
+    text = template_text(parts, page)
+    if text is None:
+        is_repeated = _is_beside_same(around, key_of(parts[0]), behind)
+        place = Place(before, "".join(behind), after, around.bracket == "{{", is_repeated)
+        text = unknown_text(parts, place, page.korean)
+    if text.startswith(("\n* ", "\n" + ROW)) and before[-1:] in ("", "\n"):
+        text = text[1:]
+    if text.startswith(("* ", ROW)) and after[:1] == "\n":
+        text = text[:-1]
+    if (
+        not text
+        and before[-1:] == " "
+        and _CLOSING.match("".join(behind))
+        and before.rpartition("\n")[2].strip()
+    ):
+        while not pieces[-1].rstrip(" "):
+            pieces.pop()
+        pieces[-1] = pieces[-1].rstrip(" ")
+    around.add(text)
+    around.begins = not text and _OPENED.search(before) is not None
+    around.last = key_of(parts[0]), len(around.parts), len(pieces)
+
+
+def _is_beside_same(around: _Frame, key: str, behind: list[str]) -> bool:
+    """Whether the template before or behind has the same name, with nothing but the mark of a row between."""
+    name, part, piece = around.last
+    if (
+        name == key
+        and part == len(around.parts)
+        and _BETWEEN_ROWS.fullmatch("".join(around.parts[-1][piece:]))
+    ):
+        return True
+    opening = behind.index("{{") if "{{" in behind[:-1] else 0
+    return bool(
+        opening and _BETWEEN_ROWS.fullmatch("".join(behind[:opening])) and key_of(behind[opening + 1]) == key
+    )
+
+
+def _close_unconverted(stack: list[_Frame], open_brackets: dict[str, int]) -> None:
+    frame = stack.pop()
+    open_brackets[frame.bracket] -= 1
+    stack[-1].add(frame.literal())
