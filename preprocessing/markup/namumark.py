@@ -11,6 +11,7 @@ import re
 
 from preprocessing.markup.html_text import remove_tags
 from preprocessing.markup.markdown import fence_around
+from preprocessing.markup.missing_values import HOLE, remove_holes
 from preprocessing.markup.namumark_inline import AUTOMATIC, Inline, is_hidden
 from preprocessing.markup.namumark_tables import convert_table, find_table
 from preprocessing.markup.wiki_lines import remove_sections
@@ -36,7 +37,7 @@ _ITEM = re.compile(r"(?P<indent>[ ]{1,40})(?P<mark>\*|1\.|[aAiI]\.)(?:#(?P<start
 _MOST_BRACES = 20  # braces within braces that are read
 _MOST_QUOTES = 8
 _MOST_LINES_OF_NOTE = 20
-_FORGED = re.compile("[\x02-\x06]")
+_FORGED = re.compile(f"[\x02-\x06{HOLE}]")
 _TEXT_BOX = re.compile(r"(?<!\{)\{\{\|((?:[^{}|]|\|(?!\}\})){1,5000})\|\}\}(?!\})")
 _REFERENCE = re.compile(rf"\[\^({AUTOMATIC}[0-9]+)\]")
 
@@ -70,9 +71,8 @@ class _Document:
 
     def blocks(self, text: str, depth: int) -> str:
         """The blocks of a text as Markdown, with marks of what is converted by itself."""
-        return "\n".join(
-            self._lines(_join_open_brackets(self._replace_braces(text, depth).split("\n")), depth)
-        )
+        lines = self._lines(_join_open_brackets(self._replace_braces(text, depth).split("\n")), depth)
+        return remove_holes("\n".join(lines))[0]
 
     # --- braces ------------------------------------------------------------------------------------------
 

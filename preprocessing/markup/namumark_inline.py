@@ -6,8 +6,10 @@ of its kind.
 
 from __future__ import annotations
 
+import itertools
 import re
 
+from preprocessing.markup.missing_values import HOLE, remove_holes
 from preprocessing.markup.small_text import convert_small_text
 
 _MARK = re.compile("\x02([0-9]{1,9})\x03")
@@ -25,8 +27,11 @@ _MACRO = re.compile(
 )
 _REMOVED = frozenset((
     "목차", "tableofcontents", "toc", "각주", "footnote", "include", "youtube", "kakaotv", "nicovideo", "navertv", "vimeo", "anchor",
-    "clearfix", "date", "datetime", "time", "age", "dday", "pagecount", "pagevcount", "pstv", "tvpot",
+    "clearfix", "pstv", "tvpot",
 ))  # fmt: skip
+_OF_WIKI = frozenset(
+    ("date", "datetime", "time", "age", "dday", "pagecount", "pagevcount")
+)  # which only the wiki computes
 _NOTE = re.compile(r"\*(?P<name>\S{0,100})(?P<text>(?:\s.*)?)", re.DOTALL)
 _BRACKET = re.compile(r"([\[\]])")
 _HIDDEN_LINE = re.compile(
@@ -37,10 +42,6 @@ _HIDDEN_LINE = re.compile(
 _FORMULA = re.compile(
     r"\[math\((?P<macro>(?:[^\[)]|\[(?!math\()|\)(?!\])){1,5000})\)\]|<math>(?P<tag>(?:[^<]|<(?!/?math>)){1,5000})</math>",
     re.IGNORECASE,
-)
-# (만 [age(1992-05-03)]세): what stands beside a number that only the wiki computes
-_COMPUTED = re.compile(
-    r"[ ]?\([^()\[\]\n]{0,10}\[(?:age|dday)\([^()\n]{0,40}\)\][^()\[\]\n]{0,10}\)", re.IGNORECASE
 )
 
 
@@ -78,6 +79,7 @@ class Inline:
 
     def __init__(self) -> None:
         self.notes: dict[str, str] = {}
+        self._numbers = itertools.count()
         self._kept: list[str] = []
         self._formulas: dict[str, str] = {}
 
@@ -121,7 +123,6 @@ class Inline:
         if "\\" in text:
             text = _ESCAPED.sub(lambda match: self.keep(match[1]), text)
         if "[" in text:
-            text = _COMPUTED.sub("", text)
             text = _MACRO.sub(self._macro, self._links(text))
             text = self._footnotes(text)
         for pattern, replacement in _EMPHASIS:
@@ -154,6 +155,8 @@ class Inline:
             base, *options = given.split(",")
             reading = next((one.split("=", 1)[1] for one in options if one.strip().startswith("ruby=")), "")
             return f"{base.strip()}({reading.strip()})" if reading.strip() else base.strip()
+        if name in _OF_WIKI:
+            return HOLE
         return "" if name in _REMOVED else match[0]
 
     def _footnotes(self, text: str) -> str:
@@ -179,9 +182,11 @@ class Inline:
     def _number(self, name: str, content: str) -> str:
         if not content:
             return f"[^{name}]" if name in self.notes else ""
-        name = name if name and name not in self.notes else f"{AUTOMATIC}{len(self.notes)}"
+        name = name if name and name not in self.notes else f"{AUTOMATIC}{next(self._numbers)}"
         self.notes[name] = ""  # a note inside of it has a number of its own
-        self.notes[name] = " ".join(self.restore(self.convert(content)).split())
+        self.notes[name] = remove_holes(" ".join(self.restore(self.convert(content)).split()))[0]
+        if not self.notes[name]:
+            return self.notes.pop(name)
         return f"[^{name}]"
 
 

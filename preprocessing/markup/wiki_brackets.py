@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from preprocessing.markup.missing_values import HOLE
 from preprocessing.markup.wiki_arguments import key_of
 from preprocessing.markup.wiki_lines import ROW
 from preprocessing.markup.wiki_links import link_text
 from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wiki_templates import template_text
-from preprocessing.markup.wiki_unknown import Place, unknown_text
+from preprocessing.markup.wiki_unknown import Place, is_missing, unknown_text
 
 MAX_DEPTH = 100  # of nested brackets; deeper brackets stay unchanged
 _TOKEN = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\|)")
@@ -79,10 +80,11 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
     pieces, after = around.parts[-1], behind[0]
     before = "".join(piece[-_SHOWN_BEFORE:] for piece in pieces[-_SHOWN_BEFORE:])
     text = template_text(parts, page)
-    if text is None:
-        is_repeated = _is_beside_same(around, key_of(parts[0]), behind)
+    if not text:
+        is_repeated = text is None and _is_beside_same(around, key_of(parts[0]), behind)
         place = Place(before, "".join(behind), after, around.bracket == "{{", is_repeated)
-        text = unknown_text(parts, place, page.korean)
+        text = unknown_text(parts, place, page.korean) if text is None else text
+        text = text or (HOLE if is_missing(parts[0], place) else "")
     if text.startswith(("\n* ", "\n" + ROW)) and before[-1:] in ("", "\n"):
         text = text[1:]
     if text.startswith(("* ", ROW)) and after[:1] == "\n":

@@ -14,7 +14,7 @@ from preprocessing.markup.wiki_countries import country_name
 from preprocessing.markup.wiki_dates import computed_value
 from preprocessing.markup.wiki_functions import function_text
 from preprocessing.markup.wiki_lines import BREAK
-from preprocessing.markup.wiki_media import GALLERIES, gallery_template
+from preprocessing.markup.wiki_media import GALLERIES, gallery_template, is_file_name
 from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wiki_rows import rows_text
 
@@ -153,7 +153,7 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
         return lambda plain: _format_formula(plain[0])
     if key == "ipac-en":
         return lambda plain: (
-            f"/{''.join(_SOUNDS.get(sound, sound) for sound in plain if sound not in _NO_SOUNDS)}/"
+            f"/{''.join(_SOUNDS.get(sound, sound) for sound in plain if not _is_no_sound(sound))}/"
         )
     if key == "respell":
         return lambda plain: "-".join(filter(None, plain)).replace("-,_-", ", ").replace("-_-", " ")
@@ -164,6 +164,10 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in CODES:
         return lambda plain: f"`{plain[-1]}`" if plain[-1] else ""
     return None
+
+
+def _is_no_sound(text: str) -> bool:
+    return text in _NO_SOUNDS or is_file_name(text)
 
 
 def _format_quote(plain: Sequence[str], named: Named) -> str:

@@ -27,11 +27,20 @@ _ICON = re.compile("icon|deco|그림|아이콘|깃발")
 _LABEL = re.compile(r"(?=.{0,80}[\w×÷±°\u2190-\u2bff])[^\n=]{1,300}")
 _MARKED = re.compile(f"\x7f[^\n]*\x7f|{START}[^\n]*{END}")  # a formula or code, or captions of pictures
 _WORD = re.compile(r"\w")
+# Names of values of the wiki's own database, and functions that need it
+_OF_WIKI = re.compile(
+    r"#(?!tag|if|switch|vardefine|set\b|lst)|(?:.{0,40}:)?numberof|.*(?:인구|population|통계|환율|데이터|문서수)"
+)
+_DOUBT = re.compile(
+    r"needed|필요|clarify|dubious|의심|모호|불명확"
+)  # notices about a sentence; an argument may be its text
+_OF_SPAN = re.compile(r"(?:span|범위|부분|구절|구간)$")
+_GLOSS = re.compile(r"(?=.{0,40}(?:[가-힣\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]{4}))[^=|\n]{1,40}")
 _NUMBER = re.compile(r"[-+−]?[0-9][0-9,.]{0,15}")
 _YEAR = re.compile("[12][0-9]{3}")
 _UNIT = re.compile(r"(?=[^0-9])[A-Za-zµΩ°/²³·^0-9]{1,8}")
 _NUMBER_IN_WORD = re.compile(r"[0-9][0-9,.]{0,15}[가-힣]{0,3}")
-_BEFORE_VALUE = re.compile(r"^$|[\s(\[\"'“‘·*《〈「『/~–-]")
+_BEFORE_VALUE = re.compile(r"^$|[\s(（\[\"'“‘·*《〈「『/~–-]")
 _PARTICLE = re.compile(
     r"(?:년|월|일|세|살|명|개|대|번|원|위|호|회)?"
     r"(?:은|는|이|가|을|를|의|에|에서|에게|으로|로|와|과|도|만|부터|까지|보다|이다|이며|이고|이라|라고|이라고|(?<=[년월일세살명개대번원위호회]))"
@@ -82,8 +91,8 @@ class Place:
         """Whether a cell, an argument, or a pair of brackets or quotes has nothing but the template."""
         if self.is_argument and _START_OF_ARGUMENT.fullmatch(self.before) and not self.after.strip():
             return True
-        if self.before[-1:] == "(":
-            return self.behind[:1] == ")"
+        if self.before[-1:] in ("(", "（"):
+            return self.behind[:1] in (")", "）")
         return self.is_quoted or bool(_START_OF_CELL.search(self.before) and _END_OF_CELL.match(self.behind))
 
     @property
@@ -109,10 +118,12 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
     if place.is_repeated and not place.line.strip(" \t") and not _NO_ROW.search(key):
         return _row(plain, named)
     is_country = bool(values) and values[0] in COUNTRIES and not _ICON.search(key)
+    if _DOUBT.search(key):
+        return named.get("text", "") or (plain[0] if plain and _OF_SPAN.search(key) else "")
     if not key or (ASIDE.search(key) and not (place.is_quoted or is_style or is_country)):
         return ""
     if not any(plain):
-        return _name(parts[0].strip(), place) if not named else ""
+        return _named(named, place) if named else _name(parts[0].strip(), place)
     if _ROW_BEGUN.search(place.before) and place.behind.startswith("\n|"):
         return f"| {' || '.join(values)}" if values else ""
     if place.is_box:
@@ -146,9 +157,26 @@ def _row(plain: Sequence[str], named: Named) -> str:
     return format_row([value for value in values if _WORD.search(value)], fewest=1)
 
 
+def is_missing(name: str, place: Place) -> bool:
+    """Whether a template without text leaves a hole: a value that only the wiki has, or the noun before a particle."""
+    key = key_of(name)
+    begins_or_ends = place.is_box or place.line.rstrip()[-1:] in (".", "。")
+    if _OF_WIKI.match(key) and "위키" not in key:
+        return place.is_argument or (
+            _BEFORE_VALUE.search(place.before[-1:]) is not None and not begins_or_ends
+        )
+    return bool(key and place.line.strip()) and place.is_noun and not ASIDE.search(key)
+
+
+def _named(named: Named, place: Place) -> str:
+    """The words of a template whose arguments all have names, where a noun is missing or parentheses have nothing else."""
+    words = [text for text in named.values() if _GLOSS.fullmatch(text) and not is_technical(text)]
+    return ", ".join(words) if place.is_alone or (place.is_noun and place.line.strip()) else ""
+
+
 def _name(name: str, place: Place) -> str:
     """The name of a template without arguments, where a noun is missing."""
-    is_noun = bool(place.line.strip()) and place.is_noun
+    is_noun = place.is_noun
     if name.isascii():
         is_shown = _SYMBOL.fullmatch(name) and (is_noun or place.before[-1:] == "(")
     else:
@@ -157,7 +185,7 @@ def _name(name: str, place: Place) -> str:
 
 
 def _shown(key: str, values: Sequence[str], korean: bool) -> str:
-    """A date, numbers, a country, or the first argument behind the code of a language; of colors, fonts and keys the last one."""
+    """A date, numbers, a country, or the words behind the code of a language; of colors, fonts and keys the last one."""
     if len(values) > 1 and _LANGUAGE.fullmatch(values[0]):
         values = values[1:]
     if is_date(values[:3]):
@@ -172,7 +200,8 @@ def _shown(key: str, values: Sequence[str], korean: bool) -> str:
         return " ".join(values)
     if values and all(map(_NUMBER.fullmatch, values)):
         return _joined(key, values)
-    return values[0] if values else ""
+    glosses = [text for text in values[1:] if _GLOSS.fullmatch(text) and text != values[0]]
+    return f"{values[0]}({', '.join(glosses)})" if glosses else "".join(values[:1])
 
 
 def _joined(key: str, values: Sequence[str]) -> str:

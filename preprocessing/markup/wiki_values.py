@@ -23,13 +23,17 @@ _GLOSS_NAMES = (
 )  # fmt: skip
 
 
+_PREFIXED = re.compile(r"e(3|6|9|12)([^\W\d_].*)")  # of a unit: 800|e6km
+
+
 def _format_measure(plain: Sequence[str], named: Named) -> str:
     """``100|km2|sqmi``: the number and its unit; also ranges (5|to|10|km) and two units (6|ft|2|in)."""
+    plain = [_PREFIXED.sub(r"×10^\1 \2", text) for text in plain]
     if len(plain) > 3 and plain[1] in _RANGES:
         return f"{plain[0]}{_RANGES[plain[1]]}{plain[2]} {plain[3]}"
     if len(plain) > 3 and _NUMBER.fullmatch(plain[2]) and not _NUMBER.fullmatch(plain[1]):
         return " ".join(plain[:4])
-    return " ".join(filter(None, plain[:2]))
+    return " ".join(filter(None, plain[:2])).replace(" ×", "×")
 
 
 def _format_value(plain: Sequence[str], named: Named) -> str:
@@ -141,7 +145,7 @@ def _suffix(mark: str) -> Callable[[Sequence[str], Named], str]:
 _DATES = [
     "날짜", "시작일", "시작날짜", "종료일", "끝날짜", "출생일", "사망일", "출생일과나이", "사망일과나이", "생년월일", "생일", "개봉일", "방영일", "발매일",
     "공개일", "설립일", "창립일", "date", "start_date", "end_date", "start_date_and_age", "시작일과나이", "날짜와나이", "종료일과나이", "birth_date", "birth-date",
-    "birth_date_and_age", "death_date", "death-date", "death_date_and_age", "film_date", "release_date", "dts",
+    "birth_date_and_age", "birth_year_and_age", "death_year_and_age", "출생년과나이", "death_date", "death-date", "death_date_and_age", "film_date", "release_date", "dts",
     "dtsh", "datum", "as_of", "기준일", "기준", "날짜링크", "데이터정렬날짜",
 ]  # fmt: skip
 _NUMBERS = [

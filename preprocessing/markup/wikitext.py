@@ -8,11 +8,13 @@ length of the text.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection
 
 from preprocessing.markup.html_elements import replace_elements, unescape
 from preprocessing.markup.html_text import remove_tags
 from preprocessing.markup.markdown import fence_around
+from preprocessing.markup.missing_values import HOLE, SENTENCES_WITH_HOLES, remove_holes
 from preprocessing.markup.references import resolve_blanks
 from preprocessing.markup.small_text import convert_small_text
 from preprocessing.markup.wiki_brackets import convert_brackets
@@ -52,10 +54,10 @@ _VARIANT = re.compile(
 )
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
 _TAGGED = re.compile("</?[A-Za-z]")
-_MARKS = re.compile(f"[{START}{END}{ROW}\x7f]")
+_MARKS = re.compile(f"[{START}{END}{ROW}{HOLE}\x7f]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _LINE_MARK = re.compile(r"[*+-](?=\s|$)|#{1,6}(?=\s|$)|>")  # of Markdown
-_EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는){0,20}\)")
+_EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는|or|and){0,20}\)")
 # What templates without text leave between brackets
 _LEFT_COMMAS = re.compile(
     r"(?P<first>\()[ \t]{0,20}(?:[,;][ \t]{0,20}){1,20}|(?P<between>,)(?:[ \t]{0,20},){1,20}|;(?:[ \t]{0,20};){1,20}(?=\s)"
@@ -63,12 +65,16 @@ _LEFT_COMMAS = re.compile(
 
 
 def mediawiki_to_markdown(
-    text: str, left_out_sections: Collection[str] = (), page: WikiPage | None = None
+    text: str,
+    left_out_sections: Collection[str] = (),
+    page: WikiPage | None = None,
+    left_out: Counter[str] | None = None,
 ) -> str:
     """Converts headings, lists, tables, code, formulas, the texts of links and the captions of pictures.
 
     Removes references, categories, templates without text, and sections with a title in ``left_out_sections``.
-    ``page`` has the title and the day, which some templates show.
+    ``page`` has the title and the day, which some templates show. Adds to ``left_out`` the sentences that were removed for
+    a value that only the wiki has.
     """
     page = page or WikiPage.of(text)
     protected: list[str] = []
@@ -92,6 +98,9 @@ def mediawiki_to_markdown(
     text = _EMPTY_BRACKETS.sub("", EXTERNAL.sub(lambda match: match[1], _MAGIC.sub("", text)))
     text = lines_to_markdown(place_captions(resolve_blanks(blocks_to_wikitext(text))))
     text = remove_tags(text) if _TAGGED.search(text) else unescape(text)
+    text, holes = remove_holes(text)
+    if holes and left_out is not None:
+        left_out[SENTENCES_WITH_HOLES] += holes
     text = remove_sections(text, left_out_sections)
     text = _strip_line_ends(text)
     text = _MARK.sub(lambda match: protected[int(match[1])] if int(match[1]) < len(protected) else "", text)

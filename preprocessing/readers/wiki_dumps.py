@@ -49,7 +49,7 @@ def read_wiki_dump(
             if reason:
                 others[reason] += 1
                 continue
-            text = _document(page, item)
+            text = _document(page, item, others)
         except RecordError as error:
             quarantine(error.record(label, number, raw))
             continue
@@ -191,9 +191,9 @@ def _reason_to_skip(page: dict[str, Any], item: WikiDumpInput) -> str | None:
     return None if page["model"] in WIKITEXT else f"pages of content model {page['model'][:20]}"
 
 
-def _document(page: dict[str, Any], item: WikiDumpInput) -> str:
+def _document(page: dict[str, Any], item: WikiDumpInput, left_out: Counter[str]) -> str:
     if not page["text"]:
         raise RecordError(f"page {page['title'][:80]!r} has no text", "no-text")
     shown_as = WikiPage.of(page["text"], page["title"], page["timestamp"])
-    text = mediawiki_to_markdown(page["text"], item.left_out_sections, shown_as)
+    text = mediawiki_to_markdown(page["text"], item.left_out_sections, shown_as, left_out)
     return f"# {page['title']}\n\n{text}" if item.with_title and page["title"] else text

@@ -1,5 +1,6 @@
 """Templates that no table knows, parser functions, links and tables as pages of wikis show them."""
 
+from collections import Counter
 from datetime import date
 
 import pytest
@@ -23,12 +24,14 @@ PAGE = WikiPage("한글", date(2021, 8, 7))
         ("* {{l|en|one}}, {{l|en|two}}", "- one, two"),
         ("그는 {{출시|1998|3|31}}에 와서 ({{생몰년|1902|9|7|1934|12|24}}) 갔다.", "그는 1998-03-31에 와서 (1902-09-07–1934-12-24) 갔다."),
         ("값 {{어떤 스타일|color:red|19.0%}} {{숫자 정렬|7600000|760만}}장", "값 19.0% 760만장"),
-        ("{{해태 타이거즈}}는 ({{CO2}}) 96.5%가 {{이산화 탄소}}이며", "는 (CO2) 96.5%가 이산화 탄소이며"),
+        ("{{해태 타이거즈}}는 ({{CO2}}) 96.5%가 {{이산화 탄소}}이며", "해태 타이거즈는 (CO2) 96.5%가 이산화 탄소이며"),
         ("경기: {{fb-rt|KOR}} {{flagIOC|JPN}}", "경기: 대한민국 일본"),
         ("〈{{위키문헌 링크|진달래꽃}}〉", "〈진달래꽃〉"),
         # notes follow their word, icons and anchors have names
         ("글이다.{{쪽|3}} 글{{평|가나}}. 글{{rp|23-25}} {{국기그림|KOR}} 한국{{앵커|가}}", "글이다. 글. 글 한국"),
-        ("인구는 {{대한민국의 인구|41110}} 명이다.", "인구는 명이다."),  # the code of a place
+        ("왕({{일본 이름|도쿠가와|德川|とくがわ}})은 {{모르는 말|세종|world}} 때", "왕(도쿠가와(德川, とくがわ))은 세종(world) 때"),
+        ("신사（{{jpn|j=青島神社|hg=セイ}}）와 그는 {{clarify|text=한 달|date=2015}} 뒤에", "신사（青島神社, セイ）와 그는 한 달 뒤에"),
+        ("약 {{convert|800|e6km}}, {{birth year and age|1964|08}}, {{IPAc-en|a.ogg|ˈ|f|r}}", "약 800×10^6 km, 1964-08, /ˈfr/"),
         ("{{By|2006}} 시즌 {{hs|9999}}해제", "2006 시즌 해제"),
         ("{|\n| '''{{flagicon|KOR}} [[한국]]''' || '''가''' || 3660{{resize|80%|×}}36 || {{Yes2}}\n|}",
          "| **한국** | **가** | 3660×36 | |\n| --- | --- | --- | --- |"),
@@ -76,13 +79,32 @@ def test_trees_brackets_and_rows_without_a_table(wikitext, markdown):
         ("{{#switch: b | a = 1 | b | c = 2 | #default = 3}}{{#switch: x | a = 1 | 4}}", "24"),
         ("{{#ifeq: 1 | 1.0 | 가 | 나}}{{#ifeq: a | b | 다}}{{#if: | 라 | 마}}", "가마"),
         ("{{#ifexpr: 3 > 2 | 예 | 아니오}} {{formatnum:{{#expr: 100*12014277/24561916 round 2}}}}%", "예 48.91%"),
-        ("{{#time:Y년 n월 j일|2009-10-04}} {{#time:Y}} {{#time:H|2009-10-04}}끝", "2009년 10월 4일 2021 끝"),
+        ("{{#time:Y년 n월 j일|2009-10-04}} {{#time:Y}}", "2009년 10월 4일 2021"),
         ("{{lc:ABC}} {{uc:kbo}} {{ucfirst:sk}} {{plural:2|하나|둘}} {{PAGENAME}}", "abc KBO Sk 하나 한글"),
         ("글{{#invoke:모듈|함수}}{{#tag:ref|주}}", "글"),
     ],
 )  # fmt: skip
 def test_functions_with_known_arguments_are_computed(wikitext, markdown):
     assert mediawiki_to_markdown(wikitext, page=PAGE) == markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown", "removed"),
+    [
+        ("대한민국의 인구는 {{대한민국의 인구|41110}} 명이다. 수도는 서울이다.", "수도는 서울이다.", 1),
+        ("시(인구 {{인구|가}}명, 면적 3.5km<sup>2</sup>)는 크다. 또", "시(면적 3.5km^2)는 크다. 또", 0),
+        ("시 ({{#invoke:인구|가}}명)는 크다.", "시는 크다.", 0),
+        ("문서는 {{NUMBEROFARTICLES}}개이다. 오늘은 {{CURRENTDAYNAME}}이다. 비가 온다.", "비가 온다.", 2),
+        ("* 인구: {{인구|가}}명\n* 면적: 3km", "- 면적: 3km", 1),
+        ("== 인구 ==\n약 {{formatnum:{{인구|가}}}}명이 산다.\n== 땅 ==\n넓다.", "## 땅\n넓다.", 1),
+        ("{|\n| 가 || {{formatnum:{{인구|가}}}}명 || 넓다.\n|}", "| 가 |  | 넓다. |\n| --- | --- | --- |", 1),
+        ("글이다. {{#invoke:모듈|함수}}\n{{데이터}}\n\n글 {{#if:|가}}", "글이다.\n\n글", 0),
+    ],
+)  # fmt: skip
+def test_a_sentence_with_a_value_that_only_the_wiki_has_is_removed(wikitext, markdown, removed):
+    left_out = Counter()
+    assert mediawiki_to_markdown(wikitext, page=PAGE, left_out=left_out) == markdown
+    assert left_out.total() == removed
 
 
 def test_sums_end_in_numbers_or_nothing():
