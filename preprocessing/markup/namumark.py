@@ -28,6 +28,7 @@ _SIZE_OR_COLOR = re.compile(
 _FOLDING = re.compile(
     r"[\[\]【】\s·•/|-]*(?:(?:펼치기|접기|펼침|보기|숨기기|열기|닫기|더|클릭)[\[\]【】\s·•/|-]*)*"
 )
+_ASK_TO_FOLD = re.compile(r"(?:[ ·•/|-]{1,9}(?:펼치기|접기|펼침|보기|숨기기|열기|닫기)){1,4}[ \]】]*$")
 _HEADING = re.compile(
     r"(?P<marks>={1,6})(?P<folded>#?)[ ]?(?P<title>[^\s=#].*?)[ ]?(?P=folded)(?P=marks)[ \t]*"
 )
@@ -106,7 +107,7 @@ class _Document:
         if name in ("latex", "math"):
             return self.inline.keep(f"$${self.inline.source_of(rest).strip()}$$") if rest.strip() else ""
         if name == "folding":
-            title = "" if _FOLDING.fullmatch(head) else f"{head.strip()}\n"
+            title = "" if _FOLDING.fullmatch(head) else f"{_ASK_TO_FOLD.sub('', head).strip(' []【】')}\n"
             return self._replace_content(f"\n{title}{body}\n", depth)
         if name == "wiki":
             attributes = _ATTRIBUTES.match(rest)

@@ -33,9 +33,12 @@ _OF_WIKI = frozenset(
     ("date", "datetime", "time", "age", "dday", "pagecount", "pagevcount")
 )  # which only the wiki computes
 _NOTE = re.compile(r"\*(?P<name>\S{0,100})(?P<text>(?:\s.*)?)", re.DOTALL)
+_FLAG = re.compile(
+    r"틀:국기,(?=.*?국명\s?=(?P<country>[^,]*))(?:.*?출력\s?=(?P<shown>[^,]*))?"
+)  # with the name of the country
 _BRACKET = re.compile(r"([\[\]])")
 _HIDDEN_LINE = re.compile(
-    r"(?:\s*\[(?:목차|tableofcontents|toc|각주|footnote|clearfix|include\((?:[^\n\[\]]|\[\[[^\[\]\n]{0,200}\]\]){0,1000}\))\]"
+    r"(?:\s*\[(?:목차|tableofcontents|toc|각주|footnote|clearfix|include\((?!틀:국기,)(?:[^\n\[\]]|\[\[[^\[\]\n]{0,200}\]\]){0,1000}\))\]"
     r"|\s*\[\[(?:분류|파일):[^\[\]\n]{0,1000}\]\])+\s*",
     re.IGNORECASE,
 )
@@ -157,6 +160,9 @@ class Inline:
             return f"{base.strip()}({reading.strip()})" if reading.strip() else base.strip()
         if name in _OF_WIKI:
             return HOLE
+        if name == "include" and (flag := _FLAG.match(given)):
+            country = (flag["shown"] or flag["country"]).strip()
+            return "" if match.string[match.end() :].lstrip(" [").startswith(country) else country
         return "" if name in _REMOVED else match[0]
 
     def _footnotes(self, text: str) -> str:

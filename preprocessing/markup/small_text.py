@@ -123,6 +123,8 @@ def _written(match: re.Match[str], content: str, plain: str, is_apart: bool, aft
     if not base.strip() or "\n" in plain or len(plain) > _LONGEST_GLOSS:
         return _apart(base, content, after)
     name = match["name"].lower()
+    if name == "sup" and plain.isdigit() and not _can_be_raised(base) and "A" <= after <= "Z":
+        return content  # the mass number of an isotope
     if name == "sup":
         return _apart("", _raised(before, content, plain, "<a" in match["content"].lower()), after)
     if name == "sub":

@@ -21,6 +21,7 @@ _TOKEN = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\|)")
 _SHOWN_BEFORE = 20  # pieces, and characters of each, before a template that decide about blanks
 _OPENED = re.compile(r"(?:^|\n|\()$|(?:^|[\s(|])'{2,5}$")
 _BETWEEN_ROWS = re.compile(r"[ \t]{0,20}\n\s{0,20}(?:\|-[^\n]{0,200}\n\s{0,20})?")
+_BLOCKS = ("범례", "legend")  # stand in lines of their own
 _CLOSING = re.compile(r"[ )\],.;:\n]|$")
 _OPENING = {"}}": "{{", "]]": "[["}
 
@@ -38,6 +39,11 @@ class _Frame:
         if self.begins:
             text, self.begins = text.lstrip(" "), False
         self.parts[-1].append(text)
+
+    def follows(self, key: str) -> bool:
+        """Whether a template with this name is directly before."""
+        name, part, piece = self.last
+        return name == key and part == len(self.parts) and not "".join(self.parts[-1][piece:])
 
     def texts(self) -> list[str]:
         return ["".join(part) for part in self.parts]
@@ -67,7 +73,10 @@ def convert_brackets(text: str, page: WikiPage) -> str:
             if frame.bracket == "{{":
                 _add_template(stack[-1], frame.texts(), tokens[number + 1 : number + 9], page)
             else:
-                stack[-1].add(link_text(frame.texts()))
+                text = link_text(frame.texts())
+                if not text:
+                    _trim(stack[-1].parts[-1], "".join(tokens[number + 1 : number + 9]))
+                stack[-1].add(text)
         else:
             stack[-1].add(token)
     while len(stack) > 1:
@@ -89,18 +98,23 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
         text = text[1:]
     if text.startswith(("* ", ROW)) and after[:1] == "\n":
         text = text[:-1]
-    if (
-        not text
-        and before[-1:] == " "
-        and _CLOSING.match("".join(behind))
-        and before.rpartition("\n")[2].strip()
-    ):
+    key = key_of(parts[0])
+    if not text:
+        _trim(pieces, "".join(behind))
+    elif key.startswith(_BLOCKS) and around.follows(key):
+        text = f" {text}"
+    around.add(text)
+    around.begins = not text and _OPENED.search(before) is not None
+    around.last = key, len(around.parts), len(pieces)
+
+
+def _trim(pieces: list[str], behind: str) -> None:
+    """Removes the blank before a bracket without text, if another or punctuation is behind it and the line has begun."""
+    before = "".join(piece[-_SHOWN_BEFORE:] for piece in pieces[-_SHOWN_BEFORE:])
+    if before[-1:] == " " and _CLOSING.match(behind) and before.rpartition("\n")[2].strip():
         while not pieces[-1].rstrip(" "):
             pieces.pop()
         pieces[-1] = pieces[-1].rstrip(" ")
-    around.add(text)
-    around.begins = not text and _OPENED.search(before) is not None
-    around.last = key_of(parts[0]), len(around.parts), len(pieces)
 
 
 def _is_beside_same(around: _Frame, key: str, behind: list[str]) -> bool:

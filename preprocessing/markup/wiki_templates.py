@@ -35,9 +35,12 @@ FIRST = FLAGS | frozenset((
     "역", "역링크", "stn", "station", "원소기호", "ja-y", "일본어이름", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
 ))  # fmt: skip
 SOUNDED = frozenset(("ipa", "발음", "음성"))  # the code of a language may come first
-# The text is the second argument; a reading or a translation may follow.
+TRANSLATED = frozenset(
+    ("llang", "langx")
+)  # the text is the second argument; a reading or a translation may follow
+# The text is the second argument.
 SECOND = frozenset((
-    "lang", "언어", "llang", "langx", "범례", "범례2", "범례선", "legend", "legend2", "legend-line", "legend_inline", "색상범례",
+    "lang", "언어", "범례", "범례2", "범례선", "legend", "legend2", "legend-line", "legend_inline", "색상범례",
     "sort", "정렬",
 ))  # fmt: skip
 # The text is the last unnamed argument.
@@ -114,7 +117,7 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str | None:
 def _block_text(key: str, plain: list[str], named: Named, page: WikiPage) -> str | None:
     """Text of values, formulas, proofs, quotations, pictures and rows; None for another template."""
     if key in wiki_values.FORMATS:
-        return wiki_values.FORMATS[key](plain, named) if plain or named else ""
+        return wiki_values.FORMATS[key](plain, named) if plain or named or key in wiki_values.BARE else ""
     if key in ("numblk", "equation_box_1"):
         return "".join(f"\n\n{text}\n\n" for text in [*plain[1:2], named.get("equation", "")] if text)
     if key in PROOFS:
@@ -131,6 +134,8 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
         return lambda plain: plain[is_technical(plain[0]) and len(plain) > 1]
     if key in FIRST or key.startswith(("lang-", "ipa-", "llang-", "link-")):
         return lambda plain: plain[0]
+    if key in TRANSLATED:
+        return lambda plain: ", ".join(dict.fromkeys(filter(None, plain[1:3]))) or plain[0]
     if key in SECOND:
         return lambda plain: plain[min(1, len(plain) - 1)]
     if key in VERSIONS:

@@ -126,13 +126,15 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
         return _named(named, place) if named else _name(parts[0].strip(), place)
     if _ROW_BEGUN.search(place.before) and place.behind.startswith("\n|"):
         return f"| {' || '.join(values)}" if values else ""
-    if place.is_box:
+    if place.is_box and not (values and place.line.lstrip()[:1] in ("*", "#") and not key.isascii()):
         return format_row(values) if len(values) >= _FEWEST_VALUES_OF_BOX else ""
     is_of_units = is_of_value(key, plain)
     text = _shown(key, values, korean)
     if is_of_units and not is_style and not is_date(values[:3]):
         text = _joined(key, plain)
-    is_shown = is_of_units or is_style or is_country or place.is_alone or _is_value(text, place, key)
+    is_shown = (
+        place.is_box or is_of_units or is_style or is_country or place.is_alone or _is_value(text, place, key)
+    )
     return text if is_shown else ""
 
 

@@ -23,12 +23,13 @@ _GLOSS_NAMES = (
 )  # fmt: skip
 
 
+_DEGREES = {"C": "°C", "F": "°F"}
 _PREFIXED = re.compile(r"e(3|6|9|12)([^\W\d_].*)")  # of a unit: 800|e6km
 
 
 def _format_measure(plain: Sequence[str], named: Named) -> str:
     """``100|km2|sqmi``: the number and its unit; also ranges (5|to|10|km) and two units (6|ft|2|in)."""
-    plain = [_PREFIXED.sub(r"×10^\1 \2", text) for text in plain]
+    plain = [_DEGREES.get(text, _PREFIXED.sub(r"×10^\1 \2", text)) for text in plain]
     if len(plain) > 3 and plain[1] in _RANGES:
         return f"{plain[0]}{_RANGES[plain[1]]}{plain[2]} {plain[3]}"
     if len(plain) > 3 and _NUMBER.fullmatch(plain[2]) and not _NUMBER.fullmatch(plain[1]):
@@ -134,8 +135,17 @@ def _format_first(plain: Sequence[str], named: Named) -> str:
     return plain[0] if plain else ""
 
 
+def _format_percentage(plain: Sequence[str], named: Named) -> str:
+    """``75.2``, or a part, the whole and the number of digits: ``1|3|2``."""
+    try:
+        part, whole, *digits = [float(text.replace(",", "")) for text in plain[:3]]
+        return f"{100 * part / whole:.{int(min(digits[0], 9)) if digits else 0}f}%"
+    except (ValueError, ZeroDivisionError):
+        return f"{plain[0].rstrip('%')}%" if plain else ""
+
+
 def _prefix(mark: str) -> Callable[[Sequence[str], Named], str]:
-    return lambda plain, named: mark + "".join(plain[:1])
+    return lambda plain, named: mark + plain[0] if plain else mark.strip()
 
 
 def _suffix(mark: str) -> Callable[[Sequence[str], Named], str]:
@@ -149,8 +159,8 @@ _DATES = [
     "dtsh", "datum", "as_of", "기준일", "기준", "날짜링크", "데이터정렬날짜",
 ]  # fmt: skip
 _NUMBERS = [
-    "formatnum", "숫자", "수", "수치", "num", "nts", "number", "nowrap_number", "자릿수", "번호", "퍼센트",
-    "percent", "percentage", "증가", "감소", "연도", "년",
+    "formatnum", "숫자", "수", "수치", "num", "nts", "number", "nowrap_number", "자릿수", "번호",
+    "증가", "감소", "연도", "년",
 ]  # fmt: skip
 _UNITS = [
     "단위", "값단위", "si", "convert", "cvt", "변환", "단위변환", "길이", "넓이", "면적", "무게", "높이", "부피", "속도", "온도", "거리", "질량",
@@ -171,8 +181,12 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("음양력", "양음력"), _format_two_calendars)
     | dict.fromkeys(("gaps", "icd9"), lambda plain, named: "".join(plain))
     | dict.fromkeys(("sortname", "정렬이름"), lambda plain, named: " ".join(plain[:2]))
-    | dict.fromkeys(("nuclide", "동위원소"), lambda plain, named: "-".join(plain[:2]))
+    | dict.fromkeys(("nuclide", "동위원소", "핵종"), lambda plain, named: "-".join(plain[:2]))
     | dict.fromkeys(("icd10",), lambda plain, named: "".join(plain[:2]) + "".join(f".{part}" for part in plain[2:3] if part))
+    | dict.fromkeys(("퍼센트", "percent", "percentage", "백분율"), _format_percentage)
+    | dict.fromkeys(("birth_date_and_age2", "출생일과나이2"), lambda plain, named: format_date(plain[3:6] or plain, {}))
+    | dict.fromkeys(("ship", "배", "선박"), lambda plain, named: " ".join(filter(None, plain[:2])))
+    | {ship: _prefix(f"{ship.upper()} ") for ship in ("uss", "hms", "rms", "hmas", "hmcs", "sms")}
     | {"ra": _format_angle("hms"), "적경": _format_angle("hms"), "dec": _format_angle("°′″"), "적위": _format_angle("°′″")}
     | dict.fromkeys(("marriage", "결혼", "혼인"), _format_marriage)
     | dict.fromkeys(("duration", "시간길이", "재생시간"), _format_duration)
@@ -186,6 +200,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
         "bce": _suffix(" BCE"), "bc": _suffix(" BC"), "%": _suffix("%"), "°c": _suffix("°C"), "°f": _suffix("°F"),
     }
 )  # fmt: skip
+BARE = frozenset(("약", "circa", "c."))  # also without an argument
 # Words in the names of other templates of values, and in the names of notices, citations and navigation
 _OF_VALUES = re.compile(
     "단위|수량|횟수|비율|백분율|날짜|일자|시각|연도|숫자|수치|금액|통화|길이|넓이|면적|무게|높이|따옴표"
