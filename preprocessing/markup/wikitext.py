@@ -57,7 +57,7 @@ _TAGGED = re.compile("</?[A-Za-z]")
 _MARKS = re.compile(f"[{START}{END}{ROW}{HOLE}\x7f]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _LINE_MARK = re.compile(r"[*+-](?=\s|$)|#{1,6}(?=\s|$)|>")  # of Markdown
-_EMPTY_BRACKETS = re.compile(r"\((?:[ \t,;:·]|또는|or|and){0,20}\)")
+_EMPTY_BRACKETS = re.compile(r" ?\((?:[ \t,;:·]|또는|or|and){0,20}\)")
 # What templates without text leave between brackets
 _LEFT_COMMAS = re.compile(
     r"(?P<first>\()[ \t]{0,20}(?:[,;][ \t]{0,20}){1,20}|(?P<between>,)(?:[ \t]{0,20},){1,20}|;(?:[ \t]{0,20};){1,20}(?=\s)"
