@@ -202,8 +202,8 @@ def _shown(key: str, values: Sequence[str], korean: bool) -> str:
         return " ".join(values)
     if values and all(map(_NUMBER.fullmatch, values)):
         return _joined(key, values)
-    glosses = [text for text in values[1:] if _GLOSS.fullmatch(text) and text != values[0]]
-    return f"{values[0]}({', '.join(glosses)})" if glosses else "".join(values[:1])
+    glosses = [text for text in values[1:] if _GLOSS.fullmatch(text) and text not in values[0]]
+    return f"{values[0]}{'' if korean else ' '}({', '.join(glosses)})" if glosses else "".join(values[:1])
 
 
 def _joined(key: str, values: Sequence[str]) -> str:

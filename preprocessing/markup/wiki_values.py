@@ -139,7 +139,7 @@ def _format_percentage(plain: Sequence[str], named: Named) -> str:
     """``75.2``, or a part, the whole and the number of digits: ``1|3|2``."""
     try:
         part, whole, *digits = [float(text.replace(",", "")) for text in plain[:3]]
-        return f"{100 * part / whole:.{int(min(digits[0], 9)) if digits else 0}f}%"
+        return f"{round(100 * part / whole, int(digits[0]) if digits else 0):.12g}%"
     except (ValueError, ZeroDivisionError):
         return f"{plain[0].rstrip('%')}%" if plain else ""
 
