@@ -13,7 +13,7 @@ from preprocessing.markup.wiki_arguments import key_of
 from preprocessing.markup.wiki_lines import ROW
 from preprocessing.markup.wiki_links import link_text
 from preprocessing.markup.wiki_page import WikiPage
-from preprocessing.markup.wiki_templates import template_text
+from preprocessing.markup.wiki_templates import QUOTES, template_text
 from preprocessing.markup.wiki_unknown import Place, is_missing, unknown_text
 
 MAX_DEPTH = 100  # of nested brackets; deeper brackets stay unchanged
@@ -21,6 +21,7 @@ _TOKEN = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\|)")
 _SHOWN_BEFORE = 20  # pieces, and characters of each, before a template that decide about blanks
 _OPENED = re.compile(r"(?:^|\n|\()$|(?:^|[\s(|])'{2,5}$")
 _BETWEEN_ROWS = re.compile(r"[ \t]{0,20}\n\s{0,20}(?:\|-[^\n]{0,200}\n\s{0,20})?")
+_GOES_ON = re.compile(r"[^\n|}\]=]")
 _BLOCKS = ("범례", "legend")  # stand in lines of their own
 _CLOSING = re.compile(r"[ )\],.;:\n]|$")
 _OPENING = {"}}": "{{", "]]": "[["}
@@ -99,6 +100,7 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
     if text.startswith(("* ", ROW)) and after[:1] == "\n":
         text = text[:-1]
     key = key_of(parts[0])
+    text = _in_line(text, key, before, "".join(behind)) if text else text
     if not text:
         _trim(pieces, "".join(behind))
     elif key.startswith(_BLOCKS) and around.follows(key):
@@ -106,6 +108,16 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
     around.add(text)
     around.begins = not text and _OPENED.search(before) is not None
     around.last = key, len(around.parts), len(pieces)
+
+
+def _in_line(text: str, key: str, before: str, behind: str) -> str:
+    """The text of a template that shows lines of its own, where it stands inside of a sentence or a cell."""
+    line = before.rpartition("\n")[2].strip()
+    if line[:1] in ("|", "!") and text.lstrip("\n").startswith(ROW):
+        return text.strip(f"\n{ROW}").replace("\n", "").replace(ROW, ", ")
+    if key in QUOTES and line.strip("*#:; ") and _GOES_ON.match(behind) and text.count("\n") == 2:
+        return f"“{text.strip()[2:]}”"
+    return text
 
 
 def _trim(pieces: list[str], behind: str) -> None:

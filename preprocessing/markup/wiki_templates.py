@@ -34,6 +34,7 @@ FIRST = FLAGS | frozenset((
     "학명", "약어", "옛한글", "글자강조", "overline", "윗줄", "윗금",
     "역", "역링크", "stn", "station", "원소기호", "ja-y", "일본어이름", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
 ))  # fmt: skip
+LINKS = frozenset(("ill", "interlanguage_link", "임시링크"))  # ``lt`` is the label
 SOUNDED = frozenset(("ipa", "발음", "음성"))  # the code of a language may come first
 TRANSLATED = frozenset(
     ("llang", "langx")
@@ -74,6 +75,7 @@ ANSWERS = {
 CODES = frozenset(("code", "코드", "mono", "tt", "codett", "javadoc"))
 _SOUNDS = {",_": ", ", "_": " ", "lang": ""}
 _NO_SOUNDS = frozenset(("-", "pron", "uk", "us", "also", "local", "ipa", "lang", "audio", ""))
+LIST_MARK = re.compile(r"#{1,20}[ \t]{0,20}")
 _QUOTES = re.compile("'{2,5}")  # italics and bold; a prime is one quote
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
@@ -107,6 +109,8 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str | None:
             return text
     if key in ("music", "음악") and plain:
         return FIXED.get(plain[0].lower(), "")
+    if key in LINKS and named.get("lt"):
+        return named["lt"]
     format_text = _formatter(key)
     if format_text is None:
         return None
@@ -186,7 +190,10 @@ def _format_quote(plain: Sequence[str], named: Named) -> str:
     ]  # sizes of the marks may come first
     author = ", ".join(authors[:2]) or ", ".join(filter(None, named_authors))
     lines = [
-        *(line.strip() for line in re.split(rf"{BREAK.pattern}\n?|\n", text)),
+        *(
+            LIST_MARK.sub("1. ", line.strip()) if line.lstrip()[:1] == "#" else line.strip()
+            for line in re.split(rf"{BREAK.pattern}\n?|\n", text)
+        ),
         *([f"— {author}"] if author else []),
     ]
     return "\n" + "\n".join(f"> {line}" for line in lines) + "\n"

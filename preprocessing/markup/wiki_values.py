@@ -196,6 +196,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
         _format_gloss,
     )
     | {
+        "oeis": lambda plain, named: f"(OEIS {plain[0]})" if plain else "",
         "약": _prefix("약 "), "서기": _prefix("서기 "), "기원후": _prefix("기원후 "), "세기": _suffix("세기"), "utc": _prefix("UTC"), "±": _prefix("±"), "+-": _prefix("±"), "circa": _prefix("c. "), "c.": _prefix("c. "), "기원전": _prefix("기원전 "), "10^": _prefix("10^"), "e": _prefix("×10^"),
         "bce": _suffix(" BCE"), "bc": _suffix(" BC"), "%": _suffix("%"), "°c": _suffix("°C"), "°f": _suffix("°F"),
     }

@@ -46,6 +46,7 @@ _MAGIC = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _SCRIPT_OF_FORMULA = re.compile(r"\$([^$\n]{1,200})\$<su([pb])>([^<>{}$\n]{1,40})</su\2>")
+_ITALIC_INDEX = re.compile(r"<su([pb])>''([A-Za-z0-9])''</su\1>")
 _WRITTEN_REFERENCE = re.compile(r"&amp;(?=#?\w{1,30};)")  # in code
 # A text for all variants of Chinese, or one for each: -{zh-hans:计算机;zh-hant:電腦}-
 _VARIANTS = re.compile(r"-\{(?:([A-Za-z;-]{0,40})\|)?([^{}]{0,2000})\}-")
@@ -93,6 +94,7 @@ def mediawiki_to_markdown(
     )
     text = _VARIANTS.sub(_convert_variants, text) if "-{" in text else text
     text = convert_brackets(_PARAMETER.sub(r"\1", text), page)
+    text = _ITALIC_INDEX.sub(r"<su\1>\2</su\1>", text) if "<su" in text else text
     text = convert_small_text(_SCRIPT_OF_FORMULA.sub(_add_script, text) if "$<su" in text else text)
     text = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"] or ";", text)
     text = _EMPTY_BRACKETS.sub("", EXTERNAL.sub(lambda match: match[1], _MAGIC.sub("", text)))
