@@ -124,9 +124,10 @@ def _trim(pieces: list[str], behind: str) -> None:
     """Removes the blank before a bracket without text, if another or punctuation is behind it and the line has begun."""
     before = "".join(piece[-_SHOWN_BEFORE:] for piece in pieces[-_SHOWN_BEFORE:])
     if before[-1:] == " " and _CLOSING.match(behind) and before.rpartition("\n")[2].strip():
-        while not pieces[-1].rstrip(" "):
+        ends = " ,;" if behind[:1] == ")" else " "
+        while len(pieces) > 1 and not pieces[-1].rstrip(ends):
             pieces.pop()
-        pieces[-1] = pieces[-1].rstrip(" ")
+        pieces[-1] = pieces[-1].rstrip(ends)
 
 
 def _is_beside_same(around: _Frame, key: str, behind: list[str]) -> bool:
