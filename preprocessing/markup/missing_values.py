@@ -1,7 +1,7 @@
 """Sentences of wikis with a value that only the wiki has: counts of its pages, figures of its database, ages of today.
 
 Owns the mark HOLE that stands for such a value, and its removal. A sentence with a hole is wrong or no sentence, so what is removed
-with the hole is the least that can be read without it: the part of a list in parentheses, else the sentence, cell or item.
+with the hole is the least that can be read without it: the part of a list in parentheses or the clause, else the sentence, cell or item.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ _LINE_MARK = re.compile(
 )
 _END_OF_SENTENCE = re.compile(
     r"(?:(?<=[가-힣)\]\"'”’»][.?!])|(?<=[a-z]{3}[.?!])|(?<=[0-9]{4}\.)(?=[ \t]+[A-Z]))[ \t]+|(?<=[。！？])"
+)
+
+
+# A clause about one thing, which has its own verb: the population is 5,
+_CLAUSE = re.compile(
+    rf"(?:(?<=, )|^)(?:[가-힣]{{1,10}} ){{0,2}}[가-힣]{{1,10}}[은는] (?:약 )?{HOLE}[^,.{HOLE}]{{0,40}}, (?=[^{HOLE}]*$)"
 )
 
 
@@ -50,9 +56,9 @@ def _without_holes(line: str) -> tuple[str, int]:
     def without_sentences(text: str) -> str:
         nonlocal count
         sentences = _split(text)
-        whole = [sentence for sentence in sentences if HOLE not in sentence]
-        count += len(sentences) - len(whole)
-        return "".join(whole).rstrip()
+        count += sum(HOLE in sentence for sentence in sentences)
+        sentences = [_CLAUSE.sub("", sentence) if HOLE in sentence else sentence for sentence in sentences]
+        return "".join(sentence for sentence in sentences if HOLE not in sentence).rstrip()
 
     if line.startswith("|"):
         return _CELL.sub(

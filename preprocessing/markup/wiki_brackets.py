@@ -21,7 +21,11 @@ _TOKEN = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\|)")
 _SHOWN_BEFORE = 20  # pieces, and characters of each, before a template that decide about blanks
 _OPENED = re.compile(r"(?:^|\n|\()$|(?:^|[\s(|])'{2,5}$")
 _BETWEEN_ROWS = re.compile(r"[ \t]{0,20}\n\s{0,20}(?:\|-[^\n]{0,200}\n\s{0,20})?")
+_END_OF_LINE = re.compile(r"[ \t]*(?:\n|$)")
 _GOES_ON = re.compile(r"[^\n|}\]=]")
+_NOTHING_ELSE = re.compile(
+    r"\w\([ ,;·]{0,9}$"
+)  # glued to a word, where empty parentheses would be those of a function
 _BLOCKS = ("범례", "legend")  # stand in lines of their own
 _CLOSING = re.compile(r"[ )\],.;:\n]|$")
 _OPENING = {"}}": "{{", "]]": "[["}
@@ -94,13 +98,14 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
         is_repeated = text is None and _is_beside_same(around, key_of(parts[0]), behind)
         place = Place(before, "".join(behind), after, around.bracket == "{{", is_repeated)
         text = unknown_text(parts, place, page.korean) if text is None else text
-        text = text or (HOLE if is_missing(parts[0], place) else "")
+        is_hole = is_missing(parts[0], place) or (behind[0][:1] == ")" and _NOTHING_ELSE.search(before))
+        text = text or (HOLE if is_hole else "")
     if text.startswith(("\n* ", "\n" + ROW)) and before[-1:] in ("", "\n"):
         text = text[1:]
     if text.startswith(("* ", ROW)) and after[:1] == "\n":
         text = text[:-1]
     key = key_of(parts[0])
-    text = _in_line(text, key, before, "".join(behind)) if text else text
+    text = _in_line(text, key, before, "".join(behind)) if text and not around.bracket else text
     if not text:
         _trim(pieces, "".join(behind))
     elif key.startswith(_BLOCKS) and around.follows(key):
@@ -115,6 +120,8 @@ def _in_line(text: str, key: str, before: str, behind: str) -> str:
     line = before.rpartition("\n")[2].strip()
     if line[:1] in ("|", "!") and text.lstrip("\n").startswith(ROW):
         return text.strip(f"\n{ROW}").replace("\n", "").replace(ROW, ", ")
+    if not line and text.isdecimal() and _END_OF_LINE.match(behind):
+        return ""  # a box that is named by its year
     if key in QUOTES and line.strip("*#:; ") and _GOES_ON.match(behind) and text.count("\n") == 2:
         return f"“{text.strip()[2:]}”"
     return text

@@ -58,7 +58,8 @@ _TAGGED = re.compile("</?[A-Za-z]")
 _MARKS = re.compile(f"[{START}{END}{ROW}{HOLE}\x7f]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _LINE_MARK = re.compile(r"[*+-](?=\s|$)|#{1,6}(?=\s|$)|>")  # of Markdown
-_EMPTY_BRACKETS = re.compile(r" ?\((?:[ \t,;:·]|또는|or|and){0,20}\)")
+_SPAN_OF_CODE = re.compile("(`[^`\n]{1,400}`)")
+_EMPTY_BRACKETS = re.compile(r" ?(?<![A-Za-z0-9_])\((?:[ \t,;:·]|또는|or|and){0,20}\)")
 # What templates without text leave between brackets
 _LEFT_COMMAS = re.compile(
     r"(?P<first>\()[ \t]{0,20}(?:[,;][ \t]{0,20}){1,20}|(?P<between>,)(?:[ \t]{0,20},){1,20}|;(?:[ \t]{0,20};){1,20}(?=\s)"
@@ -96,8 +97,7 @@ def mediawiki_to_markdown(
     text = convert_brackets(_PARAMETER.sub(r"\1", text), page)
     text = _ITALIC_INDEX.sub(r"<su\1>\2</su\1>", text) if "<su" in text else text
     text = convert_small_text(_SCRIPT_OF_FORMULA.sub(_add_script, text) if "$<su" in text else text)
-    text = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"] or ";", text)
-    text = _EMPTY_BRACKETS.sub("", EXTERNAL.sub(lambda match: match[1], _MAGIC.sub("", text)))
+    text = _clean_brackets(EXTERNAL.sub(lambda match: match[1], _MAGIC.sub("", text)))
     text = lines_to_markdown(place_captions(resolve_blanks(blocks_to_wikitext(text))))
     text = remove_tags(text) if _TAGGED.search(text) else unescape(text)
     text, holes = remove_holes(text)
@@ -105,8 +105,27 @@ def mediawiki_to_markdown(
         left_out[SENTENCES_WITH_HOLES] += holes
     text = remove_sections(text, left_out_sections)
     text = _strip_line_ends(text)
-    text = _MARK.sub(lambda match: protected[int(match[1])] if int(match[1]) < len(protected) else "", text)
+    text = "\n".join(_restore(line, protected) for line in text.split("\n")) if protected else text
     return _MARK.sub("", text).strip()
+
+
+def _clean_brackets(text: str) -> str:
+    """Removes what templates without text leave between brackets, outside of code."""
+    pieces = _SPAN_OF_CODE.split(text)
+    for at in range(0, len(pieces), 2):
+        piece = _LEFT_COMMAS.sub(lambda match: match["first"] or match["between"] or ";", pieces[at])
+        pieces[at] = _EMPTY_BRACKETS.sub("", piece)
+    return "".join(pieces)
+
+
+def _restore(line: str, protected: list[str]) -> str:
+    """A line with what its marks stand for; a bar inside of a table is escaped."""
+
+    def protected_text(match: re.Match[str]) -> str:
+        text = protected[int(match[1])] if int(match[1]) < len(protected) else ""
+        return text.replace("|", "\\|") if line.startswith("|") and "\n" not in text else text
+
+    return _MARK.sub(protected_text, line) if "\x7f" in line else line
 
 
 def _convert_variants(match: re.Match[str]) -> str:
