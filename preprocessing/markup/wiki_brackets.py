@@ -80,8 +80,9 @@ def convert_brackets(text: str, page: WikiPage) -> str:
             else:
                 text = link_text(frame.texts())
                 if not text:
-                    _trim(stack[-1].parts[-1], "".join(tokens[number + 1 : number + 9]))
+                    _trim(stack[-1].parts[-1], "".join(tokens[number + 1 : number + 3]))
                 stack[-1].add(text)
+                stack[-1].begins |= not text and "".join(stack[-1].parts[-1][-2:]).endswith("(")
         else:
             stack[-1].add(token)
     while len(stack) > 1:

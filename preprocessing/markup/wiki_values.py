@@ -23,6 +23,7 @@ _GLOSS_NAMES = (
 )  # fmt: skip
 
 
+_HANGUL = re.compile("[가-힣]{1,10}")
 _DEGREES = {"C": "°C", "F": "°F"}
 _PREFIXED = re.compile(r"e(3|6|9|12)([^\W\d_].*)")  # of a unit: 800|e6km
 
@@ -132,7 +133,8 @@ def _format_angle(units: str) -> Callable[[Sequence[str], Named], str]:
 
 
 def _format_first(plain: Sequence[str], named: Named) -> str:
-    return plain[0] if plain else ""
+    """The number, and a word behind it: ``12,000|평``."""
+    return plain[0] + "".join(word for word in plain[1:2] if _HANGUL.fullmatch(word)) if plain else ""
 
 
 def _format_percentage(plain: Sequence[str], named: Named) -> str:

@@ -59,7 +59,7 @@ _MARKS = re.compile(f"[{START}{END}{ROW}{HOLE}\x7f]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _LINE_MARK = re.compile(r"[*+-](?=\s|$)|#{1,6}(?=\s|$)|>")  # of Markdown
 _SPAN_OF_CODE = re.compile("(`[^`\n]{1,400}`)")
-_EMPTY_BRACKETS = re.compile(r" ?(?<![A-Za-z0-9_])\((?:[ \t,;:·]|또는|or|and){0,20}\)")
+_EMPTY_BRACKETS = re.compile(r"\((?<![A-Za-z0-9_]\()(?:[ \t,;:·]|또는|or|and){0,20}\)")
 # What templates without text leave between brackets
 _LEFT_COMMAS = re.compile(
     r"(?P<first>\()[ \t]{0,20}(?:[,;][ \t]{0,20}){1,20}|(?P<between>,)(?:[ \t]{0,20},){1,20}|;(?:[ \t]{0,20};){1,20}(?=\s)"
@@ -105,7 +105,7 @@ def mediawiki_to_markdown(
         left_out[SENTENCES_WITH_HOLES] += holes
     text = remove_sections(text, left_out_sections)
     text = _strip_line_ends(text)
-    text = "\n".join(_restore(line, protected) for line in text.split("\n")) if protected else text
+    text = _MARK.sub(lambda mark: _restore(mark, protected), text)
     return _MARK.sub("", text).strip()
 
 
@@ -118,14 +118,11 @@ def _clean_brackets(text: str) -> str:
     return "".join(pieces)
 
 
-def _restore(line: str, protected: list[str]) -> str:
-    """A line with what its marks stand for; a bar inside of a table is escaped."""
-
-    def protected_text(match: re.Match[str]) -> str:
-        text = protected[int(match[1])] if int(match[1]) < len(protected) else ""
-        return text.replace("|", "\\|") if line.startswith("|") and "\n" not in text else text
-
-    return _MARK.sub(protected_text, line) if "\x7f" in line else line
+def _restore(mark: re.Match[str], protected: list[str]) -> str:
+    """What a mark stands for; a bar inside of a table is escaped."""
+    text = protected[int(mark[1])] if int(mark[1]) < len(protected) else ""
+    in_table = "|" in text and mark.string.startswith("|", mark.string.rfind("\n", 0, mark.start()) + 1)
+    return text.replace("|", "\\|") if in_table and "\n" not in text else text
 
 
 def _convert_variants(match: re.Match[str]) -> str:
