@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from preprocessing.config.inputs import WikiDumpInput
 from preprocessing.markup.conversion import mediawiki_to_markdown
+from preprocessing.markup.missing_values import SENTENCES_WITH_HOLES
 from preprocessing.markup.wiki_page import WikiPage
 from tests.preprocessing.units import read
 
@@ -172,6 +173,19 @@ def test_dumps_compute_ages_with_their_timestamp(tmp_path):
     rows, bad = read(tmp_path / "a.xml", WikiDumpInput(type="wiki_dump", paths=["x"], lang="ko"))
     assert not bad
     assert rows[0]["text"] == "# 가\n\n그는 31세이다."
+
+
+def test_a_dump_counts_the_sentences_that_need_a_value_of_the_wiki(tmp_path):
+    (tmp_path / "a.xml").write_text(
+        "<mediawiki><page><title>가</title><ns>0</ns><id>1</id><revision><id>1</id>"
+        "<text>글은 {{NUMBEROFARTICLES}}개이다. 둘째 문장이다.</text></revision></page></mediawiki>",
+        "utf-8",
+    )
+    rows, left_out = read(tmp_path / "a.xml", WikiDumpInput(type="wiki_dump", paths=["x"], lang="ko"))
+    assert [row["text"] for row in rows] == ["# 가\n\n둘째 문장이다."]
+    assert [(record.rule, SENTENCES_WITH_HOLES in record.cause) for record in left_out] == [
+        ("left-out", True)
+    ]
 
 
 def test_words_of_cells_follow_the_language_of_the_page():
