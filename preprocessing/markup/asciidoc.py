@@ -7,18 +7,19 @@ AsciiDoc language documentation (docs.asciidoctor.org). Included files are not r
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass, field
 
+from preprocessing.markup.asciidoc_blocks import (
+    HEADING,
+    ends_of_blocks,
+    is_prose,
+    titles_by_anchor,
+    underlined,
+)
 from preprocessing.markup.asciidoc_inline import convert_inline
 from preprocessing.markup.asciidoc_tables import convert_table
 from preprocessing.markup.markdown import fence_around
 
-_DELIMITER = re.compile(r"(?:/{4,}|-{4,}|\.{4,}|={4,}|\*{4,}|_{4,}|\+{4,}|--|```\w*|[|!,:]={3,})[ \t]*")
-# with which delimiters begin: most lines are asked for this only
-_SIGNS_OF_BLOCKS = frozenset("/-.=*_+`|!,:")
-_HEADING = re.compile(r"(?P<level>={1,6}|#{1,6})[ \t]+(?P<title>\S.*?)(?:[ \t]+(?P=level))?")
-_UNDERLINE = re.compile(r"(=|-|~|\^|\+)\1{3,}[ \t]*")
 _ATTRIBUTE = re.compile(r":(?P<unset>!?)(?P<name>[A-Za-z0-9_][\w-]*)!?:(?:[ \t]+(?P<value>.*))?")
 _SETTINGS = re.compile(r"\[(?:|(?:[A-Za-z,\"\[]|[.#%]\w)[^\[\]]*(?:\[[^\[\]]*\])?[^\[\]]*)\]\]?[ \t]*")
 _DIRECTIVE = re.compile(r"(?P<name>include|ifdef|ifndef|ifeval|endif|toc)::[^\[\]\n]*\[(?P<text>.*)\][ \t]*")
@@ -28,10 +29,7 @@ _TERM = re.compile(r"[ \t]*(?P<term>\S(?:.{0,200}?\S)?)(?P<mark>:{2,4}|;;)(?:[ \
 _NOTE = re.compile(r"(?P<name>NOTE|TIP|IMPORTANT|WARNING|CAUTION):[ \t]+(?P<text>.*)")
 _NOTES = ("NOTE", "TIP", "IMPORTANT", "WARNING", "CAUTION")
 _LANGUAGE = re.compile(r"\[(?:source|listing)?(?:%[\w-]+)?[ \t]*,[ \t]*(?P<lang>[A-Za-z][\w+#.-]*)")
-_ANCHOR = re.compile(r"\[\[(?P<double>[^\[\],]+)[^\[\]]*\]\]|\[#(?P<single>[^\[\],.%]+)")
 _CHECKBOX = re.compile(r"\[(?P<mark>[ x*])\][ \t]+")
-_HANGUL = re.compile("[가-힣]")
-_LEVELS_OF_UNDERLINE = {"=": 1, "-": 2, "~": 3, "^": 4, "+": 5}
 _LONGEST_SETTINGS = 1000  # characters
 _MOST_ROUNDS = 3  # blocks within blocks whose delimiters are read
 SETTINGS_OF_CODE = ("[source", "[listing", "[literal", "[,")
@@ -40,27 +38,9 @@ SETTINGS_OF_CODE = ("[source", "[listing", "[literal", "[,")
 def asciidoc_to_markdown(text: str) -> str:
     """Converts a document or a fragment."""
     lines = text.replace("\x7f", "").split("\n")
-    converter = _Converter(_titles_by_anchor(lines))
+    converter = _Converter(titles_by_anchor(lines))
     converter.convert(lines)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(converter.written)).strip("\n")
-
-
-def _titles_by_anchor(lines: list[str]) -> dict[str, str]:
-    """Headings by the anchors before them and by the ids that Asciidoctor gives them."""
-    titles, anchor = {}, ""
-    for line in lines:
-        found = _ANCHOR.match(line)
-        if found:
-            anchor = found["double"] or found["single"]
-        elif heading := _HEADING.fullmatch(line.rstrip()):
-            title = re.sub(r"\[\[[^\[\]]*\]\]", "", heading["title"]).strip()
-            titles[re.sub(r"[ .-]+", "_", "_" + re.sub(r"[^\w .-]", "", title.lower()))] = title
-            if anchor:
-                titles[anchor] = title
-            anchor = ""
-        elif line.strip() and not line.startswith("//"):
-            anchor = ""
-    return titles
 
 
 @dataclass
@@ -72,13 +52,14 @@ class _Converter:
     marks: list[tuple[str, int]] = field(
         default_factory=list
     )  # marks of the open lists, with the last number
+    column: int = 0  # of the text of the list item
     prose: list[str] = field(default_factory=list)
     prefix: str = ""  # of the next paragraph, such as a note's
     is_attached: bool = False  # the next block belongs to a list item
     is_header: bool = False  # below the title of the document
 
     def convert(self, lines: list[str], depth: int = 0) -> None:
-        ends = _ends_of_blocks(lines)
+        ends = ends_of_blocks(lines)
         at = 0
         while at < len(lines):
             line = lines[at].rstrip()
@@ -87,7 +68,7 @@ class _Converter:
                 self._flush()
                 self._write_block(line, lines[at + 1 : end], depth)
                 at = end + 1
-            elif not self.prose and (level := _underlined(lines, at)):
+            elif not self.prose and (level := underlined(lines, at)):
                 self._write_heading(level, line)
                 at += 2
             else:
@@ -132,7 +113,7 @@ class _Converter:
         return False
 
     def _convert_text(self, line: str) -> None:
-        if heading := _HEADING.fullmatch(line):
+        if heading := HEADING.fullmatch(line):
             self._flush()
             self._write_heading(len(heading["level"]), heading["title"])
         elif line == "'" * len(line) and len(line) > 2:
@@ -163,7 +144,9 @@ class _Converter:
         self.marks[-1] = (mark, number)
         indent = "".join("   " if known[0] == "." else "  " for known, _ in self.marks[:-1])
         text = _CHECKBOX.sub(lambda box: "[ ] " if box["mark"] == " " else "[x] ", text, count=1)
-        self.prose = [f"{indent}{f'{number}.' if mark[0] == '.' else '-'} \x00{text}"]
+        head = f"{indent}{f'{number}.' if mark[0] == '.' else '-'} "
+        self.column = len(head)
+        self.prose = [f"{head}\x00{text}"]
 
     def _read_term(self, line: str) -> re.Match[str] | None:
         begins = not self.prose or "\x00" in self.prose[0]
@@ -184,7 +167,9 @@ class _Converter:
         self.written.append(line)
 
     def _write_blocks(self, *lines: str) -> None:
-        self.written += ["", *lines, ""]
+        """Writes lines between empty ones, in the item that they are attached to."""
+        indent = " " * self.column if self.is_attached and self.marks else ""
+        self.written += ["", *((indent + line).rstrip() if indent else line for line in lines), ""]
 
     def _write_heading(self, level: int, title: str) -> None:
         self.marks, self.settings, self.prefix, self.is_attached = [], "", "", False
@@ -200,7 +185,7 @@ class _Converter:
         if not mark:
             head, first = "", lines[0]
             is_literal = first[:1] in (" ", "\t") or self.settings.startswith(SETTINGS_OF_CODE)
-            if is_literal and not _is_prose(lines):
+            if is_literal and not is_prose(lines):
                 self._write_code(lines)
                 return
             if not self.is_attached and first[:1] not in (" ", "\t"):
@@ -215,7 +200,9 @@ class _Converter:
         joined = ("\n" + indent).join(part for part in parts if part.strip())
         if self.settings.startswith(("[quote", "[verse")):
             joined = self._quotation(joined.split("\n"))
-        if joined.strip() or head.strip():
+        if self.is_attached and not mark and joined.strip():
+            self._write_blocks(*(self.prefix + joined).rstrip().split("\n"))
+        elif joined.strip() or head.strip():
             self._write((self.prefix + head + joined).rstrip())
         self.prefix, self.settings, self.is_attached = "", "", False
 
@@ -264,46 +251,3 @@ class _Converter:
             lines = self._quotation(lines).split("\n")
         self._write_blocks(*lines)
         self.prefix = ""
-
-
-def _ends_of_blocks(lines: list[str]) -> dict[int, int]:
-    """Numbers of the lines that open a delimited block, with those of the lines that close it."""
-    positions: dict[str, list[int]] = {}
-    for n in range(len(lines) - 1, -1, -1):
-        if lines[n][:1] in _SIGNS_OF_BLOCKS and _DELIMITER.fullmatch(lines[n]):
-            positions.setdefault(_closing(lines[n].rstrip()), []).append(n)
-    ends, at = {}, 0
-    openings = sorted(n for numbers in positions.values() for n in numbers)
-    for n in openings:
-        if n < at or not _DELIMITER.fullmatch(lines[n]):
-            continue
-        same = positions[_closing(lines[n].rstrip())]
-        while same and same[-1] <= n:
-            same.pop()
-        if same:
-            ends[n] = same[-1]
-            at = same[-1] + 1
-    return ends
-
-
-def _closing(delimiter: str) -> str:
-    return "```" if delimiter.startswith("```") else delimiter
-
-
-def _underlined(lines: list[str], at: int) -> int:
-    """The level of a title with a line of signs below it; 0 for other lines."""
-    title = lines[at].rstrip()
-    if at + 1 >= len(lines) or not title or title[0] in " \t.[|" or (at and lines[at - 1].strip()):
-        return 0
-    underline = lines[at + 1].rstrip()
-    if not _UNDERLINE.fullmatch(underline):
-        return 0
-    width = sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in title)
-    is_as_long = min(abs(len(underline) - len(title)), abs(len(underline) - width)) <= 2
-    is_delimiter = underline[0] in "=-+" and underline in (line.rstrip() for line in lines[at + 2 :])
-    return _LEVELS_OF_UNDERLINE[underline[0]] if is_as_long and not is_delimiter else 0
-
-
-def _is_prose(lines: list[str]) -> bool:
-    visible = "".join("".join(lines).split())
-    return 2 * len(_HANGUL.findall(visible)) > len(visible)

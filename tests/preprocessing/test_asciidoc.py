@@ -26,7 +26,10 @@ from preprocessing.readers.whole_files import read_whole_file
         ("[source]\ngit log\n\n글", "```\ngit log\n```\n\n글"),
         ("글\n\n $ git log\n\n한글로 쓴 들여쓰기\n\n 들여 쓴 우리말 문단입니다", "글\n\n```\n $ git log\n```\n\n한글로 쓴 들여쓰기\n\n 들여 쓴 우리말 문단입니다"),
         (".보기\n* 하나\n** 둘\n* 셋\n\n. 첫\n.. 안\n. 뒤", "**보기**\n\n- 하나\n  - 둘\n- 셋\n\n  1. 첫\n     1. 안\n  2. 뒤"),
-        ("* 하나\n+\n----\nx\n----\n* 둘", "- 하나\n\n```\nx\n```\n\n- 둘"),
+        # blocks of an item have its indentation
+        ("* 하나\n+\n----\nx\n\n y\n----\n* 둘", "- 하나\n\n  ```\n  x\n\n   y\n  ```\n\n- 둘"),
+        ("* 하나\n** 안\n+\n둘째 문단\n이어진 줄\n+\n|===\n|가|나\n|===\n. 셈\n+\nNOTE: 글\n\n밖",
+         "- 하나\n  - 안\n\n    둘째 문단\n    이어진 줄\n\n    | 가 | 나 |\n    | --- | --- |\n\n    1. 셈\n\n       **Note:** 글\n\n밖"),
         ("* [x] 한 일\n* [ ] 할 일", "- [x] 한 일\n- [ ] 할 일"),
         ("말뭉치:: 글을 모은 것\n토큰::\n  조각", "말뭉치: 글을 모은 것\n토큰: 조각"),
         ("NOTE: 보라\n\n[TIP]\n쓰라\n\n[WARNING]\n====\n멈추라\n\n둘째\n====", "**Note:** 보라\n\n**Tip:** 쓰라\n\n**Warning:** 멈추라\n\n둘째"),

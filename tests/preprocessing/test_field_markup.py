@@ -27,6 +27,19 @@ CODE = "".join(sorted(set(string.printable) - set("|\n\r\x0b\x0c")))
             "\\begin{itemize}\n\\item 가\n\\begin{enumerate}\n  \\item 나\n  \\item 다 $x$\\end{enumerate}\n\\item 라\\end{itemize}\n\\item 마",
             "- 가\n\n  - 나\n  - 다 $x$\n\n- 라\n\n- 마",
         ),
+        # commands of the document: only the ones that show all of their arguments are replaced
+        ("\\newcommand{\\sys}{한글 시스템}\n\\sys{}은 \\sys 과 \\sys는 \\sysx $\\sys$ \\verb|\\sys|",
+         "한글 시스템은 한글 시스템과 한글 시스템는  $한글 시스템$ `\\sys`"),
+        ("\\newcommand\\eng[2]{#2(\\textit{#1})}\\def\\kr{한국\\xspace}\\eng{a}{가} \\kr 의", "가(*a*) 한국 의"),
+        ("\\newcommand{\\todo}[1]{}\\renewcommand{\\textbf}[1]{#1!}\\def\\a{\\a}\\todo{할 일} \\textbf{나} \\a 다", "할 일 **나**  다"),
+        # tables
+        ("\\begin{tabular}{|p{3cm}|c|r|}\n\\hline\n이름 & 나이 & 값 \\\\ \\hline\n\\multicolumn{2}{|c|}{합계} & 3\\% \\\\[2pt]\n"
+         "\\cmidrule(lr){1-2} 가 \\& 나 & \\makecell{두\\\\줄} & $x$\n\\end{tabular}",
+         "| 이름 | 나이 | 값 |\n| --- | --- | --- |\n| 합계 |  | 3% |\n| 가 & 나 | 두 줄 | $x$ |"),
+        ("앞\\begin{tabularx}{\\textwidth}{Xc}가 & \\begin{tabular}{c}나\\\\다\\end{tabular}\\\\라 & 마\\end{tabularx}뒤",
+         "앞\n\n| 가 | 나 다 |\n| --- | --- |\n| 라 | 마 |\n\n뒤"),
+        ("\\begin{tabular}{c}저자\\\\소속\\end{tabular}\\begin{minipage}[t]{0.5\\textwidth}글\\end{minipage}\\begin{tabular}{c}열린",
+         "저자\n소속\n\n글\n\nc열린"),
         ("\\begin{description}\\item[\\textbf{들꽃}:] 산에 핀다.\\item[--] 끝\\end{description}", "- **들꽃**: 산에 핀다.\n- 끝"),
     ],
 )  # fmt: skip

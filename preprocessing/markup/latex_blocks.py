@@ -1,0 +1,107 @@
+"""Code, formulas and environments of LaTeX that are converted as a whole, before its commands.
+
+Owns the marks that finished Markdown has until the end of a conversion.
+"""
+
+from __future__ import annotations
+
+import re
+
+MATH = frozenset((
+    "equation", "align", "gather", "multline", "eqnarray", "displaymath", "math", "alignat", "flalign",
+    "dmath", "IEEEeqnarray", "subequations",
+))  # fmt: skip
+CODE = frozenset(("verbatim", "Verbatim", "lstlisting", "minted", "alltt"))
+REMOVED = frozenset((
+    "thebibliography", "tikzpicture", "comment", "filecontents", "CCSXML", "IEEEkeywords", "pgfpicture",
+))  # fmt: skip
+MAX_FORMULA = 4000  # characters of an inline formula
+_BEGIN = re.compile(r"\\begin\s{0,5}\{([A-Za-z]{1,40})(\*?)\}")
+# \verb|code|, \lstinline[options]!code!, \lstinline{code}, \mintinline{python}|code|
+_SPECIAL = re.compile(
+    _BEGIN.pattern + r"|\\(?:verb\*?|lstinline(?:\[[^\[\]\n]{0,200}\])?|mintinline\{\w{1,30}\})"
+    r"(?:\{([^{}\n]{0,500})\}|([^\w\s*{}\[])([^\n]{0,500}?)\4)"
+)
+_FORMULA = re.compile(r"\\\[|\\\(|(?<!\\)\$\$?")
+_OPTION = re.compile(r"\s{0,20}\[[^\[\]\n]{0,500}\]")
+
+
+def protect(markdown: str, protected: list[str]) -> str:
+    """Stores finished Markdown and returns the mark that the end replaces by it."""
+    protected.append(markdown)
+    return f"\x7f{len(protected) - 1}\x7f"
+
+
+def convert_environments(text: str, protected: list[str]) -> str:
+    """Protects code (also inside lines) and formulas, removes pictures and bibliographies, keeps the content of others."""
+    pieces, at = [], 0
+    unclosed: set[str] = set()
+    match = _SPECIAL.search(text)
+    while match:
+        name = match[1]
+        if name is None:
+            pieces += [text[at : match.start()], protect(_code_span(match[3] or match[5] or ""), protected)]
+            at = match.end()
+            match = _SPECIAL.search(text, at)
+            continue
+        special = name in MATH or name in CODE or name in REMOVED
+        ending = f"\\end{{{name}{match[2]}}}"
+        end = text.find(ending, match.end()) if special and ending not in unclosed else -1
+        if end < 0:
+            if special:
+                unclosed.add(ending)
+            match = _SPECIAL.search(text, match.end())
+            continue
+        pieces += [
+            text[at : match.start()],
+            _convert_environment(match, text[match.end() : end], ending, protected),
+        ]
+        at = end + len(ending)
+        match = _SPECIAL.search(text, at)
+    return "".join([*pieces, text[at:]])
+
+
+def _code_span(code: str) -> str:
+    return f"`` {code} ``" if "`" in code else f"`{code}`" if code.strip() else code
+
+
+def _convert_environment(match: re.Match[str], content: str, ending: str, protected: list[str]) -> str:
+    name = match[1]
+    if name in REMOVED:
+        return "\n"
+    if name in MATH:
+        formula = re.sub(r"\\label\{[^{}]{0,200}\}", "", content).strip()
+        bare = name in ("equation", "displaymath", "math")
+        body = formula if bare else f"{match[0]}\n{formula}\n{ending}"
+        return "\n\n" + protect(f"$$\n{body}\n$$", protected) + "\n\n"
+    option = _OPTION.match(content)
+    lang = re.search(r"language\s{0,5}=\s{0,5}\{?(\w+)", option[0]) if option else None
+    content = content[option.end() :] if option else content
+    if name == "minted":
+        lang = re.match(r"\s{0,5}\{(\w+)\}", content)
+        content = content[lang.end() :] if lang else content
+    code = content.strip("\n")
+    return "\n\n" + protect(f"```{lang[1].lower() if lang else ''}\n{code}\n```", protected) + "\n\n"
+
+
+def convert_formulas(text: str, protected: list[str]) -> str:
+    """Protects ``$..$``, ``$$..$$``, ``\\(..\\)``, ``\\[..\\]``; a formula that its paragraph does not close stays text."""
+    closing = {"\\[": "\\]", "\\(": "\\)", "$": "$", "$$": "$$"}
+    pieces, at = [], 0
+    match = _FORMULA.search(text)
+    while match:
+        opening = match[0]
+        limit = text.find("\n\n", match.end(), match.end() + MAX_FORMULA)
+        limit = match.end() + MAX_FORMULA if limit < 0 else limit
+        end = text.find(closing[opening], match.end(), limit)
+        if end < 0:
+            match = _FORMULA.search(text, match.end())
+            continue
+        sign = "$" if opening in ("$", "\\(") else "$$"
+        pieces += [
+            text[at : match.start()],
+            protect(f"{sign}{text[match.end() : end].strip()}{sign}", protected),
+        ]
+        at = end + len(closing[opening])
+        match = _FORMULA.search(text, at)
+    return "".join([*pieces, text[at:]])
