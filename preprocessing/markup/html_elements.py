@@ -10,7 +10,8 @@ import html
 import re
 from collections.abc import Callable
 
-from preprocessing.markup.html_tags import INDENT, TAG
+from preprocessing.markup.html_lists import OpenLists
+from preprocessing.markup.html_tags import CUT, INDENT, TAG
 from preprocessing.markup.indentation import DEEPEST_ITEM
 from preprocessing.markup.markdown import Protected, fence_around
 from preprocessing.markup.small_text import convert_small_text
@@ -74,10 +75,13 @@ def unescape(text: str) -> str:
 
 def convert_code(text: str, protected: Protected) -> str:
     """Converts <pre> and <code>, and small text, which depends on what surrounds it."""
+    lists = OpenLists()
     text = replace_elements(
         text,
         _CODE,
-        lambda opening, content: _protect_block(opening[2], content, _indent_before(opening), protected),
+        lambda opening, content: _protect_block(
+            opening[2], content, _indent_before(opening), lists.column_at(opening), protected
+        ),
     )
     text = _EMPTY.sub("", text)
     text = _INLINE_CODE.sub(lambda match: _protect_code(match, protected), _BETWEEN_CODE.sub("", text))
@@ -148,14 +152,18 @@ def _indent_before(opening: re.Match[str]) -> int:
     return len(before) - len(before.rstrip(INDENT))
 
 
-def _protect_block(attributes: str, content: str, indent: int, protected: Protected) -> str:
-    """A block of code; inside of an item its lines lose the indentation of the item, and the block has it."""
+def _protect_block(attributes: str, content: str, indent: int, column: int, protected: Protected) -> str:
+    """A block of code; inside of an item its lines lose the indentation of the item, and the block has it.
+
+    ``column``: of the text of the item of HTML that contains it, which what follows has, too.
+    """
     if indent:
         content = re.sub(rf"\n {{1,{indent}}}", "\n", content)
     code = format_code_block(attributes, content).strip("\n")
-    if indent:
-        code = re.sub(r"^(?=[^\n])", " " * indent, code, flags=re.MULTILINE)
-    return f"\n\n{protected.add(code)}\n\n" if code else "\n\n"
+    if indent + column:
+        code = re.sub(r"^(?=[^\n])", " " * (indent + column), code, flags=re.MULTILINE)
+    end = f"{CUT}\n\n{CUT}{INDENT * column}" if column else "\n\n"
+    return f"\n\n{protected.add(code) if code else ''}{end}"
 
 
 def format_code_span(code: str) -> str:

@@ -24,6 +24,7 @@ _OWN_MARK = re.compile(
     r"(?:\s|<[^<>]{0,300}>|[\x1c-\x1f]){0,12}"
     r"(?:[(\[]?\d{1,3}[.)\]](?!\d)|0\d(?!\d)|(?P<same>\d{1,3})(?=[\s<])|[①-⑳㉠-㉻➀-➓]|[-–•·※▶☞]|(?i:step) ?\d)"
 )
+_TAG_OF_LIST = re.compile(r"<(?P<close>/?)(?P<name>[uo]l)(?=[\s>])(?P<attributes>[^<>]{0,2000})>", re.IGNORECASE)
 _ROMAN = (
     (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"), (9, "ix"),
     (5, "v"), (4, "iv"), (1, "i"),
@@ -51,6 +52,24 @@ class List:
         self._number = number + self._step
         own = _OWN_MARK.match(text, at)
         return "-" if own and own["same"] in (None, str(number)) else f"{_write(number, self._kind)}."
+
+
+class OpenLists:
+    """Follows the lists that are open at places of one text, in their order."""
+
+    def __init__(self) -> None:
+        self._open: list[List] = []
+        self._read = 0
+
+    def column_at(self, element: re.Match[str]) -> int:
+        """The column of the text of the item that contains an element; 0 outside of lists."""
+        for tag in _TAG_OF_LIST.finditer(element.string, self._read, element.start()):
+            if tag["close"]:
+                del self._open[-1:]
+            else:
+                self._open.append(List(tag["name"].lower() == "ol", tag["attributes"]))
+        self._read = element.start()
+        return sum(one.indent for one in self._open)
 
 
 def _write(number: int, kind: str) -> str:

@@ -16,7 +16,8 @@ from preprocessing.markup.table_layout import Cell, format_table, lay_out
 _TABLE = re.compile(r"<table(?=[\s>])[^<>]{0,2000}>", re.IGNORECASE)
 _END = re.compile(r"</table\s{0,20}>", re.IGNORECASE)
 _BLOCKS = re.compile(
-    r"<(?:table|ul|ol|dl|pre|h[1-6]|blockquote|form|details)(?=[\s/>])|\x7f[0-9]{1,8}\x7f\n", re.IGNORECASE
+    r"<(?:table|ul|ol|dl|pre|h[1-6]|blockquote|form|details)(?=[\s/>])|\x7f[0-9]{1,8}\x7f\x1e?\n",
+    re.IGNORECASE,
 )
 _SPAN = re.compile(r"\b(?P<name>col|row)span\s{0,9}=\s{0,9}[\"']?\s{0,9}(?P<count>[0-9]{1,3})", re.IGNORECASE)
 _OF_ROWS = frozenset(("table", "thead", "tbody", "tfoot", "col", "colgroup"))

@@ -45,17 +45,6 @@ def _tag_with(value: str) -> re.Pattern[str]:
 TAG = _tag_with("Q[^Q]{0,4000}Q")
 TAG_IN_MARKDOWN = _tag_with(r"Q[^Q\n]{0,4000}(?:\n(?![ \t]*\n)[^Q\n]{0,4000}){0,100}Q")
 """Same as TAG, but a quotation mark that its paragraph does not close begins no value."""
-_BETWEEN_SPANS = re.compile(
-    r"(?P<opening><span\s{1,9}class=\"(?P<one>[^\"<>]{1,200})\"[^<>]{0,200}>)(?P<before>[^<>]{2,400})</span>"
-    r"(?=<span\s{1,9}class=\"(?P<other>[^\"<>]{1,200})\"[^<>]{0,200}>(?P<after>[^<>\s][^<>]{1,400})</span>)",
-    re.IGNORECASE,
-)
-_AFTER_FACT = re.compile(
-    r"</time>(?:</(?:em|b|i|small)>)?</span>(?=<span[\s>])|</span>(?=<span\s{1,9}class=\"[^\"<>]{0,200}\b(?:item|meta|date|author|category)\b)",
-    re.IGNORECASE,
-)  # about a post, such as its date, which a page sets apart from the next
-LONGEST_PARTICLE = 2  # syllables
-_HANGUL = re.compile("[가-힣]")
 _MENTION = re.compile(r"[ \t]?(?:태그|요소|엘리먼트|속성|tags?\b|elements?\b)", re.IGNORECASE)
 _NO_WORDS = re.compile(r"(?:[^\w\n<]|와|과|이?나|및|and|or){0,20}<")  # <b>…</b>, <b>와 </b>
 _LONGEST_ELEMENT = 4000
@@ -80,7 +69,7 @@ _PARENTHESIS = re.compile(r"(?:</?[A-Za-z][^<>\n]{0,200}>){0,9}\(")
 _END_OF_LINE = re.compile(r"[ \t]*\n")
 CUT = "\x1e"  # marks both sides of a line end that a tag became; removed with the blanks around it
 _JOIN = "\x1f"  # after the mark of a list item; removed with the blanks and line ends behind it
-JOINED = re.compile("\x1f(?:[\\s\x1e]+(?!\\s|\x1e|\x7f[0-9]+\x7f\n\n))?")  # not before a block of code
+JOINED = re.compile("\x1f(?:[\\s\x1e]+(?!\\s|\x1e|\x7f[0-9]+\x7f\x1e?\n\n))?")  # not before a block of code
 _LEVEL, _LEVEL_BLANKS = "\x1d", "  "  # one level of nested lists
 INDENT = "\x1c"  # one blank of the indentation of an item, which lines from tags keep
 _AFTER_INDENT = re.compile(f"(?<={INDENT})[ \t]++")  # of a cell
@@ -107,7 +96,10 @@ class Tags:
             return "" if closing else self._begin_item(match)
         if name == "br" and _END_OF_LINE.match(match.string, match.end()):
             return ""
-        return (_CLOSED if closing else _OPENED).get(name, "") or ("\\" if _would_link(match) else "")
+        end = (_CLOSED if closing else _OPENED).get(name, "")
+        if end[:1] == CUT and self._lists:
+            return end.replace("\n" + CUT, "\n" + CUT + INDENT * sum(one.indent for one in self._lists))
+        return end or ("\\" if _would_link(match) else "")
 
     def _begin_item(self, match: re.Match[str]) -> str:
         around = self._lists[:-1]
@@ -124,27 +116,6 @@ def _would_link(match: re.Match[str]) -> bool:
     return (
         text[match.start() - 1 : match.start()] == "]" and _PARENTHESIS.match(text, match.end()) is not None
     )
-
-
-def separate_spans(text: str) -> str:
-    """Sets a blank between neighboring <span> of different classes, of which a page shows one or sets them apart, and facts about a post.
-
-    Numbers keep their units, words their particles, and single letters belong to their word.
-    """
-    if "<span" not in text:
-        return text
-    return _BETWEEN_SPANS.sub(_separate, _AFTER_FACT.sub(r"\g<0> ", text))
-
-
-def _separate(match: re.Match[str]) -> str:
-    before, after = match["before"], match["after"]
-    is_number = before[-1].isdigit() and not after[0].isdigit()
-    is_particle = (
-        _HANGUL.match(before[-1]) and _HANGUL.match(after) and len(after.strip()) <= LONGEST_PARTICLE
-    )
-    are_words = before[-1].isalnum() and after[0].isalnum() and not is_number and not is_particle
-    apart = are_words and match["one"] != match["other"]
-    return f"{match['opening']}{before}</span>{' ' * apart}"
 
 
 def replace_known_tag(match: re.Match[str], closed: set[str], tags: Tags) -> str:

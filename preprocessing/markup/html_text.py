@@ -23,6 +23,7 @@ from preprocessing.markup.html_elements import (
     unescape,
 )
 from preprocessing.markup.html_quotations import CLOSED, OPENED, mark_quotations, remove_marks
+from preprocessing.markup.html_spans import separate_spans
 from preprocessing.markup.html_tables import convert_tables
 from preprocessing.markup.html_tags import (
     BLOCK,
@@ -37,7 +38,6 @@ from preprocessing.markup.html_tags import (
     flatten_tags,
     indent_lists,
     replace_known_tag,
-    separate_spans,
 )
 from preprocessing.markup.indentation import LIST_MARK, Items
 from preprocessing.markup.markdown import Protected, has_structure, protect_code, table_lines
@@ -73,7 +73,7 @@ _BLOCK_TAG = re.compile(rf"[ \t]*</?(?:{BLOCK}|td|th)(?=[\s/>])", re.IGNORECASE)
 _INDENTED_TAG = re.compile(
     r"^[ \t]{1,200}(?:</?[A-Za-z]|[^\n]{1,2000}<br[\s/>])", re.MULTILINE | re.IGNORECASE
 )
-_LIST_OR_QUOTATION = re.compile(r"[ \t]*(?:[-*+>|][ \t]|[0-9]{1,9}[.)][ \t])")
+_LIST_OR_QUOTATION = re.compile(rf"[ \t]*(?:{LIST_MARK}|[>|][ \t])")
 _BREAK_OF_LABEL = re.compile(
     r"(\[[^\[\]\n<]{1,200})(?:<br\s{0,20}/?>[ \t]{0,20}){1,9}(?=[^\[\]\n]{1,200}\]\()", re.IGNORECASE
 )  # of a link, which a line end would cut
@@ -85,7 +85,7 @@ _LABEL_OF_PICTURES = re.compile(
 )  # a link of which nothing is left
 _LINE_OF_PICTURES = re.compile(
     rf"^[ \t]*(?:(?:>[ \t]*)+|(?:{LIST_MARK}|#{{1,6}}[ \t])[ \t]*(?=[^\n]*(?:\Z|\n(?![ \t]+\S))))"
-    r"(?:<img\s[^<>]{0,2000}>[ \t]*(?:<br\s{0,9}/?>[ \t]*)?)+(?:\n|\Z)",
+    r"(?:(?:<a\s[^<>]{0,2000}>)?<img\s[^<>]{0,2000}>(?:</a>)?[ \t]*(?:<br\s{0,9}/?>[ \t]*)?)+(?:\n|\Z)",
     re.IGNORECASE | re.MULTILINE,
 )  # an item, a heading or a line of a quotation of which nothing is left
 _LINE_OF_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t][^\n]{1,4000}", re.MULTILINE)

@@ -61,6 +61,7 @@ _PRODUCT = re.compile(rf"[0-9]{{0,3}}[{_LETTERS}]{{2,4}}")
 _GREEK = re.compile("[\u0370-\u03ff]")
 _NOTES = re.compile(r"[0-9]{1,3}(?:\s?[,–-]\s?[0-9]{1,3}){1,5}")
 _NOTE = re.compile(r"[0-9]{1,3}\)")
+_MARK_OF_NOTE = re.compile(r"-?[0-9]{1,3}\)?|\*{1,3}")  # or a power that blanks set apart
 _ORDINAL = re.compile(r"st|nd|rd|th|er|re|e|ème|o|a|os|as", re.IGNORECASE)
 _SIGNS = {"tm": "™", "sm": "℠", "(tm)": "™", "(r)": "®", "(c)": "©"}
 _ELEMENT_SYMBOL = re.compile(r"(?:[A-Z][a-z]?|[)\]])\Z")
@@ -119,12 +120,14 @@ def _convert_small(match: re.Match[str]) -> str:
 def _written(match: re.Match[str], content: str, plain: str, is_apart: bool, after: str) -> str:
     """The text of small text between its neighbors; ``is_apart`` where a blank begins the element."""
     before = _text_before(match.string, match.start())
-    base = before[-1:]
+    base, name = before[-1:], match["name"].lower()
+    if name == "sup" and plain.isdigit() and "A" <= after <= "Z" and not (base and _can_be_raised(base)):
+        return content  # the mass number of an isotope
+    if not base.strip() and name == "sup" and _MARK_OF_NOTE.fullmatch(plain):
+        mark = f"[{content}]" if "<a" in match["content"].lower() else f"^{content}"
+        return _apart("", mark, after)
     if not base.strip() or "\n" in plain or len(plain) > _LONGEST_GLOSS:
         return _apart(base, content, after)
-    name = match["name"].lower()
-    if name == "sup" and plain.isdigit() and not _can_be_raised(base) and "A" <= after <= "Z":
-        return content  # the mass number of an isotope
     if name == "sup":
         return _apart("", _raised(before, content, plain, "<a" in match["content"].lower()), after)
     if name == "sub":
@@ -215,6 +218,8 @@ def _text_before(text: str, at: int) -> str:
     """A few characters before a position, without tags of emphasis."""
     near = text[max(0, at - _NEAR) : at]
     near = _INLINE_TAGS_BEFORE.sub("", near)
+    if near[-1:] == ">" and _TAG.fullmatch(near, near.rfind("<")):
+        return ""  # the beginning of a block
     return html.unescape(near[-12:]).replace("\u00a0", " ")
 
 

@@ -96,7 +96,15 @@ def test_latex_signs_become_characters():
         ("<p>앞</p><ul>\n<li>하나\n<ul>\n<li>둘</li>\n<li>셋</li></ul></li>\n<li>넷</li></ul>\n<p>끝</p>",
          "앞\n\n- 하나\n  - 둘\n  - 셋\n- 넷\n\n끝"),
         ("<ul><li><p><code>열쇠</code>: 값</p></li><li><p>글</p><pre>가</pre></li></ul>",
-         "- `열쇠`: 값\n\n- 글\n\n```\n가\n```"),
+         "- `열쇠`: 값\n\n- 글\n\n  ```\n  가\n  ```"),
+        # what an item contains has its indentation
+        ("<ul><li>가<pre>x = 1\n\n  y</pre>뒤</li><li>나<ul><li>안<pre>z</pre></li></ul>뒤</li><li>다</li></ul><p>밖</p>",
+         "- 가\n\n  ```\n  x = 1\n\n    y\n  ```\n\n  뒤\n- 나\n  - 안\n\n    ```\n    z\n    ```\n\n    뒤\n- 다\n\n밖"),
+        ("<ul>\n<li>\n<p>하나</p>\n\n<p>둘</p>\n</li>\n<li>셋<br>넷</li></ul>\n\n글", "- 하나\n\n  둘\n\n- 셋\n  넷\n\n글"),
+        # parts of a link or an item that have nothing between them
+        ("<p><a class='c' href='x'><strong>한의학 기초</strong><span>음양과 장부</span></a></p>", "한의학 기초 음양과 장부"),
+        ("<ul><li><b>전화</b><em>세 번째</em></li><li><b>나무</b><span>는</span></li><li><b>가</b><i>나다라</i></li></ul>",
+         "- 전화 세 번째\n- 나무는\n- 가나다라"),
         ("<table><tr><td><p>가 <b>나</b></p></td><td>\n<div>다</div></td></tr><tr><td>라</td></tr></table>", "가 나  다\n\n라"),
         ("<ol><li><p>첫째</p></li><li><p>둘째</p><ul><li>안</li></ul></li></ol>", "1. 첫째\n\n2. 둘째\n   - 안"),
         ("<ul><li>가<ol><li>나<ul><li>다</li></ul></li></ol></li></ul></ul><ul><li>라</li></ul>",

@@ -32,7 +32,7 @@ def test_a_sentence_beside_a_long_block_is_content(around):
 
 def test_a_section_keeps_its_cards_and_a_box_of_other_posts_does_not():
     section = f"<section><div class='tit'><strong>소식</strong><p>{SHORT}</p></div>{CARDS}</section>"
-    lines = read_page(f"{MENU}<main><p>{FIRST}</p><p>{SECOND}</p>{section}</main>")
+    lines = [line.strip() for line in read_page(f"{MENU}<main><p>{FIRST}</p><p>{SECOND}</p>{section}</main>")]
     assert [line for line in ("- 봄 소식", "밭을 갈았습니다.", "- 여름 소식") if line not in lines] == []
     others = f"<div><h3>관련 글</h3>{CARDS}</div>"
     assert "봄 소식" not in "\n".join(read_page(f"{MENU}<main><p>{FIRST}</p><p>{SECOND}</p>{others}</main>"))

@@ -1,0 +1,55 @@
+"""Sets apart neighboring elements of HTML whose words a page shows apart: spans of other classes, parts of links and items."""
+
+from __future__ import annotations
+
+import re
+
+_BETWEEN_SPANS = re.compile(
+    r"(?P<opening><span\s{1,9}class=\"(?P<one>[^\"<>]{1,200})\"[^<>]{0,200}>)(?P<before>[^<>]{2,400})</span>"
+    r"(?=<span\s{1,9}class=\"(?P<other>[^\"<>]{1,200})\"[^<>]{0,200}>(?P<after>[^<>\s][^<>]{1,400})</span>)",
+    re.IGNORECASE,
+)
+_AFTER_FACT = re.compile(
+    r"</time>(?:</(?:em|b|i|small)>)?</span>(?=<span[\s>])|</span>(?=<span\s{1,9}class=\"[^\"<>]{0,200}\b(?:item|meta|date|author|category)\b)",
+    re.IGNORECASE,
+)  # about a post, such as its date, which a page sets apart from the next
+_PARTS = re.compile(
+    r"(?P<opening><(?P<name>a|button|li)(?:\s[^<>]{0,2000})?>)(?P<parts>(?:\s{0,99}<(?P<part>b|em|i|small|span|strong)(?:\s[^<>]{0,500})?>"
+    r"[^<>]{1,400}</(?P=part)>){2,6})(?=\s{0,99}</(?P=name)>)",
+    re.IGNORECASE,
+)  # a link or an item that consists of elements
+_BETWEEN_PARTS = re.compile(
+    r"(?P<before>[^<>]{2,400})</(?P<one>\w+)>(?=<(?P<other>\w+)[^<>]*>(?P<after>[^<>\s][^<>]{1,400}))"
+)
+LONGEST_PARTICLE = 2  # syllables
+_HANGUL = re.compile("[가-힣]")
+
+
+def separate_spans(text: str) -> str:
+    """Sets a blank between neighboring <span> of different classes, of which a page shows one or sets them apart, and facts about a post.
+
+    Numbers keep their units, words their particles, and single letters belong to their word.
+    """
+    if "<span" not in text and "</b><" not in text and "</strong><" not in text:
+        return text
+    text = _PARTS.sub(lambda link: link["opening"] + _BETWEEN_PARTS.sub(_separate_parts, link["parts"]), text)
+    return _BETWEEN_SPANS.sub(_separate, _AFTER_FACT.sub(r"\g<0> ", text))
+
+
+def _separate_parts(match: re.Match[str]) -> str:
+    is_apart = match["one"] != match["other"] and _are_words(match["before"], match["after"])
+    return match[0] + " " * is_apart
+
+
+def _separate(match: re.Match[str]) -> str:
+    apart = match["one"] != match["other"] and _are_words(match["before"], match["after"])
+    return f"{match['opening']}{match['before']}</span>{' ' * apart}"
+
+
+def _are_words(before: str, after: str) -> bool:
+    """Whether two texts are words of their own: no number with its unit, and no word with its particle."""
+    is_number = before[-1].isdigit() and not after[0].isdigit()
+    is_particle = bool(
+        _HANGUL.match(before[-1]) and _HANGUL.match(after) and len(after.strip()) <= LONGEST_PARTICLE
+    )
+    return before[-1].isalnum() and after[0].isalnum() and not is_number and not is_particle
