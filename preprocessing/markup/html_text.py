@@ -97,6 +97,9 @@ _CELL_OF_BLOCKS = re.compile(
     re.IGNORECASE,
 )  # an empty line behind the tag: Markdown again
 _BLOCK_OF_MARKDOWN = re.compile(rf"^[ \t]{{0,8}}(?:#{{1,6}}[ \t]|>[ \t]|\||{LIST_MARK})", re.MULTILINE)
+_JSX = re.compile(
+    r"\sclassName=[{\"']|=>\s{0,9}\(?\s{0,99}<[A-Za-z]|\breturn\s{0,9}\(\s{0,99}<[A-Za-z]"
+)  # source code, whose tags are text
 _OWN_MARKS = f"{OPENED}{CLOSED}\x1c\x1d\x1e\x1f\x7f"
 HTML_HINT = r"<[A-Za-z/!?]|&#?[A-Za-z0-9]+;"
 
@@ -123,6 +126,8 @@ def html_to_text(text: str) -> str:
     marked = resolve_structure(_CELL_OF_BLOCKS.sub(_open_cell, marked) if "<t" in marked else marked)
     if not with_tags or not _PRESENT.search(marked):
         return protected.restore(unescape(marked))
+    if _JSX.search(marked) and not has_structure(marked):
+        return text
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
     marked = restore_emoji(restore_formulas(replace_comments(marked)))
     marked = replace_elements(marked, _HIDDEN_IN_MARKDOWN, hide)
@@ -133,7 +138,7 @@ def html_to_text(text: str) -> str:
     marked = _strip_lines(marked) if is_fragment else _strip_lines_of_html(marked)
     closed = {name.lower() for name in _CLOSING_NAME.findall(marked)}
     marked = convert_tables(marked)
-    marked = _flatten_cells(marked) if "|" in marked else marked
+    marked = _flatten_cells(marked, protected) if "|" in marked else marked
     tags = Tags()
     marked = end_cut_lines(TAG_IN_MARKDOWN.sub(lambda match: replace_known_tag(match, closed, tags), marked))
     marked = indent_lists(unescape(marked))
@@ -150,11 +155,12 @@ def _open_cell(cell: re.Match[str]) -> str:
     return f"\n\n{cell['blocks'].rstrip()}\n\n" if _BLOCK_OF_MARKDOWN.search(cell["blocks"]) else cell[0]
 
 
-def _flatten_cells(text: str) -> str:
-    """Keeps the rows of tables of Markdown in their lines, whatever tags are in them."""
+def _flatten_cells(text: str, protected: Protected) -> str:
+    """Keeps the rows of tables of Markdown in their lines, whatever tags are in them; ``<br>``, which ends lines of a cell, stays."""
     lines = text.split("\n")
     for n in table_lines(text.replace(INDENT, " ").split("\n")):
-        lines[n] = flatten_tags(lines[n])
+        if "<" in lines[n]:
+            lines[n] = flatten_tags(BREAK.sub(lambda tag: protected.add(tag[0]), lines[n]))
     return "\n".join(lines)
 
 

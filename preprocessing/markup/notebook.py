@@ -13,7 +13,10 @@ from typing import Any
 
 import orjson
 
+from preprocessing.markup.html_text import html_to_text
+from preprocessing.markup.latex import latex_to_markdown
 from preprocessing.markup.markdown import fence_around
+from preprocessing.markup.restructured_text import rst_to_markdown
 
 NOTEBOOK = "notebook"
 """Name of this markup."""
@@ -29,6 +32,13 @@ _MAGIC = re.compile(r"\s*%%(?P<name>\w+)")
 _FENCE = re.compile(r" {0,3}(?P<fence>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
+_CONVERTERS = {
+    "text/html": html_to_text,
+    "text/latex": latex_to_markdown,
+    "text/restructuredtext": rst_to_markdown,
+    "text/x-rst": rst_to_markdown,
+}
+"""Of raw cells, by their format."""
 _MOST_LEVELS = 6  # of headings
 _REMEDY = "save it again in Jupyter, or set markup: none in an input of type text to read it as it is written"
 
@@ -130,7 +140,11 @@ def _convert_cell(cell: dict[str, Any], number: int, language: str) -> list[str]
         level = min(max(level, 1), _MOST_LEVELS) if isinstance(level, int) else 1
         return [f"{'#' * level} {' '.join(source.split())}"] if source.strip() else []
     text = source.strip("\n").rstrip()
-    return [_close_fence(text) if kind == "markdown" else text]
+    if kind == "markdown":
+        return [_close_fence(text)]
+    metadata = _object(cell.get("metadata"))
+    name = metadata.get("format", metadata.get("raw_mimetype"))
+    return [_CONVERTERS[name](text) if isinstance(name, str) and name in _CONVERTERS else text]
 
 
 def _language_of_cell(cell: dict[str, Any], source: str, language: str) -> str:

@@ -21,6 +21,17 @@ FENCE = "```html\n<!-- 주석 -->\n<script>\n  let a = '<b>';\n</script>\n\n\n<s
             "줄<br>을 바꿉니다. `<script>` 태그로 넣습니다.\n\n아주 중요한 본문.\n\n끝.",
             "줄\n을 바꿉니다. `<script>` 태그로 넣습니다.\n\n아주 중요한 본문.\n\n끝.",
         ),
+        # raised numbers and stars that begin a line or a cell are marks of notes
+        ("<sup>1</sup> 주석<br><sup>2)</sup>둘째\n\n<sup>*</sup> 별\n\n<sup>1</sup>/<sub>2</sub> 컵, <sup>새</sup> 글",
+         "^1 주석\n^2)둘째\n\n^* 별\n\n1/2 컵, 새 글"),
+        ("| <sup>1</sup> 값 | 10 <sup>9</sup> |\n|---|---|\n| <sup><a href='#a'>3</a></sup> | - 가<br />- 나 |",
+         "| ^1 값 | 10 ^9 |\n|---|---|\n| [3] | - 가<br />- 나 |"),
+        ("<p><sup>3</sup>He와 <sup>14</sup>C</p>", "^3He와 ^14C"),
+        # nothing is left of an item that is a picture, or a link of one
+        ("# 단추\n\n* <a href='u' target='_blank'><img src='a'></a>\n* <img src='b'>\n* <a href='u'><img src='c'></a> 글", "# 단추\n\n*  글"),
+        # source code
+        ("function A() {\n  return (\n    <div className=\"a\">\n      <b>{x}</b>\n    </div>\n  );\n}",) * 2,
+        ("const 줄 = xs.map(x => <li key={x}>{x}</li>);\nconst 끝 = () => (\n  <p>끝</p>\n);",) * 2,
         (f"<b>제목</b>\n\n{FENCE}\n\n`<body>` 안에 쓴다.", f"제목\n\n{FENCE}\n\n`<body>` 안에 쓴다."),
         (
             "- 가 <b>나</b><br>\n  - 다\n    - 라\n\n      이어지는 글\n1. 마\n   1. 바",
@@ -33,7 +44,7 @@ FENCE = "```html\n<!-- 주석 -->\n<script>\n  let a = '<b>';\n</script>\n\n\n<s
         ("들여 쓴 글\n\n    가나다라마 &amp; 바사아자 <b>차</b>", "들여 쓴 글\n\n    가나다라마 & 바사아자 차"),
         (
             "| 값 | 뜻 |\n|---|---|\n| 1<br>2 | `<br>` |\n\n가 | 나\n--|--\n다<br>라 | 마",
-            "| 값 | 뜻 |\n|---|---|\n| 1 2 | `<br>` |\n\n가 | 나\n--|--\n다 라 | 마",
+            "| 값 | 뜻 |\n|---|---|\n| 1<br>2 | `<br>` |\n\n가 | 나\n--|--\n다<br>라 | 마",
         ),
         (
             "<details>\n<summary>답</summary>\n\n- 가\n  - 나\n\n</details>\n\n끝",
@@ -171,7 +182,7 @@ def test_marks_are_replaced_by_what_they_stand_for(text):
             "| 이름 | 형식 |\n|---|---|\n| value | Number &#124; String |\n\n본문 a &#124; b",
             "| 이름 | 형식 |\n|---|---|\n| value | Number \\| String |\n\n본문 a | b",
         ),
-        ("| 가<br>나 | x &vert; y &#x7C; z |\n|---|---|", "| 가 나 | x \\| y \\| z |\n|---|---|"),
+        ("| 가<br>나 | x &vert; y &#x7C; z |\n|---|---|", "| 가<br>나 | x \\| y \\| z |\n|---|---|"),
         ("| 가 | `x &#124; y` &amp; |\n|---|---|", "| 가 | `x &#124; y` & |\n|---|---|"),
     ],
 )
