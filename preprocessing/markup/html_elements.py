@@ -22,6 +22,7 @@ _INLINE_CODE = re.compile(
     r"((?:[^<`\n\x7f]|\n(?![ \t]{0,200}\n)|<(?![A-Za-z/!?])|</?(?:a|b|em|i|mark|span|strong|su[bp]|u|var)(?:\s[^<>]{0,200})?>){1,300})</\1>",
     re.IGNORECASE,
 )
+_QUOTATION = re.compile(r"(?:^|\n)((?:[ \t]{0,3}>){1,9}[ \t]*)\Z")
 LINES_OF_SPAN = 2
 _BETWEEN_CODE = re.compile(
     r"</(code|tt|samp|kbd)\s{0,20}><\1(?:\s[^<>]{0,200})?>", re.IGNORECASE
@@ -76,13 +77,15 @@ def unescape(text: str) -> str:
 def convert_code(text: str, protected: Protected) -> str:
     """Converts <pre> and <code>, and small text, which depends on what surrounds it."""
     lists = OpenLists()
-    text = replace_elements(
-        text,
-        _CODE,
-        lambda opening, content: _protect_block(
-            opening[2], content, _indent_before(opening), lists.column_at(opening), protected
-        ),
-    )
+
+    def protect_block(opening: re.Match[str], content: str) -> str:
+        quotation = _QUOTATION.search(opening.string, max(0, opening.start() - DEEPEST_ITEM), opening.start())
+        if quotation:
+            return _protect_quoted_block(opening[2], content, quotation[1], protected)
+        column = lists.column_at(opening)
+        return _protect_block(opening[2], content, _indent_before(opening), column, protected)
+
+    text = replace_elements(text, _CODE, protect_block)
     text = _EMPTY.sub("", text)
     text = _INLINE_CODE.sub(lambda match: _protect_code(match, protected), _BETWEEN_CODE.sub("", text))
     text = _HEADING.sub(_flatten_heading, text)
@@ -166,6 +169,14 @@ def _protect_block(attributes: str, content: str, indent: int, column: int, prot
     return f"\n\n{protected.add(code) if code else ''}{end}"
 
 
+def _protect_quoted_block(attributes: str, content: str, marks: str, protected: Protected) -> str:
+    """A block of code behind the marks of a quotation, which its lines have, too."""
+    content = re.sub(rf"\n(?:[ \t]{{0,3}}>){{1,{marks.count('>')}}} ?", "\n", content)
+    code = format_code_block(attributes, content).strip("\n")
+    marks = marks if marks[-1] != ">" else marks + " "
+    return protected.add(code.replace("\n", "\n" + marks)) if code else ""
+
+
 def format_code_span(code: str) -> str:
     """A code span of Markdown in as many backticks as its content allows."""
     code = unescape(TAG.sub("", convert_small_text(code))).strip()
@@ -219,8 +230,10 @@ def _end_of_code_line(match: re.Match[str]) -> str:
 
 
 def format_code_block(attributes: str, code: str) -> str:
-    """A fenced Markdown code block; whitespace of the code stays."""
+    """A fenced Markdown code block; whitespace of the code stays. Nothing for code without text, such as that of pictures."""
     lang = re.search(r"\b(?:lang|language)[=-][\"']?(\w+)", attributes)
     code = unescape(TAG.sub(_end_of_code_line, code)).strip("\n")
+    if not code.strip():
+        return ""
     fence = fence_around(code)
     return f"\n\n{fence}{lang[1] if lang else ''}\n{code}\n{fence}\n\n"

@@ -12,11 +12,13 @@ from typing import NamedTuple
 from preprocessing.markup.html_text import html_to_text
 from preprocessing.markup.restructured_inline import convert_inline
 from preprocessing.markup.restructured_lines import (
+    column_of_item,
     convert_literal_block,
     dedent,
     fenced,
     flush_prose,
     indent_of,
+    indented,
     read_body,
 )
 from preprocessing.markup.restructured_options import OPTION, convert_contents, option_of, texts_of
@@ -189,8 +191,9 @@ def _convert_nested(body: list[str]) -> Iterator[str]:
         if line.rstrip().endswith("::") or (line.lstrip().startswith(".. ") and _is_other_markup(line)):
             yield from flush_prose(pending)
             is_directive = line.lstrip().startswith(".. ")
+            column = column_of_item(body, at) if is_directive else 0
             block, at = convert_directive(body, at) if is_directive else convert_literal_block(body, at)
-            yield from block
+            yield from indented(block, column)
         elif line.lstrip().startswith(".. "):
             heading, at = _open_nested(body, at)
             pending += heading

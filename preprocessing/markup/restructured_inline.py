@@ -15,7 +15,7 @@ _LINK = re.compile(
 )
 _NAMED = re.compile(r"(?<![\w`])([^\W_][\w.-]{0,80}[^\W_])__?(?!\w)(?=[\s,.;:!?)\]가-힣\x1f]|$)")
 _LITERAL = re.compile(r"``((?:[^`\n]|`(?!`)){1,1000}`?)``(?!`)")
-_SUBSTITUTION = re.compile(r"\|(\w[\w .-]{0,60})\|(?!\|)")
+_SUBSTITUTION = re.compile(r"\|(\w(?:[\w .-]{0,60}[\w.-])?)\|(?!\|)")  # no cell, whose text ends with blanks
 _PROSE_ROLES = frozenset((
     "ref", "doc", "term", "numref", "pep", "rfc", "abbr", "any", "dfn", "title", "title-reference", "eq",
     "guilabel", "menuselection",

@@ -9,6 +9,7 @@ from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.restructured_inline import convert_inline
 
 _ITEM = re.compile(r"(?:[-*+•]|\w{1,3}[.)]|\(\w{1,3}\)|#[.)])[ \t]")
+_LONGEST_ITEM = 200  # lines
 _NUMBERED = re.compile(r"[ \t]*#[.)][ \t]")
 
 
@@ -40,13 +41,38 @@ def fenced(lang: str, body: list[str]) -> list[str]:
     return ["", f"{fence}{lang}", *body, fence, ""]
 
 
+def column_of_item(lines: list[str], at: int) -> int:
+    """The column of the text of the item that a line begins or continues; 0 outside of items."""
+    column = indent_of(lines[at])
+    if item := _ITEM.match(lines[at], column):
+        return item.end()
+    for n in range(at - 1, max(-1, at - _LONGEST_ITEM), -1):
+        indent = indent_of(lines[n])
+        if not column or not lines[n].strip() or indent >= column:
+            continue
+        item = _ITEM.match(lines[n], indent)
+        if item and item.end() <= column:
+            return item.end()
+        column = indent
+    return 0
+
+
+def indented(block: list[str], column: int) -> list[str]:
+    """A block with the indentation of the item that contains it."""
+    if not column:
+        return block
+    return [" " * column + line if line.strip() else line for part in block for line in part.split("\n")]
+
+
 def convert_literal_block(lines: list[str], at: int) -> tuple[list[str], int]:
     """Converts a line that ends with ``::``; the indented text below becomes code."""
     line = lines[at].rstrip()
     body, end = read_body(lines, at + 1, indent_of(line))
     words = line[:-2].rstrip()
     prose = [convert_inline(words + ("" if words.endswith(":") else ":"))] if words.strip() else []
-    return prose + (fenced("", body) if body else []), end
+    column = column_of_item(lines, at)
+    is_inside = all(indent_of(below) >= column for below in lines[at + 1 : end] if below.strip())
+    return prose + (indented(fenced("", body), column * is_inside) if body else []), end
 
 
 def flush_prose(pending: list[str]) -> Iterator[str]:

@@ -11,7 +11,12 @@ from collections.abc import Iterator
 
 from preprocessing.markup.restructured_directives import convert_directive
 from preprocessing.markup.restructured_inline import convert_inline, without_marks
-from preprocessing.markup.restructured_lines import convert_literal_block, flush_prose
+from preprocessing.markup.restructured_lines import (
+    column_of_item,
+    convert_literal_block,
+    flush_prose,
+    indented,
+)
 
 _ADORNMENT = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}[ \t]*")
 
@@ -36,8 +41,9 @@ def _convert_blocks(lines: list[str]) -> Iterator[str]:
             yield from ["", f"{'#' * level} {convert_inline(words)}", ""]
         elif line.lstrip().startswith(".. ") or line.strip() == "..":
             yield from flush_prose(pending)
+            column = column_of_item(lines, at) if line[0] == " " else 0
             block, at = convert_directive(lines, at)
-            yield from block
+            yield from indented(block, column)
         elif line.rstrip().endswith("::"):
             yield from flush_prose(pending)
             block, at = convert_literal_block(lines, at)

@@ -66,6 +66,13 @@ def test_code_inside_a_line_of_latex_never_changes(code):
         (".. list-table:: 값\n   :header-rows: 1\n\n   * - 가\n     - ``x``\n   * - 1\n     - 긴\n       문장\n   * -\n     - 3\n",
          "값\n\n| 가 | `x` |\n| --- | --- |\n| 1 | 긴 문장 |\n|  | 3 |"),
         (".. list-table::\n\n   * - 가\n\n       둘째 문단\n     - 나\n", "* - 가\n\n    둘째 문단\n  - 나"),
+        # blocks of an item have its indentation
+        ("- 글\n\n  ::\n\n     *\n\n     x\n\n  뒤\n\n밖::\n\n   y\n", "- 글\n\n  ```\n  *\n\n  x\n  ```\n\n  뒤\n\n밖:\n\n```\ny\n```"),
+        ("1. 첫째::\n\n     a = 1\n\n2. 둘째\n\n   .. code-block:: sh\n\n      ls\n\n   .. note:: 글\n\n      둘\n\n   뒤\n",
+         "1. 첫째:\n\n   ```\n   a = 1\n   ```\n\n2. 둘째\n\n   ```sh\n   ls\n   ```\n\n   **Note:** 글\n\n   둘\n\n   뒤"),
+        ("- 가\n\n  - 나\n\n    .. code::\n\n       z\n\n  다::\n\n    w\n\n- 라::\n\n 밖\n\n.. note::\n\n   - 마\n\n     .. code::\n\n        q\n",
+         "- 가\n\n  - 나\n\n    ```\n    z\n    ```\n\n  다:\n\n  ```\n  w\n  ```\n\n- 라:\n\n```\n밖\n```\n\n**Note:**\n\n- 마\n\n  ```\n  q\n  ```"),
+        ("+------+-----+\n|위로  |C-p  |\n+------+-----+\n\n|이름|\\ 은 |a b| 끝", "+------+-----+\n|위로  |C-p  |\n+------+-----+\n\n이름은 a b 끝"),
         # what describes programs, and definitions
         (".. rubric:: 준비\n\n글이다.", "**준비**\n\n글이다."),
         (".. autoclass:: 꽃\n   :members:\n\n다음", "다음"),

@@ -23,6 +23,16 @@ _CELLS = "<tr><th>기능</th><th>무료</th><th>유료</th></tr>\n<tr><td>저장
         ("> <p>문단</p>\n\n- <br>\n- 나", "> 문단\n\n- \n- 나"),
         ("- 값\n\n  ```\n  a\n  ```\n\n  <br/>\n  뒤\n\n밖", "- 값\n\n  ```\n  a\n  ```\n\n  뒤\n\n밖"),
         ("<table><tr><td> <p>가</p><p>나</p></td></tr></table>", "가\n\n나"),
+        # code in a quotation, and code without text
+        (
+            "> <pre><code>git rebase\n> a &lt;x&gt;\n>\n>   끝</code></pre>\n> 글 <b>가</b>\n\n밖",
+            "> ```\n> git rebase\n> a <x>\n> \n>   끝\n> ```\n> 글 가\n\n밖",
+        ),
+        (
+            "> - 가\n>   <pre>x</pre>\n\n> > <pre>\n> > a\n> > </pre>\n> > 글",
+            "> - 가\n>   ```\n>   x\n>   ```\n\n> > ```\n> > a\n> > ```\n> > 글",
+        ),
+        ("앞\n\n<pre>\n<img src='a'>\n</pre>뒤", "앞\n\n뒤"),
     ],
 )
 def test_lines_from_tags_stay_in_their_item_or_quotation(text, expected):
