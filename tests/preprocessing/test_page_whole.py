@@ -31,7 +31,7 @@ KEPT = {
     "a table above the content": (f"<table><tr><th>이름</th></tr><tr><td>메밀</td></tr></table>{MAIN}", "메밀"),
     "a heading below the content": (f"{MAIN}<div><h2>밭 이름</h2><p>누리</p></div>", "## 밭 이름"),
     "a card in a button": (
-        f"{MAIN}<button><strong>씨 뿌리기</strong><span>오월 첫 주에 함께 씨를 뿌린다</span></button>", "씨 뿌리기오월 첫 주에 함께 씨를 뿌린다"),
+        f"{MAIN}<button><strong>씨 뿌리기</strong><span>오월 첫 주에 함께 씨를 뿌린다</span></button>", "씨 뿌리기 오월 첫 주에 함께 씨를 뿌린다"),
     "a question with a field": (f"{MAIN}<form><label>밭에서 무엇을 가장 먼저 해 보고 싶은가요?</label></form>",
                                 "밭에서 무엇을 가장 먼저 해 보고 싶은가요?"),
     "cards called a menu": (f"<div>{PROSE}</div><div class='visual_menu'>{CARDS}</div>", LINE),
