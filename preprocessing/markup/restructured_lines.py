@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.restructured_inline import convert_inline
 
-_ITEM = re.compile(r"(?:[-*+•]|\w{1,3}[.)]|\(\w{1,3}\)|#[.)])[ \t]")
+_NUMBER = r"(?:[0-9]{1,3}|#|[A-Za-z가나다라마바사아자차카타파하]|[ivxIVX]{2,4})"
+_ITEM = re.compile(rf"(?:[-*+•]|{_NUMBER}[.)]|\({_NUMBER}\))[ \t]+")
 _LONGEST_ITEM = 200  # lines
 _NUMBERED = re.compile(r"[ \t]*#[.)][ \t]")
 

@@ -72,6 +72,7 @@ def test_code_inside_a_line_of_latex_never_changes(code):
          "1. 첫째:\n\n   ```\n   a = 1\n   ```\n\n2. 둘째\n\n   ```sh\n   ls\n   ```\n\n   **Note:** 글\n\n   둘\n\n   뒤"),
         ("- 가\n\n  - 나\n\n    .. code::\n\n       z\n\n  다::\n\n    w\n\n- 라::\n\n 밖\n\n.. note::\n\n   - 마\n\n     .. code::\n\n        q\n",
          "- 가\n\n  - 나\n\n    ```\n    z\n    ```\n\n  다:\n\n  ```\n  w\n  ```\n\n- 라:\n\n```\n밖\n```\n\n**Note:**\n\n- 마\n\n  ```\n  q\n  ```"),
+        ("글이 길어\n한다. 보통은 이렇다::\n\n    x\n\n가.  항목::\n\n     y", "글이 길어\n한다. 보통은 이렇다:\n\n```\nx\n```\n\n가.  항목:\n\n    ```\n    y\n    ```"),
         ("+------+-----+\n|위로  |C-p  |\n+------+-----+\n\n|이름|\\ 은 |a b| 끝", "+------+-----+\n|위로  |C-p  |\n+------+-----+\n\n이름은 a b 끝"),
         # what describes programs, and definitions
         (".. rubric:: 준비\n\n글이다.", "**준비**\n\n글이다."),
