@@ -65,7 +65,7 @@ KNOWN = frozenset((
 MAX_DEPTH = 100  # of nested groups; deeper text belongs to the outer group
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\){0,50})%[^\n]*(?:\n(?!\s*\n)[ \t]*)?")
 _BODY = re.compile(r"\\begin\s{0,5}\{document\}")
-_TITLE = re.compile(r"\\title\s{0,5}\{(?:[^{}]{1,500}|\{[^{}]{0,500}\}){0,20}\}")
+_TITLE = re.compile(r"\\title\s{0,5}(?:\[[^\[\]\n]{0,500}\])?\s{0,5}(?=\{)")
 _GLOSS = re.compile(r"\\ruby\s{0,5}\{([^{}]{1,200})\}\s{0,5}\{([^{}]{1,200})\}")
 _QUANTITY = re.compile(
     r"\\(?:SI|qty)\s{0,5}(?:\[[^\[\]]{0,200}\])?\{([^{}]{1,100})\}\s{0,5}\{([^{}]{1,200})\}"
@@ -86,7 +86,8 @@ def latex_to_markdown(text: str) -> str:
     body = _BODY.search(text)
     if body:
         end = text.rfind("\\end{document}")
-        text = (title[0] if title else "") + text[body.end() : end if end > body.end() else len(text)]
+        head = text[title.start() : end_of_group(text, title.end())] if title else ""
+        text = head + text[body.end() : end if end > body.end() else len(text)]
     text = mark_tables(_convert_quantities(convert_formulas(text, protected)))
     text = _convert_commands(_ACCENT.sub(_compose_accent, text))
     text = write_tables(text.replace("---", "—").replace("``", "“").replace("''", "”"))

@@ -181,6 +181,8 @@ def test_words_of_broken_wiki_tables_stay(lines):
     [
         ("머리\\usepackage{x}\\begin{document}글\\end{document}뒤", "글"),
         ("\\title{한글 {\\bf 글}}\\begin{document}글\\end{document}", "# 한글 글\n\n글"),
+        ("\\title[글]{한글 {\\bf {글}}}\n\\begin{document}\\maketitle 글\\end{document}", "# 한글 글\n\n글"),
+        ("\\title{" + "{\\Huge 가} 나 \\\\" * 200 + "\\begin{document}글\\end{document}", "글"),
         ("\\section{가}\\label{a} 나~\\cite[쪽]{b} 50\\% % 주석\n다", "## 가\n\n나  50% 다"),
         ("글 % 주석\n\n다음", "글\n\n다음"),
         ("$a_1 \\% b$ \\(c\\) \\[d\\] $$e$$ \\$5", "$a_1 \\% b$ $c$ $$d$$ $$e$$ $5"),
