@@ -1,4 +1,5 @@
-"""Tells what the indentation of a line of Markdown means: code, the content of an item, or nothing.
+"""Tells what the indentation of a line of Markdown means: code, the content of an item, or nothing; and in which item a block of
+reStructuredText or Org is.
 
 ``markdown`` finds the other structure.
 """
@@ -9,6 +10,10 @@ import re
 
 LIST_MARK = r"(?:[-*+]|[0-9]{1,9}[.)])[ \t]"
 _ITEM = re.compile(rf"[ \t]*{LIST_MARK}[ \t]*")
+_NUMBER = r"(?:[0-9]{1,3}|#|[A-Za-z가나다라마바사아자차카타파하]|[ivxIVX]{2,4})"
+ITEM = re.compile(rf"(?:[-*+•]|{_NUMBER}[.)]|\({_NUMBER}\))[ \t]+")
+"""An item of reStructuredText or Org."""
+_LONGEST_ITEM = 200  # lines
 _HEADING_OR_RULE = re.compile(
     r"#{1,6}(?:[ \t]|\Z)|={3,}\Z|(?P<sign>[-*_])(?:[ \t]*(?P=sign)){2,}\Z|`{3,}\Z|~{3,}\Z"
 )  # or the end of a fence: no paragraph, which the next line could continue
@@ -135,3 +140,30 @@ def columns_of(blanks: str) -> int:
 def _is_indented(line: str, columns: int) -> bool:
     bare = line.lstrip(" \t")
     return bool(bare) and line[:1] in (" ", "\t") and columns_of(line[: len(line) - len(bare)]) >= columns
+
+
+def indent_of(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def column_of_item(lines: list[str], at: int) -> int:
+    """The column of the text of the item that a line begins or continues; 0 outside of items."""
+    column = indent_of(lines[at])
+    if item := ITEM.match(lines[at], column):
+        return item.end()
+    for n in range(at - 1, max(-1, at - _LONGEST_ITEM), -1):
+        indent = indent_of(lines[n])
+        if not column or not lines[n].strip() or indent >= column:
+            continue
+        item = ITEM.match(lines[n], indent)
+        if item and item.end() <= column:
+            return item.end()
+        column = indent
+    return 0
+
+
+def indented(block: list[str], column: int) -> list[str]:
+    """A block with the indentation of the item that contains it."""
+    if not column:
+        return block
+    return [" " * column + line if line.strip() else line for part in block for line in part.split("\n")]

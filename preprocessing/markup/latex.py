@@ -17,7 +17,7 @@ from preprocessing.markup.latex_tables import MARKS, mark_tables, write_tables
 
 HEADINGS = {
     "title": 1, "part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5,
-    "subparagraph": 6,
+    "subparagraph": 6, "frametitle": 3,
 }  # fmt: skip
 # Commands that are removed, each with this many arguments in braces.
 REMOVED_COMMANDS = {
@@ -25,7 +25,7 @@ REMOVED_COMMANDS = {
     "eqref": 1, "autoref": 1, "cref": 1, "Cref": 1, "pageref": 1, "vspace": 1, "hspace": 1, "includegraphics": 1,
     "bibliography": 1, "bibliographystyle": 1, "usepackage": 1, "documentclass": 1, "input": 1, "include": 1,
     "setlength": 2, "addtolength": 2, "setcounter": 2, "pagestyle": 1, "thispagestyle": 1, "newtheorem": 2,
-    "newenvironment": 3, "DeclareMathOperator": 2, "rowcolor": 1, "cellcolor": 1, "color": 1, "index": 1, "author": 1, "date": 1,
+    "newenvironment": 3, "DeclareMathOperator": 2, "rowcolor": 1, "cellcolor": 1, "column": 1, "color": 1, "index": 1, "author": 1, "date": 1,
     "thanks": 1, "hypersetup": 1, "graphicspath": 1, "footnotemark": 0, "affiliation": 1, "email": 1, "textwidth": 0,
     "fontsize": 2, "rule": 2, "phantom": 1, "bibitem": 1, "tag": 1, "hline": 0, "centering": 0,
 }  # fmt: skip

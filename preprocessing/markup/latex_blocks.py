@@ -13,7 +13,8 @@ MATH = frozenset((
 ))  # fmt: skip
 CODE = frozenset(("verbatim", "Verbatim", "lstlisting", "minted", "alltt"))
 REMOVED = frozenset((
-    "thebibliography", "tikzpicture", "comment", "filecontents", "CCSXML", "IEEEkeywords", "pgfpicture",
+    "thebibliography", "tikzpicture", "comment", "filecontents", "CCSXML", "IEEEkeywords", "pgfpicture", "circuitikz",
+    "pspicture", "forest", "asy",
 ))  # fmt: skip
 MAX_FORMULA = 4000  # characters of an inline formula
 _BEGIN = re.compile(r"\\begin\s{0,5}\{([A-Za-z]{1,40})(\*?)\}")

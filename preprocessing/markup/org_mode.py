@@ -10,6 +10,7 @@ import re
 import textwrap
 from collections.abc import Callable
 
+from preprocessing.markup.indentation import column_of_item, indented
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.org_inline import convert_inline
 
@@ -48,12 +49,16 @@ def org_to_markdown(text: str) -> str:
 
 def _convert(lines: list[str], depth: int) -> list[str]:
     ends, drawers = _ends_of_blocks(lines), _ends_of_drawers(lines)
+    places = (
+        ["#" if line.startswith("*") else line for line in lines] if ends else lines
+    )  # headings end items
     written: list[str] = []
     at = 0
     while at < len(lines):
         line = lines[at].rstrip()
         if at in ends:
-            written += _convert_block(_BEGIN.fullmatch(line), lines[at + 1 : ends[at]], depth)  # type: ignore[arg-type]
+            block = _convert_block(_BEGIN.fullmatch(line), lines[at + 1 : ends[at]], depth)  # type: ignore[arg-type]
+            written += indented(block, column_of_item(places, at))
             at = ends[at] + 1
         elif at in drawers:
             is_text = line.strip().strip(":").upper() not in _LEFT_OUT_DRAWERS
@@ -107,6 +112,7 @@ def _convert_block(begin: re.Match[str], body: list[str], depth: int) -> list[st
     name = begin["name"].lower()
     if name == "comment":
         return []
+    body = textwrap.dedent("\n".join(body)).split("\n")
     if name in _CODE_BLOCKS:
         first = (begin["rest"] or "").split(" ")[0] if name == "src" else ""
         return _fenced(body, first if _LANGUAGE.fullmatch(first) else "")

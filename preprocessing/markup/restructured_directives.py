@@ -10,15 +10,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from preprocessing.markup.html_text import html_to_text
+from preprocessing.markup.indentation import column_of_item, indent_of, indented
 from preprocessing.markup.restructured_inline import convert_inline
 from preprocessing.markup.restructured_lines import (
-    column_of_item,
     convert_literal_block,
     dedent,
     fenced,
     flush_prose,
-    indent_of,
-    indented,
     read_body,
 )
 from preprocessing.markup.restructured_options import OPTION, convert_contents, option_of, texts_of

@@ -5,17 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from preprocessing.markup.indentation import ITEM, column_of_item, indent_of, indented
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.restructured_inline import convert_inline
 
-_NUMBER = r"(?:[0-9]{1,3}|#|[A-Za-z가나다라마바사아자차카타파하]|[ivxIVX]{2,4})"
-_ITEM = re.compile(rf"(?:[-*+•]|{_NUMBER}[.)]|\({_NUMBER}\))[ \t]+")
-_LONGEST_ITEM = 200  # lines
 _NUMBERED = re.compile(r"[ \t]*#[.)][ \t]")
-
-
-def indent_of(line: str) -> int:
-    return len(line) - len(line.lstrip(" "))
 
 
 def read_body(lines: list[str], at: int, indent: int) -> tuple[list[str], int]:
@@ -40,29 +34,6 @@ def fenced(lang: str, body: list[str]) -> list[str]:
     while body and not body[0].strip():
         body = body[1:]
     return ["", f"{fence}{lang}", *body, fence, ""]
-
-
-def column_of_item(lines: list[str], at: int) -> int:
-    """The column of the text of the item that a line begins or continues; 0 outside of items."""
-    column = indent_of(lines[at])
-    if item := _ITEM.match(lines[at], column):
-        return item.end()
-    for n in range(at - 1, max(-1, at - _LONGEST_ITEM), -1):
-        indent = indent_of(lines[n])
-        if not column or not lines[n].strip() or indent >= column:
-            continue
-        item = _ITEM.match(lines[n], indent)
-        if item and item.end() <= column:
-            return item.end()
-        column = indent
-    return 0
-
-
-def indented(block: list[str], column: int) -> list[str]:
-    """A block with the indentation of the item that contains it."""
-    if not column:
-        return block
-    return [" " * column + line if line.strip() else line for part in block for line in part.split("\n")]
 
 
 def convert_literal_block(lines: list[str], at: int) -> tuple[list[str], int]:
@@ -94,7 +65,7 @@ def _indent_less(lines: list[str]) -> Iterator[str]:
             at += 1
         body, end = read_body(lines, at, 0)
         margin = min((indent_of(below) for below in lines[at:end] if below.strip()), default=0)
-        if margin >= 4 and not _ITEM.match(line):
+        if margin >= 4 and not ITEM.match(line):
             yield from (f"  {below}" if below else "" for below in body)
         else:
             yield from lines[at:end]

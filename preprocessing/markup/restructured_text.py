@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from preprocessing.markup.indentation import column_of_item, indented
 from preprocessing.markup.restructured_directives import convert_directive
 from preprocessing.markup.restructured_inline import convert_inline, without_marks
 from preprocessing.markup.restructured_lines import (
-    column_of_item,
     convert_literal_block,
     flush_prose,
-    indented,
 )
 
 _ADORNMENT = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}[ \t]*")

@@ -40,6 +40,7 @@ CODE = "".join(sorted(set(string.printable) - set("|\n\r\x0b\x0c")))
          "앞\n\n| 가 | 나 다 |\n| --- | --- |\n| 라 | 마 |\n\n뒤"),
         ("\\begin{tabular}{c}저자\\\\소속\\end{tabular}\\begin{minipage}[t]{0.5\\textwidth}글\\end{minipage}\\begin{tabular}{c}열린",
          "저자\n소속\n\n글\n\nc열린"),
+        ("\\begin{frame}\\frametitle{제목}\\column{0.4\\textwidth}글\\begin{circuitikz}\\draw (0,0);\\end{circuitikz}\\end{frame}", "### 제목\n\n글"),
         ("\\begin{description}\\item[\\textbf{들꽃}:] 산에 핀다.\\item[--] 끝\\end{description}", "- **들꽃**: 산에 핀다.\n- 끝"),
     ],
 )  # fmt: skip

@@ -21,6 +21,10 @@ from preprocessing.readers.whole_files import read_whole_file
         (":NOTES:\n남는 글\n:END:\n:emoji:\n끝", "남는 글\n:emoji:\n끝"),
         ("# 주석\n#+begin_comment\n숨긴 글\n#+end_comment\n보인다", "보인다"),
         ("#+begin_src python -n\n  ,* a\n    b = '''\n#+end_src", "```python\n* a\n  b = '''\n```"),
+        # blocks of an item have its indentation, those of a heading do not
+        ("* 제목\n  #+begin_src sh\n  ls\n  #+end_src\n- 가\n  #+begin_src sh\n  ls\n\n    x\n  #+end_src\n  - 나\n    #+begin_quote\n    글\n    #+end_quote\n"
+         "** 둘\n   #+begin_example\n   y\n   #+end_example\n",
+         "# 제목\n\n```sh\nls\n```\n\n- 가\n\n  ```sh\n  ls\n\n    x\n  ```\n\n  - 나\n\n    > 글\n\n## 둘\n\n```\ny\n```"),
         ("#+BEGIN_EXAMPLE\n#+begin_src c\n```\n#+END_EXAMPLE", "````\n#+begin_src c\n```\n````"),
         ("#+begin_src c\n닫지 않은 *글*", "#+begin_src c\n닫지 않은 **글**"),
         ("#+begin_quote\n첫째\n\n*둘째*\n#+end_quote", "> 첫째\n>\n> **둘째**"),
