@@ -21,7 +21,7 @@ BEFORE, AFTER = "앞에 있는 글은 길고 길다. " * 9, "뒤에 있는 글�
         ("<blockquote><h2>제목</h2>글</blockquote>", "## 제목\n\n글"),
         ("<blockquote></blockquote><p>글</p></blockquote>", "글"),
         (f"<blockquote>{BEFORE * 2}</blockquote>", (BEFORE * 2).strip()),
-        ("<ul><li>가<blockquote>나</blockquote></li><li>다</li></ul>", "- 가\n\n> 나\n\n- 다"),
+        ("<ul><li>가<blockquote>나</blockquote></li><li>다</li></ul>", "- 가\n\n  > 나\n\n- 다"),
         ("<table><tr><td>가</td><td><blockquote>나</blockquote>다</td></tr></table>", "가\n\n> 나\n\n다"),
     ],
 )  # fmt: skip
