@@ -24,7 +24,9 @@ _OWN_MARK = re.compile(
     r"(?:\s|<[^<>]{0,300}>|[\x1c-\x1f]){0,12}"
     r"(?:[(\[]?\d{1,3}[.)\]](?!\d)|0\d(?!\d)|(?P<same>\d{1,3})(?=[\s<])|[①-⑳㉠-㉻➀-➓]|[-–•·※▶☞]|(?i:step) ?\d)"
 )
-_TAG_OF_LIST = re.compile(r"<(?P<close>/?)(?P<name>[uo]l)(?=[\s>])(?P<attributes>[^<>]{0,2000})>", re.IGNORECASE)
+_TAG_OF_LIST = re.compile(
+    r"<(?P<close>/?)(?P<name>[uo]l)(?=[\s>])(?P<attributes>[^<>]{0,2000})>", re.IGNORECASE
+)
 _ROMAN = (
     (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"), (9, "ix"),
     (5, "v"), (4, "iv"), (1, "i"),

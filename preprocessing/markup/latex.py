@@ -65,7 +65,10 @@ KNOWN = frozenset((
 MAX_DEPTH = 100  # of nested groups; deeper text belongs to the outer group
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\){0,50})%[^\n]*(?:\n(?!\s*\n)[ \t]*)?")
 _BODY = re.compile(r"\\begin\s{0,5}\{document\}")
-_TITLE = re.compile(r"\\title\s{0,5}(?:\[[^\[\]\n]{0,500}\])?\s{0,5}(?=\{)")
+_IN_PREAMBLE = re.compile(
+    r"\\(?:title|abstract)\s{0,5}(?:\[[^\[\]\n]{0,500}\])?\s{0,5}(?=\{)|\\begin\{abstract\}(?P<end>)"
+)
+_LONGEST_ABSTRACT = 20_000
 _GLOSS = re.compile(r"\\ruby\s{0,5}\{([^{}]{1,200})\}\s{0,5}\{([^{}]{1,200})\}")
 _QUANTITY = re.compile(
     r"\\(?:SI|qty)\s{0,5}(?:\[[^\[\]]{0,200}\])?\{([^{}]{1,100})\}\s{0,5}\{([^{}]{1,200})\}"
@@ -82,11 +85,10 @@ def latex_to_markdown(text: str) -> str:
     protected: list[str] = []
     text = convert_environments(re.sub(f"[\x7f{_LEVEL}{MARKS}]", "", text), protected)
     text = expand_macros(_COMMENT.sub(r"\1", text), KNOWN)
-    title = _TITLE.search(text)
     body = _BODY.search(text)
     if body:
         end = text.rfind("\\end{document}")
-        head = text[title.start() : end_of_group(text, title.end())] if title else ""
+        head = _shown_of_preamble(text[: body.start()])
         text = head + text[body.end() : end if end > body.end() else len(text)]
     text = mark_tables(_convert_quantities(convert_formulas(text, protected)))
     text = _convert_commands(_ACCENT.sub(_compose_accent, text))
@@ -97,6 +99,20 @@ def latex_to_markdown(text: str) -> str:
     return _MARK.sub(
         lambda match: protected[int(match[1])] if int(match[1]) < len(protected) else "", text
     ).strip()
+
+
+def _shown_of_preamble(preamble: str) -> str:
+    """The title and the abstract."""
+    shown, at = [], 0
+    for match in _IN_PREAMBLE.finditer(preamble):
+        if match.start() < at:
+            continue
+        if match["end"] is None:
+            at = end_of_group(preamble, match.end(), _LONGEST_ABSTRACT)
+        else:
+            at = preamble.find("\\end{abstract}", match.end())
+        shown.append(preamble[match.start() : max(at, 0)])
+    return "\n\n".join([*shown, ""])
 
 
 def _compose_accent(match: re.Match[str]) -> str:

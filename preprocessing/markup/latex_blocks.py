@@ -21,7 +21,7 @@ _BEGIN = re.compile(r"\\begin\s{0,5}\{([A-Za-z]{1,40})(\*?)\}")
 # \verb|code|, \lstinline[options]!code!, \lstinline{code}, \mintinline{python}|code|
 _SPECIAL = re.compile(
     _BEGIN.pattern + r"|\\(?:verb\*?|lstinline(?:\[[^\[\]\n]{0,200}\])?|mintinline\{\w{1,30}\})"
-    r"(?:\{([^{}\n]{0,500})\}|([^\w\s*{}\[])([^\n]{0,500}?)\4)"
+    r"(?:\{((?:[^{}\n]|\{[^{}\n]{0,200}\}){0,500})\}|([^\w\s*{}\[])([^\n]{0,500}?)\4)"
 )
 _FORMULA = re.compile(r"\\\[|\\\(|(?<!\\)\$\$?")
 _OPTION = re.compile(r"\s{0,20}\[[^\[\]\n]{0,500}\]")

@@ -94,11 +94,11 @@ def _end_name(body: str, text: str, end: int) -> tuple[str, int]:
     return spaced, end
 
 
-def end_of_group(text: str, at: int) -> int:
+def end_of_group(text: str, at: int, longest: int = _LONGEST) -> int:
     """Where the group ends that braces open at ``at``, behind blanks; 0 without such a group."""
     while text[at : at + 1].isspace():
         at += 1
-    depth, end = 0, min(len(text), at + _LONGEST)
+    depth, end = 0, min(len(text), at + longest)
     while at < end:
         depth += (text[at] == "{") - (text[at] == "}")
         at += 2 if text[at] == "\\" else 1

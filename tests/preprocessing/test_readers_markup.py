@@ -183,6 +183,12 @@ def test_words_of_broken_wiki_tables_stay(lines):
         ("\\title{한글 {\\bf 글}}\\begin{document}글\\end{document}", "# 한글 글\n\n글"),
         ("\\title[글]{한글 {\\bf {글}}}\n\\begin{document}\\maketitle 글\\end{document}", "# 한글 글\n\n글"),
         ("\\title{" + "{\\Huge 가} 나 \\\\" * 200 + "\\begin{document}글\\end{document}", "글"),
+        (
+            "\\title{글}\\abstract{요약 {이다}}\\author{홍}\\begin{document}본문\\end{document}",
+            "# 글\n\n요약 이다\n\n본문",
+        ),
+        ("\\begin{abstract}요약\\end{abstract}버림\\begin{document}본문\\end{document}", "요약\n\n본문"),
+        ("\\mintinline{latex}{\\textbf{text}} 뒤", "`\\textbf{text}` 뒤"),
         ("\\section{가}\\label{a} 나~\\cite[쪽]{b} 50\\% % 주석\n다", "## 가\n\n나  50% 다"),
         ("글 % 주석\n\n다음", "글\n\n다음"),
         ("$a_1 \\% b$ \\(c\\) \\[d\\] $$e$$ \\$5", "$a_1 \\% b$ $c$ $$d$$ $$e$$ $5"),
