@@ -100,6 +100,10 @@ _BLOCK_OF_MARKDOWN = re.compile(rf"^[ \t]{{0,8}}(?:#{{1,6}}[ \t]|>[ \t]|\||{LIST
 _JSX = re.compile(
     r"\sclassName=[{\"']|=>\s{0,9}\(?\s{0,99}<[A-Za-z]|\breturn\s{0,9}\(\s{0,99}<[A-Za-z]"
 )  # source code, whose tags are text
+_ITEM_OF_CELL = re.compile(
+    r"(?P<first>(?:^|(?<=\|))[ \t]{0,99}(?:<[uo]l(?:\s[^<>]{0,200})?>[ \t]{0,99})?)?(?:</li>[ \t]{0,99})?<li(?:\s[^<>]{0,200})?>[ \t]{0,99}",
+    re.IGNORECASE,
+)
 _OWN_MARKS = f"{OPENED}{CLOSED}\x1c\x1d\x1e\x1f\x7f"
 HTML_HINT = r"<[A-Za-z/!?]|&#?[A-Za-z0-9]+;"
 
@@ -156,11 +160,15 @@ def _open_cell(cell: re.Match[str]) -> str:
 
 
 def _flatten_cells(text: str, protected: Protected) -> str:
-    """Keeps the rows of tables of Markdown in their lines, whatever tags are in them; ``<br>``, which ends lines of a cell, stays."""
+    """Keeps the rows of tables of Markdown in their lines, whatever tags are in them.
+
+    ``<br>``, which ends lines of a cell, stays, and sets the items of its lists apart.
+    """
     lines = text.split("\n")
     for n in table_lines(text.replace(INDENT, " ").split("\n")):
         if "<" in lines[n]:
-            lines[n] = flatten_tags(BREAK.sub(lambda tag: protected.add(tag[0]), lines[n]))
+            line = _ITEM_OF_CELL.sub(lambda item: " - " if item["first"] is not None else "<br>- ", lines[n])
+            lines[n] = flatten_tags(BREAK.sub(lambda tag: protected.add(tag[0]), line))
     return "\n".join(lines)
 
 
