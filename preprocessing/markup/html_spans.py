@@ -18,6 +18,7 @@ _PARTS = re.compile(
     r"[^<>]{1,400}</(?P=part)>){2,6})(?=\s{0,99}</(?P=name)>)",
     re.IGNORECASE,
 )  # a link or an item that consists of elements
+_ENDS_OF_PARTS = ("</strong><", "</b><", "</em><", "</i><", "</small><", "</span><")
 _BETWEEN_PARTS = re.compile(
     r"(?P<before>[^<>]{2,400})</(?P<one>\w+)>(?=<(?P<other>\w+)[^<>]*>(?P<after>[^<>\s][^<>]{1,400}))"
 )
@@ -30,10 +31,11 @@ def separate_spans(text: str) -> str:
 
     Numbers keep their units, words their particles, and single letters belong to their word.
     """
-    if "<span" not in text and "</b><" not in text and "</strong><" not in text:
-        return text
-    text = _PARTS.sub(lambda link: link["opening"] + _BETWEEN_PARTS.sub(_separate_parts, link["parts"]), text)
-    return _BETWEEN_SPANS.sub(_separate, _AFTER_FACT.sub(r"\g<0> ", text))
+    if any(end in text for end in _ENDS_OF_PARTS):
+        text = _PARTS.sub(
+            lambda link: link["opening"] + _BETWEEN_PARTS.sub(_separate_parts, link["parts"]), text
+        )
+    return _BETWEEN_SPANS.sub(_separate, _AFTER_FACT.sub(r"\g<0> ", text)) if "<span" in text else text
 
 
 def _separate_parts(match: re.Match[str]) -> str:

@@ -130,7 +130,7 @@ def html_to_text(text: str) -> str:
     marked = resolve_structure(_CELL_OF_BLOCKS.sub(_open_cell, marked) if "<t" in marked else marked)
     if not with_tags or not _PRESENT.search(marked):
         return protected.restore(unescape(marked))
-    if _JSX.search(marked) and not has_structure(marked):
+    if ("=>" in marked or "className=" in marked or "return (" in marked) and _is_jsx(marked):
         return text
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
     marked = restore_emoji(restore_formulas(replace_comments(marked)))
@@ -147,6 +147,10 @@ def html_to_text(text: str) -> str:
     marked = end_cut_lines(TAG_IN_MARKDOWN.sub(lambda match: replace_known_tag(match, closed, tags), marked))
     marked = indent_lists(unescape(marked))
     return mark_quotations(protected.restore(re.sub(r"\n{3,}", "\n\n", marked)).strip("\n"))
+
+
+def _is_jsx(text: str) -> bool:
+    return not has_structure(text) and _JSX.search(text) is not None
 
 
 def _flatten_heading(line: re.Match[str]) -> str:
@@ -167,7 +171,9 @@ def _flatten_cells(text: str, protected: Protected) -> str:
     lines = text.split("\n")
     for n in table_lines(text.replace(INDENT, " ").split("\n")):
         if "<" in lines[n]:
-            line = _ITEM_OF_CELL.sub(lambda item: " - " if item["first"] is not None else "<br>- ", lines[n])
+            line = lines[n]
+            if "<li" in line:
+                line = _ITEM_OF_CELL.sub(lambda item: "<br>- " if item["first"] is None else " - ", line)
             lines[n] = flatten_tags(BREAK.sub(lambda tag: protected.add(tag[0]), line))
     return "\n".join(lines)
 
