@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from preprocessing.markup.indentation import DEEPEST_ITEM
+
 _NUMBER = r"{}\s{{0,9}}=\s{{0,9}}[\"']?\s{{0,9}}(-?[0-9]{{1,9}})(?![0-9])"
 _START, _VALUE = (
     re.compile(rf"(?<![\w-]){_NUMBER.format(name)}", re.IGNORECASE) for name in ("start", "value")
@@ -56,6 +58,11 @@ class List:
         return "-" if own and own["same"] in (None, str(number)) else f"{_write(number, self._kind)}."
 
 
+def column_inside(lists: list[List]) -> int:
+    """The column of the text of an item in the innermost of open lists; that of the deepest item for more of them."""
+    return min(sum(one.indent for one in lists[:DEEPEST_ITEM]), DEEPEST_ITEM)
+
+
 class OpenLists:
     """Follows the lists that are open at places of one text, in their order."""
 
@@ -71,7 +78,7 @@ class OpenLists:
             else:
                 self._open.append(List(tag["name"].lower() == "ol", tag["attributes"]))
         self._read = element.start()
-        return sum(one.indent for one in self._open)
+        return column_inside(self._open)
 
 
 def _write(number: int, kind: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from preprocessing.markup.html_lists import List
+from preprocessing.markup.html_lists import List, column_inside
 from preprocessing.markup.html_quotations import CLOSED, OPENED
 
 BLOCK = (
@@ -98,7 +98,7 @@ class Tags:
             return ""
         end = (_CLOSED if closing else _OPENED).get(name, "")
         if end[:1] == CUT and self._lists:
-            return end.replace("\n" + CUT, "\n" + CUT + INDENT * sum(one.indent for one in self._lists))
+            return end.replace("\n" + CUT, "\n" + CUT + INDENT * column_inside(self._lists))
         return end or ("\\" if _would_link(match) else "")
 
     def _begin_item(self, match: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ with a stack of open groups is linear and never recurses.
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable
@@ -68,7 +69,7 @@ _BODY = re.compile(r"\\begin\s{0,5}\{document\}")
 _IN_PREAMBLE = re.compile(
     r"\\(?:title|abstract)\s{0,5}(?:\[[^\[\]\n]{0,500}\])?\s{0,5}(?=\{)|\\begin\{abstract\}(?P<end>)"
 )
-_LONGEST_ABSTRACT = 20_000
+_LONGEST_ABSTRACT, _MOST_IN_PREAMBLE = 20_000, 10
 _GLOSS = re.compile(r"\\ruby\s{0,5}\{([^{}]{1,200})\}\s{0,5}\{([^{}]{1,200})\}")
 _QUANTITY = re.compile(
     r"\\(?:SI|qty)\s{0,5}(?:\[[^\[\]]{0,200}\])?\{([^{}]{1,100})\}\s{0,5}\{([^{}]{1,200})\}"
@@ -104,7 +105,7 @@ def latex_to_markdown(text: str) -> str:
 def _shown_of_preamble(preamble: str) -> str:
     """The title and the abstract."""
     shown, at = [], 0
-    for match in _IN_PREAMBLE.finditer(preamble):
+    for match in itertools.islice(_IN_PREAMBLE.finditer(preamble), _MOST_IN_PREAMBLE):
         if match.start() < at:
             continue
         if match["end"] is None:
