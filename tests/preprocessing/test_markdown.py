@@ -28,7 +28,7 @@ FENCE = "```html\n<!-- 주석 -->\n<script>\n  let a = '<b>';\n</script>\n\n\n<s
          "| ^1 값 | 10 ^9 |\n|---|---|\n| [3] | - 가<br />- 나 |"),
         ("| 값 | 뜻 |\n|---|---|\n| rem | <ul><li>가</li><li>나</li> <li>다</li></ul> |\n|<li>라</li>|글<ol><li>마<ul><li>바</li></ul></li></ol>|",
          "| 값 | 뜻 |\n|---|---|\n| rem | - 가<br>- 나<br>- 다   |\n| - 라 |글 <br>- 마 <br>- 바    |"),
-        ("<p><sup>3</sup>He와 <sup>14</sup>C</p>", "^3He와 ^14C"),
+        ("<p><sup>3</sup>He와 <sup>14</sup>C</p>", "3He와 14C"),
         # nothing is left of an item that is a picture, or a link of one
         ("# 단추\n\n* <a href='u' target='_blank'><img src='a'></a>\n* <img src='b'>\n* <a href='u'><img src='c'></a> 글", "# 단추\n\n*  글"),
         # source code
