@@ -1,7 +1,7 @@
 """Writes raised, lowered and small text of HTML in one line, so that neither numbers nor words merge with their neighbors.
 
 Owns <sup>, <sub>, <small>, <ruby>, <del> and <q>: 10<sup>9</sup> becomes 10^9, ``log<sub>2</sub>8`` log_2 8, H<sub>2</sub>O
-H2O, ruby base(reading), a gloss after a word ``word(gloss)``, and words that are struck out ``~~word~~``. The result is still HTML: other tags and character
+H2O, ruby base(reading), and a gloss after a word ``word(gloss)``. The result is still HTML: other tags and character
 references stay. Every pass is linear in the length of the text.
 """
 
@@ -30,11 +30,6 @@ _READING = re.compile(
 )
 _STRUCK = re.compile(
     r"(?<=\w)<(?:del|s|strike)(?:\s[^<>]{0,500})?>|</(?:del|s|strike)\s{0,20}>(?=\w)", re.IGNORECASE
-)
-_STRUCK_WORDS = re.compile(
-    r"<(?P<name>s|del|strike)(?:\s[^<>]{0,500})?>(?P<words>[^<\n]{0,1000}"
-    r"(?:</?(?:a|b|code|em|font|i|span|strong|u)(?=[\s>])[^<>]{0,500}>[^<\n]{0,1000}){0,20})</(?P=name)\s{0,20}>",
-    re.IGNORECASE,
 )
 _QUOTATION = re.compile(r"<(/?)q(?:\s[^<>]{0,500})?>", re.IGNORECASE)
 _TAG = re.compile(
@@ -77,8 +72,7 @@ def convert_small_text(text: str) -> str:
         before, text = text, _SMALL.sub(_convert_small, text)
         if text == before:
             break
-    text = _STRUCK.sub(" ", _STRUCK_WORDS.sub(_mark_struck, text))
-    return _QUOTATION.sub(lambda match: "”" if match[1] else "“", text)
+    return _QUOTATION.sub(lambda match: "”" if match[1] else "“", _STRUCK.sub(" ", text))
 
 
 def _convert_ruby(match: re.Match[str]) -> str:
@@ -91,13 +85,6 @@ def _convert_ruby(match: re.Match[str]) -> str:
     between = " " if any(re.match(rf"[{_LETTERS}]", word) for word in words) else ""
     reading = between.join(words)
     return f"{base}({reading})" if base and reading else base or reading
-
-
-def _mark_struck(match: re.Match[str]) -> str:
-    words = match["words"].strip()
-    if "~" in words or not re.search(r"\w", words):
-        return match[0]
-    return match["words"].replace(words, f"~~{words}~~")
 
 
 def _convert_fraction(match: re.Match[str]) -> str:

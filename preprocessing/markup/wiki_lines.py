@@ -214,8 +214,8 @@ def _read_cell(cell: str) -> _Cell:
 
 def _format_cell(pieces: list[str]) -> str:
     """One line of the text behind the bar and of the lines below it, which may be items."""
-    content = pieces[0]
-    for before, piece in itertools.pairwise(["", *filter(None, pieces[1:])]):
+    content = "" if pieces[0].startswith("*") else pieces[0]
+    for before, piece in itertools.pairwise(["", *filter(None, pieces[1:] if content else pieces)]):
         mark = _ITEM.match(piece)
         item = piece[mark.end() :] if mark else piece
         between = "" if not content else ", " if item != piece and item and _ITEM.match(before) else " "
