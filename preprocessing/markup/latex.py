@@ -44,7 +44,8 @@ ARGUMENTS_OF_ENVIRONMENTS = {
     "array": 1, "minipage": 1, "multicols": 1, "column": 1, "adjustbox": 1, "spacing": 1, "subfigure": 1, "wrapfigure": 2,
     "wraptable": 2,
 }  # fmt: skip
-LISTS = frozenset(("itemize", "enumerate", "description", "compactitem", "compactenum", "inparaenum"))
+ORDERED = frozenset(("enumerate", "compactenum", "inparaenum"))
+LISTS = frozenset(("itemize", "description", "compactitem")) | ORDERED
 FIXED = {
     "par": "\n\n", "newline": "\n", "ldots": "…", "dots": "…", "textellipsis": "…", "quad": " ",
     "qquad": " ", "LaTeX": "LaTeX", "TeX": "TeX", "BibTeX": "BibTeX", "textbackslash": "\\", "textasciitilde": "~",
@@ -78,13 +79,13 @@ _RANGE = re.compile(r"\\(?:SIrange|qtyrange)\s{0,5}\{([^{}]{1,100})\}\{([^{}]{1,
 _TOKEN = re.compile(r"\\[A-Za-z@]{1,60}\*?|\\.|[{}~]|[^\\{}~]+|\\", re.DOTALL)
 _OPTION = re.compile(r"\s{0,20}\[[^\[\]\n]{0,500}\]")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
-_LEVEL = "\x01"  # of nested lists, which becomes two blanks
+_INDENT, _ITEM = "\x01", "\x05"  # a blank before the mark of an item, and the beginning of that mark
 
 
 def latex_to_markdown(text: str) -> str:
     """Converts the body of a document, or a fragment."""
     protected: list[str] = []
-    text = convert_environments(re.sub(f"[\x7f{_LEVEL}{MARKS}]", "", text), protected)
+    text = convert_environments(re.sub(f"[\x7f{_INDENT}{_ITEM}{MARKS}]", "", text), protected)
     text = expand_macros(_COMMENT.sub(r"\1", text), KNOWN)
     body = _BODY.search(text)
     if body:
@@ -95,7 +96,8 @@ def latex_to_markdown(text: str) -> str:
     text = _convert_commands(_ACCENT.sub(_compose_accent, text))
     text = write_tables(text.replace("---", "—").replace("``", "“").replace("''", "”"))
     text = "\n".join(line.strip() if "\x7f" not in line else line.rstrip() for line in text.split("\n"))
-    text = re.sub(rf"\n{{1,2}}({_LEVEL}{{0,{MAX_DEPTH}}})- {{1,20}}", r"\n\1- ", text).replace(_LEVEL, "  ")
+    text = re.sub(rf"\n{{1,2}}({_INDENT}*){_ITEM}(\S+) {{1,20}}", r"\n\1\2 ", text)
+    text = text.replace(_INDENT, " ").replace(_ITEM, "")
     text = re.sub(r"\n{3,}", "\n\n", text)
     return _MARK.sub(
         lambda match: protected[int(match[1])] if int(match[1]) < len(protected) else "", text
@@ -137,8 +139,17 @@ class _Group:
 
     close: Callable[[str], str]
     removed: int = 0
-    lists: int = 0  # that are open
+    lists: list[int | None] = field(default_factory=list)
+    """The open lists: the number of the last item of an ordered one, None for others."""
     pieces: list[str] = field(default_factory=list)
+
+    def next_mark(self) -> str:
+        """The mark of the next item of the innermost list, with its indentation."""
+        indent = _INDENT * sum(2 if number is None else 3 for number in self.lists[:-1][:MAX_DEPTH])
+        if not self.lists or self.lists[-1] is None:
+            return f"{indent}{_ITEM}-"
+        self.lists[-1] += 1
+        return f"{indent}{_ITEM}{self.lists[-1]}."
 
 
 def _convert_commands(text: str) -> str:
@@ -189,8 +200,7 @@ def _convert_command(name: str, groups: list[_Group], text: str, at: int) -> int
         at = option.end()
     opening = re.compile(r"\s{0,20}\{").match(text, at)
     if name == "item":
-        level = _LEVEL * (min(groups[-1].lists, MAX_DEPTH) - 1)
-        groups[-1].pieces.append(f"\n{level}- {_convert_label(label[0]) if label else ''}")
+        groups[-1].pieces.append(f"\n{groups[-1].next_mark()} {_convert_label(label[0]) if label else ''}")
         while at < len(text) and text[at] in " \t":
             at += 1
         return at
@@ -232,11 +242,14 @@ def _skip_environment_header(name: str, groups: list[_Group], text: str, at: int
     if end is None:
         return at
     at = end.end()
-    if end[1].rstrip("*") in LISTS:
-        groups[-1].lists = max(0, groups[-1].lists + (1 if name == "begin" else -1))
+    environment = end[1].rstrip("*")
+    if environment in LISTS and name == "begin":
+        groups[-1].lists.append(0 if environment in ORDERED else None)
+    elif environment in LISTS:
+        del groups[-1].lists[-1:]
     if name == "begin":
         option = _OPTION.match(text, at)
         at = option.end() if option else at
-        for _ in range(ARGUMENTS_OF_ENVIRONMENTS.get(end[1].rstrip("*"), 0)):
+        for _ in range(ARGUMENTS_OF_ENVIRONMENTS.get(environment, 0)):
             at = end_of_group(text, at) or at
     return at
