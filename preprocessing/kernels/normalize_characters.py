@@ -57,6 +57,8 @@ def remove_invisible(text, length, table, prose):
                 continue
             if c == _RETURN or (prose and c == _VERTICAL_TAB) or c == 0x85 or c == 0x2028 or c == 0x2029:
                 c = _FEED
+            elif prose and 0x1C <= c <= 0x1F:
+                c = ord(" ")
             elif c == _LOWER_BLOCK:
                 c = ord("_")
             else:

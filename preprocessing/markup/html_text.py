@@ -104,7 +104,9 @@ _ITEM_OF_CELL = re.compile(
     r"(?P<first>(?:^|(?<=\|))[ \t]{0,99}(?:<[uo]l(?:\s[^<>]{0,200})?>[ \t]{0,99})?)?(?:</li>[ \t]{0,99})?<li(?:\s[^<>]{0,200})?>[ \t]{0,99}",
     re.IGNORECASE,
 )
-_OWN_MARKS = f"{OPENED}{CLOSED}\x1c\x1d\x1e\x1f\x7f"
+_WITHOUT_OWN_MARKS = str.maketrans(
+    dict.fromkeys(f"{OPENED}{CLOSED}\x7f", "") | dict.fromkeys("\x1c\x1d\x1e\x1f", " ")
+)
 HTML_HINT = r"<[A-Za-z/!?]|&#?[A-Za-z0-9]+;"
 
 
@@ -121,8 +123,7 @@ def html_to_text(text: str) -> str:
     with_tags = _PRESENT.search(text)
     if not with_tags and not ENTITY.search(text):
         return text
-    for mark in _OWN_MARKS:
-        text = text.replace(mark, "")
+    text = text.translate(_WITHOUT_OWN_MARKS)
     if with_tags and _PAGE.match(text):
         return page_to_text(text)
     protected = Protected()

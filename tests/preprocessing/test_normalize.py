@@ -138,6 +138,7 @@ def test_invisible_characters_are_removed_and_emoji_stay_joined():
     )
     assert characters.remove_invisible("👨\u200d👩\u200d👧") == "👨\u200d👩\u200d👧"
     assert characters.remove_invisible("\x1b[31m빨강\x1b[0m") == "빨강"
+    assert characters.remove_invisible("가\x1c나\x1f다") == "가 나 다"
 
 
 def test_tag_characters_stay_in_flags_only():
