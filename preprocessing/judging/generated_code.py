@@ -14,10 +14,11 @@ _FREE = r"(?:^|\n|\"\"\"|'''|[^\"'`\w])"  # before an unquoted statement
 _BY_PROGRAM = r"(?:auto|automatically|machine|programmatically)"
 _THIS = r"(?:this|the) (?:\w+ ){0,2}(?:file|code|module|class|header|script|source|document)"
 _EDIT = r"(?:do not|don't) (?:edit|modify|change)"
+_NOTEBOOK = r"(?! colab)"  # an export of a notebook that somebody wrote
 _STATEMENTS = (
     r"@generated\b",
     rf"{_THIS} (?:is|was|has been|were) (?:{_BY_PROGRAM}[ -]?)?(?:re)?generated\b",
-    rf"{_BY_PROGRAM}[ -]?generated (?:by|from|using|with|file|code|on|at|do not|don't)\b",
+    rf"{_BY_PROGRAM}[ -]?generated (?:by|from|using|with|file|code|on|at|do not|don't)\b{_NOTEBOOK}",
     rf"generated (?:\w+ ){{0,2}}(?:by|from|using|with|at|on)\b[\s\S]{{0,200}}?{_EDIT}",
     rf"{_EDIT} (?:this|the) (?:\w+ )?(?:file|code)\b(?! in\b| of\b| except\b| unless\b)",
     rf"{_EDIT}(?: (?:it|this|directly|by hand|manually))?[ \t]*[.!*/#-]*[ \t]*(?:\n|$)",
