@@ -1,8 +1,8 @@
 """Columns about advertising, filler text and wrong decodings.
 
 Owns the terms and their groups. A page on one subject repeats its own words, while an advertisement lists many things:
-terms are counted by group, and the most frequent group counts at most twice as much as all others together. ``rules``
-decides what is too much; ``is_spam`` judges a single text by the same limits.
+terms are counted by group, and the most frequent group counts at most twice as much as all others together. ``rule_values``
+decides what is too much.
 """
 
 # pyarrow.compute makes its functions at import
@@ -117,12 +117,3 @@ def weigh(terms: np.ndarray) -> np.ndarray:
     largest = terms.max(axis=1, initial=0)
     others = terms.sum(axis=1) - largest
     return others + np.minimum(largest, 2 * others)
-
-
-def is_spam(text: str) -> bool:
-    """True for two groups of terms, three terms, contact data, and enough terms for the length."""
-    counts = np.array([[len(_REGEXES[name].findall(text)) for name in GROUPS]])
-    terms, groups = int(weigh(counts)[0]), int(np.count_nonzero(counts))
-    if groups < MIN_GROUPS or terms < MIN_TERMS or not re.search(_CONTACT, text, re.ASCII):
-        return False
-    return 1000 * terms >= MIN_PER_1000 * len(text)

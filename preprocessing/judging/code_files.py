@@ -29,10 +29,8 @@ COLUMNS = pa.schema(
         ("generated", pa.bool_()),  # a program wrote it, by its first lines or its name
         ("minified", pa.bool_()),  # most of it is long lines of code without blanks
         ("data_file", pa.bool_()),  # mostly numbers, encoded data or a table
-        (
-            "license",
-            pa.string(),
-        ),  # SPDX expression of the file, otherwise of its record, otherwise of its repository
+        # SPDX expression of the file, otherwise of its record, otherwise of its repository
+        ("license", pa.string()),
         ("license_kind", pa.string()),  # permissive, copyleft, unknown (not recognized), none
         ("alnum_ratio", pa.float32()),  # letters and digits / all characters
         ("alphabetic_ratio", pa.float32()),  # letters / all characters

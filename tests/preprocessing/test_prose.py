@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.judging import line_kinds, prose, rules
+from preprocessing.judging import line_kinds, prose, rule_table
 from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, LISTING, MARKUP, PROSE, TABLE
 from preprocessing.kernels import structure
 from tests.preprocessing.test_measures import plain_lists
@@ -290,6 +290,6 @@ def test_counted_kinds_are_those_of_the_level():
 
 
 def test_fields_of_a_reason_are_those_of_its_rules():
-    assert rules.fields_of("repeated_lines") == ["max_repeated_lines"]
-    assert rules.fields_of("word_length") == ["max_word_length", "min_word_length"]
-    assert rules.fields_of("near_duplicate") == []
+    assert rule_table.fields_of("repeated_lines") == ["max_repeated_lines"]
+    assert rule_table.fields_of("word_length") == ["max_word_length", "min_word_length"]
+    assert rule_table.fields_of("near_duplicate") == []

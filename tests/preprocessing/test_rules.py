@@ -13,7 +13,7 @@ from megatron_ko.config.loading import load
 from megatron_ko.errors import ConfigError, DataError
 from preprocessing.config.languages import LANGUAGES
 from preprocessing.config.rules import CodeRules, Count, FilterConfig, Number, ProseRules, Share, is_of
-from preprocessing.judging import list_words, prose, rules
+from preprocessing.judging import list_words, prose, rule_table, rules
 from preprocessing.judging.measures import measure
 from preprocessing.judging.presets import values
 from preprocessing.text.language import detect
@@ -381,7 +381,7 @@ def test_presets_are_valid_and_start_with_a_comment(name):
     config = FilterConfig(**own)
     for lang in LANGUAGES:
         limits = values.thresholds(FilterConfig(preset=name), lang)
-        fields = {rule.field for rule in rules.rules_of(lang)}
+        fields = {rule.field for rule in rule_table.rules_of(lang)}
         assert set(limits) <= fields
         assert set(own.get(lang, {})) <= {field.name for field in dataclasses.fields(getattr(config, lang))}
     assert (values.FOLDER / f"{name}.yaml").read_text("utf-8").startswith("# ")
@@ -393,7 +393,7 @@ def test_every_field_has_a_rule_and_every_rule_a_field(lang):
     fields = [
         field.name for field in dataclasses.fields(getattr(FilterConfig(), lang)) if field.name != "preset"
     ]
-    assert sorted({rule.field for rule in rules.rules_of(lang)}) == sorted(fields)
+    assert sorted({rule.field for rule in rule_table.rules_of(lang)}) == sorted(fields)
 
 
 def test_presets_keep_good_text_and_drop_repeated_text():
@@ -442,7 +442,7 @@ def test_limits_of_counts_have_integer_values():
     hints = get_type_hints(ProseRules, include_extras=True)
     table = columns([ARTICLE, VARIED])
     assert any(is_of(hint, Count) for hint in hints.values())
-    for rule in rules.PROSE:
+    for rule in rule_table.PROSE:
         if is_of(hints[rule.field], Count):
             value = rule.value(rules.columns_of(table))
             assert np.array_equal(value, np.floor(value)), rule.field
