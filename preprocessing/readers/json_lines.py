@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,6 +36,11 @@ _OVER_LINES = (
     "jq -c . IN.json > OUT.jsonl, or set type: json and records"
 )
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_KNOWN_DAMAGE = (
+    (rb"\0", "it contains NUL, as after a crash of the writer: remove it, or write the file again"),
+    (rb"[:\[,] *-?(?:NaN|Infinity)\b", "JSON has no NaN and no Infinity: write null"),
+    (rb"\}\r[^\n]", "its lines end in CR alone: tr '\\r' '\\n' < IN > OUT"),
+)
 
 
 def read_json_lines(
@@ -192,7 +198,14 @@ def parse_json(raw: bytes) -> Any:
                 cause = "Korean text in CP949, not UTF-8; convert the file: iconv -f cp949 -t utf-8 IN > OUT"
                 raise RecordError(cause, "is-cp949") from None
             raise RecordError(f"not UTF-8: {broken.reason} at byte {broken.start}", "not-utf8") from None
-        raise RecordError(f"not JSON: {error}", "not-json") from None
+        raise RecordError(f"not JSON: {_describe_damage(error, raw)}", "not-json") from None
+
+
+def _describe_damage(error: orjson.JSONDecodeError, raw: bytes) -> str:
+    """What is wrong where, and what to do about mistakes that writers are known for."""
+    place = f"line {error.lineno} column {error.colno}" if b"\n" in raw else f"character {error.pos + 1}"
+    known = (remedy for pattern, remedy in _KNOWN_DAMAGE if re.search(pattern, raw))
+    return f"{error.msg} at {place}" + "".join(f"; {remedy}" for remedy in itertools.islice(known, 1))
 
 
 def check_keys(raw: bytes, keys: list[bytes]) -> None:

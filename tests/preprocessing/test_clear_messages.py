@@ -79,6 +79,15 @@ def test_an_object_over_several_lines_is_one_message(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("record", "remedy"),
+    [('{"text": "a", "n": NaN}', "null"), ('{"n": [1,-Infinity]}', "null"), ('{"text": "a"}\0', "NUL"), ('{"text": "a"}\r{"text": "b"}', "CR")],
+)  # fmt: skip
+def test_damage_that_writers_are_known_for_has_a_remedy(tmp_path, record, remedy):
+    rows, bad = read(write(tmp_path, "x.jsonl", f"{json.dumps(RECORDS[0])}\n{record}\n"), JSONL)
+    assert len(rows) == 1 and rules_of(bad) == [(2, "not-json")] and remedy in bad[0].cause
+
+
+@pytest.mark.parametrize(
     ("first", "rule"), [("[1, 2]", "not-an-object"), ("[1, 2", "not-json"), ("[]", "not-an-object")]
 )
 def test_a_bad_first_line_costs_itself_only(tmp_path, first, rule):
