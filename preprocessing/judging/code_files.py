@@ -45,7 +45,7 @@ COLUMNS = pa.schema(
 )
 # Bytes from the start in which marks of generated files and licenses are searched; includes the leading comment.
 MIN_HEAD_BYTES, MAX_HEAD_BYTES = 300, 6000
-MINIFIED_SHARE, MINIFIED_BLANK, MINIFIED_MARKS = 0.5, 0.1, 0.05
+MINIFIED_SHARE, MINIFIED_BLANK, MINIFIED_MARKS = 0.5, 0.06, 0.05
 DATA_SHARE, ENCODED_SHARE, TABLE_SHARE, MIN_TABLE_LINES = 0.7, 0.5, 0.9, 20
 
 Meta = Mapping[str, Any] | str | None

@@ -13,7 +13,7 @@ import numpy as np
 
 # different function words (labeled lists, logs, menus and spam have up to 6), and all of them in what does not repeat
 FUNCTION_WORDS_OF_SENTENCES, OWN_FUNCTION_WORDS = 9, 12
-KOREAN_AMONG_CODE = 0.08  # of the letters
+KOREAN_AMONG_CODE = 0.05  # of the letters
 # shares of the words
 KEYWORDS_OF_BAD_TEXT, KEYWORDS_OF_BAD_LISTS = 0.15, 0.22
 PRICES_OF_BAD_LISTS, FEW_PRICES = 0.2, 2  # share of the lines, lines

@@ -36,6 +36,7 @@ MENU = "".join(
     f"+ {name} {word}\n"
     for name, word in zip(NAMES, ("설정 문의", "목록", "검색 예약", "구매", "상담", "비교") * 2)
 )
+DENSE_CODE = "".join(f"pond.on('fish{n}', (e) => {{swim(e.depth, {n});pond.log(e)}}); " for n in range(40))
 FLAT_CODE = " ".join(f"for (int i{n} = 0; i{n} < {n}; i{n}++) {{ pond[i{n}] += fish; }}" for n in range(12))
 
 
@@ -75,6 +76,8 @@ FLAT_CODE = " ".join(f"for (int i{n} = 0; i{n} < {n}; i{n}++) {{ pond[i{n}] += f
         (None, "ko", SENTENCES + "\n\nLorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor."),
         # pages that lost their line ends, and tables of titles, are called code
         (None, "code", SENTENCES + " " + FLAT_CODE),
+        (None, "code", SENTENCES + " " + DENSE_CODE),
+        ("minified", "code", SENTENCES + DENSE_CODE.replace(" ", "")),
         ("mean_line_length", "code", "// 값\n" + FLAT_CODE),
         (None, "code", TITLES),
         ("alphabetic_ratio", "code", TITLES.translate({ord(syllable): "·" for name in NAMES for syllable in name})),
