@@ -16,6 +16,7 @@ from preprocessing.cli import main
 from preprocessing.config.pipeline import RULES, Config
 from preprocessing.page.charts import Bar, Line, Panel, bar_chart, line_chart, stacked_bars
 from preprocessing.page.distributions import Range, histogram, range_chart, ring
+from preprocessing.page.number_text import share_text
 from preprocessing.page.template import STYLE
 from preprocessing.report import corpus_view, loss_view, measure_view, quarantine
 from preprocessing.report.facts import read_facts
@@ -178,12 +179,12 @@ def test_composition_is_the_text_of_the_corpus(done, facts, page):
     assert sum(row["source"] == "web" for row in corpus_rows(done[1])) == 3
     total = sum(expected.values())
     code = sum(size for (_, lang), size in expected.items() if lang == "code")
-    assert f"code <b>{corpus_view.share_text(code / total)}</b>" in section(page, "composition")
+    assert f"code <b>{share_text(code / total)}</b>" in section(page, "composition")
     groups = Counter()
     for row in corpus_rows(done[1]):
         groups[GROUP_OF[row["domain"]]] += len(row["text"].encode())
     by_group = {bar.label: bar.shown for bar in corpus_view.composition(facts)[2]["slices"]}
-    assert by_group == {name: corpus_view.share_text(size / total) for name, size in groups.items()}
+    assert by_group == {name: share_text(size / total) for name, size in groups.items()}
 
 
 def test_funnel_and_reasons_of_the_hand_made_source(page):
@@ -509,6 +510,14 @@ def test_many_powers_share_a_column_and_nothing_is_lost():
     titles = re.findall(r"<title>(.*?) to (.*?): ([\d,]+)<", chart)
     assert len(titles) == 19 and titles[-1][1] == "more"
     assert sum(int(count.replace(",", "")) for _, _, count in titles) == sum(counts.values())
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0, "0%"), (1e-5, "<0.1%"), (0.004, "0.4%"), (0.123, "12%"), (0.9803, "98%"), (0.9982, "99.8%"), (0.9999, ">99.9%"), (1, "100%")],
+)  # fmt: skip
+def test_only_all_is_100_percent(share, text):
+    assert share_text(share) == text
 
 
 def test_similarities_are_binned_by_two_percent():
