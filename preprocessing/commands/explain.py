@@ -113,7 +113,9 @@ def _reason(context: Context, arguments: argparse.Namespace) -> Iterator[str]:
                     return
                 shown += 1
                 yield json.dumps(row, ensure_ascii=False) if arguments.json else _format_document(row)
-    if arguments.reason == "list":
+    if arguments.reason == "list" and not counts:
+        yield "no document was dropped"
+    elif arguments.reason == "list":
         rows = [
             (step, reason, f"{n:,}", _fields_of(context, step, reason))
             for (step, reason), n in sorted(counts.items())

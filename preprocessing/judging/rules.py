@@ -117,4 +117,4 @@ def _format_limit(rule: Rule, threshold: Any) -> Any:
     if isinstance(threshold, list):
         return ", ".join(threshold)
     sign = {"min_": ">= ", "max_": "<= "}.get(rule.field[:4], "")
-    return f"{sign}{threshold}" if sign else False
+    return f"{sign}{threshold:,}" if sign else False

@@ -25,7 +25,13 @@ from preprocessing.readers.json_columns import Block, JsonColumns, has_simple_fi
 from preprocessing.readers.lines import read_line_blocks, too_long
 from preprocessing.readers.other_files import type_of
 from preprocessing.readers.streams import read_blocks
-from preprocessing.readers.text_encodings import MOST_BYTES_SEEN, is_korean_cp949, utf16_without_mark
+from preprocessing.readers.text_encodings import (
+    KOREAN_CP949,
+    MOST_BYTES_SEEN,
+    how_to_convert,
+    is_korean_cp949,
+    utf16_without_mark,
+)
 
 _ARRAY = (
     "this is a JSON array, not JSON lines; write each of its objects on a line of its own, for example with: "
@@ -92,8 +98,7 @@ def find_other_content(beginning: bytes) -> RecordError | None:
         else utf16_without_mark(beginning[: min(len(beginning), MOST_BYTES_SEEN) & ~1])
     )
     if name:
-        cause = f"this is text in UTF-16, not UTF-8; convert the file: iconv -f {name} -t utf-8 IN > OUT"
-        return RecordError(cause, "is-utf-16")
+        return RecordError("this is text in UTF-16, not UTF-8", "is-utf-16", f"; {how_to_convert(name)}")
     return find_other_format(beginning[:LONGEST_BEGINNING])
 
 
@@ -195,8 +200,7 @@ def parse_json(raw: bytes) -> Any:
             raw.decode("utf-8")
         except UnicodeDecodeError as broken:
             if is_korean_cp949(raw):
-                cause = "Korean text in CP949, not UTF-8; convert the file: iconv -f cp949 -t utf-8 IN > OUT"
-                raise RecordError(cause, "is-cp949") from None
+                raise RecordError(KOREAN_CP949, "is-cp949", f"; {how_to_convert('cp949')}") from None
             raise RecordError(f"not UTF-8: {broken.reason} at byte {broken.start}", "not-utf8") from None
         raise RecordError(f"not JSON: {_describe_damage(error, raw)}", "not-json") from None
 
