@@ -65,10 +65,8 @@ def test_wikitext(wikitext, markdown):
     "wikitext, text",
     [
         ("넓이는 {{단위|100|km2}}이다.", "넓이는 100 km2이다."),
-        (
-            "{{llang|ja|宮崎 駿|みやざき はやお}}, {{lang|en|Seoul}}",
-            "宮崎 駿, みやざき はやお, Seoul",
-        ),  # a reading may follow the text
+        # a reading may follow the text
+        ("{{llang|ja|宮崎 駿|みやざき はやお}}, {{lang|en|Seoul}}", "宮崎 駿, みやざき はやお, Seoul"),
         ("빗변은 {{math|{{sqrt|''a''<sup>2</sup>}}}}이다.", "빗변은 $\\sqrt{a^{2}}$이다."),
         ("{{math|{{모르는 틀|1}}}}이다.", "이다."),  # no $$, which begins a formula of its own
         ("물({{화학식|H|2|O}}, {{chem2|H2O}})", "물(H2O, H2O)"),
