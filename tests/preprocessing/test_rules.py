@@ -68,42 +68,12 @@ def configure(preset="default", lang="ko", **fields):
     return FilterConfig(preset=preset, **{lang: section(**fields)})
 
 
-NAMES = [
-    "두루미",
-    "기러기",
-    "고니",
-    "딱새",
-    "참새",
-    "까치",
-    "제비",
-    "뻐꾸기",
-    "꾀꼬리",
-    "물떼새",
-    "올빼미",
-    "해오라기",
-]
+NAMES = ["두루미", "기러기", "고니", "딱새", "참새", "까치", "제비", "뻐꾸기", "꾀꼬리", "물떼새", "올빼미", "해오라기"]  # fmt: skip
 
 
 def reference(sections, structure="#### 매개변수\n\n<Parameter flatten>"):
     """A reference whose sections repeat the same list of parameters below sentences of their own."""
-    words = [
-        "바람",
-        "구름",
-        "나무",
-        "강물",
-        "바위",
-        "모래",
-        "이슬",
-        "안개",
-        "서리",
-        "노을",
-        "번개",
-        "우박",
-        "소나기",
-        "무지개",
-        "달빛",
-        "별빛",
-    ]
+    words = ["바람", "구름", "나무", "강물", "바위", "모래", "이슬", "안개", "서리", "노을", "번개", "우박", "소나기", "무지개", "달빛", "별빛"]  # fmt: skip
     listed = "\n".join(f"- {word}는 결제를 요청할 때 필요한 값을 적는 칸입니다." for word in words)
     own = [
         " ".join(
