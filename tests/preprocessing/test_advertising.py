@@ -107,6 +107,11 @@ def test_one_subject_or_no_contact_is_not_an_advertisement():
     assert judge(["카지노 카지노 카지노 카지노 http://a.kr", without_contact]) == [False, False]
 
 
+def test_crawling_is_no_bonus():
+    of = columns(["크롤링 1000건, 스크롤링, 컨트롤링", "꽁머니 지급, 롤링 없음"])
+    assert of["spam_groups"] == [0, 1]
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @settings(max_examples=60, deadline=None)
 @given(TEXTS)
