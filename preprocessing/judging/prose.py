@@ -89,11 +89,13 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
 
 def find_prose(column: pa.Array) -> Prose:
     """Finds the text that counts in each document of a large_string column."""
-    from preprocessing.kernels import prose
+    from preprocessing.kernels import prose, structure
 
     data, offsets = utf8_buffer(column)
     first, ends, kinds, flags, visible = kinds_of_lines(column)
-    levels = _choose_levels(visible)
+    levels = _choose_levels(
+        visible, _count_numbers(offsets, first, ends, (kinds == PROSE) & (flags == structure.NUMBER))
+    )
     stripped, lines, every = levels < 2, (first, ends, kinds), np.arange(len(column))
     text, starts, bullets = prose.copy_lines(data, offsets, lines, every, _COUNTED[levels], stripped)
 
@@ -131,9 +133,20 @@ def counted_kinds(measured: str) -> list[int]:
     return [kind for kind in range(len(KINDS)) if _COUNTED[LEVELS.index(measured), kind]]
 
 
-def _choose_levels(visible: np.ndarray) -> np.ndarray:
-    """``[rows]``: indices of LEVELS, from the visible characters by kind ``[rows, kinds]``."""
-    prose, text, everything = visible[:, PROSE], visible[:, PROSE : LINK + 1].sum(axis=1), visible.sum(axis=1)
+def _count_numbers(
+    offsets: np.ndarray, first: np.ndarray, ends: np.ndarray, are_numbers: np.ndarray
+) -> np.ndarray:
+    """``[rows]``: bytes of lines that ``are_numbers: [lines] bool``, such as the dates of an index of posts."""
+    lines = np.flatnonzero(are_numbers)
+    rows = np.searchsorted(first, lines, "right") - 1
+    begins = np.where(lines == first[rows], offsets[rows], ends[lines - 1] + 1)
+    return np.bincount(rows, ends[lines] - begins, len(first) - 1)
+
+
+def _choose_levels(visible: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """``[rows]``: indices of LEVELS, from the visible characters by kind ``[rows, kinds]``; ``numbers`` are no sentences."""
+    text, everything = visible[:, PROSE : LINK + 1].sum(axis=1), visible.sum(axis=1)
+    prose = np.maximum(visible[:, PROSE] - numbers, 0)
     some = (prose >= MIN_PROSE) & (prose >= MIN_PROSE_AMONG_TEXT * text)
     enough = some | (prose >= MIN_PROSE_SHARE * text)
     return np.where(text < MIN_TEXT_SHARE * everything, 2, np.where(enough, 0, 1))

@@ -32,8 +32,10 @@ def plain_level(lines):
     text = sum(visible[kind] for kind in (PROSE, HEADING, TABLE, LINK))
     if text < 0.02 * sum(visible.values()):
         return "everything"
-    some = visible[PROSE] >= 100 and visible[PROSE] >= 0.05 * text
-    return "prose" if some or visible[PROSE] >= 0.5 * text else "text"
+    numbers = sum(len(line.bytes) for line in lines if line.kind == PROSE and line.is_number)
+    sentences = max(0, visible[PROSE] - numbers)
+    some = sentences >= 100 and sentences >= 0.05 * text
+    return "prose" if some or sentences >= 0.5 * text else "text"
 
 
 def after_span(line, i):
