@@ -12,7 +12,7 @@ from collections import Counter
 # What people search for behind a place or a product; the end of a word.
 _MODIFIERS = (
     "가격|가격표|비용|추천|후기|업체|잘하는곳|잘하는|유명한곳|유명한|저렴한곳|저렴한|싼곳|순(?<!우선순)위|비교|견적|최저가|특가|할인|할인코드|쿠폰|"
-    "쿠폰코드|추천인코드|가입코드|프로모션|무료체험|무료배송|당일발송|이벤트|기획전|구매|구매처|판매|매입|대행|렌탈|대여|리(?<![버드트심어그폴크]리)스|예약|문의|"
+    "쿠폰코드|추천인코드|가입코드|프로모션|무료체험|무료배송|당일발송|이벤트|기획전|구매|구매처|판매|매입|대행|렌탈|대여|리(?<![버드트심어그폴크릴]리)스|예약|문의|"
     "상담|전문|베스트|맛집|가볼만한곳|핫플|성지|시세|시세표|늘리기|부작용|효과|구독|연관|키워드|검색어|다시보기"
 )
 # What is sold by keywords, anywhere in a word, unless another word happens to contain it: 업데이트, 크롤링, 생성형, 전세계. What must
@@ -103,4 +103,6 @@ def _count_families(entries: list[list[str]], words: int) -> int:
 
 
 def _words(part: str) -> list[str]:
-    return [word for piece in part.split() if (word := piece.strip(_EDGES)) and not word.isdecimal()]
+    """The words of a part, without numbers and the anchors of headings (``{#id}``)."""
+    pieces = (piece.strip(_EDGES) for piece in part.split() if not piece.startswith("{#"))
+    return [word for word in pieces if word and not word.isdecimal()]

@@ -466,13 +466,14 @@ def test_lists_of_changes_tables_links_and_parameters_stay(text, language):
 
 def test_numbers_of_issues_are_no_hashtags():
     assert list_words.count_words("꽃 #12 #345 심기 #봄꽃")[2] == 1
+    assert list_words.count_words("연못 소개 {#pond}\n물고기 {#fish-list}")[0::2] == (3, 0)
 
 
 @pytest.mark.parametrize(
     ("keywords", "words"),
     [
         (0, "업데이트 크롤링 스크롤링 컨트롤링 생성형 구성형 작성형식 오피스 카오피스 오피셜 줄일수록 토토로 긴급전화 최대출력 외부업무 내부업무"),
-        (0, "전세계 이전세대 누적금액 서스펜션 서버리스 헤드리스 스테이트리스 우선순위 레플리카셋 레플리케이션 제안마감 월변동률"),
+        (0, "전세계 이전세대 누적금액 서스펜션 서버리스 헤드리스 릴리스 스테이트리스 우선순위 레플리카셋 레플리케이션 제안마감 월변동률"),
         (17, "강남데이트 롤링 쌍꺼풀성형 성형외과 강남오피 일수 토토사이트 급전 무직자대출 재택부업 전세자금 전세대출 강남일수 직장인적금 가평펜션 장기리스 업체순위"),
         (4, "레플리카 출장안마 홈타이 월변"),
     ],
