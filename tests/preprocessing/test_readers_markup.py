@@ -179,7 +179,6 @@ def test_words_of_broken_wiki_tables_stay(lines):
     [
         ("머리\\usepackage{x}\\begin{document}글\\end{document}뒤", "글"),
         ("\\title{한글 {\\bf 글}}\\begin{document}글\\end{document}", "# 한글 글\n\n글"),
-<<<<<<< HEAD
         ("\\title[글]{한글 {\\bf {글}}}\n\\begin{document}\\maketitle 글\\end{document}", "# 한글 글\n\n글"),
         ("\\title{" + "{\\Huge 가} 나 \\\\" * 200 + "\\begin{document}글\\end{document}", "글"),
         (
@@ -188,13 +187,11 @@ def test_words_of_broken_wiki_tables_stay(lines):
         ),
         ("\\begin{abstract}요약\\end{abstract}버림\\begin{document}본문\\end{document}", "요약\n\n본문"),
         ("\\mintinline{latex}{\\textbf{text}} 뒤", "`\\textbf{text}` 뒤"),
-=======
         # groups within groups: the search for a title took time that doubled with each letter
         (
             "\\title{한글로 문서를 쓰는 방법 \\\\ \\textnormal{1강 -- \\LaTeX{} 기초}}\\begin{document}글\\end{document}",
             "# 한글로 문서를 쓰는 방법 1강 -- LaTeX 기초\n\n글",
         ),
->>>>>>> b68bb4c (Titles of LaTeX with groups in groups and pages behind blank lines are read in linear time)
         ("\\section{가}\\label{a} 나~\\cite[쪽]{b} 50\\% % 주석\n다", "## 가\n\n나  50% 다"),
         ("글 % 주석\n\n다음", "글\n\n다음"),
         ("$a_1 \\% b$ \\(c\\) \\[d\\] $$e$$ \\$5", "$a_1 \\% b$ $c$ $$d$$ $$e$$ $5"),
