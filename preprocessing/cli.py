@@ -291,7 +291,7 @@ def command_parser(command: Command, name: str) -> Parser:
     described = descriptions.TOKENIZER_COMMANDS if group == "tokenizer" else descriptions.DATA_COMMANDS
     sentence = described[own]
     if command.configured:
-        parser = config_parser(name, sentence)
+        parser = config_parser(name, sentence, takes_run=True)
     else:
         parser = Parser(prog=f"mko {name}", description=sentence)
     module.add_arguments(parser)

@@ -163,15 +163,20 @@ def _spell(formatter: argparse.HelpFormatter, action: argparse.Action) -> str:
     return f"{action.option_strings[-1]} {formatter._format_args(action, metavar)}".strip()
 
 
-def config_parser(command: str, description: str, manual: Callable[[], str] | None = None) -> Parser:
-    """Parser of a command that takes configuration files and overrides; ``manual`` as in ``Parser``."""
+def config_parser(
+    command: str, description: str, manual: Callable[[], str] | None = None, takes_run: bool = False
+) -> Parser:
+    """Parser of a command that takes configuration files and overrides, or the folder of a run with ``takes_run``; ``manual`` as
+    in ``Parser``."""
+    first = "RUN|CONFIG.yaml" if takes_run else "CONFIG.yaml"
     parser = Parser(
         prog=f"mko {command}",
-        usage=f"mko {command} CONFIG.yaml ... [key=value ...] [options]",
+        usage=f"mko {command} {first} ... [key=value ...] [options]",
         description=description,
         manual=manual,
     )
-    parser.add_argument("config", nargs="*", metavar="CONFIG.yaml", help=CONFIG_HELP)
+    files = f"output folder of a run, or {CONFIG_HELP}" if takes_run else CONFIG_HELP
+    parser.add_argument("config", nargs="*", metavar=first, help=files)
     return parser
 
 

@@ -57,7 +57,10 @@ class Tree:
             if _FIELD.fullmatch(file) and not file.endswith((".yaml", ".yml")):
                 self._neither(file)
                 return
-            remedy = "an override is written section.field=value" if "=" in file else _suggest_file(file)
+            if isinstance(error, PermissionError):
+                remedy = "make it readable"
+            else:
+                remedy = "an override is written section.field=value" if "=" in file else _suggest_file(file)
             self._unreadable(
                 Problem(file, "", f"cannot be read ({error.strerror}); {remedy}", "unreadable-file")
             )
@@ -356,6 +359,8 @@ def _first_line(error: Exception) -> str:
     if not isinstance(error, yaml.MarkedYAMLError):
         return str(error).splitlines()[0]
     text = ", ".join(part for part in (error.context, error.problem) if part)
+    if "'<document start>'" in text:
+        return f"{text}; give a configuration in YAML"
     if "'\\t'" in text:
         return f"{text}; indent with spaces"
     if error.context == "while parsing a block mapping":

@@ -25,7 +25,8 @@ from preprocessing.config.languages import LANGUAGES
 from preprocessing.config.pipeline import Config, source_of
 from preprocessing.config.rules import CodeRules, Count, ProseRules, Share, is_of
 from preprocessing.documents import read_batches
-from preprocessing.judging.rules import Rule, columns_of, rules_of
+from preprocessing.judging.rule_table import Rule, rules_of
+from preprocessing.judging.rules import columns_of
 from preprocessing.running.context import Context
 
 STEP = "measure"

@@ -19,7 +19,7 @@ from megatron_ko.errors import DataError, UsageError
 from megatron_ko.files import write_text
 from megatron_ko.wording import format_count
 from preprocessing.config.pipeline import RULES, Config, source_of
-from preprocessing.config.running import KEPT_CONFIGURATION
+from preprocessing.config.running import kept_configuration
 from preprocessing.readers.starting_folder import starting_folder, working_directory
 from preprocessing.running.context import Context
 
@@ -62,13 +62,13 @@ def _natural(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     folder = _output_folder(Path(arguments.run).expanduser())
     path = Path(arguments.out).expanduser() if arguments.out else folder / "diff.html"
-    loaded = load(Config, [str(_configuration(folder))], [], RULES)
+    loaded = load(Config, [str(kept_configuration(folder))], [], RULES)
     start = starting_folder(folder, loaded.config.output.folder) or Path.cwd()
     shown = folder if start == Path.cwd() else folder.resolve()
     override = f"output.folder={json.dumps(str(shown), ensure_ascii=False)}"
     with working_directory(start):
         html, selection = _compare(
-            Context(load(Config, [str(_configuration(shown))], [override], RULES)), arguments
+            Context(load(Config, [str(kept_configuration(shown))], [override], RULES)), arguments
         )
     write_text(path, html)
     print(f"wrote {path}: {len(selection.documents):,} of {selection.matching:,} documents that match")
@@ -130,25 +130,6 @@ def _output_folder(run: Path) -> Path:
             rule="missing-run",
         )
     return folder
-
-
-def _configuration(folder: Path) -> Path:
-    """The configuration file that a run left in its folder."""
-    path = folder / KEPT_CONFIGURATION
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; pass the output folder of a run", rule="missing-run")
-    if not path.is_file():
-        known = sorted(str(file) for file in folder.glob("*.yaml"))
-        remedy = (
-            f"pass {' or '.join(known[:3])}, or its output folder"
-            if known
-            else "run 'mko data run ...' first"
-        )
-        raise DataError(
-            f"{path}: not found, so {folder} is not the output folder of a run, or the run is older than this command; {remedy}",
-            rule="not-a-run",
-        )
-    return path
 
 
 def _check_source(context: Context, source: str | None) -> None:

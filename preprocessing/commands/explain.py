@@ -28,7 +28,7 @@ from megatron_ko.tables import format_table, wrap
 from preprocessing.commands import explained_document
 from preprocessing.config.pipeline import RULES, Config, source_of
 from preprocessing.documents import read_batches
-from preprocessing.judging import rules
+from preprocessing.judging import rule_table
 from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context
 from preprocessing.steps.filter import columns_of, reasons_for, thresholds_of
@@ -113,7 +113,9 @@ def _reason(context: Context, arguments: argparse.Namespace) -> Iterator[str]:
                     return
                 shown += 1
                 yield json.dumps(row, ensure_ascii=False) if arguments.json else _format_document(row)
-    if arguments.reason == "list":
+    if arguments.reason == "list" and not counts:
+        yield "no document was dropped"
+    elif arguments.reason == "list":
         rows = [
             (step, reason, f"{n:,}", _fields_of(context, step, reason))
             for (step, reason), n in sorted(counts.items())
@@ -140,7 +142,7 @@ def _fields_of(context: Context, step: str, reason: str) -> str:
     models = fields_of(context.config.score)
     if reason in models:
         return models[reason]
-    return " ".join(f"filter.LANG.{field}" for field in rules.fields_of(reason))
+    return " ".join(f"filter.LANG.{field}" for field in rule_table.fields_of(reason))
 
 
 def _format_document(row: dict[str, Any]) -> str:
@@ -175,7 +177,7 @@ def what_if(context: Context, changed: Loaded[Config], limit: int, source: str |
 
 def _check_only_thresholds(now: Config, then: Config) -> None:
     for field in dataclasses.fields(now):  # type: ignore[arg-type]
-        before, after = (_settings(getattr(config, field.name)) for config in (now, then))
+        before, after = (Context.as_data(getattr(config, field.name)) for config in (now, then))
         if field.name in JUDGED:
             before, after = _without_thresholds(before), _without_thresholds(after)
         if field.name != "filter" and before != after:
@@ -184,10 +186,6 @@ def _check_only_thresholds(now: Config, then: Config) -> None:
                 f"{', '.join(JUDGED)} can be evaluated from the columns; change the configuration and run it",
                 rule="not-a-threshold",
             )
-
-
-def _settings(section: Any) -> Any:
-    return Context.as_data(section)
 
 
 def _without_thresholds(settings: Any) -> Any:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from megatron_ko.errors import DataError
 from megatron_ko.tables import format_table, terminal_width, width_of, wrap
+from megatron_ko.wording import format_count
 from preprocessing.documents import read_batches
 from preprocessing.judging import line_kinds, prose, rules
 from preprocessing.readers.input_units import Unit
@@ -100,7 +101,7 @@ def _counted_lines(text: str, measured: str | None) -> Iterator[str]:
     yield f"lines that count: {sum(line.kind in counted for line in lines):,} of {len(lines):,}"
     runs = [(kind, list(run)) for kind, run in itertools.groupby(lines, lambda line: line.kind)]
     for kind, run in runs[:SHOWN_RUNS]:
-        more = f" (+{len(run) - 1:,} lines)" if len(run) > 1 else ""
+        more = f" (+{format_count(len(run) - 1, 'line')})" if len(run) > 1 else ""
         head = f"{'+' if kind in counted else ' '} {line_kinds.KINDS[kind]:8}"
         room = terminal_width() - len(head) - len(more) - 1
         yield f"{head} {_cut(run[0].bytes.decode().strip(), room)}{more}"

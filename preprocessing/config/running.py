@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from megatron_ko.config.fields import FilePath, Flag, section
+from megatron_ko.errors import DataError
 
 KEPT_CONFIGURATION = "steps/config.yaml"
 """The configuration of the latest command that ran steps in an output folder."""
@@ -23,12 +24,32 @@ class OutputConfig:
 
 
 def with_kept_configurations(arguments: Sequence[str]) -> list[str]:
-    """Configuration files and overrides with an output folder replaced by the configuration that a run left in it."""
+    """Configuration files and overrides with an output folder replaced by the configuration that a run left in it.
+
+    Raises DataError for another folder.
+    """
     files: list[str] = []
     overrides: list[str] = []
     for argument in arguments:
-        kept = Path(os.path.expanduser(argument)) / KEPT_CONFIGURATION  # leaves unknown users to the loader
-        if kept.is_file():
+        folder = Path(os.path.expanduser(argument))  # leaves unknown users to the loader
+        if folder.is_dir():
             overrides.append(f"output.folder={json.dumps(argument, ensure_ascii=False)}")
-        files.append(str(kept) if kept.is_file() else argument)
+            files.append(str(kept_configuration(folder)))
+        else:
+            files.append(argument)
     return [*overrides, *files]
+
+
+def kept_configuration(folder: Path) -> Path:
+    """The configuration file that a run left in its folder. Raises DataError without one."""
+    path = folder / KEPT_CONFIGURATION
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; pass the output folder of a run", rule="missing-run")
+    if not path.is_file():
+        known = " or ".join(sorted(map(str, folder.glob("*.yaml")))[:3])
+        remedy = f"pass {known}, or its output folder" if known else "run 'mko data run ...' first"
+        raise DataError(
+            f"{path}: not found, so {folder} is not the output folder of a run, or the run is older than this command; {remedy}",
+            rule="not-a-run",
+        )
+    return path

@@ -16,10 +16,8 @@ import xxhash
 from preprocessing.config.mixture import BalanceConfig, DomainConfig
 
 SPLITS = ("train", "valid")
-GONE, NO_DOMAIN = (
-    -2,
-    -1,
-)  # values of the column domain: dropped by an earlier step; no domain takes the document
+GONE, NO_DOMAIN = -2, -1
+"""Values of the column domain: dropped by an earlier step; no domain takes the document."""
 NO_SET = -1
 REASONS = (None, "no_domain", "domain_full")
 Domains = Mapping[str, DomainConfig]

@@ -15,6 +15,7 @@ from preprocessing.corpus.corpus_plan import PLAN, STEP
 from preprocessing.differences.documents_of_run import Document, count_rows, identities, is_finished
 from preprocessing.duplicates.clusters import EXACT, NEAR
 from preprocessing.judging import rules
+from preprocessing.judging.rule_table import rules_of
 from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context
 from preprocessing.running.markers import Marker
@@ -44,7 +45,7 @@ class Fates:
 
 def reasons_of(config: Config) -> list[str]:
     """Every reason for which the steps drop documents."""
-    names = [rule.reason for lang in ("ko", "code") for rule in rules.rules_of(lang)]
+    names = [rule.reason for lang in ("ko", "code") for rule in rules_of(lang)]
     names += [*models_of(config.score), *(["contaminated"] if config.decontaminate.enabled else [])]
     return list(dict.fromkeys([*names, EXACT, NEAR, *filter(None, REASONS)]))
 

@@ -1,8 +1,8 @@
 """Columns about advertising, filler text and wrong decodings.
 
 Owns the terms and their groups. A page on one subject repeats its own words, while an advertisement lists many things:
-terms are counted by group, and the most frequent group counts at most twice as much as all others together. ``rules``
-decides what is too much; ``is_spam`` judges a single text by the same limits.
+terms are counted by group, and the most frequent group counts at most twice as much as all others together. ``rule_values``
+decides what is too much.
 """
 
 # pyarrow.compute makes its functions at import
@@ -38,7 +38,7 @@ GROUPS = {
     "casino": "카지노|바카라|룰렛|슬롯(?:머신| ?사이트)?|릴게임|홀덤|파워볼|파칭코|맞고 ?머니|포커 ?머니|사다리 ?사이트|casino|roulette|(?:best|online|lucky|free|casino) slots|slots game|jackpot",
     "betting": "(?:스포츠|사설|안전|메이저|해외|국내|실시간|꽁머니) ?토토|토토 ?(?:사이트|추천|배팅|베팅|먹튀|커뮤니티|총판|검증|픽|놀이터|꽁머니|가입|보너스)|카지노[ /·,&]{1,2}토토|"
     "먹튀|놀이터 ?추천|메이저 ?놀이터|안전 ?놀이터|안전공원|스포츠중계|사설 ?[베배]팅|배당률|best odds",
-    "bonus": "첫 ?충|매 ?충|꽁머니|가입 ?쿠폰|가입 ?머니|롤링|총판|가입코드|추천인 ?코드|쿠폰 ?지급|(?:casino|deposit|welcome|cash|sign.?up) bonus|bonus code|promo code|(?:free|[0-9]+) spins",
+    "bonus": "첫 ?충|매 ?충|꽁머니|가입 ?쿠폰|가입 ?머니|[ ,/·]롤링|총판|가입코드|추천인 ?코드|쿠폰 ?지급|(?:casino|deposit|welcome|cash|sign.?up) bonus|bonus code|promo code|(?:free|[0-9]+) spins",
     "loan": "무직자 ?대출|당일 ?대출|소액 ?대출|대환 ?대출|주부 ?대출|여성 ?대출|신불자 ?대출|작업 ?대출|급전 ?(?:대출|당일|가능|필요|문의)|급전이|연체자|비상금 ?대출|저금리|무방문|"
     "일수 ?대출|개인돈|월변|달돈",
     "cash": "소액결제|현금화|폰테크|가개통|내구제",
@@ -117,12 +117,3 @@ def weigh(terms: np.ndarray) -> np.ndarray:
     largest = terms.max(axis=1, initial=0)
     others = terms.sum(axis=1) - largest
     return others + np.minimum(largest, 2 * others)
-
-
-def is_spam(text: str) -> bool:
-    """True for two groups of terms, three terms, contact data, and enough terms for the length."""
-    counts = np.array([[len(_REGEXES[name].findall(text)) for name in GROUPS]])
-    terms, groups = int(weigh(counts)[0]), int(np.count_nonzero(counts))
-    if groups < MIN_GROUPS or terms < MIN_TERMS or not re.search(_CONTACT, text, re.ASCII):
-        return False
-    return 1000 * terms >= MIN_PER_1000 * len(text)

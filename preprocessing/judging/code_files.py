@@ -29,10 +29,8 @@ COLUMNS = pa.schema(
         ("generated", pa.bool_()),  # a program wrote it, by its first lines or its name
         ("minified", pa.bool_()),  # most of it is long lines of code without blanks
         ("data_file", pa.bool_()),  # mostly numbers, encoded data or a table
-        (
-            "license",
-            pa.string(),
-        ),  # SPDX expression of the file, otherwise of its record, otherwise of its repository
+        # SPDX expression of the file, otherwise of its record, otherwise of its repository
+        ("license", pa.string()),
         ("license_kind", pa.string()),  # permissive, copyleft, unknown (not recognized), none
         ("alnum_ratio", pa.float32()),  # letters and digits / all characters
         ("alphabetic_ratio", pa.float32()),  # letters / all characters
@@ -47,7 +45,7 @@ COLUMNS = pa.schema(
 )
 # Bytes from the start in which marks of generated files and licenses are searched; includes the leading comment.
 MIN_HEAD_BYTES, MAX_HEAD_BYTES = 300, 6000
-MINIFIED_SHARE, MINIFIED_BLANK, MINIFIED_MARKS = 0.5, 0.1, 0.05
+MINIFIED_SHARE, MINIFIED_BLANK, MINIFIED_MARKS = 0.5, 0.06, 0.05
 DATA_SHARE, ENCODED_SHARE, TABLE_SHARE, MIN_TABLE_LINES = 0.7, 0.5, 0.9, 20
 
 Meta = Mapping[str, Any] | str | None

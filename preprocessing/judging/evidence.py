@@ -13,12 +13,13 @@ import numpy as np
 
 # different function words (labeled lists, logs, menus and spam have up to 6), and all of them in what does not repeat
 FUNCTION_WORDS_OF_SENTENCES, OWN_FUNCTION_WORDS = 9, 12
-KOREAN_AMONG_CODE = 0.08  # of the letters
+KOREAN_AMONG_CODE = 0.05  # of the letters
 # shares of the words
 KEYWORDS_OF_BAD_TEXT, KEYWORDS_OF_BAD_LISTS = 0.15, 0.22
 PRICES_OF_BAD_LISTS, FEW_PRICES = 0.2, 2  # share of the lines, lines
 MOSTLY_ENTRIES = 0.5  # of the words
-FEW_FUNCTION_WORDS_OF_VERSE, FUNCTION_WORDS_OF_VERSE, LONGEST_VERSE = 0.2, 8, 25  # share, words, characters
+FUNCTION_WORDS_OF_TEXT = 0.2  # of the words with a letter or digit, below which they are a list
+FUNCTION_WORDS_OF_VERSE, LONGEST_VERSE = 8, 25  # words, characters
 HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
 FEW_LETTERS_BESIDE_CODE = 120
 SYLLABLE_AMONG_CELLS = 2  # letters that a syllable is worth in documents without sentences
@@ -28,6 +29,11 @@ Columns = Callable[[str], np.ndarray]
 
 def spoken_words(of: Columns) -> np.ndarray:
     return of("words") - of("symbol_words")
+
+
+def is_spoken(of: Columns, share: float) -> np.ndarray:
+    """Whether at least a share of the words with a letter or digit are function words."""
+    return of("function_words") >= share * np.maximum(spoken_words(of), 1)
 
 
 def spoken_repeats(of: Columns) -> np.ndarray:
@@ -66,10 +72,8 @@ def is_list(of: Columns) -> np.ndarray:
 
 def is_verse(of: Columns, share: np.ndarray) -> np.ndarray:
     """Short lines with function words, of which enough do not repeat."""
-    words = of("function_words")
-    is_spoken = words >= FEW_FUNCTION_WORDS_OF_VERSE * spoken_words(of)
-    is_spoken &= (1 - share) * words >= FUNCTION_WORDS_OF_VERSE
-    return is_spoken & (of("mean_line_length") <= LONGEST_VERSE)
+    own = (1 - share) * of("function_words") >= FUNCTION_WORDS_OF_VERSE
+    return is_spoken(of, FUNCTION_WORDS_OF_TEXT) & own & (of("mean_line_length") <= LONGEST_VERSE)
 
 
 def is_list_of_results(of: Columns) -> np.ndarray:

@@ -23,9 +23,8 @@ from preprocessing.judging import advertising, measures, rows
 from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, LISTING, PROSE, TABLE
 
 LEVELS = ("prose", "text", "everything")
-MIN_PROSE = (
-    100  # visible characters of sentences that are enough where they are not lost among titles and cells
-)
+# visible characters of sentences that are enough where they are not lost among titles and cells
+MIN_PROSE = 100
 MIN_PROSE_AMONG_TEXT = 0.05  # of the text outside of code, for MIN_PROSE
 MIN_PROSE_SHARE = 0.5  # of the text outside of code, below MIN_PROSE
 MIN_TEXT_SHARE = 0.02  # of all visible characters; below it everything counts
@@ -40,10 +39,8 @@ _OF_LISTS = ("list_words", "listed_words", "rare_hangul")
 
 COLUMNS = pa.schema(
     [
-        (
-            "measured",
-            pa.string(),
-        ),  # the lines that count: prose, text (also headings, tables, links) or everything
+        # the lines that count: prose, text (also headings, tables, links) or everything
+        ("measured", pa.string()),
         ("all_visible", pa.int32()),  # visible characters of all lines
         ("text_lines", pa.int32()),  # visible lines other than markup and code
         ("link_lines", pa.int32()),  # of them, mostly links to other sites
@@ -86,36 +83,19 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
         "bullet_lines": pa.array(bullets, pa.int32()),
         **prose.columns,
         **advertising.measure(column, read=prose.leave_out_code),
-        **rows.count_rows(prose.text, _may_be_list({**columns, **prose.columns})),
+        **rows.count_rows(prose.text, rows.may_be_lists({**columns, **prose.columns})),
     }
-
-
-def _may_be_list(columns: dict[str, pa.Array]) -> np.ndarray:
-    """``[rows] bool``: documents of short entries with few function words; Korean ones of short cells or numbers, those
-    with long rows or numbers and few function words, and titles that repeat two words."""
-
-    def of(name: str) -> np.ndarray:
-        return columns[name].to_numpy(zero_copy_only=False)
-
-    few = of("function_words") < rows.FEW_FUNCTION_WORDS * (of("words") - of("symbol_words"))
-    listed = 2 * of("listed_words") >= np.maximum(of("list_words"), 1)
-    entries = 4 * of("listed_words") >= np.maximum(of("list_words"), 1)
-    numbers = 4 * of("number_lines") >= np.maximum(of("text_lines"), 1)
-    repeats = of("repeated_words") >= rows.MANY_REPEATS
-    series = (few | repeats) & (of("digits") >= rows.MANY_DIGITS * of("visible"))
-    echoes = few & (of("list_words") >= (rows.MIN_WORDS_OF_ECHO - 1) * of("lines"))
-    cells = (of("measured") == "text") & (listed | numbers)
-    titles = (of("measured") == "text") & few & (of("top_2_gram") >= rows.MANY_PAIRS)
-    return (of("hangul") >= rows.FEW_SYLLABLES) & (series | echoes | cells | titles) | (entries & few)
 
 
 def find_prose(column: pa.Array) -> Prose:
     """Finds the text that counts in each document of a large_string column."""
-    from preprocessing.kernels import prose
+    from preprocessing.kernels import prose, structure
 
     data, offsets = utf8_buffer(column)
     first, ends, kinds, flags, visible = kinds_of_lines(column)
-    levels = _choose_levels(visible)
+    levels = _choose_levels(
+        visible, _count_numbers(offsets, first, ends, (kinds == PROSE) & (flags == structure.NUMBER))
+    )
     stripped, lines, every = levels < 2, (first, ends, kinds), np.arange(len(column))
     text, starts, bullets = prose.copy_lines(data, offsets, lines, every, _COUNTED[levels], stripped)
 
@@ -153,9 +133,20 @@ def counted_kinds(measured: str) -> list[int]:
     return [kind for kind in range(len(KINDS)) if _COUNTED[LEVELS.index(measured), kind]]
 
 
-def _choose_levels(visible: np.ndarray) -> np.ndarray:
-    """``[rows]``: indices of LEVELS, from the visible characters by kind ``[rows, kinds]``."""
-    prose, text, everything = visible[:, PROSE], visible[:, PROSE : LINK + 1].sum(axis=1), visible.sum(axis=1)
+def _count_numbers(
+    offsets: np.ndarray, first: np.ndarray, ends: np.ndarray, are_numbers: np.ndarray
+) -> np.ndarray:
+    """``[rows]``: bytes of lines that ``are_numbers: [lines] bool``, such as the dates of an index of posts."""
+    lines = np.flatnonzero(are_numbers)
+    rows = np.searchsorted(first, lines, "right") - 1
+    begins = np.where(lines == first[rows], offsets[rows], ends[lines - 1] + 1)
+    return np.bincount(rows, ends[lines] - begins, len(first) - 1)
+
+
+def _choose_levels(visible: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """``[rows]``: indices of LEVELS, from the visible characters by kind ``[rows, kinds]``; ``numbers`` are no sentences."""
+    text, everything = visible[:, PROSE : LINK + 1].sum(axis=1), visible.sum(axis=1)
+    prose = np.maximum(visible[:, PROSE] - numbers, 0)
     some = (prose >= MIN_PROSE) & (prose >= MIN_PROSE_AMONG_TEXT * text)
     enough = some | (prose >= MIN_PROSE_SHARE * text)
     return np.where(text < MIN_TEXT_SHARE * everything, 2, np.where(enough, 0, 1))

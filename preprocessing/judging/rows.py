@@ -53,6 +53,28 @@ _DIGITS = re.compile(r"[0-9]+(?:[.,:/-][0-9]+)*")
 _SEPARATORS = "|,/#;:>·ㆍ•→"
 
 
+def may_be_lists(columns: dict[str, pa.Array]) -> np.ndarray:
+    """``[rows] bool``: documents that are searched, by the columns of ``measures`` and ``prose``.
+
+    Those of short entries with few function words; Korean ones of short cells or numbers, those with long rows or numbers and
+    few function words, and titles that repeat two words.
+    """
+
+    def of(name: str) -> np.ndarray:
+        return columns[name].to_numpy(zero_copy_only=False)
+
+    few = of("function_words") < FEW_FUNCTION_WORDS * (of("words") - of("symbol_words"))
+    listed = 2 * of("listed_words") >= np.maximum(of("list_words"), 1)
+    entries = 4 * of("listed_words") >= np.maximum(of("list_words"), 1)
+    numbers = 4 * of("number_lines") >= np.maximum(of("text_lines"), 1)
+    repeats = of("repeated_words") >= MANY_REPEATS
+    series = (few | repeats) & (of("digits") >= MANY_DIGITS * of("visible"))
+    echoes = few & (of("list_words") >= (MIN_WORDS_OF_ECHO - 1) * of("lines"))
+    cells = (of("measured") == "text") & (listed | numbers)
+    titles = (of("measured") == "text") & few & (of("top_2_gram") >= MANY_PAIRS)
+    return (of("hangul") >= FEW_SYLLABLES) & (series | echoes | cells | titles) | (entries & few)
+
+
 def count_rows(text: pa.Array, searched: np.ndarray) -> dict[str, pa.Array]:
     """The COLUMNS of a large_string column of the text that counts, with tabs between cells. ``searched: [rows] bool``."""
     counts = np.zeros((len(text), len(COLUMNS)), np.int32)

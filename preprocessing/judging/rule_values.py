@@ -12,6 +12,7 @@ import numpy as np
 
 from preprocessing.judging.advertising import MIN_GROUPS, MIN_PER_1000, MIN_TERMS
 from preprocessing.judging.evidence import (
+    FUNCTION_WORDS_OF_TEXT,
     SYLLABLE_AMONG_CELLS,
     Columns,
     hangul_share,
@@ -20,6 +21,7 @@ from preprocessing.judging.evidence import (
     is_harmless,
     is_list,
     is_list_of_results,
+    is_spoken,
     is_stuffed,
     is_table_of_pairs,
     is_verse,
@@ -29,17 +31,17 @@ from preprocessing.judging.evidence import (
 
 # words of a line, on average, above which lines are sentences, not items, cells or turns of a chat
 LONG_LINE = 12
-FEW_AMONG_PRICES, FEW_BETWEEN_ECHOES = 0.1, 0.25
+# shares of the words with a letter or digit, below which they are a list of prices, echoes, entries
+FUNCTION_WORDS_AMONG_PRICES, FUNCTION_WORDS_BETWEEN_ECHOES, FUNCTION_WORDS_OF_LISTS = 0.1, 0.25, 0.3
 MIDDLE_LINE = 4  # words of a line, from which a document of keywords without any particle is no list of items
 MANY_WORDS, MOSTLY = 60, 0.8
 WORTH_AMONG_MIDDLE_LINES = 5  # what a function word counts there
-FEW_FUNCTION_WORDS = 0.3  # of the words with a letter or digit
 HANGUL_OF_KOREAN = 0.5
 DIGITS_OF_WORDS = 0.5  # of the letters, up to which a document consists of words
 KEYWORDS_OF_ANY_SHAPE, FEWEST_KEYWORDS = 0.45, 8  # share and number in long lines
 MARKS_OF_TOKENS = 0.4  # of the visible characters, from which sentences are lists of tokens between quotation marks and commas
 REPEATS_AMONG_SENTENCES, REPEATS_OF_VERSE = 0.75, 0.5  # what a repeated line or sequence counts
-FEW_FUNCTION_WORDS_OF_PAIRS, FEW_SYMBOLS = 0.2, 0.2
+FEW_SYMBOLS = 0.2  # of the words
 KEYWORDS_OF_HEADLINES = 0.06  # of the words
 PAIRS_OF_GOOD_TEXT = 0.5  # what the most frequent two words count without keywords
 MOSTLY_KEYWORDS = 0.35  # from which a list is bad though half of it is listed
@@ -118,8 +120,8 @@ def line_length(of: Columns) -> np.ndarray:
 
 def repeated_words(of: Columns) -> np.ndarray:
     """A share of the whole document; three quarters among sentences, as in a reference whose sections repeat lists of parameters."""
-    is_spoken = has_sentences(of) & (of("plain") < MARKS_OF_TOKENS * of("visible"))
-    share = np.where(is_spoken, REPEATS_AMONG_SENTENCES * spoken_repeats(of), of("repeated_words"))
+    is_text = has_sentences(of) & (of("plain") < MARKS_OF_TOKENS * of("visible"))
+    share = np.where(is_text, REPEATS_AMONG_SENTENCES * spoken_repeats(of), of("repeated_words"))
     return _repeated_in_whole(of, share)
 
 
@@ -127,10 +129,10 @@ def link_lines(of: Columns) -> np.ndarray:
     """0 where at least as many paragraphs are code, since the links are sources of a notebook, and where most of the lines have a
     sentence."""
     links = np.maximum(of("link_lines"), 1)
-    is_spoken = of("function_words") >= FEW_FUNCTION_WORDS_OF_PAIRS * spoken_words(of)
-    is_spoken &= (2 * of("sentence_ends") >= links) & (of("spam_terms") == 0)
+    has_text = is_spoken(of, FUNCTION_WORDS_OF_TEXT) & (2 * of("sentence_ends") >= links)
+    has_text &= of("spam_terms") == 0
     return np.where(
-        is_spoken | (of("para_code") >= links), 0, of("link_lines") / np.maximum(of("text_lines"), 1)
+        has_text | (of("para_code") >= links), 0, of("link_lines") / np.maximum(of("text_lines"), 1)
     )
 
 
@@ -139,10 +141,8 @@ def number_lines(of: Columns) -> np.ndarray:
 
     Lines that equal others but for their digits are numbers, too, and prices where there are hardly any function words.
     """
-    is_spoken = of("function_words") >= FEW_AMONG_PRICES * spoken_words(of)
-    lines = np.maximum(
-        of("number_lines"), np.maximum(of("series_lines"), np.where(is_spoken, 0, of("price_lines")))
-    )
+    prices = np.where(is_spoken(of, FUNCTION_WORDS_AMONG_PRICES), 0, of("price_lines"))
+    lines = np.maximum(of("number_lines"), np.maximum(of("series_lines"), prices))
     return np.where(
         is_table_of_pairs(of) | is_list_of_results(of), 0, lines / np.maximum(of("text_lines"), 1)
     )
@@ -151,17 +151,14 @@ def number_lines(of: Columns) -> np.ndarray:
 def repeated_pair(of: Columns) -> np.ndarray:
     """0 for sentences, which have function words, and for chats, whose names and times have signs; half for text without keywords, which
     names the subject of its page again and again."""
-    words, symbols = of("words"), of("symbol_words")
-    few = (of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * spoken_words(of)) & (
-        symbols < FEW_SYMBOLS * words
-    )
+    few = ~is_spoken(of, FUNCTION_WORDS_OF_TEXT) & (of("symbol_words") < FEW_SYMBOLS * of("words"))
     return np.where(few, of("top_2_gram"), 0) * np.where(is_harmless(of), PAIRS_OF_GOOD_TEXT, 1)
 
 
 def listed_words(of: Columns) -> np.ndarray:
     """0 where function words show that pieces belong to sentences, as in poems of short lines, for lists without words of searches,
     shops and menus, and beside more links, tables and code; 1 where most words are such."""
-    few = of("function_words") < FEW_FUNCTION_WORDS * np.maximum(spoken_words(of), 1)
+    few = ~is_spoken(of, FUNCTION_WORDS_OF_LISTS)
     share = of("listed_words") / np.maximum(of("list_words"), 1)
     entries, keywords = np.maximum(of("entry_words"), 1), of("keywords")
     has_short_lines = is_list(of) | (of("list_words") < MIDDLE_LINE * of("lines"))
@@ -193,15 +190,14 @@ def function_words(of: Columns) -> np.ndarray:
 
 def echoed_words(of: Columns) -> np.ndarray:
     """0 where function words show that words belong to sentences; less without keywords."""
-    few = of("function_words") < FEW_BETWEEN_ECHOES * spoken_words(of)
+    few = ~is_spoken(of, FUNCTION_WORDS_BETWEEN_ECHOES)
     weight = np.where(is_stuffed(of), 1, ECHOES_OF_ANY_TEXT)
     return np.where(few, weight * of("echoed_words") / np.maximum(of("list_words"), 1), 0)
 
 
 def lorem(of: Columns) -> np.ndarray:
     """0 where sentences of the document are about the filler text."""
-    words = of("function_words")
-    is_about = (words >= WORDS_ABOUT_FILLER) & (words >= FEW_FUNCTION_WORDS_OF_PAIRS * spoken_words(of))
+    is_about = (of("function_words") >= WORDS_ABOUT_FILLER) & is_spoken(of, FUNCTION_WORDS_OF_TEXT)
     return np.where(is_about, 0, of("lorem"))
 
 
@@ -212,5 +208,5 @@ def spam(of: Columns) -> np.ndarray:
     entries = of("entry_words")
     limit = np.where(entries >= MANY_ENTRIES, KEYWORDS_OF_LONG_ADVERTISEMENTS, KEYWORDS_OF_ADVERTISEMENTS)
     is_list = (entries > 0) & (of("keywords") >= limit * entries)
-    is_list &= of("function_words") < FEW_FUNCTION_WORDS_OF_PAIRS * np.maximum(spoken_words(of), 1)
+    is_list &= ~is_spoken(of, FUNCTION_WORDS_OF_TEXT)
     return (((dense & many) | is_list) & (of("spam_contact") > 0)).astype(np.float64)

@@ -49,7 +49,7 @@ _PRESENT = re.compile(
     re.IGNORECASE,
 )
 _PAGE = re.compile(
-    r"\s{0,200}(?:<\?xml[^>]{0,500}>|<!--[^>]{0,500}-->|\s{1,200}){0,4}<(?:!DOCTYPE\s{1,20}html|html|head|body)(?=[\s>])",
+    r"\s{0,200}(?:(?:<\?xml[^>]{0,500}>|<!--[^>]{0,500}-->)\s{0,200}){0,4}<(?:!DOCTYPE\s{1,20}html|html|head|body)(?=[\s>])",
     re.IGNORECASE,
 )
 _HIDDEN = re.compile(r"<(head|script|style|noscript|template|svg|iframe)\b[^>]{0,4000}>", re.IGNORECASE)

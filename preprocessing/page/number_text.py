@@ -19,6 +19,15 @@ def percent(share: float) -> str:
     return f"{share:.1%}"
 
 
+def share_text(share: float) -> str:
+    """A share of a whole as percent, near its ends with a decimal: 12%, 0.4%, 99.8%; 0% and 100% are exact."""
+    if 0 < share < 0.001:
+        return "<0.1%"
+    if 0.999 < share < 1:
+        return ">99.9%"
+    return f"{share:.0%}" if 0.01 <= share < 0.99 or share in (0, 1) else f"{share:.1%}"
+
+
 def difference(number: float | None) -> str:
     """Two digits of a tiny number; 0 means exactly 0."""
     return "-" if number is None else "0" if number == 0 else f"{number:.2g}"

@@ -176,8 +176,8 @@ def text_of(
     except Missing as error:
         raise RecordError(str(error), "missing-field", remedy + _hint_of_records(record)) from None
     if not isinstance(value, str):
-        joined = _hint_of_list(field, value) if isinstance(value, list) else ""
-        raise RecordError(f"field {field!r} is not text but {name_of_type(value)}", "not-text", joined)
+        cause = f"field {field!r} is not text but {name_of_type(value)}"
+        raise RecordError(cause, "not-text", _hint_of_value(field, value, remedy))
     return value
 
 
@@ -189,6 +189,15 @@ def _hint_of_records(record: Mapping[str, Any]) -> str:
         if name
         else ""
     )
+
+
+def _hint_of_value(field: str, value: Any, remedy: str) -> str:
+    """What to set where the value of a field is no text; nothing for a single record without one."""
+    if isinstance(value, list):
+        return _hint_of_list(field, value)
+    if isinstance(value, Mapping):
+        return f"; write {field}.NAME for one of its fields, {', '.join(map(str, value))[:80]}"
+    return "" if value is None else remedy
 
 
 def _hint_of_list(field: str, value: list[Any]) -> str:

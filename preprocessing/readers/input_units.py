@@ -58,9 +58,8 @@ class Unit:
     size: int = 0  # bytes on disk
     root: Path | None = None  # of a source tree
     watched: tuple[Path, ...] = ()  # files that are not documents but affect them: licenses of a source tree
-    shared: tuple[
-        int, ...
-    ] = ()  # indices of the files that an earlier input reads, too: ids get the name of the input
+    # indices of the files that an earlier input reads, too: ids get the name of the input
+    shared: tuple[int, ...] = ()
 
     def parts(self) -> Iterator[tuple[Path, str, Range | None]]:
         """Files with their labels and ranges."""

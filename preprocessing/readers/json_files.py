@@ -78,9 +78,7 @@ def _parse(raw: bytes, item: JsonInput) -> Any:
         value = parse_json(raw)
     except RecordError as error:
         if error.rule == "is-cp949":
-            raise RecordError(
-                "Korean text in CP949, not UTF-8; set encoding: cp949, or auto", error.rule
-            ) from None
+            raise RecordError(error.cause, error.rule, "; set encoding: cp949, or auto") from None
         if is_object(raw.partition(b"\n")[0]):
             raise RecordError(
                 "this is JSON lines, not one JSON value; set type: jsonl for it", "json-lines"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +25,13 @@ from preprocessing.readers.json_columns import Block, JsonColumns, has_simple_fi
 from preprocessing.readers.lines import read_line_blocks, too_long
 from preprocessing.readers.other_files import type_of
 from preprocessing.readers.streams import read_blocks
-from preprocessing.readers.text_encodings import MOST_BYTES_SEEN, is_korean_cp949, utf16_without_mark
+from preprocessing.readers.text_encodings import (
+    KOREAN_CP949,
+    MOST_BYTES_SEEN,
+    how_to_convert,
+    is_korean_cp949,
+    utf16_without_mark,
+)
 
 _ARRAY = (
     "this is a JSON array, not JSON lines; write each of its objects on a line of its own, for example with: "
@@ -35,6 +42,11 @@ _OVER_LINES = (
     "jq -c . IN.json > OUT.jsonl, or set type: json and records"
 )
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_KNOWN_DAMAGE = (
+    (rb"\0", "it contains NUL, as after a crash of the writer: remove it, or write the file again"),
+    (rb"[:\[,] *-?(?:NaN|Infinity)\b", "JSON has no NaN and no Infinity: write null"),
+    (rb"\}\r[^\n]", "its lines end in CR alone: tr '\\r' '\\n' < IN > OUT"),
+)
 
 
 def read_json_lines(
@@ -86,8 +98,7 @@ def find_other_content(beginning: bytes) -> RecordError | None:
         else utf16_without_mark(beginning[: min(len(beginning), MOST_BYTES_SEEN) & ~1])
     )
     if name:
-        cause = f"this is text in UTF-16, not UTF-8; convert the file: iconv -f {name} -t utf-8 IN > OUT"
-        return RecordError(cause, "is-utf-16")
+        return RecordError("this is text in UTF-16, not UTF-8", "is-utf-16", f"; {how_to_convert(name)}")
     return find_other_format(beginning[:LONGEST_BEGINNING])
 
 
@@ -189,10 +200,16 @@ def parse_json(raw: bytes) -> Any:
             raw.decode("utf-8")
         except UnicodeDecodeError as broken:
             if is_korean_cp949(raw):
-                cause = "Korean text in CP949, not UTF-8; convert the file: iconv -f cp949 -t utf-8 IN > OUT"
-                raise RecordError(cause, "is-cp949") from None
+                raise RecordError(KOREAN_CP949, "is-cp949", f"; {how_to_convert('cp949')}") from None
             raise RecordError(f"not UTF-8: {broken.reason} at byte {broken.start}", "not-utf8") from None
-        raise RecordError(f"not JSON: {error}", "not-json") from None
+        raise RecordError(f"not JSON: {_describe_damage(error, raw)}", "not-json") from None
+
+
+def _describe_damage(error: orjson.JSONDecodeError, raw: bytes) -> str:
+    """What is wrong where, and what to do about mistakes that writers are known for."""
+    place = f"line {error.lineno} column {error.colno}" if b"\n" in raw else f"character {error.pos + 1}"
+    known = (remedy for pattern, remedy in _KNOWN_DAMAGE if re.search(pattern, raw))
+    return f"{error.msg} at {place}" + "".join(f"; {remedy}" for remedy in itertools.islice(known, 1))
 
 
 def check_keys(raw: bytes, keys: list[bytes]) -> None:

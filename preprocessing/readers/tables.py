@@ -6,7 +6,7 @@ Reads only the columns that the input names. A damaged row group is one bad reco
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,17 @@ from preprocessing.readers.file_formats import LONGEST_BEGINNING, find_other_for
 from preprocessing.readers.file_ranges import Range
 
 ROWS_AT_ONCE = 1024
-ColumnsOf = Callable[[list[str]], list[str]]
+ColumnsOf = Callable[[pa.Schema], list[str]]
 ARROW_END = b"\xff\xff\xff\xff\0\0\0\0"
 ARROW_FILE_MAGIC = b"ARROW1"
 PARQUET_MAGIC = b"PAR1"
+_NO_TEXT = (
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_boolean,
+    pa.types.is_temporal,
+)
 DAMAGE = (pa.ArrowException, ValueError, OSError, MemoryError, OverflowError)
 
 
@@ -36,7 +43,7 @@ def read_table(
     """The documents of a file, or of the row groups of ``part``."""
     number = part.records_before if part else 0
     columns_of = functools.partial(
-        find_columns, fields=Fields.all_fields(item), required=fields.required_fields()
+        _find_columns, fields=Fields.all_fields(item), required=fields.required_fields()
     )
     for batch in _read_batches(file, label, part, columns_of, number, quarantine):
         if isinstance(batch, int):
@@ -70,6 +77,17 @@ def _read_batches(
         quarantine(_not_a_table(file, error).record(label, first, b""))
 
 
+def _find_columns(schema: pa.Schema, fields: Sequence[str], required: Mapping[str, str]) -> list[str]:
+    """The columns with the fields. Raises RecordError where one is missing, or has numbers or times instead of text."""
+    names = find_columns(schema.names, fields, required)
+    for field, remedy in required.items():
+        index = schema.get_field_index(field)
+        if index >= 0 and any(is_other(schema.types[index]) for is_other in _NO_TEXT):
+            cause = f"column {field!r} is {schema.types[index]}, not text; columns: {', '.join(schema.names)[:200]}"
+            raise RecordError(cause, "not-text", remedy)
+    return names
+
+
 def _not_a_table(file: Path, error: BaseException) -> RecordError:
     """The error of a file that Arrow cannot open: another format, or a damaged file."""
     with open(file, "rb") as opened:
@@ -97,7 +115,7 @@ def _read_parquet(
     file: Path, label: str, part: Range | None, columns_of: ColumnsOf, first: int, quarantine: Quarantine
 ) -> Iterator[pa.RecordBatch | int]:
     with pq.ParquetFile(file) as parquet:
-        columns = columns_of(parquet.schema_arrow.names)
+        columns = columns_of(parquet.schema_arrow)
         groups = range(part.start, part.end) if part else range(parquet.num_row_groups)
         declared = sum(parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups))
         if declared != parquet.metadata.num_rows and first == 0:
@@ -138,7 +156,7 @@ def _read_arrow(file: Path, columns_of: ColumnsOf) -> Iterator[pa.RecordBatch]:
         else:
             batches = iter(pa.ipc.open_stream(source))
         for batch in batches:
-            batch = batch.select(columns_of(batch.schema.names))
+            batch = batch.select(columns_of(batch.schema))
             for column in batch.columns:
                 _check_offsets(column)
             for start in range(0, batch.num_rows, ROWS_AT_ONCE):

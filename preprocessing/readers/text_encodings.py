@@ -18,7 +18,13 @@ _MARKS = (
 )
 MOST_BYTES_SEEN = 1 << 16
 """Of a text, to recognize UTF-16."""
+KOREAN_CP949 = "Korean text in CP949 (Windows, EUC-KR), not UTF-8"
 _HANGUL = re.compile("[가-힣]")
+
+
+def how_to_convert(encoding: str) -> str:
+    """The remedy of a file in another encoding than UTF-8."""
+    return f"convert the file: iconv -f {encoding} -t utf-8 IN > OUT"
 
 
 def is_korean_cp949(raw: bytes) -> bool:
@@ -85,19 +91,13 @@ def _detect(raw: bytes) -> str:
 
 def _explain(error: Exception, raw: bytes, encoding: str) -> RecordError:
     if encoding == "utf-8" and is_korean_cp949(raw):
-        return RecordError(
-            "is Korean text in CP949 (Windows, EUC-KR), not UTF-8; set encoding: cp949 for this input, or encoding: auto "
-            "where other files are UTF-8",
-            "is-cp949",
-        )
+        remedy = "; set encoding: cp949 for this input, or encoding: auto where other files are UTF-8"
+        return RecordError(f"this is {KOREAN_CP949}", "is-cp949", remedy)
     if name := utf16_without_mark(raw):
         return _utf16(name)
     return RecordError(f"cannot be decoded: {error}", "not-decodable")
 
 
 def _utf16(name: str) -> RecordError:
-    return RecordError(
-        f"is text in UTF-16 without a byte order mark; set encoding: {name} for this input, or convert the file: "
-        f"iconv -f {name} -t utf-8 IN > OUT",
-        "is-utf-16",
-    )
+    remedy = f"; set encoding: {name} for this input, or {how_to_convert(name)}"
+    return RecordError("this is text in UTF-16 without a byte order mark", "is-utf-16", remedy)

@@ -79,9 +79,8 @@ def decode_page(raw: bytes, charset: str | None) -> str:
 
 def _candidates(raw: bytes, declared: list[str]) -> Iterator[str]:
     """Codecs in the order of trust. Servers declare Latin-1 by default, so detection by the bytes precedes it."""
-    yield from (
-        codec for codec in declared if codec.startswith("iso2022")
-    )  # looks like ASCII, hence like UTF-8
+    # looks like ASCII, hence like UTF-8
+    yield from (codec for codec in declared if codec.startswith("iso2022"))
     yield "utf-8"
     yield from (codec for codec in declared if codec != "cp1252")
     yield from _detect(raw)

@@ -123,7 +123,7 @@ def _ring(title: str, korean: str, sizes: Counter[str], colors: Mapping[str, str
             name,
             size,
             color,
-            share_text(size / total),
+            number_text.share_text(size / total),
             f"{name}: {format_bytes(size)}, {size / total:.2%}",
         )
         for name, size, color in parts
@@ -134,8 +134,3 @@ def _ring(title: str, korean: str, sizes: Counter[str], colors: Mapping[str, str
         "chart": ring(slices, f"Text {title.lower()}", format_bytes(total)),
         "slices": slices,
     }
-
-
-def share_text(share: float) -> str:
-    """A share as whole percent, below 1 % with one decimal."""
-    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}" if share >= 0.001 else "<0.1%"

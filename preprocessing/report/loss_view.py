@@ -11,6 +11,7 @@ from preprocessing.page import text_diff
 from preprocessing.page.charts import Bar, bar_chart, stacked_bars
 from preprocessing.page.distributions import histogram
 from preprocessing.page.funnel_view import total
+from preprocessing.page.number_text import share_text
 from preprocessing.report.facts import JUDGING, Facts
 from preprocessing.report.groups import Group, Groups
 from preprocessing.report.korean_labels import KOREAN
@@ -33,7 +34,13 @@ def sources(facts: Facts) -> dict[str, Any]:
         parts += [(step, lost[step], STEP_COLORS[step]) for step in JUDGING if lost[step]]
         used += [step for step in JUDGING if lost[step]]
         bars = [
-            Bar(name, count, color, f"{count / read:.0%}", f"{source['name']}, {name}: {count:,} of {read:,}")
+            Bar(
+                name,
+                count,
+                color,
+                share_text(count / read),
+                f"{source['name']}, {name}: {count:,} of {read:,}",
+            )
             for name, count, color in parts
             if count
         ]

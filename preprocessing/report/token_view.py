@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from preprocessing.page.charts import Bar, stacked_bars
+from preprocessing.page.number_text import share_text
 from preprocessing.page.palette import shades_of
-from preprocessing.report.corpus_view import share_text
 from preprocessing.report.facts import Facts
 
 

@@ -44,16 +44,18 @@ class Marker:
 
     def read(self, key: str | None = None) -> dict[str, Any] | None:
         """The summary if the marker has ``key`` (None: any key) and every output exists with its size, else None."""
-        data = self._data()
-        if data is None or (key is not None and data["key"] != key):
-            return None
-        complete = all(self._size(name) == size for name, (size, _) in data["outputs"].items())
-        return data["summary"] if complete else None
+        data = self._finished(key)
+        return None if data is None else data["summary"]
+
+    def read_with_content(self, key: str) -> tuple[dict[str, Any], str] | None:
+        """The summary as ``read`` returns it, and the hash of the bytes that the task or step wrote."""
+        data = self._finished(key)
+        return None if data is None else (data["summary"], data["content"])
 
     def shared_summary(self) -> dict[str, Any] | None:
         """Entries of the summary that count as content."""
-        data, summary = self._data(), self.read()
-        return None if data is None or summary is None else {name: summary[name] for name in data["shared"]}
+        data = self._finished()
+        return None if data is None else {name: data["summary"][name] for name in data["shared"]}
 
     def key(self) -> str | None:
         data = self._data()
@@ -70,10 +72,8 @@ class Marker:
 
     def contents(self) -> Outputs:
         """Size and hash of the files listed in the marker."""
-        data = self._data()
-        return (
-            {} if data is None else {name: (size, digest) for name, (size, digest) in data["outputs"].items()}
-        )
+        outputs = (self._data() or {"outputs": {}})["outputs"]
+        return {name: (size, digest) for name, (size, digest) in outputs.items()}
 
     def is_of_other_format(self) -> bool:
         """Whether another version of the program wrote the marker."""
@@ -101,6 +101,14 @@ class Marker:
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
+
+    def _finished(self, key: str | None = None) -> dict[str, Any] | None:
+        """The content of the file if it has ``key`` (None: any key) and every output exists with its size."""
+        data = self._data()
+        if data is None or key not in (None, data["key"]):
+            return None
+        is_complete = all(self._size(name) == size for name, (size, _) in data["outputs"].items())
+        return data if is_complete else None
 
     def _data(self) -> dict[str, Any] | None:
         try:

@@ -206,8 +206,8 @@ class StepKeys:
 
     def summary(self, step: str) -> dict[str, Any] | None:
         """Summary of ``step``; None if it is not finished for this configuration."""
-        key = self.of(step)
-        return None if key is None else Marker(self._context.folder, step).read(key)
+        found = self._read(step)
+        return None if found is None else found[0]
 
     def summaries(self) -> dict[str, dict[str, Any]]:
         """Summaries of all steps that are finished for this configuration, in order; every marker is read once."""
@@ -216,13 +216,16 @@ class StepKeys:
             reads = reads_of(self._context, step)
             if step not in self.own or not all(name in contents for name in reads):
                 continue
-            marker = Marker(self._context.folder, step)
-            summary = marker.read(key_of(step, self.own[step], [contents[name] for name in reads]))
-            if summary is not None:
-                summaries[step], contents[step] = summary, marker.content()
+            key = key_of(step, self.own[step], [contents[name] for name in reads])
+            if found := Marker(self._context.folder, step).read_with_content(key):
+                summaries[step], contents[step] = found
         return summaries
 
     def _content(self, step: str) -> str | None:
-        if self.summary(step) is None:
-            return None
-        return Marker(self._context.folder, step).content()
+        found = self._read(step)
+        return None if found is None else found[1]
+
+    def _read(self, step: str) -> tuple[dict[str, Any], str] | None:
+        """Summary and hash of the content of ``step``; None if it is not finished for this configuration."""
+        key = self.of(step)
+        return None if key is None else Marker(self._context.folder, step).read_with_content(key)

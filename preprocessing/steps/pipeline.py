@@ -49,16 +49,20 @@ def run(loaded: Loaded[Config], step: str, runner: Runner, until: str | None = N
         if runner.leads:
             context.save_hashes()
             _keep_configuration(context)
-        for number, name in enumerate(steps):
-            _require(context, name, keys)
-            if _is_finished(context, name, keys) and step != "validate":
-                log.info("%s: up to date", name)
-                continue
-            if name in GROUPS:
-                compile_for(steps[number:])
-            _run_step(context, name, keys)
-        if runner.leads:
-            _write_funnel(context, keys, show=step == "run")
+        try:
+            for number, name in enumerate(steps):
+                _require(context, name, keys)
+                if step != "validate" and keys.summary(name) is not None:
+                    log.info("%s: up to date", name)
+                    continue
+                if name in GROUPS:
+                    compile_for(steps[number:])
+                _run_step(context, name, keys)
+        finally:
+            if runner.leads:
+                _write_funnel(context, keys)  # also of the steps before one that failed
+        if runner.leads and step == "run":
+            _print_funnel(context, keys)
         return _bad_records(keys) if step in ("clean", "run") else 0
 
 
@@ -171,12 +175,6 @@ def _require(context: Context, step: str, keys: StepKeys) -> None:
             )
 
 
-def _is_finished(context: Context, step: str, keys: StepKeys) -> bool:
-    key = keys.of(step)
-    assert key is not None, "the steps that it reads are finished"
-    return Marker(context.folder, step).read(key) is not None
-
-
 def _run_step(context: Context, step: str, keys: StepKeys) -> None:
     marker, key = Marker(context.folder, step), keys.of(step)
     assert key is not None, "the steps that it reads are finished"
@@ -195,14 +193,15 @@ def _run_step(context: Context, step: str, keys: StepKeys) -> None:
     log.info("%s: done in %.1f s", step, time.monotonic() - start)
 
 
-def _write_funnel(context: Context, keys: StepKeys, show: bool) -> None:
+def _write_funnel(context: Context, keys: StepKeys) -> None:
     summaries = keys.summaries()
-    if "clean" not in summaries:
-        return
-    funnel = funnel_of(summaries)
-    write_json(context.folder / "funnel.json", funnel)
-    if show:
-        encoded = summaries.get("encode", {})
-        print(to_table(funnel, encoded.get("mixture", {}), encoded.get("epochs", {})))
-        if "encode" in summaries:
-            print(f"\n{context.folder / 'manifest.json'}")
+    if "clean" in summaries:
+        write_json(context.folder / "funnel.json", funnel_of(summaries))
+
+
+def _print_funnel(context: Context, keys: StepKeys) -> None:
+    summaries = keys.summaries()
+    encoded = summaries.get("encode", {})
+    print(to_table(funnel_of(summaries), encoded.get("mixture", {}), encoded.get("epochs", {})))
+    if "encode" in summaries:
+        print(f"\n{context.folder / 'manifest.json'}")

@@ -204,9 +204,8 @@ def _compare_transformers(
             text = _line(work, answer[problem])[:80]
             raise DataError(f"{name} {sentence}: {text!r}; report it with the tokenizer", rule=rule)
     roles = dict(info.special_ids)
-    tokens = len(
-        tokens_in(read_json(folder / "tokenizer.json"), folder)
-    )  # fewer than ids where ids have no token
+    # fewer than ids where ids have no token
+    tokens = len(tokens_in(read_json(folder / "tokenizer.json"), folder))
     if answer["roles"] != roles or answer["size"] != tokens:
         raise DataError(
             f"{name} reads other special ids or another size from {folder}: {answer['roles']}, {answer['size']} instead "

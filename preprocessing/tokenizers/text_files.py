@@ -35,6 +35,7 @@ from preprocessing.readers.input_units import (
 from preprocessing.readers.json_lines import read_json_lines
 from preprocessing.readers.lines import read_line_blocks
 from preprocessing.readers.tables import read_table
+from preprocessing.readers.text_encodings import KOREAN_CP949, how_to_convert, is_korean_cp949
 from preprocessing.text.language import detect
 
 TEXT = pa.schema([("text", pa.large_string()), ("lang", pa.string())])
@@ -259,10 +260,8 @@ def _rows(file: Path, part: Range | None, settings: dict[str, Any]) -> Iterator[
     def refuse(bad: BadRecord) -> NoReturn:
         line = bad.line + (_lines_before(file, part) if bad.line else 0)
         where = f"{label}:{line}" if line else label
-        message = (
-            f"{bad.cause}; correct or remove the record (step clean of a pipeline sets such records aside)"
-        )
-        raise DataError([Problem(where, "", message, "bad-record")])
+        remedy = "; correct or remove the record (step clean of a pipeline sets such records aside)"
+        raise DataError([Problem(where, "", bad.cause + (remedy if line else ""), "bad-record")])
 
     if not _size_of(file):
         return
@@ -298,6 +297,8 @@ def _plain_rows(file: Path, label: str, source: str, part: Range | None, refuse:
         try:
             text = block.decode(_encoding_of(file, block) if first == 1 else "utf-8")
         except (UnicodeDecodeError, LookupError, SyntaxError) as error:
+            if is_korean_cp949(block):
+                refuse(BadRecord(label, 0, f"this is {KOREAN_CP949}; {how_to_convert('cp949')}", b""))
             line = first + block.count(b"\n", 0, getattr(error, "start", 0))
             refuse(BadRecord(label, line, f"not UTF-8 ({first_line(error)}); save the file as UTF-8", b""))
         if "\0" in text:

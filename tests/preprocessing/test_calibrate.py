@@ -12,7 +12,7 @@ from preprocessing.config.rules import FilterConfig
 from preprocessing.documents import new_shard
 from preprocessing.judging import rules
 from preprocessing.judging.prose import measure
-from preprocessing.judging.rules import PROSE
+from preprocessing.judging.rule_table import PROSE
 from preprocessing.text.language import detect
 from tests.preprocessing.refusals import refuses
 

@@ -1,5 +1,6 @@
 """Mistakes of users in the input are one clear message each: formats, encodings, columns, folders, shared files."""
 
+import datetime
 import errno
 import glob
 import gzip
@@ -76,6 +77,15 @@ def test_an_array_is_reported_with_the_first_part_only(tmp_path):
 def test_an_object_over_several_lines_is_one_message(tmp_path):
     rows, bad = read(write(tmp_path, "x.jsonl", json.dumps(RECORDS[0], indent=2)), JSONL)
     assert not rows and rules_of(bad) == [(0, "json-over-lines")]
+
+
+@pytest.mark.parametrize(
+    ("record", "remedy"),
+    [('{"text": "a", "n": NaN}', "null"), ('{"n": [1,-Infinity]}', "null"), ('{"text": "a"}\0', "NUL"), ('{"text": "a"}\r{"text": "b"}', "CR")],
+)  # fmt: skip
+def test_damage_that_writers_are_known_for_has_a_remedy(tmp_path, record, remedy):
+    rows, bad = read(write(tmp_path, "x.jsonl", f"{json.dumps(RECORDS[0])}\n{record}\n"), JSONL)
+    assert len(rows) == 1 and rules_of(bad) == [(2, "not-json")] and remedy in bad[0].cause
 
 
 @pytest.mark.parametrize(
@@ -279,6 +289,29 @@ def test_a_missing_column_is_one_message_with_the_true_columns(tmp_path, missing
     rows, bad = read(path, ParquetInput(type="parquet", paths=["x"], **settings))
     assert not rows and rules_of(bad) == [(0, "missing-column")]
     assert missing in bad[0].cause and "id, content, url" in bad[0].cause
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+@pytest.mark.parametrize("values", [[1, 2], [1.5, None], [True, False], [datetime.date(2031, 5, 1)]])
+def test_a_column_without_text_is_one_message(tmp_path, suffix, values):
+    table, path = pa.table({"text": values, "body": ["x"] * len(values)}), tmp_path / f"x.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.ipc.new_file(path, table.schema) as writer:
+            writer.write_table(table)
+    rows, bad = read(path, ParquetInput(type="parquet", paths=["x"], lang="ko"))
+    assert not rows and rules_of(bad) == [(0, "not-text")]
+    assert "text, body" in bad[0].cause and "text_field" in bad[0].cause
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [(3, "set text_field"), ({"ko": "글"}, "text.NAME"), (["글"], "text[]"), (None, "null")],
+)
+def test_a_value_that_is_no_text_has_a_remedy(tmp_path, value, remedy):
+    rows, bad = read(write(tmp_path, "x.jsonl", json.dumps({"text": value}) + "\n"), JSONL)
+    assert not rows and rules_of(bad) == [(1, "not-text")] and remedy in bad[0].cause
 
 
 # --- patterns --------------------------------------------------------------------------------------------

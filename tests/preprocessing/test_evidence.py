@@ -36,6 +36,7 @@ MENU = "".join(
     f"+ {name} {word}\n"
     for name, word in zip(NAMES, ("설정 문의", "목록", "검색 예약", "구매", "상담", "비교") * 2)
 )
+DENSE_CODE = "".join(f"pond.on('fish{n}', (e) => {{swim(e.depth, {n});pond.log(e)}}); " for n in range(40))
 FLAT_CODE = " ".join(f"for (int i{n} = 0; i{n} < {n}; i{n}++) {{ pond[i{n}] += fish; }}" for n in range(12))
 
 
@@ -56,6 +57,8 @@ FLAT_CODE = " ".join(f"for (int i{n} = 0; i{n} < {n}; i{n}++) {{ pond[i{n}] += f
         (None, "ko", SENTENCES + "\n\n" + BOXES),
         ("symbol_ratio", "ko", BOXES),
         ("number_lines", "ko", "두루미의 표\n" + "\n".join(f"2031년 {n}월 {n}12.5톤 1{n}.25도" for n in range(1, 12))),
+        # dates are no sentences: an index of posts is measured by its titles
+        (None, "ko", "".join(f"## {name}를 세는 방법\n\n2031-05-{n:02d}\n\n" for n, name in enumerate(NAMES))),
         # the subject of a page and its pairs of words
         (None, "ko", CHART),
         ("repeated_pair", "ko", "\n".join(f"강남 꽃집 {word}" for word in ["가격", "예약", "후기", "위치", "추천", "순위", "주소", "주차", "배달", "결혼", "생일", "개업"])),
@@ -75,6 +78,8 @@ FLAT_CODE = " ".join(f"for (int i{n} = 0; i{n} < {n}; i{n}++) {{ pond[i{n}] += f
         (None, "ko", SENTENCES + "\n\nLorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor."),
         # pages that lost their line ends, and tables of titles, are called code
         (None, "code", SENTENCES + " " + FLAT_CODE),
+        (None, "code", SENTENCES + " " + DENSE_CODE),
+        ("minified", "code", SENTENCES + DENSE_CODE.replace(" ", "")),
         ("mean_line_length", "code", "// 값\n" + FLAT_CODE),
         (None, "code", TITLES),
         ("alphabetic_ratio", "code", TITLES.translate({ord(syllable): "·" for name in NAMES for syllable in name})),

@@ -105,9 +105,8 @@ def test_the_result_is_a_fixed_point_by_the_published_rules(base, folder, counts
     assert all(row.reason.startswith("rare") and row.count < 40 for row in dropped)
     assert found.rounds[-1].dropped == found.rounds[-1].added == 0
     assert found.rounds[0].dropped > 0
-    if (
-        read_base(base).kind == "sentencepiece"
-    ):  # bytes join to " 뷁" without the syllable, which is rare alone
+    # bytes join to " 뷁" without the syllable, which is rare alone
+    if read_base(base).kind == "sentencepiece":
         assert RARE in known
     assert found.base_korean_tokens > found.rounds[-1].korean_tokens
 

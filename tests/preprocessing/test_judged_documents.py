@@ -18,9 +18,8 @@ from preprocessing.judging import rules
 from preprocessing.steps.clean import clean_batch
 from preprocessing.steps.measure import measure_batch
 
-NAMES_AND_NUMBERS = (
-    "list-16"  # populations, which look like prices; fewer than a fifth of its characters are letters
-)
+NAMES_AND_NUMBERS = "list-16"
+"""Populations, which look like prices; fewer than a fifth of its characters are letters."""
 FILE = Path(__file__).parent / "judged_documents.jsonl"
 
 

@@ -132,9 +132,8 @@ def test_text_encoded_without_a_pipeline_trains(base, tmp_path):
 @pytest.mark.parametrize("dtype", [pytest.param("uint16", marks=pytest.mark.slow), "int32"])
 def test_a_pair_of_megatron_core_trains(base, tmp_path, dtype):
     documents = [[document] for document in some_documents(base)]
-    documents.insert(
-        3, []
-    )  # text that is empty: a document without a sequence, as preprocess_data.py writes it
+    # text that is empty: a document without a sequence, as preprocess_data.py writes it
+    documents.insert(3, [])
     prefix = build_with_megatron(tmp_path / "my_text_document", documents, dtype)
     out = tmp_path / "data"
     assert manifest(prefix, base=base, out=out) == 0

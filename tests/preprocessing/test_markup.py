@@ -121,3 +121,8 @@ def test_columns_of_a_table_go_and_a_placeholder_of_that_name_stays():
     table = "<table>\n<colgroup>\n<col/>\n<col>\n</colgroup>\n<tr>\n<td>가</td>\n</tr>\n</table>\n\n"
     assert html_to_text(f"{table}글").split() == ["가", "글"]
     assert html_to_text("<b>awk</b> -v c=<col> 로 씁니다") == "awk -v c=<col> 로 씁니다"
+
+
+def test_blank_lines_before_tags_cost_no_time():
+    assert html_to_text("\n" * 500 + "<b>글</b>").strip() == "글"
+    assert html_to_text("\n" * 90 + "<!-- a -->\n" * 3 + "<html><p>글</p></html>").strip() == "글"

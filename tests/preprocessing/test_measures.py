@@ -243,9 +243,8 @@ def test_repetition_is_found_in_the_first_words_of_an_endless_document():
     tail = "마바 " * 1000
     row = measure(pa.array([head + tail], pa.large_string()), "ko").to_pylist()[0]
     assert row["words"] == most + 1000
-    assert row["duplicate_5_gram"] == pytest.approx(
-        0.5, rel=1e-5
-    )  # all but the first of each, of the head alone
+    # all but the first of each, of the head alone
+    assert row["duplicate_5_gram"] == pytest.approx(0.5, rel=1e-5)
     assert row["top_2_gram"] == pytest.approx(3 * most / 4 / len(head), rel=1e-5)
 
 

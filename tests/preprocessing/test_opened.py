@@ -110,9 +110,8 @@ def test_a_byte_level_folder_has_its_own_ids_and_bytes(tmp_path):
     made.encode_special_tokens = True
     rows = rows_of(opened, TEXTS)
     assert rows == [made.encode(text, add_special_tokens=False).ids for text in TEXTS]
-    assert (
-        not {i for row in rows for i in row} & opened.special_ids
-    )  # text that spells <|endoftext|> stays text
+    # text that spells <|endoftext|> stays text
+    assert not {i for row in rows for i in row} & opened.special_ids
     for row, text in zip(rows, TEXTS):
         assert b"".join(opened.token_bytes(i) or b"" for i in row).decode() == text
 

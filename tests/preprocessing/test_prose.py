@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.judging import line_kinds, prose, rules
+from preprocessing.judging import line_kinds, prose, rule_table
 from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, LISTING, MARKUP, PROSE, TABLE
 from preprocessing.kernels import structure
 from tests.preprocessing.test_measures import plain_lists
@@ -32,8 +32,10 @@ def plain_level(lines):
     text = sum(visible[kind] for kind in (PROSE, HEADING, TABLE, LINK))
     if text < 0.02 * sum(visible.values()):
         return "everything"
-    some = visible[PROSE] >= 100 and visible[PROSE] >= 0.05 * text
-    return "prose" if some or visible[PROSE] >= 0.5 * text else "text"
+    numbers = sum(len(line.bytes) for line in lines if line.kind == PROSE and line.is_number)
+    sentences = max(0, visible[PROSE] - numbers)
+    some = sentences >= 100 and sentences >= 0.05 * text
+    return "prose" if some or sentences >= 0.5 * text else "text"
 
 
 def after_span(line, i):
@@ -290,6 +292,6 @@ def test_counted_kinds_are_those_of_the_level():
 
 
 def test_fields_of_a_reason_are_those_of_its_rules():
-    assert rules.fields_of("repeated_lines") == ["max_repeated_lines"]
-    assert rules.fields_of("word_length") == ["max_word_length", "min_word_length"]
-    assert rules.fields_of("near_duplicate") == []
+    assert rule_table.fields_of("repeated_lines") == ["max_repeated_lines"]
+    assert rule_table.fields_of("word_length") == ["max_word_length", "min_word_length"]
+    assert rule_table.fields_of("near_duplicate") == []

@@ -65,10 +65,8 @@ def test_wikitext(wikitext, markdown):
     "wikitext, text",
     [
         ("넓이는 {{단위|100|km2}}이다.", "넓이는 100 km2이다."),
-        (
-            "{{llang|ja|宮崎 駿|みやざき はやお}}, {{lang|en|Seoul}}",
-            "宮崎 駿, みやざき はやお, Seoul",
-        ),  # a reading may follow the text
+        # a reading may follow the text
+        ("{{llang|ja|宮崎 駿|みやざき はやお}}, {{lang|en|Seoul}}", "宮崎 駿, みやざき はやお, Seoul"),
         ("빗변은 {{math|{{sqrt|''a''<sup>2</sup>}}}}이다.", "빗변은 $\\sqrt{a^{2}}$이다."),
         ("{{math|{{모르는 틀|1}}}}이다.", "이다."),  # no $$, which begins a formula of its own
         ("물({{화학식|H|2|O}}, {{chem2|H2O}})", "물(H2O, H2O)"),
@@ -189,6 +187,11 @@ def test_words_of_broken_wiki_tables_stay(lines):
         ),
         ("\\begin{abstract}요약\\end{abstract}버림\\begin{document}본문\\end{document}", "요약\n\n본문"),
         ("\\mintinline{latex}{\\textbf{text}} 뒤", "`\\textbf{text}` 뒤"),
+        # groups within groups: the search for a title took time that doubled with each letter
+        (
+            "\\title{한글로 문서를 쓰는 방법 \\\\ \\textnormal{1강 -- \\LaTeX{} 기초}}\\begin{document}글\\end{document}",
+            "# 한글로 문서를 쓰는 방법 1강 -- LaTeX 기초\n\n글",
+        ),
         ("\\section{가}\\label{a} 나~\\cite[쪽]{b} 50\\% % 주석\n다", "## 가\n\n나  50% 다"),
         ("글 % 주석\n\n다음", "글\n\n다음"),
         ("$a_1 \\% b$ \\(c\\) \\[d\\] $$e$$ \\$5", "$a_1 \\% b$ $c$ $$d$$ $$e$$ $5"),

@@ -13,7 +13,7 @@ from megatron_ko.config.loading import load
 from megatron_ko.errors import ConfigError, DataError
 from preprocessing.config.languages import LANGUAGES
 from preprocessing.config.rules import CodeRules, Count, FilterConfig, Number, ProseRules, Share, is_of
-from preprocessing.judging import list_words, prose, rules
+from preprocessing.judging import list_words, prose, rule_table, rules
 from preprocessing.judging.measures import measure
 from preprocessing.judging.presets import values
 from preprocessing.text.language import detect
@@ -68,42 +68,12 @@ def configure(preset="default", lang="ko", **fields):
     return FilterConfig(preset=preset, **{lang: section(**fields)})
 
 
-NAMES = [
-    "두루미",
-    "기러기",
-    "고니",
-    "딱새",
-    "참새",
-    "까치",
-    "제비",
-    "뻐꾸기",
-    "꾀꼬리",
-    "물떼새",
-    "올빼미",
-    "해오라기",
-]
+NAMES = ["두루미", "기러기", "고니", "딱새", "참새", "까치", "제비", "뻐꾸기", "꾀꼬리", "물떼새", "올빼미", "해오라기"]  # fmt: skip
 
 
 def reference(sections, structure="#### 매개변수\n\n<Parameter flatten>"):
     """A reference whose sections repeat the same list of parameters below sentences of their own."""
-    words = [
-        "바람",
-        "구름",
-        "나무",
-        "강물",
-        "바위",
-        "모래",
-        "이슬",
-        "안개",
-        "서리",
-        "노을",
-        "번개",
-        "우박",
-        "소나기",
-        "무지개",
-        "달빛",
-        "별빛",
-    ]
+    words = ["바람", "구름", "나무", "강물", "바위", "모래", "이슬", "안개", "서리", "노을", "번개", "우박", "소나기", "무지개", "달빛", "별빛"]  # fmt: skip
     listed = "\n".join(f"- {word}는 결제를 요청할 때 필요한 값을 적는 칸입니다." for word in words)
     own = [
         " ".join(
@@ -381,7 +351,7 @@ def test_presets_are_valid_and_start_with_a_comment(name):
     config = FilterConfig(**own)
     for lang in LANGUAGES:
         limits = values.thresholds(FilterConfig(preset=name), lang)
-        fields = {rule.field for rule in rules.rules_of(lang)}
+        fields = {rule.field for rule in rule_table.rules_of(lang)}
         assert set(limits) <= fields
         assert set(own.get(lang, {})) <= {field.name for field in dataclasses.fields(getattr(config, lang))}
     assert (values.FOLDER / f"{name}.yaml").read_text("utf-8").startswith("# ")
@@ -393,7 +363,7 @@ def test_every_field_has_a_rule_and_every_rule_a_field(lang):
     fields = [
         field.name for field in dataclasses.fields(getattr(FilterConfig(), lang)) if field.name != "preset"
     ]
-    assert sorted({rule.field for rule in rules.rules_of(lang)}) == sorted(fields)
+    assert sorted({rule.field for rule in rule_table.rules_of(lang)}) == sorted(fields)
 
 
 def test_presets_keep_good_text_and_drop_repeated_text():
@@ -442,7 +412,7 @@ def test_limits_of_counts_have_integer_values():
     hints = get_type_hints(ProseRules, include_extras=True)
     table = columns([ARTICLE, VARIED])
     assert any(is_of(hint, Count) for hint in hints.values())
-    for rule in rules.PROSE:
+    for rule in rule_table.PROSE:
         if is_of(hints[rule.field], Count):
             value = rule.value(rules.columns_of(table))
             assert np.array_equal(value, np.floor(value)), rule.field
@@ -496,3 +466,17 @@ def test_lists_of_changes_tables_links_and_parameters_stay(text, language):
 
 def test_numbers_of_issues_are_no_hashtags():
     assert list_words.count_words("꽃 #12 #345 심기 #봄꽃")[2] == 1
+    assert list_words.count_words("연못 소개 {#pond}\n물고기 {#fish-list}")[0::2] == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "words"),
+    [
+        (0, "업데이트 크롤링 스크롤링 컨트롤링 생성형 구성형 작성형식 오피스 카오피스 오피셜 줄일수록 토토로 긴급전화 최대출력 외부업무 내부업무"),
+        (0, "전세계 이전세대 누적금액 서스펜션 서버리스 헤드리스 릴리스 스테이트리스 우선순위 레플리카셋 레플리케이션 제안마감 월변동률"),
+        (17, "강남데이트 롤링 쌍꺼풀성형 성형외과 강남오피 일수 토토사이트 급전 무직자대출 재택부업 전세자금 전세대출 강남일수 직장인적금 가평펜션 장기리스 업체순위"),
+        (4, "레플리카 출장안마 홈타이 월변"),
+    ],
+)  # fmt: skip
+def test_goods_inside_of_other_words_are_no_keywords(keywords, words):
+    assert list_words.count_words("\n".join(words.split()))[2] == keywords

@@ -159,6 +159,12 @@ def test_explain_takes_a_folder_that_was_moved(folder, tmp_path, capsys):
     assert "too_short" not in capsys.readouterr().out
 
 
+def test_a_run_whose_last_step_fails_has_a_report(folder):
+    refuses_command(["run", "config.yaml", "output.folder=failed", "tokenizer.vocab_size=60000"], None)
+    assert main(["report", "failed"]) == 0
+    assert len(json.loads((folder / "failed" / "funnel.json").read_text())["steps"]) > 2
+
+
 def test_diff_takes_the_configuration(folder, capsys):
     assert main(["diff", "config.yaml", "--out", "a.html"]) == 0
     assert main(["diff", "out", "--out", "b.html"]) == 0
@@ -167,9 +173,9 @@ def test_diff_takes_the_configuration(folder, capsys):
 
 def test_other_folders_and_configurations_name_what_to_give(folder):
     refuses_command(["report", "~no-such-user/x.yaml"], "invalid-yaml", error=ConfigError)
-    for command in (["explain", ".", "--reason", "list"], ["report", "."], ["run", "."]):
-        refuses_command(command, "is-folder", "config.yaml", error=ConfigError)
+    refuses_command(["run", "."], "is-folder", "config.yaml", error=ConfigError)
     refuses_command(["run", "out"], "is-folder", error=ConfigError)
-    refuses_command(["diff", "."], "not-a-run", "config.yaml")
+    for command in (["explain", ".", "--reason", "list"], ["report", "."], ["diff", "."]):
+        refuses_command(command, "not-a-run", "config.yaml")
     (folder / "other.yaml").write_text(CONFIG.replace("folder: out", "folder: nowhere"))
     refuses_command(["diff", "other.yaml"], "missing-run", "nowhere", "other.yaml")

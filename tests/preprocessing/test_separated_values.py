@@ -23,11 +23,8 @@ def read_csv(tmp_path, content: str | bytes, name: str = "x.csv", **options: Any
         ("id,text\n1,가\n2,나\n", {}, ["가", "나"]),
         ("\ufeffid,text\r\n1,가\r\n2,나", {}, ["가", "나"]),
         ('id,text\n1,"가, ""나""\n\n다"\n2,라\n', {}, ['가, "나"\n\n다', "라"]),
-        (
-            'id\ttext\tlabel\n1\t"가 나\t0\n2\t다"" 라\t1\n',
-            {},
-            ['"가 나', '다"" 라'],
-        ),  # reviews with single quotes
+        # reviews with single quotes
+        ('id\ttext\tlabel\n1\t"가 나\t0\n2\t다"" 라\t1\n', {}, ['"가 나', '다"" 라']),
         ('id\ttext\n1\t"가\t나"\n', {"quote": '"'}, ["가\t나"]),
         ("text;n\n가, 나;1\n", {"delimiter": ";"}, ["가, 나"]),
         ("text;n\n'가; 나';1\n", {"delimiter": ";", "quote": "'"}, ["가; 나"]),

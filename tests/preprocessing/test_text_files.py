@@ -117,6 +117,7 @@ def test_encodings_of_python_files_and_byte_order_marks(tmp_path):
         ("a.parquet", b"PAR1 not", None, "a.parquet"),
         ("a.txt", b"ok\n\xff\xfe", "bad-record", "a.txt:2"),
         ("a.txt", b"a\0b", "bad-record", "a.txt:1"),
+        ("a.txt", "처음 문장\n다음 문장".encode("cp949"), "bad-record", "cp949"),
         ("a.csv", b"text\nx\n", "unsupported-format", "a.csv"),
     ],
 )

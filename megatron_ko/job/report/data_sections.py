@@ -7,15 +7,13 @@ from typing import Any
 
 from megatron_ko.job.report.collect import Facts
 from preprocessing.page.charts import Bar, stacked_bars
+from preprocessing.page.number_text import share_text
 from preprocessing.page.palette import OTHER_COLORS, color_of, shades_of
 
 
 def mixture(facts: Facts) -> dict[str, Any]:
     drawn_total = sum(item.drawn for item in facts.sets) or 1
     shades = shades_of(facts.set_names)
-
-    def share_text(share: float) -> str:
-        return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}"
 
     def bars(values: list[tuple[str, float]]) -> list[Bar]:
         total = sum(value for _, value in values) or 1
