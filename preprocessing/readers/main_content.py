@@ -49,6 +49,6 @@ def _join_uncut(tree: PageTree) -> str:
         else:
             pending += element.children[::-1]
     content = "".join([*pieces, tree.html[at:]])
-    return content.replace("</label>", " </label>").replace(
-        "</button>", " </button>"
-    )  # boxes and frames set them apart
+    for tag in ("</label>", "</button>"):  # a box or a frame sets its text apart
+        content = content.replace(tag, f" {tag}")
+    return content
