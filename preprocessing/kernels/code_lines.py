@@ -48,12 +48,12 @@ def is_session(data, i, end):
 
 @inner()
 def is_in_code(data, i, row):
-    """Whether the line of ``i`` is of a Python session, or indented with more Latin letters than Hangul or none of both.
+    """Whether the line of ``i`` is indented with more Latin letters than Hangul or none of both.
 
     ``row``: where the row begins, without blanks before it, and ends. Its first line is not indented, and a line of more
     than LONGEST_CODE_LINE characters is no code.
     """
-    start, end = row
+    start, end, _ = row
     begin, length = i, 0
     while begin > start and data[begin - 1] != _FEED and length <= LONGEST_CODE_LINE:
         begin -= 1
@@ -63,8 +63,6 @@ def is_in_code(data, i, row):
     first = begin
     while first < i and is_blank(data[first]):
         first += 1
-    if is_session(data, first, end):
-        return True
     if begin == start or not _is_indented(data, begin, first):
         return False
     letters, hangul, others, length = 0, 0, 0, first - begin

@@ -95,7 +95,16 @@ def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typ
             fenced |= TILDES if seen & _FENCE_OF_TILDES else NO_FENCES
             if seen & _RUN:
                 length = squeeze(
-                    row, start, end, table, runs[:found], (longest, laughs_from), fenced, squeezed, 0
+                    row,
+                    start,
+                    end,
+                    table,
+                    runs[:found],
+                    (longest, laughs_from),
+                    fenced,
+                    seen & (_BLANKS | TAB) != 0,
+                    squeezed,
+                    0,
                 )
                 changed |= _SQUEEZE if length < end - start else 0
                 row, start, end = squeezed, 0, length

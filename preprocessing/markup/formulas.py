@@ -21,7 +21,7 @@ _FORMULA = re.compile(
     rf"<(?:(?P<drawn>span|div)(?=\s[^<>]{{0,500}}?\bclass=[\"'](?:[^\"'<>]*\s)?(?:{_DRAWN})[\s\"'])|(?P<container>mjx-container|math)(?=[\s>])"
     rf"|(?P<script>script)(?=\s[^<>]{{0,500}}?\btype=[\"']?math/(?:tex|mml))|(?P<image>img)(?=\s)){_ATTRIBUTES}>"
 )
-_HINT = re.compile(r"<math[\s>]|<mjx-|math/(?:tex|mml)|katex|MathJax|mwe-math|latex|render/math")
+_HINTS = ("<math", "<mjx-", "math/tex", "math/mml", "katex", "MathJax", "mwe-math", "latex", "render/math")
 _AUTHORS = (  # where the LaTeX of the author stands
     re.compile(
         r"<annotation\b[^<>]{0,200}\bencoding=[\"'](?:application/x-(?:la)?tex|TeX|LaTeX)[\"'][^<>]{0,200}>([^<]+)</annotation>"
@@ -53,7 +53,7 @@ _RENDERED = re.compile(
 
 def restore_formulas(text: str) -> str:
     """Replaces the formulas of HTML by their LaTeX, as HTML; one that tells nothing about itself stays."""
-    if not _HINT.search(text):
+    if not any(hint in text for hint in _HINTS):
         return text
     pieces, at, unclosed = [], 0, set()
     match = _FORMULA.search(text)

@@ -104,9 +104,7 @@ _ITEM_OF_CELL = re.compile(
     r"(?P<first>(?:^|(?<=\|))[ \t]{0,99}(?:<[uo]l(?:\s[^<>]{0,200})?>[ \t]{0,99})?)?(?:</li>[ \t]{0,99})?<li(?:\s[^<>]{0,200})?>[ \t]{0,99}",
     re.IGNORECASE,
 )
-_WITHOUT_OWN_MARKS = str.maketrans(
-    dict.fromkeys(f"{OPENED}{CLOSED}\x7f", "") | dict.fromkeys("\x1c\x1d\x1e\x1f", " ")
-)
+_OWN_MARKS = {mark: "" for mark in f"{OPENED}{CLOSED}\x7f"} | {mark: " " for mark in "\x1c\x1d\x1e\x1f"}
 HTML_HINT = r"<[A-Za-z/!?]|&#?[A-Za-z0-9]+;"
 
 
@@ -123,7 +121,8 @@ def html_to_text(text: str) -> str:
     with_tags = _PRESENT.search(text)
     if not with_tags and not ENTITY.search(text):
         return text
-    text = text.translate(_WITHOUT_OWN_MARKS)
+    for mark, usual in _OWN_MARKS.items():
+        text = text.replace(mark, usual)
     if with_tags and _PAGE.match(text):
         return page_to_text(text)
     protected = Protected()

@@ -39,7 +39,7 @@ def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
     Shortens laughing syllables (하하하하하) only from ``laughs_from`` repetitions. Up to ten stars, or hearts of both
     kinds, are a rating (★★★★☆) and stay, as do lines of drawings (┌────┐), dots inside of identifiers (1950BAN....11) and of Morse code
     (.... ..) and tildes that are blanks of a formula (1 & ~~~~6). Marks keep their order: ???!!! stays, ?!?!?!?! becomes ?!?. Digits, letters,
-    other syllables, URLs, fenced code, code spans, indented code and lines of Python sessions stay unchanged.
+    other syllables, URLs, fenced code, code spans and indented code stay unchanged.
     """
 
     def shorten(match: re.Match[str]) -> str:
