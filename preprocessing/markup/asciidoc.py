@@ -28,7 +28,9 @@ _ITEM = re.compile(r"[ \t]*(?P<mark>\*{1,6}|-|\.{1,6})[ \t]+(?P<text>\S.*)")
 _TERM = re.compile(r"[ \t]*(?P<term>\S(?:.{0,200}?\S)?)(?P<mark>:{2,4}|;;)(?:[ \t]+(?P<text>\S.*))?")
 _NOTE = re.compile(r"(?P<name>NOTE|TIP|IMPORTANT|WARNING|CAUTION):[ \t]+(?P<text>.*)")
 _NOTES = ("NOTE", "TIP", "IMPORTANT", "WARNING", "CAUTION")
-_LANGUAGE = re.compile(r"\[(?:source|listing)?(?:%[\w-]+)?[ \t]*,[ \t]*(?P<lang>[A-Za-z][\w+#.-]*)")
+_LANGUAGE = re.compile(
+    r"\[(?:source|listing)?(?:%[\w-]+)?[ \t]*,[ \t]*(?:language=\"?)?(?P<lang>[A-Za-z][\w+#.-]*+)(?!\s*=)"
+)
 _CHECKBOX = re.compile(r"\[(?P<mark>[ x*])\][ \t]+")
 _LONGEST_SETTINGS = 1000  # characters
 _MOST_ROUNDS = 3  # blocks within blocks whose delimiters are read

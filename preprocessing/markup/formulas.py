@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import html
 import re
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 from preprocessing.markup.mathml import mathml_to_latex
 
@@ -21,7 +21,19 @@ _FORMULA = re.compile(
     rf"<(?:(?P<drawn>span|div)(?=\s[^<>]{{0,500}}?\bclass=[\"'](?:[^\"'<>]*\s)?(?:{_DRAWN})[\s\"'])|(?P<container>mjx-container|math)(?=[\s>])"
     rf"|(?P<script>script)(?=\s[^<>]{{0,500}}?\btype=[\"']?math/(?:tex|mml))|(?P<image>img)(?=\s)){_ATTRIBUTES}>"
 )
-_HINTS = ("<math", "<mjx-", "math/tex", "math/mml", "katex", "MathJax", "mwe-math", "latex", "render/math")
+_HINTS = (
+    "<math",
+    "<mjx-",
+    "math/tex",
+    "math/mml",
+    "katex",
+    "MathJax",
+    "mwe-math",
+    "latex",
+    "render/math",
+    '"tex',
+    ' tex"',
+)
 _AUTHORS = (  # where the LaTeX of the author stands
     re.compile(
         r"<annotation\b[^<>]{0,200}\bencoding=[\"'](?:application/x-(?:la)?tex|TeX|LaTeX)[\"'][^<>]{0,200}>([^<]+)</annotation>"
@@ -44,7 +56,9 @@ _SCRIPT_BEHIND = re.compile(
 )
 _STYLE = re.compile(r"\{\\(?:displaystyle|textstyle)\b\s*(.*)\}", re.DOTALL)
 _NO_LATEX = re.compile(r"%?\s*<!\[CDATA\[|%?\s*\]\]>|(?<!\\)%[^\n]*(?=\n)")
-_IMAGE_CLASS = re.compile(r"\bclass=[\"'](?:[^\"']*\s)?(?:latex|tex)[\s\"']")
+_IMAGE_CLASS = re.compile(
+    r"\bclass=[\"'](?:[^\"']*\s)?(?:latex|tex|mwe-math-fallback-image-(?:inline|display))[\s\"']"
+)
 _ALT, _SRC = re.compile(r"\balt=\"([^\"]+)\""), re.compile(r"\bsrc=[\"']([^\"']+)[\"']")
 _RENDERED = re.compile(
     r"latex\.codecogs\.com/[a-z.]+\?(?P<rest>.+)|/render/math\?math=(?P<math>[^&]+)|/latex\.php\?(?:[^&]*&)*?latex=(?P<php>[^&]+)"
@@ -134,6 +148,7 @@ def _restore_image(tag: str) -> str | None:
     source, alt = _SRC.search(tag), _ALT.search(tag)
     drawn = _RENDERED.search(html.unescape(source[1])) if source else None
     if drawn:
-        latex = unquote_plus(drawn[drawn.lastgroup or 0]).replace("&space;", " ")
+        read = unquote if drawn["rest"] else unquote_plus  # CodeCogs takes a plus as what it is
+        latex = read(drawn[drawn.lastgroup or 0]).replace("&space;", " ")
         return _mark(re.sub(r"\\(?:large|Large|dpi\{\d+\}|bg_\w+|inline|fn_\w+)\b\s*", "", latex), False)
     return _mark(html.unescape(alt[1]), False) if alt and _IMAGE_CLASS.search(tag) else None

@@ -187,10 +187,14 @@ def format_code_span(code: str) -> str:
 
 
 def replace_comments(text: str, replacement: str = "") -> str:
-    """Replaces each ``<!-- ... -->``; an unclosed comment stays."""
+    """Replaces each ``<!-- ... -->``; an unclosed comment stays, and so does one behind a backslash."""
     pieces, at = [], 0
     while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
-        pieces += [text[at:start], replacement]
+        if text[start - 1 : start] == "\\":
+            end = start + 1
+            pieces.append(text[at : end + 3])
+        else:
+            pieces += [text[at:start], replacement]
         at = end + 3
     return "".join([*pieces, text[at:]])
 

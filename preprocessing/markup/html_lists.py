@@ -55,7 +55,7 @@ class List:
         number = int(value[1]) if value else self._number
         self._number = number + self._step
         own = _OWN_MARK.match(text, at)
-        return "-" if own and own["same"] in (None, str(number)) else f"{_write(number, self._kind)}."
+        return "-" if own and own["same"] in (None, str(number)) else f"{write_number(number, self._kind)}."
 
 
 def column_inside(lists: list[List]) -> int:
@@ -81,7 +81,8 @@ class OpenLists:
         return column_inside(self._open)
 
 
-def _write(number: int, kind: str) -> str:
+def write_number(number: int, kind: str) -> str:
+    """A number as a list of this ``type`` shows it: ``1``, ``a``, ``A``, ``i`` or ``I``."""
     if kind == "1" or not 0 < number < 4000:
         return str(number)
     written = _roman(number) if kind in "iI" else _letters(number)

@@ -54,7 +54,8 @@ _PAGE = re.compile(
 )
 _HIDDEN = re.compile(r"<(head|script|style|noscript|template|svg|iframe)\b[^>]{0,4000}>", re.IGNORECASE)
 _HIDDEN_IN_MARKDOWN = re.compile(
-    r"<(script|style|noscript|template|svg|iframe)(?=[\s>])[^>]{0,4000}>(?![ \t]{0,9}[가-힣])", re.IGNORECASE
+    r"(?<!\\)<(script|style|noscript|template|svg|iframe)(?=[\s>])[^>]{0,4000}>(?![ \t]{0,9}[가-힣])",
+    re.IGNORECASE,
 )
 _CUSTOM_TAG = re.compile(
     r"</?[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){1,4}(?:\s[^<>]{0,4000})?>", re.IGNORECASE
@@ -77,6 +78,7 @@ _LIST_OR_QUOTATION = re.compile(rf"[ \t]*(?:{LIST_MARK}|[>|][ \t])")
 _BREAK_OF_LABEL = re.compile(
     r"(\[[^\[\]\n<]{1,200})(?:<br\s{0,20}/?>[ \t]{0,20}){1,9}(?=[^\[\]\n]{1,200}\]\()", re.IGNORECASE
 )  # of a link, which a line end would cut
+_BREAK_OF_EMPHASIS = re.compile(r"(?<=\S)<br\s{0,20}/?>(?=(?:\*\*|__)[ \t]*$)", re.IGNORECASE | re.MULTILINE)
 _ANCHOR = re.compile(
     r"<a\s{1,9}(?:name|id)=[\"']?[^<>\"']{1,200}[\"']?\s{0,9}>\s{0,9}</a>", re.IGNORECASE
 )  # a target
@@ -138,7 +140,8 @@ def html_to_text(text: str) -> str:
     marked = separate_spans(convert_code(mark_code_of_items(_ANCHOR.sub("", marked)), protected))
     if "<img" in marked:
         marked = _LINE_OF_PICTURES.sub("", _LABEL_OF_PICTURES.sub("", marked))
-    marked = _LINE_OF_HEADING.sub(_flatten_heading, _BREAK_OF_LABEL.sub(r"\1 ", marked))
+    marked = _BREAK_OF_EMPHASIS.sub("", _BREAK_OF_LABEL.sub(r"\1 ", marked))
+    marked = _LINE_OF_HEADING.sub(_flatten_heading, marked)
     marked = _strip_lines(marked) if is_fragment else _strip_lines_of_html(marked)
     closed = {name.lower() for name in _CLOSING_NAME.findall(marked)}
     marked = convert_tables(marked)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from preprocessing.markup.html_lists import write_number
 from preprocessing.markup.html_text import remove_tags
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.missing_values import HOLE, remove_holes
@@ -144,8 +145,9 @@ class _Document:
                 written += ["", *convert_table(bare[at:end], self._cell), ""]
                 at = end
             elif item := _ITEM.fullmatch(line):
-                content = _content_of(item)
-                written += self._item(item, content, _next_mark(item, counts))
+                mark = _next_mark(item, counts)
+                content = _content_of(item, counts)
+                written += self._item(item, content, mark)
                 at += 1
             else:
                 content = content if line.startswith(" ") or not line else 0
@@ -219,13 +221,13 @@ def _next_mark(item: re.Match[str], counts: dict[int, int]) -> str:
         counts.pop(level, None)
         return "-"
     counts[level] = int(item["start"]) if item["start"] else counts.get(level, 0) + 1
-    return f"{counts[level]}."
+    return f"{write_number(counts[level], item['mark'][0])}."
 
 
-def _content_of(item: re.Match[str]) -> int:
-    """Where the text of an item begins: its level is the number of blanks before its mark."""
-    width = 2 if item["mark"] == "*" else 3
-    return width * min(len(item["indent"]), 8)
+def _content_of(item: re.Match[str], counts: dict[int, int]) -> int:
+    """Where the text of an item begins: its level is the number of blanks before its mark, and numbers take three columns."""
+    levels = range(1, min(len(item["indent"]), 8) + 1)
+    return sum(3 if level in counts else 2 for level in levels)
 
 
 def _code_span(code: str) -> str:

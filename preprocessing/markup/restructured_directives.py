@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from preprocessing.markup.html_text import html_to_text
+from preprocessing.markup.html_text import page_to_text
 from preprocessing.markup.indentation import column_of_item, indent_of, indented
 from preprocessing.markup.restructured_inline import convert_inline
 from preprocessing.markup.restructured_lines import (
@@ -129,7 +129,7 @@ def _convert(directive: _Directive) -> list[str]:
         picture = ["", f"![{alternative}]({argument})", ""] if alternative else []
         return [*picture, *([convert_inline("\n".join(body))] if name == "figure" else [])]
     if name == "raw" and argument.lower() == "html":
-        text = html_to_text("\n".join(body)).strip()
+        text = page_to_text("\n".join(body)).strip()
         return ["", text, ""] if text else []
     if name == "toctree":
         return convert_contents(options, body, convert_inline)

@@ -46,7 +46,7 @@ _CORPORATE = re.compile("(?i:corporate|corporation|company|business) (?i:reg)|�
 _AMOUNT = re.compile(r" ?(?:원(?![본천고금장생])|명(?![의단])|개(?![인명])|건(?![강물])|호(?![가-힣]))")
 _PERSON = re.compile("성명|이름|성함|생년|출생|사망|망인|고인|본인|환자|세대주|상속|할머니|할아버지|어르신")
 _PASSPORT = re.compile(
-    r"(?<![0-9A-Za-z_])(?<![0-9A-Za-z]-)(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[MSRGDO] [0-9]{8}|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_-])"
+    r"(?:(?<![0-9A-Za-z_])(?<![0-9A-Za-z]-)|(?<=[Pp]assport)|(?<=[Pp]assport_)|(?<=PASSPORT))(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[MSRGDO] [0-9]{8}|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_-])"
 )
 _PASSPORT_NAMED = re.compile(r"여권|旅券|(?i:passport)")
 _PRODUCT = re.compile(r"모델|품번|제품|상품|부품|시리얼|도면|재고|(?i:part|model|sku|serial)")

@@ -57,6 +57,10 @@ _ENDS_LOGIN = re.compile(r"[ *`)]*(?:\Z|</)")
 _LINE_BEFORE = re.compile(r"(?:\A|\n)[ \t-]*(?:export )?[A-Za-z0-9_.-]*\Z")
 _OPTION_BEFORE = re.compile(r"(?:\A|[\s\"'])--?[a-z-]*\Z")
 _ISSUE = re.compile("[A-Za-z]*#[0-9]+")
+_COMMIT, _NAMES_COMMIT = (
+    re.compile("[0-9a-f]{7,12}|[0-9a-f]{40}"),
+    re.compile(r"(?i:commit|sha|hash|parent)|커밋|해시"),
+)
 _PLAIN_WORD = re.compile("[A-Za-z0-9_.-]+")
 _TITLE = re.compile(rf"[*` ]*(?:[가-힣A-Za-z]{{2,8}} ?)?{PASSWORD}[*` ]*")
 
@@ -70,6 +74,8 @@ def _check_value(match: Match) -> Part | None:
     if not _is_near_word(match):
         return match.span(group) if _is_cell(match) and rank_of(value) and _has_hint(match.string) else None
     before = text_before_value(match)
+    if _COMMIT.fullmatch(value) and _NAMES_COMMIT.search(before):
+        return None
     value = _without_emphasis(value, before)
     rank = rank_of(value)
     accepted = rank and (_is_password(match, before, value, rank) or _is_of_login(match, before, value))

@@ -29,9 +29,9 @@ TOKEN_BITS, RANDOM_BITS = 3.0, 3.5
 _ALGORITHM = re.compile(
     "(?i:(?:(?:aes|sha|md|rsa|des|bcrypt(?:js)?|argon|scrypt|pbkdf|hmac|base|utf|wpa|oauth|saml|ldap|tls|x509|pkcs#?|ed|http|ipv|log4j|win|arm|amd|oracle|mysql|python|java|rfc)[-_./]?)+(?:[0-9].*)?)"
 )
-_TYPE_OR_COLOR = re.compile(
+_NAME_OR_COLOR = re.compile(
     r"(?:\w+::)?(?:(?i:big)?[Uu]?(?i:int|float|complex|byte)(?:8|16|32|64|128|256)(?:[A-Z][A-Za-z]*)?|[HREP]S(?:256|384|512))"
-    r"|#(?:[0-9A-Fa-f]{3}){1,2}|#[0-9A-Fa-f]{8}"
+    r"|#(?:[0-9A-Fa-f]{3}){1,2}|#[0-9A-Fa-f]{8}|[a-z][\w-]*(?:\.[\w-]+)+(?::[\w.-]+){1,2}"
 )
 _LOGIN_OR_HASH = re.compile(
     r"[^@]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}|[0-9A-Fa-f]{32,}|[^@]*(?:\$\(|\$\{|#\{).*|[^@]+@(?:localhost|%|(?:[0-9]+\.){3}[0-9]+)"
@@ -71,7 +71,7 @@ def is_random(value: str) -> bool:
     """True for letters and digits of high entropy that are no placeholder, path, URL or public address."""
     if not is_chosen(value) or value.startswith("$") or "://" in value:
         return False
-    if any(none.fullmatch(value) for none in (_PATH, _PUBLIC_ADDRESS, _SETTING, _TYPE_OR_COLOR)):
+    if any(none.fullmatch(value) for none in (_PATH, _PUBLIC_ADDRESS, _SETTING, _NAME_OR_COLOR)):
         return False
     digits = sum(map(str.isdigit, value))
     most = 0.88 * math.log2(len(value)) if 4 * digits >= len(value) else RANDOM_BITS
@@ -102,7 +102,7 @@ def needs_no_colon(value: str) -> bool:
 def rank_of(value: str) -> int:
     """The rank of a value that may be a password."""
     if not is_chosen(value) or any(
-        none.fullmatch(value) for none in (_ALGORITHM, _TYPE_OR_COLOR, _LOGIN_OR_HASH, _CODE, _PATH_OR_URL)
+        none.fullmatch(value) for none in (_ALGORITHM, _NAME_OR_COLOR, _LOGIN_OR_HASH, _CODE, _PATH_OR_URL)
     ):
         return NONE
     return CHOSEN if _is_mixed(value) else WORD
