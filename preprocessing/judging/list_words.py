@@ -104,5 +104,8 @@ def _count_families(entries: list[list[str]], words: int) -> int:
 
 def _words(part: str) -> list[str]:
     """The words of a part, without numbers and the anchors of headings (``{#id}``)."""
-    pieces = (piece.strip(_EDGES) for piece in part.split() if not piece.startswith("{#"))
-    return [word for word in pieces if word and not word.isdecimal()]
+    return [
+        word
+        for piece in part.split()
+        if piece[:2] != "{#" and (word := piece.strip(_EDGES)) and not word.isdecimal()
+    ]

@@ -48,8 +48,8 @@ from preprocessing.kernels.squeeze import set_limits, squeeze
 OPERATIONS = ("control", "full_width", "nfc", "stray_jamo", "typed_jamo", "squeeze", "whitespace")
 _CONTROL, _FULL_WIDTH, _NFC, _STRAY, _TYPED, _SQUEEZE, _WHITESPACE, UNDONE = (1 << i for i in range(8))
 # Classes of a whole row, above those of a character: a run of emotion, blanks to collapse, separately typed jamo, three tildes
-# that may open a fence
-_RUN, _BLANKS, _APART, _FENCE_OF_TILDES = (1 << i for i in range(16, 20))
+# that may open a fence, a line that begins with a blank
+_RUN, _BLANKS, _APART, _FENCE_OF_TILDES, _INDENTED = (1 << i for i in range(16, 21))
 
 
 @njit()
@@ -102,7 +102,7 @@ def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typ
                     runs[:found],
                     (longest, laughs_from),
                     fenced,
-                    seen & (_BLANKS | TAB) != 0,
+                    seen & _INDENTED != 0,
                     squeezed,
                     0,
                 )
@@ -164,6 +164,8 @@ def _pair(c, classes, previous, before):
         feed, after_feed = classes & LINE_FEED != 0, previous & LINE_FEED != 0
         if (not feed and not after_feed) or (feed and (not after_feed or before & LINE_FEED)):
             return _BLANKS
+        if after_feed and not feed:
+            return _INDENTED
     elif classes & previous & COMPATIBILITY and is_plain_vowel(c):
         return _APART
     return 0

@@ -192,8 +192,11 @@ def spell_stray_jamo(text, length, table, usual):
 
 @inner()
 def _remove_fillers(text, length):
-    w = 0
-    for i in range(length):
+    first = 0
+    while first < length and text[first] != 0x115F and text[first] != 0x1160:
+        first += 1
+    w = first
+    for i in range(first, length):
         if text[i] != 0x115F and text[i] != 0x1160:
             text[w] = text[i]
             w += 1

@@ -21,7 +21,7 @@ INVISIBLE = (
     "\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u061c\u200b\u200c\u200e\u200f"
     "\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffc\uffa0\ufdd0-\ufdef\ufffe\uffff"
 )
-SEPARATORS = dict.fromkeys(range(0x1C, 0x20), " ")  # of files, groups, records and units
+_SEPARATORS = re.compile("[\u001c-\u001f]")  # of files, groups, records and units
 _ESCAPES = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 # The zero-width joiner joins emoji; elsewhere it is noise.
@@ -83,7 +83,7 @@ def remove_invisible(text: str) -> str:
     Separators (U+001C to U+001F) become blanks. A vertical tab ends a line, as word processors write it. A page break ends one unless it stands between lines.
     """
     text = _LINE_ENDS.sub("\n", text)
-    text = _INVISIBLE.sub("", _ESCAPES.sub("", text.translate(SEPARATORS)))
+    text = _INVISIBLE.sub("", _ESCAPES.sub("", _SEPARATORS.sub(" ", text)))
     text = _TAG_CHARACTERS.sub(lambda match: match["flag"] or "", text)
     text = _JOINER.sub("", text).replace(LOWER_BLOCK, "_")
     return (

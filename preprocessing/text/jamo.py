@@ -45,7 +45,7 @@ def _letters_of_jamo() -> dict[int, str]:
 
 LETTERS_OF_JAMO = _letters_of_jamo()
 _ARAEA = "\u119e"
-_FILLERS = {0x115F: None, 0x1160: None}
+_FILLERS = re.compile("[\u115f\u1160]")
 INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 FINALS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 _TYPED_APART = re.compile("(?<![가-힣ㄱ-ㅣ])[ㄱ-ㅎ][ㅏ-ㅣ][ㄱ-ㅣ]{2,}")
@@ -60,7 +60,7 @@ def spell_stray_jamo(text: str) -> str:
     where it may be the letter: alone, in quotation marks, beside letters of its kind. Code stays, too.
     """
     return change_outside_code(
-        text, lambda part: _JAMO_CHANCE_OR_DOT.sub(_spell_jamo_or_dot, part.translate(_FILLERS))
+        text, lambda part: _JAMO_CHANCE_OR_DOT.sub(_spell_jamo_or_dot, _FILLERS.sub("", part))
     )
 
 
