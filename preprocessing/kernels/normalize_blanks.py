@@ -123,7 +123,7 @@ def put_collapsed(data, start, end, fenced, places, out, at):
             if blanks > 1 or data[i - 1] == _TAB:
                 row = _line_begin(data, known, i, row)
                 known = i
-                if row != checked and is_aligned(data, row, first, last, places):
+                if row != checked and is_aligned(data, row, begin, last, places):
                     following = _line_end(data, i, last)
                     at = copy(data, i - blanks, following, out, at)
                     i, blanks = following, 0
