@@ -15,7 +15,7 @@ ASIDE = re.compile(
     r"^참고|^본문|^주요|^더보기|^main|^see|^about|^for$|^other|redirect|distinguish|disambig|^hat|^further|^s-|^hs$|hidden_sort|숨은정렬|승계|전임|후임|succession|^bs[0-9e-]{0,3}$|route|인구|데이터|통계|환율|data"
 )
 _TECHNICAL = re.compile(
-    r"#?[0-9a-f]{6}|#[0-9a-f]{3}|[0-9]{1,4}(?:px|em)|t?(?:left|right|center)|yes|no|on|off|true|none|[a-z-]{3,30}\s{0,3}:[^:]{1,60};?|"
+    r"#[0-9a-f]{6}|(?=[0-9]{0,5}[a-f])[0-9a-f]{6}|(?:00|33|66|99){3}|#[0-9a-f]{3}|[0-9]{1,4}(?:px|em)|t?(?:left|right|center)|yes|no|on|off|true|none|[a-z-]{3,30}\s{0,3}:[^:]{1,60};?|"
     r"red|blue|green|black|white|gr[ae]y|yellow|orange|purple|pink|brown|gold|silver|https?://\S*|(?-i:[a-z]{1,2})",
     re.IGNORECASE,
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from preprocessing.markup.references import BAR
 from preprocessing.markup.table_layout import Cell, format_table, lay_out
+from preprocessing.markup.wiki_items import Items, is_item
 
 # The bar also stays behind a template that wrote only the style.
 _CELL_STYLE = re.compile(r"[^|\[\]]{0,500}=[^|\[\]]{0,500}\|(?!\|)|[ \t]{0,20}\|(?!\|)")
@@ -35,12 +36,11 @@ _EMPTY_ITEM = re.compile(r"[*#:;]{0,20}[*#][ \t]{0,20}")  # what a template with
 BREAK = re.compile(r"<br\s{0,5}/?>", re.IGNORECASE)
 ROW = "\x04"  # before each value of a row that a template wrote: an item, in a table a row of it
 MAX_DEPTH = 10  # of nested tables
-MAX_LEVELS = 7  # of lists around an item
 
 
 def lines_to_markdown(text: str) -> str:
     """Converts tables, headings, lists, rules and emphasis."""
-    items = _Items()
+    items = Items()
     lines = [
         _convert_line(line, items)
         for line in _convert_tables(text.split("\n"))
@@ -55,12 +55,11 @@ def lines_to_markdown(text: str) -> str:
     return text
 
 
-def _convert_line(line: str, items: _Items) -> str:
-    first = line[:1]
-    if first and first in "*#:;":
-        marks = len(line) - len(line.lstrip("*#:;"))
-        return items.next_mark(line[:marks]) + line[marks:].strip()
+def _convert_line(line: str, items: Items) -> str:
+    if is_item(line):
+        return items.write(line)
     items.end()
+    first = line[:1]
     if first == ROW:
         return "- " + ", ".join(line[1:].split(ROW))
     if first == "=":
@@ -75,27 +74,6 @@ def _convert_heading(line: str) -> str:
     level = min(6, len(body) - len(body.lstrip("=")), len(body) - len(body.rstrip("=")))
     title = body[level : len(body) - level].strip()
     return f"{'#' * level} {title}" if level and title else line
-
-
-class _Items:
-    """Numbers the items of the lists that are open; a line that is no item ends them."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def end(self) -> None:
-        self._numbers.clear()
-
-    def next_mark(self, marks: str) -> str:
-        """The mark of Markdown of the next item with these marks, with its indentation; empty for ``:`` and ``;``."""
-        self._numbers = {inner: number for inner, number in self._numbers.items() if marks.startswith(inner)}
-        if marks[-1] in ":;":
-            return ""
-        indent = " " * sum(3 if mark == "#" else 2 for mark in marks[:-1][:MAX_LEVELS])
-        if marks[-1] == "*":
-            return f"{indent}- "
-        self._numbers[marks] = self._numbers.get(marks, 0) + 1
-        return f"{indent}{self._numbers[marks]}. "
 
 
 # --- tables ----------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from preprocessing.markup.wiki_arguments import Named, first_of, is_technical, k
 from preprocessing.markup.wiki_countries import country_name
 from preprocessing.markup.wiki_dates import computed_value
 from preprocessing.markup.wiki_functions import function_text
+from preprocessing.markup.wiki_items import Items, is_item
 from preprocessing.markup.wiki_lines import BREAK
 from preprocessing.markup.wiki_media import GALLERIES, gallery_template, is_file_name
 from preprocessing.markup.wiki_page import WikiPage
@@ -75,7 +76,6 @@ ANSWERS = {
 CODES = frozenset(("code", "코드", "mono", "tt", "codett", "javadoc"))
 _SOUNDS = {",_": ", ", "_": " ", "lang": ""}
 _NO_SOUNDS = frozenset(("-", "pron", "uk", "us", "also", "local", "ipa", "lang", "audio", ""))
-LIST_MARK = re.compile(r"#{1,20}[ \t]{0,20}")
 _QUOTES = re.compile("'{2,5}")  # italics and bold; a prime is one quote
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
@@ -189,13 +189,10 @@ def _format_quote(plain: Sequence[str], named: Named) -> str:
         part for part in plain[1:] if part and not is_technical(part)
     ]  # sizes of the marks may come first
     author = ", ".join(authors[:2]) or ", ".join(filter(None, named_authors))
-    lines = [
-        *(
-            LIST_MARK.sub("1. ", line.strip()) if line.lstrip()[:1] == "#" else line.strip()
-            for line in re.split(rf"{BREAK.pattern}\n?|\n", text)
-        ),
-        *([f"— {author}"] if author else []),
-    ]
+    items = Items()
+    written = [line.strip() for line in re.split(rf"{BREAK.pattern}\n?|\n", text)]
+    lines = [items.write(line) if is_item(line) else line for line in written]
+    lines += [f"— {author}"] if author else []
     return "\n" + "\n".join(f"> {line}" for line in lines) + "\n"
 
 
