@@ -23,7 +23,8 @@ _SPAN = re.compile(r"\b(?P<name>col|row)span\s{0,9}=\s{0,9}[\"']?\s{0,9}(?P<coun
 _OF_ROWS = frozenset(("table", "thead", "tbody", "tfoot", "col", "colgroup"))
 _LONGEST = 100_000  # characters of HTML of a table
 _LONGEST_INDENT = 200  # characters before a table in which its line begins
-_MIN_ROWS = _MIN_CELLS = 2  # rows that have as many cells with text
+_MIN_ROWS = _MIN_CELLS = 2  # rows that have as many cells with text; below a heading one
+_HEADING_ROW = re.compile(r"(?:\s|</?(?:thead|tr|tbody)(?=[\s>])[^<>]{0,500}>){1,9}<th[\s>]", re.IGNORECASE)
 
 
 def convert_tables(text: str) -> str:
@@ -59,7 +60,8 @@ def _convert(inner: str) -> list[str]:
     columns = [n for n in range(width) if any(row[n] for row in texts if n < len(row))]
     texts = [[row[n] if n < len(row) else "" for n in columns] for row in texts]
     full = sum(sum(map(bool, row)) >= _MIN_CELLS for row in texts)
-    if full < _MIN_ROWS or all(all(row) for row in texts):
+    fewest = 1 if len(texts) > 1 and _HEADING_ROW.match(inner) else _MIN_ROWS
+    if full < fewest or all(all(row) for row in texts):
         return []
     return [*([caption, ""] if caption else []), *format_table(texts)]
 

@@ -60,6 +60,8 @@ FORMULAS = [
     ),
     ('<p>값 <img src="https://s0.wp.com/latex.php?latex=x%5E2&bg=ffffff" alt="x^2" class="latex">이다.</p>', "값 $x^2$이다."),
     ('<p>값 <img src="https://latex.codecogs.com/svg.latex?\\large&space;x^2">이다.</p>', "값 $x^2$이다."),
+    ('<p>값 <img src="https://latex.codecogs.com/svg.latex?a&plus;b+c">이다.</p>', "값 $a+b+c$이다."),
+    ('<p>값 <img class="mwe-math-fallback-image-inline" alt="{\\displaystyle a+b}" src="x.svg">이다.</p>', "값 $a+b$이다."),
     ('<p>값 <img src="https://render.githubusercontent.com/render/math?math=x%2By">이다.</p>', "값 $x+y$이다."),
 ]  # fmt: skip
 

@@ -71,6 +71,10 @@ def test_code_in_an_item_has_its_indentation(text, expected):
         ),
         (f"<colgroup><col><col></colgroup>{_CELLS}", "기능  무료  유료\n\n저장  ✓  ✓"),  # no empty cell
         ("<tr><td><img src=a></td><td>글</td></tr><tr><td></td><td>둘</td></tr>", "글\n\n둘"),  # layout
+        (
+            "<tr><th>구분</th><th>금액</th></tr><tr><td></td><td>3원</td></tr>",
+            "| 구분 | 금액 |\n| --- | --- |\n|  | 3원 |",
+        ),
     ],
 )
 @pytest.mark.parametrize("page", [False, True])
