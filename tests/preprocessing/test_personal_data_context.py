@@ -189,6 +189,8 @@ def test_the_end_of_emphasis_is_not_masked():
         "비밀번호 재설정 링크 (구분선: `#E4E3E3`)",
         "password: `Int32Array`",
         "secret = 'Validation::HS256'",
+        "결과: PASS · commit `a1b2c3d4`",
+        "- services-auth: `com.google.android.gms:play-services-auth:21.2.0`",
         "비밀번호는 **SHA256** 으로",
         "비밀번호 **AES-256-CBC**",
         "password = *args2",

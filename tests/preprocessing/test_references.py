@@ -306,6 +306,9 @@ def test_tags_directly_below_a_paragraph_or_in_an_item_are_no_code(before):
         ("- 가\n\n문단\n\n  <p>글</p>", "- 가\n\n문단\n\n글"),
         ("* * *\n\n  <p>글</p>", "* * *\n\n글"),
         ("- 가<br>나", "- 가\n  나"),
+        ("**가<br>**\n<b>나</b>", "**가**\n나"),
+        ("- \\<!-- 가 --> 나 <!-- 다 -->라", "- \\<!-- 가 --> 나 라"),
+        ("- \\<script>가\\</script> <b>나</b>", "- \\<script>가\\</script> 나"),
         ("- 표\n\n  <table><tr><td>가</td><td>나</td></tr></table>\n  끝", "- 표\n\n  가  나\n\n  끝"),
         (
             "- 표\n\n  <table>\n    <tr>\n      <td>가</td>\n      <td>나</td>\n    </tr>\n  </table>",
