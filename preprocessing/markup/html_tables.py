@@ -1,7 +1,8 @@
-"""Writes tables of HTML with empty cells as tables of Markdown, as blanks between cells would move values to other columns.
+"""Writes tables of HTML as tables of Markdown.
 
-``html_tags`` sets the cells of other tables apart by blanks. Nested tables, and cells with lists, code or headings, are none
-of these; rows and columns without text, with which pages set others apart, are left out.
+``html_tags`` sets the cells of other tables apart by blanks: of nested ones, those whose cells have lists, code or headings, those of
+one row or column, and those of long texts in which no cell is empty, which arrange a page. Rows and columns without text, with
+which pages set others apart, are left out.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from preprocessing.markup.html_tags import INDENT, TAG, flatten_tags
 from preprocessing.markup.table_layout import Cell, format_table, lay_out
@@ -24,11 +26,13 @@ _OF_ROWS = frozenset(("table", "thead", "tbody", "tfoot", "col", "colgroup"))
 _LONGEST = 100_000  # characters of HTML of a table
 _LONGEST_INDENT = 200  # characters before a table in which its line begins
 _MIN_ROWS = _MIN_CELLS = 2  # rows that have as many cells with text; below a heading one
+LONGEST_CELL = 200
+"""Characters of a cell, above which a table without empty cells arranges text."""
 _HEADING_ROW = re.compile(r"(?:\s|</?(?:thead|tr|tbody)(?=[\s>])[^<>]{0,500}>){1,9}<th[\s>]", re.IGNORECASE)
 
 
 def convert_tables(text: str) -> str:
-    """Replaces tables with empty cells; the marks of indentation before a table begin its lines."""
+    """Replaces tables; the marks of indentation before a table begin its lines."""
     pieces, at = [], 0
     opening = _TABLE.search(text)
     end = _END.search(text)
@@ -51,7 +55,7 @@ def convert_tables(text: str) -> str:
 
 
 def _convert(inner: str) -> list[str]:
-    """The lines of a table; none where no cell is empty, where few rows have several cells, or where text is outside of cells."""
+    """The lines of a table; none where it arranges text, where few rows have several cells, or where text is outside of cells."""
     caption, rows = _read(inner)
     if rows is None:
         return []
@@ -61,7 +65,9 @@ def _convert(inner: str) -> list[str]:
     texts = [[row[n] if n < len(row) else "" for n in columns] for row in texts]
     full = sum(sum(map(bool, row)) >= _MIN_CELLS for row in texts)
     fewest = 1 if len(texts) > 1 and _HEADING_ROW.match(inner) else _MIN_ROWS
-    if full < fewest or all(all(row) for row in texts):
+    if full < fewest or (
+        all(all(row) for row in texts) and max(map(len, chain.from_iterable(texts))) > LONGEST_CELL
+    ):
         return []
     return [*([caption, ""] if caption else []), *format_table(texts)]
 

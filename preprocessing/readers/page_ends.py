@@ -46,7 +46,7 @@ def _cut_at_edge(
             continue
         if child in around_heading and not child.children:
             return at_end
-        if child not in around_heading and _is_menu(tree, child, content):
+        if child not in around_heading and _is_menu(tree, child, content, at_end):
             child.is_cut = True
         elif at_end or not _is_label(child):
             is_block = not child.children or child.own[0] or not levels
@@ -60,7 +60,7 @@ def _is_label(element: Element) -> bool:
     return element.name in HEADINGS or (not element.children and element.text <= LONGEST_LABEL)
 
 
-def _is_menu(tree: PageTree, element: Element, content: Element) -> bool:
+def _is_menu(tree: PageTree, element: Element, content: Element, at_end: bool) -> bool:
     """True for short labels of which several are words of menus, and for the way from the first page to this one."""
     if element.prose or element.close - element.inside > LONGEST_MENU or REST * element.text > content.text:
         return False
@@ -79,7 +79,7 @@ def _is_menu(tree: PageTree, element: Element, content: Element) -> bool:
     known = sum(MENU_LABEL.fullmatch(label) is not None for label in labels)
     is_several = len(labels) >= FEWEST_LABELS and known >= max(2, LABELS_OF_MENU * len(labels))
     return is_several or all(
-        CONTROL_LABEL.fullmatch(label) or POLICY_LABEL.fullmatch(label) for label in labels
+        CONTROL_LABEL.fullmatch(label) or (at_end and POLICY_LABEL.fullmatch(label)) for label in labels
     )
 
 

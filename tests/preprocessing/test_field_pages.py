@@ -84,7 +84,11 @@ def test_elements_of_no_standard_leave_no_tags(markup, text):
 
 def test_cells_of_a_row_are_one_line():
     table = "<table>\n<tr>\n<th>번호</th>\n<th>제목</th>\n</tr>\n<tr>\n<td>1</td>\n<td>모집 공고</td>\n</tr>\n</table>"
-    assert read_page(f"<h1>메밀</h1><p>{PROSE}</p>{table}")[2:] == ["번호  제목", "1  모집 공고"]
+    assert read_page(f"<h1>메밀</h1><p>{PROSE}</p>{table}")[2:] == [
+        "| 번호 | 제목 |",
+        "| --- | --- |",
+        "| 1 | 모집 공고 |",
+    ]
 
 
 def test_comments_below_a_field_for_them_are_cut():

@@ -71,7 +71,7 @@ FENCE = "```html\n<!-- 주석 -->\n<script>\n  let a = '<b>';\n</script>\n\n\n<s
         ("x = f(1, '<b>y</b> <br>')\n<b>끝</b>", "x = f(1, '<b>y</b> <br>')\n끝"),
         ("톰 &amp; 제리 &lt;재방송&gt; `&amp;`", "톰 & 제리 <재방송> `&amp;`"),
         ("<div>\n    <p>가</p>\n    나\n\n    <ul>\n      <li>\n        다\n      </li><li>라</li></ul>\n</div>", "가\n\n나\n\n- 다\n- 라"),
-        ("<table><tr><td>1<td>2</tr><tr><th>3<th>4</tr></table>", "1 2\n\n3 4"),
+        ("<table><tr><td>1<td>2</tr><tr><th>3<th>4</tr></table>", "| 1 | 2 |\n| --- | --- |\n| 3 | 4 |"),
         ("<code>a&lt;b</code>와 <code>x<sup>2</sup></code>와 <code>`</code> <b>끝</b>", "`a<b`와 `x^2`와 ` 끝"),
     ],
 )  # fmt: skip

@@ -27,12 +27,12 @@ KEPT = {
         f"<div>{A}{B}<section class='location'><h3>밭</h3><p>나라 길 <a href='tel:1'>031</a></p></section></div>", "### 밭"),
     "a heading below a row of a table": (
         f"<div>{A}<table><thead><tr class='main-category'><td>이름</td><td>무게</td></tr></thead><tr><td>메밀</td><td>1</td></tr></table></div>",
-        "이름  무게"),
+        "| 이름 | 무게 |"),
     "a warning called overlay": (f"<main><div class='warning-overlay'><p>{LINE}</p></div>{A}{B}</main>", LINE),
     "the end of an article": (f"<article>{A}{B}<footer><p>농부 김메밀</p></footer></article>", "농부 김메밀"),
     "a registration in a table of facts": (
         f"<div>{A}<table><tr><td>이름</td><td>누리</td></tr><tr><td>사업자등록번호</td><td>123-45-67890</td></tr></table>{B}</div>",
-        "사업자등록번호  123-45-67890"),
+        "| 사업자등록번호 | 123-45-67890 |"),
     "a registration below a heading": (
         f"<div>{A}<div><h3>알림</h3><ul><li>밭 이름: 누리</li><li>사업자등록번호: 123</li></ul></div>{B}</div>", "- 사업자등록번호: 123"),
     "a rule about cookies": (f"<div>{A}<p>쿠키의 운영에 관한 사항</p><p>페이지를 쓰려면 쿠키를 허용하셔야 합니다.</p>{B}</div>",

@@ -31,7 +31,7 @@ def read_page(body: str, title: str = "누리집") -> list[str]:
         (f"<div>{PROSE}<div class='part'><div class='top_area'><h3>밭</h3></div><p>{LINE}</p></div>{PROSE}</div>", "### 밭"),
         (f"<div>{PROSE}<ul><li class='top'>번호와 이름</li><li>1 메밀</li></ul></div>", "- 번호와 이름"),
         (f"<div>{PROSE}<table><tr><th class='head'>이름</th><th class='head'>무게</th></tr><tr><td>메밀</td><td>1</td></tr></table></div>",
-         "이름  무게"),
+         "| 이름 | 무게 |"),
         (f"<div>{PROSE}<section class='location'><h3>오시는 길</h3><p>{LINE}</p><a href='tel:1'>전화</a></section></div>", LINE),
         (f"<div>{PROSE}<div class='search-result'><p>{LINE}</p></div></div>", LINE),
         (f"<div>{PROSE}<div class='about-charge'>{'<p>씨 뿌리기, 김매기, 거두기를 맡은 사람</p>' * 7}</div></div>",
