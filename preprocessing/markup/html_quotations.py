@@ -12,14 +12,14 @@ MOST = 0.5
 """Share of the characters of a text from which on a quotation arranges the page."""
 
 
-def remove_marks(text: str) -> str:
+def _without_marks(text: str) -> str:
     return text.replace(OPENED, "").replace(CLOSED, "")
 
 
 def mark_quotations(text: str) -> str:
     """The text without OPENED and CLOSED, with ``> `` before the lines of its quotations."""
     if OPENED not in text:
-        return remove_marks(text)
+        return _without_marks(text)
     lines = text.split("\n")
     marks = [""] * len(lines)
     for first, last in _find_quotations(lines):
@@ -52,7 +52,7 @@ def _join_marked(lines: list[str], marks: list[str]) -> list[str]:
     follows_mark = False
     for line, mark in zip(lines, marks):
         is_mark = OPENED in line or CLOSED in line
-        line = remove_marks(line) if is_mark else line
+        line = _without_marks(line) if is_mark else line
         if line.strip():
             kept.append((line, mark))
             follows_mark = False

@@ -22,7 +22,7 @@ from preprocessing.markup.html_elements import (
     replace_elements,
     unescape,
 )
-from preprocessing.markup.html_quotations import CLOSED, OPENED, mark_quotations, remove_marks
+from preprocessing.markup.html_quotations import CLOSED, OPENED, mark_quotations
 from preprocessing.markup.html_spans import separate_spans
 from preprocessing.markup.html_tables import convert_tables
 from preprocessing.markup.html_tags import (
@@ -215,7 +215,7 @@ def _remove_unknown(text: str, source: str) -> str:
 
 def remove_tags(text: str) -> str:
     """Replaces tags by line ends and Markdown marks, and resolves character references; other whitespace stays."""
-    return remove_marks(indent_lists(_without_tags(text)))
+    return mark_quotations(indent_lists(_without_tags(text)))
 
 
 def _without_tags(text: str) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from preprocessing.markup.html_text import html_to_text
+from preprocessing.markup.wikitext import mediawiki_to_markdown
 
 BEFORE, AFTER = "앞에 있는 글은 길고 길다. " * 9, "뒤에 있는 글도 길고 길다."
 
@@ -29,6 +30,11 @@ def test_quotations_have_marks(quotation, expected, page):
     text = f"<p>{BEFORE}</p>\n\n{quotation}\n\n<p>{AFTER}</p>"
     text = html_to_text(f"<html><body>{text}</body></html>" if page else text)
     assert text == f"{BEFORE.strip()}\n\n{expected}\n\n{AFTER}"
+
+
+def test_quotations_of_wikis_have_marks():
+    text = mediawiki_to_markdown(f"{BEFORE}\n<blockquote>'''가''' [[나]]\n* 다\n</blockquote>\n{AFTER}")
+    assert text == f"{BEFORE.strip()}\n\n> **가** 나\n> - 다\n\n{AFTER}"
 
 
 def test_a_quotation_without_an_end_and_one_of_an_item():
