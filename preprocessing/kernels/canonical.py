@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.characters import decode
+from preprocessing.kernels.characters import begins_syllable, decode
 from preprocessing.kernels.compiled import inner, njit
 
 
@@ -163,8 +163,6 @@ def with_decomposed_hangul(data, offsets):
             if data[i] == 0xE1 and data[i + 1] == 0x84 and data[i + 3] == 0xE1 and data[i + 4] == 0x85:
                 out[r] = True
                 break
-            if _EA <= data[i] <= _ED and 0xEAB0 <= (
-                np.uint32(data[i]) << np.uint32(8) | np.uint32(data[i + 1])
-            ):
+            if begins_syllable(data, i):
                 break
     return out

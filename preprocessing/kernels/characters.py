@@ -26,6 +26,12 @@ def decode(data, i):
     return high | (np.int64(data[i + 2] & 0x3F) << 6) | np.int64(data[i + 3] & 0x3F), 4
 
 
+@inner()
+def begins_syllable(data, i):
+    """Whether a syllable of Hangul begins at byte ``i``; compares two bytes as one number, without a branch on 0xEA and 0xEB."""
+    return 0xEAB0 <= (np.uint32(data[i]) << np.uint32(8) | np.uint32(data[i + 1])) < 0xEE00
+
+
 @njit()
 def encode(c, out, at):
     """Writes code point ``c`` as UTF-8 at byte ``at``; returns its end."""

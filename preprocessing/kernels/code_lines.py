@@ -53,7 +53,7 @@ def is_in_code(data, i, row):
     ``row``: where the row begins, without blanks before it, and ends. Its first line is not indented, and a line of more
     than LONGEST_CODE_LINE characters is no code.
     """
-    start, end, _ = row
+    start, end = row
     begin, length = i, 0
     while begin > start and data[begin - 1] != _FEED and length <= LONGEST_CODE_LINE:
         begin -= 1

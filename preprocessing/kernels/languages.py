@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from preprocessing.kernels.characters import begins_syllable
 from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.language_words import (
     ACCENTED,
@@ -99,20 +100,14 @@ def _class_of(data, i, byte_class):
 
 
 @inner()
-def _is_hangul(data, i):
-    """Whether a syllable begins at byte ``i``; compares two bytes as one number, without a branch on 0xEA and 0xEB."""
-    return 0xEAB0 <= (np.uint32(data[i]) << np.uint32(8) | np.uint32(data[i + 1])) < 0xEE00
-
-
-@inner()
 def _after_hangul(data, i, end):
     """``(end, blanks)``: the end of the syllables that begin at ``i``, with single blanks between them, and their blanks."""
     blanks = 0
     i += 3
     while 0 <= i < end - 2:
-        if _is_hangul(data, i):
+        if begins_syllable(data, i):
             i += 3
-        elif data[i] == 32 and _is_hangul(data, i + 1):
+        elif data[i] == 32 and begins_syllable(data, i + 1):
             blanks += 1
             i += 4
         else:
@@ -204,7 +199,7 @@ def _read(data, start, end, tables, seen, weights, row):
             visible += i - at
             before = LETTER
             continue
-        if HANGUL <= byte_class <= MAYBE_HANGUL and _is_hangul(data, i):
+        if HANGUL <= byte_class <= MAYBE_HANGUL and begins_syllable(data, i):
             if visible == 0:
                 sign = False
             at = i

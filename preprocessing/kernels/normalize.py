@@ -94,18 +94,8 @@ def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typ
             fenced = BACKTICKS if seen & BACKTICK else NO_FENCES
             fenced |= TILDES if seen & _FENCE_OF_TILDES else NO_FENCES
             if seen & _RUN:
-                length = squeeze(
-                    row,
-                    start,
-                    end,
-                    table,
-                    runs[:found],
-                    (longest, laughs_from),
-                    fenced,
-                    seen & _INDENTED != 0,
-                    squeezed,
-                    0,
-                )
+                options = (longest, laughs_from, seen & _INDENTED != 0)
+                length = squeeze(row, start, end, table, runs[:found], options, fenced, squeezed, 0)
                 changed |= _SQUEEZE if length < end - start else 0
                 row, start, end = squeezed, 0, length
             if seen & (_BLANKS | TAB):

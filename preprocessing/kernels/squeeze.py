@@ -45,14 +45,14 @@ def set_limits(limits, longest, laughs_from):
 
 
 @inner()
-def squeeze(data, start, end, table, places, options, fenced, indented, out, at):
+def squeeze(data, start, end, table, places, options, fenced, out, at):
     """Writes ``data[start:end]`` at ``out[at]`` with its runs shortened; returns its end.
 
-    ``places``: bytes inside of the runs that may be shortened, in order; ``options``: ``(longest, laughs_from)``;
-    ``fenced``: the marks of fences in the row, of ``fences``; with any, code spans are searched, too; ``indented``: whether a line may
-    begin with blanks.
+    ``places``: bytes inside of the runs that may be shortened, in order; ``options``: ``(longest, laughs_from, indented)``, the
+    last whether a line of the row begins with blanks; ``fenced``: the marks of fences in the row, of ``fences``; with any, code spans
+    are searched, too.
     """
-    row = (_after_blanks(data, start, end), end, indented)
+    row = (_after_blanks(data, start, end), end)
     if fenced:
         return _squeeze_part(data, start, end, row, table, options, fenced, out, at)
     i = start
@@ -73,9 +73,9 @@ def squeeze(data, start, end, table, places, options, fenced, indented, out, at)
 
 @inner()
 def _squeeze_part(data, i, end, row, table, options, fenced, out, at):
-    """Same as ``squeeze`` for a whole row, or for a word of a row without code; ``row``: where the row begins and ends, and ``indented``."""
+    """Same as ``squeeze`` for a whole row, or for a word of a row without code; ``row``: where the row begins and ends."""
     first, opening = at, fenced
-    longest, laughs_from = options
+    longest, laughs_from, indented = options
     searched = FAMILY | COLON | ((LINE_FEED | BACKTICK) if fenced else 0)
     if opening:
         fence, opening = fence_end(data, i, end, opening)
@@ -95,7 +95,7 @@ def _squeeze_part(data, i, end, row, table, options, fenced, out, at):
             following = _url_end(data, i, end, out, first, at)
         if following == i and family:
             run, count = _run_end(data, i, end, table, family, c)
-            if row[2] and count > 1 and is_in_code(data, i, row):
+            if indented and count > 1 and is_in_code(data, i, row):
                 at = copy(data, i, run, out, at)
                 i = run
                 continue
@@ -106,8 +106,8 @@ def _squeeze_part(data, i, end, row, table, options, fenced, out, at):
             after = data[run] if run < end else np.uint8(0)
             if (
                 (c == _LINE and (is_drawn(out, at - 3, first, at) or is_drawn(data, run, run, end)))
-                or (c == ord(".") and (is_identifier(before, after) or is_morse(data, i, run, row[:2])))
-                or (c == ord("~") and (is_spacing(before, after) or is_before_entry(data, i, run, row[:2])))
+                or (c == ord(".") and (is_identifier(before, after) or is_morse(data, i, run, row)))
+                or (c == ord("~") and (is_spacing(before, after) or is_before_entry(data, i, run, row)))
             ):
                 at = copy(data, i, run, out, at)
                 i = run

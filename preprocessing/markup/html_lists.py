@@ -58,27 +58,28 @@ class List:
         return "-" if own and own["same"] in (None, str(number)) else f"{write_number(number, self._kind)}."
 
 
-def column_inside(lists: list[List]) -> int:
-    """The column of the text of an item in the innermost of open lists; that of the deepest item for more of them."""
-    return min(sum(one.indent for one in lists[:DEEPEST_ITEM]), DEEPEST_ITEM)
+class OpenLists(list[List]):
+    """The lists that are open at a place of one text, from the outside in."""
 
+    _read = 0
 
-class OpenLists:
-    """Follows the lists that are open at places of one text, in their order."""
+    def read_tag(self, tag: re.Match[str]) -> None:
+        """Opens or closes a list, by a match with ``close``, ``name`` and ``attributes``."""
+        if tag["close"]:
+            del self[-1:]
+        else:
+            self.append(List(tag["name"].lower() == "ol", tag["attributes"]))
 
-    def __init__(self) -> None:
-        self._open: list[List] = []
-        self._read = 0
+    def column(self) -> int:
+        """The column of the text of an item in the innermost list, at most that of the deepest item; 0 outside of lists."""
+        return min(sum(one.indent for one in self[:DEEPEST_ITEM]), DEEPEST_ITEM)
 
     def column_at(self, element: re.Match[str]) -> int:
-        """The column of the text of the item that contains an element; 0 outside of lists."""
+        """The column of the text of the item that contains an element; elements in the order of their text."""
         for tag in _TAG_OF_LIST.finditer(element.string, self._read, element.start()):
-            if tag["close"]:
-                del self._open[-1:]
-            else:
-                self._open.append(List(tag["name"].lower() == "ol", tag["attributes"]))
+            self.read_tag(tag)
         self._read = element.start()
-        return column_inside(self._open)
+        return self.column()
 
 
 def write_number(number: int, kind: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from preprocessing.markup.html_lists import List, column_inside
+from preprocessing.markup.html_lists import OpenLists
 from preprocessing.markup.html_quotations import CLOSED, OPENED
 
 BLOCK = (
@@ -82,15 +82,12 @@ class Tags:
     """Replaces the tags of one text, in their order, by line ends and marks of Markdown."""
 
     def __init__(self) -> None:
-        self._lists: list[List] = []  # those that are open
+        self._lists = OpenLists()
 
     def replace(self, match: re.Match[str]) -> str:
         name, closing = match["name"].lower(), bool(match["close"])
         if name in ("ul", "ol"):
-            if closing:
-                del self._lists[-1:]
-            else:
-                self._lists.append(List(name == "ol", match["attributes"]))
+            self._lists.read_tag(match)
             return "" if len(self._lists) > (0 if closing else 1) else _line_end(1)
         if name == "li":
             return "" if closing else self._begin_item(match)
@@ -98,7 +95,7 @@ class Tags:
             return ""
         end = (_CLOSED if closing else _OPENED).get(name, "")
         if end[:1] == CUT and self._lists:
-            return end.replace("\n" + CUT, "\n" + CUT + INDENT * column_inside(self._lists))
+            return end.replace("\n" + CUT, "\n" + CUT + INDENT * self._lists.column())
         return end or ("\\" if _would_link(match) else "")
 
     def _begin_item(self, match: re.Match[str]) -> str:
