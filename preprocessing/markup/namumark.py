@@ -19,7 +19,7 @@ from preprocessing.markup.wiki_lines import remove_sections
 
 _REDIRECT = re.compile(r"(?:={1,6} [^\n]{0,500}\n)?\s{0,20}#(?:redirect|넘겨주기)\s", re.IGNORECASE)
 _BRACES = re.compile(r"\{\{\{|\}\}\}")
-_BLOCK = re.compile(r"#!(?P<name>[A-Za-z]+)[ \t]{0,20}")
+_BLOCK = re.compile(r"#!(?P<name>[A-Za-z-]+)[ \t]{0,20}")
 _ATTRIBUTES = re.compile(
     r"(?:\s{0,20}[A-Za-z-]{1,40}\s?=\s?(?:\"[^\"\n]{0,2000}\"|'[^'\n]{0,2000}'))*[ \t]{0,20}\n?"
 )
@@ -110,9 +110,12 @@ class _Document:
         if name == "folding":
             title = "" if _FOLDING.fullmatch(head) else f"{_ASK_TO_FOLD.sub('', head).strip(' []【】')}\n"
             return self._replace_content(f"\n{title}{body}\n", depth)
+        if name.endswith("style"):
+            return ""
         if name == "wiki":
             attributes = _ATTRIBUTES.match(rest)
-            return self._replace_content(rest[attributes.end() :] if attributes else rest, depth)
+            content = rest[attributes.end() :] if attributes else rest
+            return self._replace_content(f"\n{content}" if "\n" in rest else content, depth)
         return self._replace_content(body, depth)
 
     def _replace_content(self, content: str, depth: int) -> str:

@@ -26,16 +26,16 @@ FLAGS = frozenset((
 # The text is the first argument.
 FIRST = FLAGS | frozenset((
     "nowrap", "nobr", "줄바꿈방지", "작게", "small", "크게", "big", "larger", "굵게", "기울임",
-    "u", "밑줄", "국기그림이름", "key", "키", "keypress", "kbd", "abbr", "약자",
-    "ill", "interlanguage_link", "임시링크", "hanja", "한자", "ja", "일본어", "로마자", "국기선수", "flagiocathlete", "flagathlete", "em", "strong",
+    "u", "밑줄", "국기그림이름", "abbr", "약자", "툴팁", "설명문", "틀링크",
+    "ill", "interlanguage_link", "임시링크", "ja", "로마자", "국기선수", "flagiocathlete", "flagathlete", "em", "strong",
     "var", "smallcaps", "sm", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic", "가로쓰기",
     "인명", "이름", "본명", "사람", "사람이름", "저자", "작가", "작품", "작품명", "책", "서명", "강조", "취소선", "s",
     "dfn", "visible_anchor", "vanchor", "앵커글", "괄호", "ja-l", "글씨크게", "글씨작게", "글자크게", "글자작게", "역명",
-    "영어", "러시아어", "독일어", "프랑스어", "스페인어", "이탈리아어", "라틴어", "그리스어", "아랍어", "한국어",
     "학명", "약어", "유니코드", "unicode", "옛한글", "글자강조", "overline", "윗줄", "윗금",
     "역", "역링크", "stn", "station", "원소기호", "ja-y", "일본어이름", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
 ))  # fmt: skip
-LINKS = frozenset(("ill", "interlanguage_link", "임시링크"))  # ``lt`` is the label
+LINKS = frozenset(("ill", "interlanguage_link", "임시링크"))  # ``lt`` is the label, or a fourth argument
+KEYS = frozenset(("key", "키", "keypress", "key_press", "kbd", "단추"))
 SOUNDED = frozenset(("ipa", "발음", "음성"))  # the code of a language may come first
 TRANSLATED = frozenset(
     ("llang", "langx")
@@ -50,6 +50,7 @@ LAST = frozenset((
     "color", "글씨색", "글꼴색", "폰트색", "font_color", "배경색", "bg", "링크", "색", "글자색", "글씨색상", "글꼴", "font", "transl",
     "transliteration",
 ))  # fmt: skip
+LABELS = frozenset(("lb", "lbl", "label", "라벨"))  # of a meaning in Wiktionary, behind the code of the language
 VERSIONS = frozenset(("version", "버전"))  # of software: the state of support, and the number
 RAISED = {"위첨자": "sup", "sup": "sup", "아래첨자": "sub", "sub": "sub"}
 PROOFS = frozenset(("math_theorem", "math_proof", "수학정리", "정리와증명", "증명", "theorem", "proof"))  # fmt: skip
@@ -57,7 +58,7 @@ QUOTES = frozenset((
     "인용문", "quote", "cquote", "blockquote", "인용구", "인용상자", "인용문2", "quotation", "rquote", "pquote", "quote_box",
     "poem", "poemquote", "시", "verse", "글상자인용", "따온글",
 ))  # fmt: skip
-QUOTE_MARKS = {"큰따옴표": "“{}”", "작은따옴표": "‘{}’", "따옴표": "“{}”", "낫표": "「{}」", "겹낫표": "『{}』", "홑화살괄호": "〈{}〉",
+QUOTE_MARKS = {"큰따옴표": "“{}”", "작은따옴표": "‘{}’", "따옴표": "“{}”", "낫표": "「{}」", "홑낫표": "「{}」", "겹낫표": "『{}』", "홑화살괄호": "〈{}〉",
                "겹화살괄호": "《{}》", "qq": "“{}”", "q": "“{}”", '"': "“{}”"}  # fmt: skip
 _QUOTE_NAMES = ("text", "quote", "내용", "인용", "인용문", "본문", "글")
 _AUTHOR_NAMES, _SOURCE_NAMES = ("author", "저자", "작가", "말한이", "sign"), ("source", "출처")
@@ -73,6 +74,7 @@ ANSWERS = {
     "any": ("모두", "Any"), "free": ("무료", "Free"), "무료": ("무료", "Free"), "unknown": ("알 수 없음", "Unknown"),
     "알수없음": ("알 수 없음", "Unknown"), "draw": ("무승부", "Draw"), "무승부": ("무승부", "Draw"), "sic": ("[원문 그대로]", "[sic]"),
 }  # fmt: skip
+_SIGN = re.compile(r"[\"' ]{2,5}|[^\w\s\x00-\x7f]")  # a template that is named by what it shows
 CODES = frozenset(("code", "코드", "mono", "tt", "codett", "javadoc"))
 _SOUNDS = {",_": ", ", "_": " ", "lang": ""}
 _NO_SOUNDS = frozenset(("-", "pron", "uk", "us", "also", "local", "ipa", "lang", "audio", ""))
@@ -99,6 +101,8 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str | None:
     country = country_name(parts[0].strip(), page.korean)
     if not key or country:
         return country
+    if len(parts) == 1 and key not in FIXED and _SIGN.fullmatch(sign := parts[0].strip()):
+        return sign
     plain, named = read_arguments(parts[1:])
     if key in FIXED:
         return FIXED[key] + ("" if FIXED[key].isspace() else "".join(plain[:1]))
@@ -109,19 +113,21 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str | None:
             return text
     if key in ("music", "음악") and plain:
         return FIXED.get(plain[0].lower(), "")
-    if key in LINKS and named.get("lt"):
-        return named["lt"]
+    if key in LINKS and (label := named.get("lt") or "".join(plain[3:4])) and not is_technical(label):
+        return label
     format_text = _formatter(key)
     if format_text is None:
         return None
     text = format_text(plain) if plain else ""
-    return country_name(text, page.korean) or text if key in FLAGS else text
+    if key in FLAGS:
+        return first_of(named, ("name", "이름")) or country_name(text.upper(), page.korean) or text
+    return text
 
 
 def _block_text(key: str, plain: list[str], named: Named, page: WikiPage) -> str | None:
     """Text of values, formulas, proofs, quotations, pictures and rows; None for another template."""
-    if key in wiki_values.FORMATS:
-        return wiki_values.FORMATS[key](plain, named) if plain or named or key in wiki_values.BARE else ""
+    if format_value := wiki_values.find_format(key):
+        return format_value(plain, named) if plain or named or key in wiki_values.BARE else ""
     if key in ("numblk", "equation_box_1"):
         return "".join(f"\n\n{text}\n\n" for text in [*plain[1:2], named.get("equation", "")] if text)
     if key in PROOFS:
@@ -139,7 +145,7 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in FIRST or key.startswith(("lang-", "ipa-", "llang-", "link-")):
         return lambda plain: plain[0]
     if key in TRANSLATED:
-        return lambda plain: ", ".join(dict.fromkeys(filter(None, plain[1:3]))) or plain[0]
+        return lambda plain: ", ".join(dict.fromkeys(filter(None, plain[1:3] or plain)))
     if key in SECOND:
         return lambda plain: plain[min(1, len(plain) - 1)]
     if key in VERSIONS:
@@ -171,7 +177,11 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in ("née", "nee"):
         return lambda plain: f"née {plain[0]}"
     if key in CODES:
-        return lambda plain: f"`{plain[-1]}`" if plain[-1] else ""
+        return lambda plain: f"`{max(plain, key=len)}`" if any(plain) else ""
+    if key in KEYS:
+        return "+".join
+    if key in LABELS:
+        return lambda plain: f"({', '.join(filter(None, plain[1:]))})" if any(plain[1:]) else ""
     return None
 
 

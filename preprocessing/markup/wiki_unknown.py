@@ -29,7 +29,7 @@ _MARKED = re.compile(f"\x7f[^\n]*\x7f|{START}[^\n]*{END}")  # a formula or code,
 _WORD = re.compile(r"\w")
 # Names of values of the wiki's own database, and functions that need it
 _OF_WIKI = re.compile(
-    r"#(?!tag|if|switch|vardefine|set\b|lst)|(?:.{0,40}:)?numberof|.*(?:인구|population|통계|환율|데이터|문서수)"
+    r"#(?!tag|if|switch|vardefine|set\b|lst)|(?:.{0,40}:)?numberof|inflation|물가변동|.*(?:인구|population|통계|환율|데이터|문서수)"
 )
 _DOUBT = re.compile(
     r"needed|필요|clarify|dubious|의심|모호|불명확"
@@ -37,9 +37,13 @@ _DOUBT = re.compile(
 _OF_SPAN = re.compile(r"(?:span|범위|부분|구절|구간)$")
 _GLOSS = re.compile(r"(?=.{0,40}(?:[가-힣\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]{4}))[^=|\n]{1,40}")
 _NUMBER = re.compile(r"[-+−]?[0-9][0-9,.]{0,15}")
+_RATING = re.compile("별점|평점|rating")
 _YEAR = re.compile("[12][0-9]{3}")
+_GOES_ON = re.compile(r" [a-z]{2,20}\b")  # a sentence; what an icon is about has a capital or is a link
 _UNIT = re.compile(r"(?=[^0-9])[A-Za-zµΩ°/²³·^0-9]{1,8}")
-_NUMBER_IN_WORD = re.compile(r"[0-9][0-9,.]{0,15}[가-힣]{0,3}")
+_PART_OF_WORD = re.compile(r"[0-9][0-9,.]{0,15}[가-힣]{0,3}|[가-힣]{1,5}")
+_IDEOGRAPHS = re.compile("[\u3400-\u9fff\uf900-\ufaff ]{1,20}")
+_HANGUL = re.compile("[가-힣]")
 _BEFORE_VALUE = re.compile(r"^$|[\s(（\[\"'“‘·*《〈「『/~–-]")
 _PARTICLE = re.compile(
     r"(?:년|월|일|세|살|명|개|대|번|원|위|호|회)?"
@@ -130,6 +134,8 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
         return format_row(values) if len(values) >= _FEWEST_VALUES_OF_BOX else ""
     is_of_units = is_of_value(key, plain)
     text = _shown(key, values, korean)
+    if _IDEOGRAPHS.fullmatch(text) and _HANGUL.search(place.before[-1:]):
+        return f"({text})"  # of the word before
     if is_of_units and not is_style and not is_date(values[:3]):
         text = _joined(key, plain)
     is_shown = (
@@ -207,13 +213,15 @@ def _shown(key: str, values: Sequence[str], korean: bool) -> str:
 
 
 def _joined(key: str, values: Sequence[str]) -> str:
-    return ("–" if "범위" in key else " ").join(filter(None, values))
+    is_span = "범위" in key or (len(values) == 2 and all(map(_YEAR.fullmatch, values)))
+    return ("/" if _RATING.search(key) else "–" if is_span else " ").join(filter(None, values))
 
 
 def _is_value(text: str, place: Place, key: str) -> bool:
     """Whether a template inside of a line shows a value; a note follows its word without a blank, an icon begins the line."""
     if not _BEFORE_VALUE.search(place.before[-1:]):
-        return bool(_NUMBER_IN_WORD.fullmatch(text) and place.after[:1].isalnum())
+        return bool(_PART_OF_WORD.fullmatch(text) and place.after[:1].isalnum())
     is_no_icon = not key.isascii() or _YEAR.fullmatch(text) is not None
     begins_sentence = place.after[:1] in (",", ";") or (is_no_icon and place.after[:1] in (" ", "<"))
+    begins_sentence |= _GOES_ON.match(place.after) is not None
     return bool(place.line.strip(" \t*#:;|!'\"")) or place.is_noun or begins_sentence

@@ -13,7 +13,6 @@ from preprocessing.markup.wiki_arguments import Named, first_of
 _NUMBER = re.compile(r"[-+−–]?[0-9][0-9,. /]*")
 _RANGES = {"-": "–", "–": "–", "~": "~", "to": " to ", "and": " and ", "or": " or ", "x": " × ", "×": " × ", "by": " by ",
            "+/-": " ± ", "±": " ± "}  # fmt: skip
-_DIGIT = re.compile("[0-9]")
 _PARTS_OF_DATE = ("[0-9]{3,4}", "0?[1-9]|1[0-2]", "0?[1-9]|[12][0-9]|3[01]")
 _SUM, _IN_BRACKETS = re.compile(r"\S ?[-+−–±] ?\S"), re.compile(r"\([^()]{0,200}\)")
 _COMPASS = frozenset("NSEW")
@@ -43,6 +42,8 @@ def _format_value(plain: Sequence[str], named: Named) -> str:
     text = plain[0] if plain else ""
     if len(plain) > 2 and plain[1] in _RANGES:
         text += _RANGES[plain[1]] + plain[2]
+    elif len(plain) > 1 and plain[1][:1] in ("(", "+", "-", "−"):
+        text += "".join(plain[1:3])
     elif len(plain) > 1 and _NUMBER.fullmatch(plain[1]):
         text += f"±{plain[1]}"
     if named.get("e"):
@@ -94,10 +95,7 @@ def _format_years(plain: Sequence[str], named: Named) -> str:
     """``1902|1934``, a span with its unit (``30|일``), or two days: ``1902|9|7|1934|12|24``."""
     if is_date(plain[:3]):
         return "–".join(format_date(day, {}) for day in (plain[:3], plain[3:6]) if is_date(day))
-    first, last = [*plain[:2], "", ""][:2]
-    return (
-        f"{first} {last}".strip() if first and not _DIGIT.search(last) else "–".join(filter(None, plain[:2]))
-    )
+    return (" " if _HANGUL.fullmatch("".join(plain[1:2])) else "–").join(plain[:2])
 
 
 def _format_two_calendars(plain: Sequence[str], named: Named) -> str:
@@ -150,16 +148,22 @@ def _prefix(mark: str) -> Callable[[Sequence[str], Named], str]:
     return lambda plain, named: mark + plain[0] if plain else mark.strip()
 
 
+def _format_about(plain: Sequence[str], named: Named) -> str:
+    return f"c. {'–'.join(filter(None, plain[:2]))}".strip()
+
+
 def _suffix(mark: str) -> Callable[[Sequence[str], Named], str]:
     return lambda plain, named: "".join(plain[:1]) + mark
 
 
 _DATES = [
-    "날짜", "시작일", "시작날짜", "종료일", "끝날짜", "출생일", "사망일", "출생일과나이", "사망일과나이", "생년월일", "생일", "개봉일", "방영일", "발매일",
-    "공개일", "설립일", "창립일", "date", "start_date", "end_date", "start_date_and_age", "시작일과나이", "날짜와나이", "종료일과나이", "birth_date", "birth-date",
-    "birth_date_and_age", "birth_year_and_age", "death_year_and_age", "출생년과나이", "death_date", "death-date", "death_date_and_age", "film_date", "release_date", "dts",
-    "dtsh", "datum", "as_of", "기준일", "기준", "날짜링크", "데이터정렬날짜",
+    "날짜", "생년월일", "생일", "date", "날짜와나이", "출생년과나이", "bda", "dda", "dts", "dtsh", "datum", "as_of", "기준일", "기준", "날짜링크",
+    "데이터정렬날짜",
 ]  # fmt: skip
+_OF_DATE = re.compile(
+    r"(?:출생|사망|시작|종료|끝|개봉|방영|발매|공개|설립|창립|결성|해체|폐지|개통|개교|개관)(?:일|날짜|년월일)(?:과만?나이)?|"
+    r"(?:birth|death|start|end|film|release)[_-](?:date|year)(?:_and_age)?"
+)
 _NUMBERS = [
     "formatnum", "숫자", "수", "수치", "num", "nts", "number", "nowrap_number", "자릿수", "번호",
     "연도", "년",
@@ -179,7 +183,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("val", "값", "ntsh", "측정"), _format_value)
     | dict.fromkeys(("frac", "fraction", "sfrac", "분수", "frac2", "tfrac"), _format_fraction)
     | dict.fromkeys(("coord", "좌표"), _format_coordinates)
-    | dict.fromkeys(("reign", "재위", "생몰년", "기간", "dash_year"), _format_years)
+    | dict.fromkeys(("reign", "재위", "재위기간", "생몰년", "생몰", "기간", "dash_year", "r."), _format_years)
     | dict.fromkeys(("음양력", "양음력"), _format_two_calendars)
     | dict.fromkeys(("gaps", "icd9"), lambda plain, named: "".join(plain))
     | dict.fromkeys(("sortname", "정렬이름"), lambda plain, named: " ".join(plain[:2]))
@@ -188,22 +192,30 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("퍼센트", "percent", "percentage", "백분율"), _format_percentage)
     | dict.fromkeys(("birth_date_and_age2", "출생일과나이2"), lambda plain, named: format_date(plain[3:6] or plain, {}))
     | dict.fromkeys(("ship", "배", "선박"), lambda plain, named: " ".join(filter(None, plain[:2])))
-    | {ship: _prefix(f"{ship.upper()} ") for ship in ("uss", "hms", "rms", "hmas", "hmcs", "sms")}
+    | {ship: _prefix(f"{ship.upper()} ") for ship in ("uss", "hms", "rms", "hmas", "hmcs", "sms", "ss", "mv", "ms", "usns", "uscgc", "roks")}
     | {"ra": _format_angle("hms"), "적경": _format_angle("hms"), "dec": _format_angle("°′″"), "적위": _format_angle("°′″")}
     | dict.fromkeys(("marriage", "결혼", "혼인"), _format_marriage)
     | dict.fromkeys(("duration", "시간길이", "재생시간"), _format_duration)
     | dict.fromkeys(
         ("ruby", "루비", "윗주", "덧말", "일본어표기", "ruby-ja", "후리가나", "nihongo", "nihongo2", "zh", "중국어", "중국어표기",
-         "한국어표기", "ruby-ko", "nihongo3", "nihongo4", "nihongo_foot", "korean", "chinese"),
+         "한국어표기", "한자", "hanja", "일본어", "영어", "러시아어", "독일어", "프랑스어", "스페인어", "이탈리아어", "라틴어", "그리스어", "아랍어",
+         "한국어", "ruby-ko", "nihongo3", "nihongo4", "nihongo_foot", "korean", "chinese"),
         _format_gloss,
     )
     | {
         "oeis": lambda plain, named: f"(OEIS {plain[0]})" if plain else "",
-        "약": _prefix("약 "), "서기": _prefix("서기 "), "기원후": _prefix("기원후 "), "세기": _suffix("세기"), "utc": _prefix("UTC"), "±": _prefix("±"), "+-": _prefix("±"), "circa": _prefix("c. "), "c.": _prefix("c. "), "기원전": _prefix("기원전 "), "10^": _prefix("10^"), "e": _prefix("×10^"),
+        "약": _prefix("약 "), "서기": _prefix("서기 "), "기원후": _prefix("기원후 "), "세기": _suffix("세기"), "utc": _prefix("UTC"), "±": _prefix("±"), "+-": _prefix("±"), "circa": _format_about, "c.": _format_about, "ca.": _format_about, "기원전": _prefix("기원전 "), "10^": _prefix("10^"), "e": _prefix("×10^"),
         "bce": _suffix(" BCE"), "bc": _suffix(" BC"), "%": _suffix("%"), "°c": _suffix("°C"), "°f": _suffix("°F"),
     }
 )  # fmt: skip
-BARE = frozenset(("약", "circa", "c."))  # also without an argument
+
+
+def find_format(key: str) -> Callable[[Sequence[str], Named], str] | None:
+    """How the arguments of a template named ``key`` become text; None for one that is not of values."""
+    return FORMATS.get(key) or (format_date if _OF_DATE.fullmatch(key) else None)
+
+
+BARE = frozenset(("약", "circa", "c.", "ca."))  # also without an argument
 # Words in the names of other templates of values, and in the names of notices, citations and navigation
 _OF_VALUES = re.compile(
     "단위|수량|횟수|비율|백분율|날짜|일자|시각|연도|숫자|수치|금액|통화|길이|넓이|면적|무게|높이|따옴표"

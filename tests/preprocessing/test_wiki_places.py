@@ -50,6 +50,19 @@ PAGE = WikiPage("한글", date(2021, 8, 7))
         ("{|\n|{{SortKeyName|호세|가르시아}}\n|1810\n|}", "| 호세 가르시아 | 1810 |\n| --- | --- |"),
         ("{{Cquote|문장이다.|20px|20px|햄릿|1막}}", "> 문장이다.\n> — 햄릿, 1막"),
         ("글{{풀이주|그는 오늘도 산을 오른다.}} “{{따온 말|너는 간다.}}”라고 {{임의|<math>x</math>}}는", "글 “너는 간다.”라고 $x$는"),
+        # empty values, arguments by number, labels, years
+        ("가({{생몰년|?|?}}), 나({{생몰년|1970|}}), 다({{재위 기간|1392|1398}}), 라({{생몰년|30|일}})는",
+         "가(?–?), 나(1970–), 다(1392–1398), 라(30 일)는"),
+        ("가({{llang|en|}})는 {{lang|en|2=word}}, {{lang|2=Wort|1=de}}, {{시작일|1=1990|2=5}}이다.", "가는 word, Wort, 1990-05이다."),
+        ("{{국기|KOR|1949|이름=한국}}과 {{fb|jpn}}, {{깃발 나라|페루}}는 {{임시링크|막장 (음식)|en|M|막장}}, {{임시링크|장|fr|J|en}}을",
+         "한국과 일본, 페루는 막장, 장을"),
+        ("{{code|int main()|c}} {{key press|Ctrl|C}}, {{†}}공룡, {{한자|漢字|한자}}, {{val|1.67|(51)|e=-27}}, {{val|1|+2|-3}}",
+         "`int main()` Ctrl+C, †공룡, 漢字(한자), 1.67(51)×10^-27, 1+2-3"),
+        ("{{별점|4.5|5}}를 받은 {{circa|1500|1550}} 그림, {{개통일|1974|8|15}}에", "4.5/5를 받은 c. 1500–1550 그림, 1974-08-15에"),
+        # in a word, and ideographs behind it
+        ("제{{어떤 말|삼}}회 태평{{어떤 글|양}}에서 세종{{어떤 음|世宗}}은", "제삼회 태평양에서 세종(世宗)은"),
+        # notices in the line of the text
+        ("{{구별|가}} {{혼동|나}} {{같이 보기|다}} {{비슷한 이름|라}} 글이다.", "글이다."),
         # boxes
         ("{{정의 목록|아니리|말로 하는 부분이다.|발림|몸짓이다.}}", "아니리\n\n말로 하는 부분이다.\n\n발림\n\n몸짓이다."),
         ("{{어떤 상자|가|나|다|라|마}}\n{{모르는 틀|가|나}}\n글", "글"),
@@ -98,6 +111,20 @@ def test_trees_brackets_and_rows_without_a_table(wikitext, markdown):
 )  # fmt: skip
 def test_functions_with_known_arguments_are_computed(wikitext, markdown):
     assert mediawiki_to_markdown(wikitext, page=PAGE) == markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("{{SS|Great Britain}} sank at {{ordinal|21}} place.", "SS Great Britain sank at 21 place."),
+        ("{{ordinal|21}} place is lost, {{some icon|21}} ship is not.", "21 place is lost, ship is not."),
+        ("{{some mark|here}} London is a city.", "London is a city."),
+        ("It cost {{inflation|US|100|1950}} dollars. It is new.", "It is new."),
+        ("# {{lb|en|informal|dated}} A house.\nHe said {{\"'}}no{{'\"}}.", "1. (informal, dated) A house.\nHe said \"'no'\"."),
+    ],
+)  # fmt: skip
+def test_templates_of_english_sentences(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
 
 
 @pytest.mark.parametrize(
