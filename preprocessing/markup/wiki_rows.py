@@ -29,7 +29,7 @@ _TRACK_FIELD = re.compile("([a-z_가-힣]{1,20}?)([0-9]{1,3})")
 _LENGTHS = ("길이", "length")
 _ROW = re.compile(
     r"player|선수단|(?<!국기)선수$|novel_list|candidate|후보|선거기록|선거결과|election_(?:box|results)|episode|에피소드|회차|방영목록|방송목록|출연진|cast_?list|"
-    r"castlist|cast_listing|football_?box|축구경기|야구경기|농구경기|배구경기|경기결과|single_?match|순위표?행|fs_manager"
+    r"castlist|cast_listing|football_?box|경기$|경기결과|single_?match|순위표?행|fs_manager"
 )
 _NO_ROW = re.compile(
     r"start|begin|end$|시작|끝|상자|infobox|정보|^no_|header|머리|break|hold|stub|토막|분류|category|navbox|list_of|imdb|profile|통계|기록실|kbo|mlb"
@@ -38,7 +38,7 @@ _SIZE = re.compile(r"[0-9.]{1,5}(?:px|em|%)?")  # of columns, or their number
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "year")
 _OF_MONTH = re.compile(rf"({'|'.join(_MONTHS)})[ _](.{{1,60}})")
 _KOREAN_MONTHS = re.compile(r"(1[0-2]|[1-9])월[ _]?(.{1,60})")
-_DEGREES = re.compile(r" ([cf])$")
+_DEGREES = re.compile(r" °?([cf])$")
 _SCORE = re.compile(r"[0-9]{0,3}(?: ?\([^()]{1,20}\))?")  # with that of a shoot-out
 _TEAM = re.compile("rd([0-9]{1,2})-team([0-9]{1,3})")
 _TEAM_SCORE = re.compile("rd([0-9]{1,2})-score([0-9]{1,3})")

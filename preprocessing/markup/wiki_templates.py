@@ -26,7 +26,7 @@ FLAGS = frozenset((
 # The text is the first argument.
 FIRST = FLAGS | frozenset((
     "nowrap", "nobr", "줄바꿈방지", "작게", "small", "크게", "big", "larger", "굵게", "기울임",
-    "u", "밑줄", "국기그림이름", "abbr", "약자", "툴팁", "설명문", "틀링크",
+    "u", "밑줄", "국기그림이름", "abbr", "약자", "툴팁", "설명문", "틀링크", "틀",
     "ill", "interlanguage_link", "임시링크", "ja", "로마자", "국기선수", "flagiocathlete", "flagathlete", "em", "strong",
     "var", "smallcaps", "sm", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic", "가로쓰기",
     "인명", "이름", "본명", "사람", "사람이름", "저자", "작가", "작품", "작품명", "책", "서명", "강조", "취소선", "s",
@@ -43,7 +43,7 @@ TRANSLATED = frozenset(
 # The text is the second argument.
 SECOND = frozenset((
     "lang", "언어", "범례", "범례2", "범례선", "legend", "legend2", "legend-line", "legend_inline", "색상범례",
-    "sort", "정렬",
+    "sort", "정렬", "t", "t+", "t-", "tt", "tt+",
 ))  # fmt: skip
 # The text is the last unnamed argument.
 LAST = frozenset((
@@ -51,9 +51,12 @@ LAST = frozenset((
     "transliteration",
 ))  # fmt: skip
 LABELS = frozenset(("lb", "lbl", "label", "라벨"))  # of a meaning in Wiktionary, behind the code of the language
+# Words of Wiktionary: the code of the language, the word, the form that is shown, the meaning; for some two codes
+WORDS = frozenset(("l", "ll", "m", "m+", "link", "mention", "cog", "noncog"))
+BORROWED = frozenset(("inh", "der", "bor", "lbor", "inh+", "der+", "bor+", "inherited", "derived", "borrowed", "cal", "calque"))
 VERSIONS = frozenset(("version", "버전"))  # of software: the state of support, and the number
 RAISED = {"위첨자": "sup", "sup": "sup", "아래첨자": "sub", "sub": "sub"}
-PROOFS = frozenset(("math_theorem", "math_proof", "수학정리", "정리와증명", "증명", "theorem", "proof"))  # fmt: skip
+PROOFS = frozenset(("math_theorem", "math_proof", "수학정리", "정리와증명", "증명", "정리", "정의", "보조정리", "따름정리", "theorem", "proof"))  # fmt: skip
 QUOTES = frozenset((
     "인용문", "quote", "cquote", "blockquote", "인용구", "인용상자", "인용문2", "quotation", "rquote", "pquote", "quote_box",
     "poem", "poemquote", "시", "verse", "글상자인용", "따온글",
@@ -180,9 +183,20 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
         return lambda plain: f"`{max(plain, key=len)}`" if any(plain) else ""
     if key in KEYS:
         return "+".join
+    if key in WORDS:
+        return lambda plain: _format_word(plain[1:])
+    if key in BORROWED:
+        return lambda plain: _format_word(plain[2:])
     if key in LABELS:
         return lambda plain: f"({', '.join(filter(None, plain[1:]))})" if any(plain[1:]) else ""
     return None
+
+
+def _format_word(plain: Sequence[str]) -> str:
+    """``word|form|meaning``: the form, else the word, and the meaning in parentheses."""
+    meaning = "".join(plain[2:3])
+    text = "".join(plain[1:2]) or "".join(plain[:1])
+    return f"{text} ({meaning})" if meaning and text else text or meaning
 
 
 def _is_no_sound(text: str) -> bool:

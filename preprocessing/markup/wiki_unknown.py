@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from preprocessing.markup.wiki_arguments import ASIDE, Named, is_technical, key_of, read_arguments
+from preprocessing.markup.wiki_arguments import ASIDE, NEVER_SHOWN, Named, is_technical, key_of, read_arguments
 from preprocessing.markup.wiki_countries import COUNTRIES, country_name
 from preprocessing.markup.wiki_media import END, START, gallery_template, is_file_name
 from preprocessing.markup.wiki_rows import format_row
@@ -37,6 +37,7 @@ _DOUBT = re.compile(
 _OF_SPAN = re.compile(r"(?:span|범위|부분|구절|구간)$")
 _GLOSS = re.compile(r"(?=.{0,40}(?:[가-힣\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]{4}))[^=|\n]{1,40}")
 _NUMBER = re.compile(r"[-+−]?[0-9][0-9,.]{0,15}")
+_VERSE = re.compile(r"[0-9]{1,3}:[0-9][0-9,–-]{0,9}")
 _RATING = re.compile("별점|평점|rating")
 _YEAR = re.compile("[12][0-9]{3}")
 _GOES_ON = re.compile(r" [a-z]{2,20}\b")  # a sentence; what an icon is about has a capital or is a link
@@ -125,7 +126,8 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
     if _DOUBT.search(key):
         return named.get("text", "") or (plain[0] if plain and _OF_SPAN.search(key) else "")
     if not key or (ASIDE.search(key) and not (place.is_quoted or is_style or is_country)):
-        return ""
+        is_noun = key and place.is_noun and place.line.strip() and not NEVER_SHOWN.search(key)
+        return _shown(key, values, korean) if is_noun else ""
     if not any(plain):
         return _named(named, place) if named else _name(parts[0].strip(), place)
     if _ROW_BEGUN.search(place.before) and place.behind.startswith("\n|"):
@@ -133,7 +135,8 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
     if place.is_box and not (values and place.line.lstrip()[:1] in ("*", "#") and not key.isascii()):
         return format_row(values) if len(values) >= _FEWEST_VALUES_OF_BOX else ""
     is_of_units = is_of_value(key, plain)
-    text = _shown(key, values, korean)
+    is_measure = len(plain) == 2 and _NUMBER.fullmatch(plain[0]) and _UNIT.fullmatch(plain[1])
+    text = " ".join(plain) if is_measure else _shown(key, values, korean)
     if _IDEOGRAPHS.fullmatch(text) and _HANGUL.search(place.before[-1:]):
         return f"({text})"  # of the word before
     if is_of_units and not is_style and not is_date(values[:3]):
@@ -204,10 +207,10 @@ def _shown(key: str, values: Sequence[str], korean: bool) -> str:
         return values[-1]
     if values and values[0] in COUNTRIES:
         return country_name(values[0], korean)
-    if len(values) == 2 and _NUMBER.fullmatch(values[0]) and _UNIT.fullmatch(values[1]):
-        return " ".join(values)
     if values and all(map(_NUMBER.fullmatch, values)):
         return _joined(key, values)
+    if len(values) == 2 and _VERSE.fullmatch(values[1]):
+        return " ".join(values)
     glosses = [text for text in values[1:] if _GLOSS.fullmatch(text) and text not in values[0]]
     return f"{values[0]}{'' if korean else ' '}({', '.join(glosses)})" if glosses else "".join(values[:1])
 
@@ -223,5 +226,6 @@ def _is_value(text: str, place: Place, key: str) -> bool:
         return bool(_PART_OF_WORD.fullmatch(text) and place.after[:1].isalnum())
     is_no_icon = not key.isascii() or _YEAR.fullmatch(text) is not None
     begins_sentence = place.after[:1] in (",", ";") or (is_no_icon and place.after[:1] in (" ", "<"))
+    begins_sentence |= len(text) == 1 and text.isalpha() and place.after[:1].isalpha()  # its first letter
     begins_sentence |= _GOES_ON.match(place.after) is not None
     return bool(place.line.strip(" \t*#:;|!'\"")) or place.is_noun or begins_sentence

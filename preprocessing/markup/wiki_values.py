@@ -141,7 +141,7 @@ def _format_percentage(plain: Sequence[str], named: Named) -> str:
         part, whole, *digits = [float(text.replace(",", "")) for text in plain[:3]]
         return f"{round(100 * part / whole, int(digits[0]) if digits else 0):.12g}%"
     except (ValueError, ZeroDivisionError):
-        return f"{plain[0].rstrip('%')}%" if plain else ""
+        return f"{''.join(plain[:1]).rstrip('%')}%"
 
 
 def _prefix(mark: str) -> Callable[[Sequence[str], Named], str]:
@@ -172,7 +172,7 @@ _UNITS = [
     "단위", "값단위", "si", "convert", "cvt", "변환", "단위변환", "길이", "넓이", "면적", "무게", "높이", "부피", "속도", "온도", "거리", "질량",
     "측정값", "밀도", "해발", "고도", "기온", "압력", "용량", "시간", "currency",
 ]  # fmt: skip
-_CURRENCIES = {"₩": "₩", "원화": "₩", "krw": "₩", "us$": "US$", "usd": "US$", "$": "$", "€": "€", "eur": "€", "euro": "€",
+_CURRENCIES = {"₩": "₩", "원화": "₩", "krw": "₩", "us$": "US$", "usd": "US$", "us달러": "US$", "미국달러": "US$", "$": "$", "€": "€", "eur": "€", "euro": "€",
                "£": "£", "gbp": "£", "pound_sterling": "£", "¥": "¥", "jpy": "¥", "yen": "¥", "cny": "CN¥", "위안": "CN¥",
                "₹": "₹", "inr": "₹"}  # fmt: skip
 FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
@@ -185,7 +185,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("coord", "좌표"), _format_coordinates)
     | dict.fromkeys(("reign", "재위", "재위기간", "생몰년", "생몰", "기간", "dash_year", "r."), _format_years)
     | dict.fromkeys(("음양력", "양음력"), _format_two_calendars)
-    | dict.fromkeys(("gaps", "icd9"), lambda plain, named: "".join(plain))
+    | dict.fromkeys(("gaps", "icd9", "atc", "atccode"), lambda plain, named: "".join(plain))
     | dict.fromkeys(("sortname", "정렬이름"), lambda plain, named: " ".join(plain[:2]))
     | dict.fromkeys(("nuclide", "동위원소", "핵종"), lambda plain, named: "-".join(plain[:2]))
     | dict.fromkeys(("icd10",), lambda plain, named: "".join(plain[:2]) + "".join(f".{part}" for part in plain[2:3] if part))
@@ -215,7 +215,7 @@ def find_format(key: str) -> Callable[[Sequence[str], Named], str] | None:
     return FORMATS.get(key) or (format_date if _OF_DATE.fullmatch(key) else None)
 
 
-BARE = frozenset(("약", "circa", "c.", "ca."))  # also without an argument
+BARE = frozenset(("약", "circa", "c.", "ca.", "%", "퍼센트", "°c", "°f"))  # also without an argument
 # Words in the names of other templates of values, and in the names of notices, citations and navigation
 _OF_VALUES = re.compile(
     "단위|수량|횟수|비율|백분율|날짜|일자|시각|연도|숫자|수치|금액|통화|길이|넓이|면적|무게|높이|따옴표"

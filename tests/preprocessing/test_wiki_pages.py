@@ -127,6 +127,8 @@ def test_tables_of_climate_stay():
         "|" + " --- |" * 13,
         "| high (°C) | " + " | ".join(map(str, range(12))) + " |",
     ]
+    named = "".join(f"|{month}월 기온 °C={month}\n" for month in range(1, 13))
+    assert "| 기온 (°C) | 1 | 2 |" in mediawiki_to_markdown(f"{{{{날씨 상자|위치=가\n{named}}}}}")
 
 
 @pytest.mark.parametrize(
