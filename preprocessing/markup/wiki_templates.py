@@ -50,10 +50,14 @@ LAST = frozenset((
     "color", "글씨색", "글꼴색", "폰트색", "font_color", "배경색", "bg", "링크", "색", "글자색", "글씨색상", "글꼴", "font", "transl",
     "transliteration",
 ))  # fmt: skip
-LABELS = frozenset(("lb", "lbl", "label", "라벨"))  # of a meaning in Wiktionary, behind the code of the language
+LABELS = frozenset(
+    ("lb", "lbl", "label", "라벨")
+)  # of a meaning in Wiktionary, behind the code of the language
 # Words of Wiktionary: the code of the language, the word, the form that is shown, the meaning; for some two codes
 WORDS = frozenset(("l", "ll", "m", "m+", "link", "mention", "cog", "noncog"))
-BORROWED = frozenset(("inh", "der", "bor", "lbor", "inh+", "der+", "bor+", "inherited", "derived", "borrowed", "cal", "calque"))
+BORROWED = frozenset(
+    ("inh", "der", "bor", "lbor", "inh+", "der+", "bor+", "inherited", "derived", "borrowed", "cal", "calque")
+)
 VERSIONS = frozenset(("version", "버전"))  # of software: the state of support, and the number
 RAISED = {"위첨자": "sup", "sup": "sup", "아래첨자": "sub", "sub": "sub"}
 PROOFS = frozenset(("math_theorem", "math_proof", "수학정리", "정리와증명", "증명", "정리", "정의", "보조정리", "따름정리", "theorem", "proof"))  # fmt: skip

@@ -10,7 +10,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from preprocessing.markup.wiki_arguments import ASIDE, NEVER_SHOWN, Named, is_technical, key_of, read_arguments
+from preprocessing.markup.wiki_arguments import (
+    ASIDE,
+    NEVER_SHOWN,
+    Named,
+    is_technical,
+    key_of,
+    read_arguments,
+)
 from preprocessing.markup.wiki_countries import COUNTRIES, country_name
 from preprocessing.markup.wiki_media import END, START, gallery_template, is_file_name
 from preprocessing.markup.wiki_rows import format_row
