@@ -25,7 +25,8 @@ from preprocessing.readers.page_words import (
     is_notice,
 )
 
-_FACTS = frozenset(("table", "tbody", "tr", "td", "dl", "dt", "dd", "ul", "ol", "li"))
+_FACTS = frozenset(("td", "dl", "dt", "dd", "ul", "ol", "li"))
+_ROWS = frozenset(("table", "thead", "tbody", "tfoot", "tr"))
 
 LONGEST_HEADING = 60
 NEAR_HEADING = 4  # blocks below a heading in which code is searched
@@ -122,12 +123,10 @@ def _has_code(element: Element) -> bool:
 
 def _is_remark(page: Page, before: Element | None, element: Element) -> bool:
     """True for a notice."""
-    if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl", "table") and element.prose):
+    if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl") and element.prose):
         return False  # of a list the items are judged
-    if element.name == "table" and any(
-        part.name == "th" for part in islice(element.descendants(), MOST_PARTS)
-    ):
-        return False
+    if element.name in _ROWS:
+        return False  # and of a table the cells: a registration beside its label is a fact
     text = page.tree.text_of(element)
     if not is_notice(text) or _is_fact(page, before, element):
         return False
@@ -137,7 +136,7 @@ def _is_remark(page: Page, before: Element | None, element: Element) -> bool:
 
 
 def _is_fact(page: Page, before: Element | None, element: Element) -> bool:
-    """True for lists, tables and their parts between sentences or below other facts, and for what has a heading, whose parts are judged."""
+    """True for lists, cells and items between sentences or below other facts, and for what has a heading, whose parts are judged."""
     if element.name not in _FACTS:
         return has_heading(element)
     is_item = element.name in ("li", "dt", "dd")

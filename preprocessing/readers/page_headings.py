@@ -14,10 +14,13 @@ from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import CONTROL_LABEL, LINKS_HEADING, MENUS, TITLES, names_own
 
 _SEPARATOR = re.compile(r"\s*(?:[|·»›>—–:]+|\s-\s|::)\s*")
+_TRAIL = re.compile(r"(?:HOME|홈)\s*[>›»/·|].*[>›»/·|]\s*([^>›»/·|]{2,}?)\s*", re.IGNORECASE)
 _HOME = re.compile(r"<a\b[^>]*href=\"(?:\.?/|https?://[^/\"]+/?|index\.\w+)\"")
 
+_WORD = re.compile(r"\w+")
 _ANCHOR = re.compile(r"[¶#\ue000-\uf8ff]\Z")  # the link from a heading to itself
 
+FEWEST_WORDS, MOST_WORDS = 4, 0.6  # of a heading that is like the title: words, share of them in the title
 NEAR_LINK = 300  # characters of HTML before a heading in which the link around it begins
 MOST_PARTS = 8  # of a title
 
@@ -32,7 +35,18 @@ def find_heading(tree: PageTree, title: str) -> Element | None:
         rank = (len(text), element.name in HEADINGS, element.name == "h1")
         if rank > best_rank:
             best, best_rank = element, rank
-    return best
+    return best or _find_similar(tree, title)
+
+
+def _find_similar(tree: PageTree, title: str) -> Element | None:
+    """An ``h1`` with most words of the title, which is often written anew for searches."""
+    words = set(_WORD.findall(title.lower()))
+    for element in tree.elements if len(words) >= FEWEST_WORDS else ():
+        if element.name == "h1" and not leads_home(tree, element):
+            own = set(_WORD.findall(tree.text_of(element).lower()))
+            if len(own) >= FEWEST_WORDS and len(own & words) > MOST_WORDS * len(own):
+                return element
+    return None
 
 
 def find_lost_title(tree: PageTree, title: str) -> str:
@@ -43,7 +57,18 @@ def find_lost_title(tree: PageTree, title: str) -> str:
             kept = True
         elif len(text) > len("".join(lost.split())) and not CONTROL_LABEL.fullmatch(text):
             lost = tree.text_of(element)
-    return "" if kept else lost
+    return "" if kept else lost or _find_in_trail(tree, title)
+
+
+def _find_in_trail(tree: PageTree, title: str) -> str:
+    """The end of a trail without elements of its own, ``홈 > 알림 > 오시는 길``, where it is a part of the title."""
+    parts = _split_title(title)
+    for element in tree.elements:
+        trail = _TRAIL.fullmatch(tree.text_of(element)) if element.is_cut else None
+        if trail and "".join(trail[1].split()) in parts:
+            kept = (tree.text_of(part) for part in tree.elements if part.name in HEADINGS and not part.is_cut)
+            return "" if any(trail[1] in text for text in kept) else trail[1]
+    return ""
 
 
 def _repeating(tree: PageTree, title: str) -> Iterator[tuple[Element, str]]:

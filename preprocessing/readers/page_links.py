@@ -31,7 +31,8 @@ _HREF = re.compile(r"\shref=\"([^\"]*)\"")
 _FILE = re.compile(
     r"\.(?:hwpx?|pdf|docx?|xlsx?|pptx?|zip|csv)\b[^<>\"]{0,80}</?(?:a|span|em|i)\b", re.IGNORECASE
 )
-_TABS = re.compile(r"\b_?tab|tab(?:s|list|_|-|\b)", re.IGNORECASE)
+_TABS = re.compile(r"\b_?tab|tab(?:s|list|_|-|\b)|\bindicator", re.IGNORECASE)
+_LABEL = re.compile(r"(?:\s|<(?!a\b)[^<>]*>){0,9}([^<>:：]{1,20})[:：]\s*(?:<(?!a\b)[^<>]*>\s*){0,3}<a\b")
 _BARS = " \n\t\u00a0|·ㆍ/"
 _WHOLE_LINK = re.compile(r"<a\b.*?</a>", re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>")
@@ -40,6 +41,7 @@ _LISTINGS = frozenset(("toctree", "footnotes", "footnote", "references", "biblio
 _HOST = re.compile(r"href=\"https?://([^/\"]+)")
 _TRAIL = re.compile(r"</a>\s*(?:&gt;|[›»])")  # the way from the first page to this one
 
+MOST_PARTS_ABOVE = 6  # elements from a part of a page down to its tabs
 LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
 LONGEST_REST = 12  # characters beside links, such as "태그:" and commas
 FEWEST_OF_COLUMN = 3  # links of a menu beside the content
@@ -85,7 +87,7 @@ def leads_elsewhere(page: Page, before: Element | None, element: Element) -> boo
     introduced = before is not None and introduces(page.tree, before, element)
     is_own = is_section(page.tree, element) or _has_facts(element)
     element.is_part = introduced or is_own or has_cards(page.tree, element)
-    if element.is_part or is_between:
+    if element.is_part or is_between or _is_labeled(page.tree, element):
         return False
     is_of_page = not page.around_heading and has_titles(element)
     if is_of_page or _is_announced(page.tree, before, element) or _is_inside_part(element):
@@ -112,8 +114,8 @@ def is_tabs(page: Page, element: Element) -> bool:
         return False
     if all(target and f'id="{target[1:]}"' in html for target in targets):
         return not any(label and html.count(f">{label}<") > 1 for _, label in links[:2])
-    is_named = any(_TABS.search(part.attributes) for part in (element, *islice(element.ancestors(), 2)))
-    return is_named or all(target is None for target in targets)
+    around = (*islice(element.ancestors(), 2), *islice(element.descendants(), MOST_PARTS_ABOVE))
+    return any(_TABS.search(part.attributes) for part in around) or all(target is None for target in targets)
 
 
 def _share_outside(tree: PageTree, element: Element) -> float:
@@ -124,6 +126,12 @@ def _share_outside(tree: PageTree, element: Element) -> float:
     if has_heading(element) or tree.has_sentence(element) or _has_title_beside(tree, element):
         return LINK_SHARE
     return LINK_SHARE_OUTSIDE
+
+
+def _is_labeled(tree: PageTree, element: Element) -> bool:
+    """True for a label with a colon before its link, which is a fact, unless it announces other pages: ``편지: a@b.kr``."""
+    label = _LABEL.match(tree.html, element.inside, element.close)
+    return label is not None and not LINKS_HEADING.fullmatch(label[1])
 
 
 def _has_title_beside(tree: PageTree, element: Element) -> bool:

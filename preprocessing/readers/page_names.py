@@ -35,7 +35,7 @@ from preprocessing.readers.page_words import (
     names_own,
 )
 
-_CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "caption"))
+_CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "tfoot", "caption"))
 _TEXT = re.compile(r">([^<>]*[^<>\s])")
 _COMMENTS = re.compile(r"(?:\s|<[^<>]*>){0,20}(?:댓글|덧글|독자\s*의견|comments?\b|leave\s+a)", re.IGNORECASE)
 _CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")

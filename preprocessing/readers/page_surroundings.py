@@ -76,8 +76,10 @@ def is_page_of_links(page: Element) -> bool:
 
 def _keep_lists_of_content(tree: PageTree, lists: dict[Element, int], tagged: set[Element]) -> None:
     """Keeps a list of links with the name of surroundings that is nearly all of the content, such as a table of contents."""
-    kept = []
+    kept, prose = [], tree.elements[0].prose
     for element, text in lists.items():
+        if text < prose:  # which is elsewhere
+            continue
         content = next((parent for parent in element.ancestors() if _is_content(parent)), None)
         if content is not None and not content.is_cut and content.text <= REST_OF_INDEX * text:
             kept.append(element)

@@ -6,7 +6,16 @@ import re
 
 from preprocessing.readers.page_hidden import FIELD, is_hidden
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
-from preprocessing.readers.page_words import AGREEMENT, CALLOUTS, COMMAND, FORMS, LINE_NUMBERS, ROLES, WINDOWS
+from preprocessing.readers.page_words import (
+    AGREEMENT,
+    CALLOUTS,
+    COMMAND,
+    FORMS,
+    LINE_NUMBERS,
+    MENU_LABEL,
+    ROLES,
+    WINDOWS,
+)
 
 _CUT_TAGS = frozenset(("nav", "menu", "datalist", "map"))
 _TAGS = frozenset(("aside", "dialog"))  # judged without attributes, too
@@ -15,12 +24,14 @@ _TEXT = re.compile(r">[^<>]*[^<>\s]")
 _NUMBERS = re.compile(r"[0-9\s]+")
 _NAMED = re.compile(r"accord|faq|question|collaps|\brole=\"tab\"|\btab", re.IGNORECASE)
 _CHOICE = re.compile(r"<input\b[^<>]*\btype=\"(?:radio|checkbox)\"", re.IGNORECASE)
+_QUESTION = re.compile(r"^\W*(?:Q\s*)?\d{1,2}\s*[.)]|[?？]\W*$")
 _CELLS = frozenset(("li", "td", "th", "dt", "dd", "summary", *HEADINGS))
 
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
 LEAST_PROSE = 80  # characters of prose of a page from which shares of it show where the content is
 LONGEST_LABEL = 5000  # characters of HTML that are searched
+FEWEST_LABELS = 3  # buttons beside each other
 LEAST_CARD = 20  # characters of a button of several texts that is content
 NEAR_CHOICE = 200  # characters of HTML before and after a label in which its box to check is searched
 
@@ -66,12 +77,24 @@ def _is_text(tree: PageTree, element: Element) -> bool:
     if element.prose > 0 or _NAMED.search(element.attributes):
         return True
     if element.name == "label":
-        return _is_choice(tree, element) and not _is_in_search(element)
+        is_asked = _QUESTION.search(tree.text_of(element)) is not None
+        return (is_asked or _is_choice(tree, element)) and not _is_in_search(element)
     texts = _TEXT.findall(tree.html, element.inside - 1, min(element.close, element.inside + LONGEST_LABEL))
     if len(texts) > 1 and element.text >= LEAST_CARD:
         return True
     parent = element.parent
-    return parent is not None and parent.name in _CELLS and not COMMAND.fullmatch(tree.text_of(element))
+    if parent is None or COMMAND.fullmatch(tree.text_of(element)):
+        return False
+    return parent.name in _CELLS or _is_one_of_labels(tree, parent)
+
+
+def _is_one_of_labels(tree: PageTree, parent: Element) -> bool:
+    """True for an element of several buttons that do nothing by their words, such as the subjects of books."""
+    buttons = [part for part in parent.children if part.name == "button" and part.text]
+    if len(buttons) < FEWEST_LABELS:
+        return False
+    texts = (tree.text_of(button) for button in buttons)
+    return not any(COMMAND.fullmatch(text) or MENU_LABEL.fullmatch(text) for text in texts)
 
 
 def _is_choice(tree: PageTree, element: Element) -> bool:

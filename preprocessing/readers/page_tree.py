@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from preprocessing.readers.page_words import SENTENCE, is_contact, split_names
 
 _SKIPPED = re.compile(
-    r"<(?:!--|\?|(script|style|noscript|template|svg|iframe|select|textarea(?![^>]{0,400}\breadonly)|object|audio|video|canvas|head)(?=[\s>]))"
+    r"<(?:!--|\?|(script|style|noscript|template|svg|iframe|select|textarea|object|audio|video|canvas|head)(?=[\s>]))"
 )
 _SEAMLESS = frozenset(
     (None, "script", "style", "noscript", "template", "svg")
@@ -47,8 +47,7 @@ FEWEST_BARS = 2
 LONGEST_LINK = 1000  # characters of HTML from a bar to the end of the link behind it
 NEAR_TARGET = 400  # characters of HTML in which a section links itself at its heading
 PROSE = 20  # characters of a text between two tags from which on it counts as prose
-
-
+LONGEST_FIELD = 40  # characters of a hint in a field to write in; longer ones are code or terms
 LONGEST_TEXT = 2000  # characters of HTML whose text is read as a line
 
 
@@ -247,6 +246,9 @@ def _remove_skipped(page: str) -> str:
         end = page.find(mark, match.end())
         if end < 0:
             break
+        if match[1] == "textarea" and end - page.find(">", match.end()) > LONGEST_FIELD:
+            match = _SKIPPED.search(page, end)
+            continue
         pieces += [page[at : match.start()], "" if match[1] in _SEAMLESS else " "]
         at = end + len(mark)
         match = _SKIPPED.search(page, at)

@@ -107,7 +107,7 @@ LINKS_HEADING = re.compile(
     r"방문자(?:\s*수)?|퀵\s*메뉴|광고|AD|이\s*글\s*공유하기|글\s*탐색|지난\s*글(?:\s*모음)?|"
     r"related(?:\s+\w+){0,2}|recommended(?:\s+\w+){0,3}|most\s+(?:read|popular|viewed)|popular(?:\s+\w+)?|latest(?:\s+\w+)?|"
     r"recent(?:\s+\w+)?|you\s+(?:may|might)\s+(?:also\s+)?like|more\s+(?:from|in|on|stories|news).{0,30}|share(?:\s+this)?(?:\s+\w+)?|"
-    r"tags?|categor(?:y|ies)|archives?|table\s+of\s+contents|on\s+this\s+page|contents|trending(?:\s+\w+)?|subscribe(?:\s+\w+){0,4}|"
+    r"(?:posted|filed)\s+(?:in|under)|labels?|tagged|tags?|categor(?:y|ies)|archives?|table\s+of\s+contents|on\s+this\s+page|contents|trending(?:\s+\w+)?|subscribe(?:\s+\w+){0,4}|"
     r"newsletter|advertisement|sponsored|navigation|search|log\s*in|sign\s*(?:in|up)|follow\s+us.{0,20}|"
     r"previous(?:\s+\w+)?|next(?:\s+\w+)?)(?:\W|\d|개|건)*",
     re.IGNORECASE,
@@ -177,7 +177,9 @@ AGREEMENT = re.compile(
 """Finds what a box to check or a button of a window says."""
 COMMAND = re.compile(
     r"\W*(?:.{0,20}(?:하기|보기|가기|저장|등록|신청|삭제|수정|복사|취소|확인|추가|닫기|열기|접기|펼치기|다운로드|내려\s*받기|인쇄|검색|초기화|선택|적용|제출|전송|"
-    r"접수|문의|로그인|로그아웃|예약|구매|찾기|조회|변경|재생|정지|공유|완료|이동|업로드|새로\s*고침)|copy|copied!?|submit|more|play|stop|close|reset|이전|다음|목록|답글|신고|"
+    r"접수|문의|로그인|로그아웃|예약|구매|찾기|조회|변경|재생|정지|공유|완료|이동|업로드|새로\s*고침)|"
+    r"(?:add|back|buy|cancel|clear|close|copy|delete|download|edit|follow|hide|learn|load|log|next|open|play|prev(?:ious)?|read|remove|reply|report|"
+    r"reset|save|search|send|share|show|sign|stop|submit|subscribe|upload|view)\b.{0,20}|copied!?|more|이전|다음|목록|답글|신고|"
     r"좋아요|스크랩|찜|장바구니|\d{1,2}|)\W*\d{0,3}\W*",
     re.IGNORECASE,
 )

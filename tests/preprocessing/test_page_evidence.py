@@ -33,6 +33,9 @@ KEPT = {
     "a registration in a table of facts": (
         f"<div>{A}<table><tr><td>이름</td><td>누리</td></tr><tr><td>사업자등록번호</td><td>123-45-67890</td></tr></table>{B}</div>",
         "| 사업자등록번호 | 123-45-67890 |"),
+    "a registration in a table below": (
+        f"<div>{A}{B}<table><tr><th>이름</th><td>누리</td></tr><tr><th>사업자등록번호</th><td>123-45-67890</td></tr></table></div>",
+        "| 사업자등록번호 | 123-45-67890 |"),
     "a registration below a heading": (
         f"<div>{A}<div><h3>알림</h3><ul><li>밭 이름: 누리</li><li>사업자등록번호: 123</li></ul></div>{B}</div>", "- 사업자등록번호: 123"),
     "a rule about cookies": (f"<div>{A}<p>쿠키의 운영에 관한 사항</p><p>페이지를 쓰려면 쿠키를 허용하셔야 합니다.</p>{B}</div>",
@@ -70,6 +73,8 @@ MENU = "<div class='left_menu'><ul><li onclick=\"location.href='/a'\">상품</li
 CUT = {
     "cards with a name": (f"<div>{A}<div class='related'>{CARDS}</div>{B}</div>", "봄 소식"),
     "cards after the last sentence": (f"<div>{A}{B}<div class='box'>{CARDS}</div></div>", "봄 소식"),
+    "other pages below a title written anew": (
+        f"<h1>메밀 밭을 심고 가꾸는 법</h1>{A}{B}<div class='related'>{CARDS.replace('소식', LINE)}</div>", "봄 메밀꽃이"),
     "links that a script opens": (f"<p>{LINE}</p><div>{MENU}{A}{B}</div>", "레시피"),
     "a window to log in": (
         f"<div>{A}</div><div class='login_modal'><form><input name='id'><p>{LINE}</p>{B}</form></div>", LINE),
@@ -86,5 +91,5 @@ CUT = {
 @pytest.mark.parametrize("kind", CUT)
 def test_two_kinds_of_evidence_cut(kind):
     body, line = CUT[kind]
-    lines = read_page(body)
+    lines = read_page(body, "메밀 밭을 잘 심고 가꾸는 법")
     assert lines and not any(line in kept for kept in lines)

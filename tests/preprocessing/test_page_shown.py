@@ -58,6 +58,13 @@ KEPT = {
     "a sentence in the foot of a post": (f"<article>{A}{B}<div class='post-footer'>오월에 고친 글입니다.</div></article>", "오월에 고친 글입니다."),
     "a title between controls": (f"<div><a href='/b'><img src='b.png'></a>저울 요청 <a href='/c'>요청 취소</a></div>{A}{B}", "저울 요청"),
     "text beside names of icons": (f"<p><i class='material-icons'>health_and_safety</i>민감피부</p>{A}{B}", "민감피부"),
+    "tabs of a slide": (f"<section id='visual'><ul class='indicator'><li><a href='#'>봄 밭</a></li><li><a href='#'>가을 밭</a></li></ul></section>{A}{B}", "- 가을 밭"),
+    "buttons that do nothing": (f"{A}<div><button>봄 씨</button><button>가을 씨</button><button>겨울 씨</button></div>{B}", "봄 씨 가을 씨 겨울 씨"),
+    "a question of a form": (f"{A}<form><label for='q'>몇 평을 심나요?</label><input id='q'></form>{B}", "몇 평을 심나요?"),
+    "a numbered field of a form": (f"{A}<form><label for='q'>1. 밭의 크기</label><input id='q'></form>{B}", "1. 밭의 크기"),
+    "code in an editor": (f"{A}<textarea class='editor'>plant(seed, depth=3, days=60, water=True)\nharvest()</textarea>{B}", "harvest()"),
+    "a fact that is a link": (f"{A}{B}<div><b>누리집:</b> <a href='https://a.kr'>https://a.kr/soba</a></div>", "누리집: https://a.kr/soba"),
+    "the foot of a table": (f"{A}{B}<table><tr><td>메밀</td><td>1</td></tr><tfoot class='footer'><tr><td>모두</td><td>1</td></tr></tfoot></table>", "| 모두 | 1 |"),
     "a short sentence in the foot of a card": (f"<div>{A}<div class='card-footer'>함께 걸어요.</div>{B}</div>", "함께 걸어요."),
 }  # fmt: skip
 
@@ -69,6 +76,8 @@ def test_what_a_reader_can_see_stays(kind):
 
 
 CUT = {
+    "commands beside each other": (f"{A}<div><button>Add field</button><button>모두 지우기</button><button>봄 씨</button></div>{B}", "봄 씨"),
+    "a link to the post before": (f"<h1>메밀 심기</h1>{A}{B}<div>이전 글: <a href='/1'>메밀을 심고 거두어 햇볕에 말리는 때</a></div>", "말리는 때"),
     "a command in a list": (f"{A}<ul><li><button>목록 보기</button></li></ul>{B}", "목록 보기"),
     "an agreement": (f"{A}<label><input type='checkbox'> 개인정보 수집에 동의합니다.</label>{B}", "동의합니다"),
     "a choice of a search": (f"{A}<form class='search'><label><input type='radio'> 제목만</label></form>{B}", "제목만"),
@@ -97,6 +106,7 @@ def test_controls_and_repetitions_are_cut(kind):
     [
         "<div class='gnb'><ul><li><a href='/a'>상품</a></li><li><a href='/g'>오시는 밭</a></li></ul></div>%S%",
         "<ol class='breadcrumb'><li>처음</li><li>오시는 밭</li></ol>%S%",
+        "<p class='path'>홈 &gt; 알림 &gt; <span>오시는 밭</span></p>%S%",
     ],
 )
 def test_a_title_that_stands_only_in_a_menu_is_kept_once(around):
