@@ -26,7 +26,7 @@ from preprocessing.readers.page_words import (
 )
 
 _FACTS = frozenset(("td", "dl", "dt", "dd", "ul", "ol", "li"))
-_ROWS = frozenset(("table", "thead", "tbody", "tfoot", "tr"))
+_NO_NOTICES = frozenset(("table", "thead", "tbody", "tfoot", "tr", "figure", "figcaption"))
 
 LONGEST_HEADING = 60
 NEAR_HEADING = 4  # blocks below a heading in which code is searched
@@ -72,7 +72,7 @@ def _cut_children(page: Page, parent: Element) -> None:
     children = [child for child in parent.children if not child.is_cut and child.text]
     in_row = is_row(parent, children)
     before, until = None, ""  # the block above; the heading that ends comments or links, h7 for any
-    in_links = False
+    in_links, lone = False, []  # articles that are cut for their links alone
     for n, child in enumerate(children):
         if child in page.around_heading or child.is_part:
             before, until = child, ""
@@ -96,7 +96,18 @@ def _cut_children(page: Page, parent: Element) -> None:
         may_be_other = not child.is_part and 2 * child.text < page.content.text
         is_other = may_be_other and (leads_elsewhere(page, before, child) or _is_remark(page, before, child))
         child.is_cut = bool(begins) or in_other or is_other
+        if child.is_cut and child.name == "article" and not (begins or in_other):
+            lone.append(child)
         before = None if child.is_cut else child
+    for child in lone:
+        child.is_part = _is_among_kept(child, children)
+        child.is_cut = not child.is_part
+
+
+def _is_among_kept(element: Element, children: list[Element]) -> bool:
+    """True for one of several articles of which most are kept."""
+    like = [child.is_cut for child in children if child.name == element.name]
+    return 2 * sum(like) < len(like)
 
 
 def _begins_other(page: Page, element: Element, following: Element | None) -> str:
@@ -125,8 +136,8 @@ def _is_remark(page: Page, before: Element | None, element: Element) -> bool:
     """True for a notice."""
     if element.text > LONGEST_NOTICE or (element.name in ("ul", "ol", "dl") and element.prose):
         return False  # of a list the items are judged
-    if element.name in _ROWS:
-        return False  # and of a table the cells: a registration beside its label is a fact
+    if element.name in _NO_NOTICES:
+        return False  # of a table the cells are judged, where a registration is a fact; captions name the owner of a picture
     text = page.tree.text_of(element)
     if not is_notice(text) or _is_fact(page, before, element):
         return False

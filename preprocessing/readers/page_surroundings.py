@@ -35,9 +35,9 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     Where names would leave too little, only tags and roles count.
     """
     page = tree.elements[0]
-    all_characters = page.text
     tagged, named, rest = _cut_by_tags(tree, around_heading)
     sum_texts(tree.elements)
+    all_characters = page.text
     run = find_run(tree, named)
     cut, lists, comments = [], {}, 0
     introduced: set[Element] = set()  # headers whose introduction is kept, with all in them

@@ -33,6 +33,13 @@ KEPT = {
     "a registration in a table of facts": (
         f"<div>{A}<table><tr><td>이름</td><td>누리</td></tr><tr><td>사업자등록번호</td><td>123-45-67890</td></tr></table>{B}</div>",
         "| 사업자등록번호 | 123-45-67890 |"),
+    "a caption that names its owner": (
+        f"<div>{A}{B}<figure><img src='a.png'><figcaption>메밀밭의 가을 © 누리</figcaption></figure></div>", "메밀밭의 가을 © 누리"),
+    "an article of links beside others": (
+        "<section>" + "".join(
+            f"<article class='c{n}'><span>{text}</span><h4><a href='/{n}'>{n}월의 국수</a></h4><a href='/{n}'>보기</a></article>"
+            for n, text in ((4, LINE), (5, LINE), (6, "글"))
+        ) + f"</section><p>{SECOND}</p>", "#### 6월의 국수"),
     "a registration in a table below": (
         f"<div>{A}{B}<table><tr><th>이름</th><td>누리</td></tr><tr><th>사업자등록번호</th><td>123-45-67890</td></tr></table></div>",
         "| 사업자등록번호 | 123-45-67890 |"),

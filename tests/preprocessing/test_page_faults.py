@@ -112,3 +112,14 @@ def test_blocks_of_prose_outweigh_their_names():
     )
     lines = read_page(f"{MENU}<div><p>{FIRST}</p></div>{blocks}")
     assert lines == [FIRST, *(f"{SECOND} {SECOND} {n}" for n in range(4))]
+
+
+def test_a_long_policy_brings_no_menu_back_to_a_page_of_links():
+    menu = "<div class='gnb'><ul><li><a href='/a'>상품</a></li><li><a href='/b'>레시피</a></li></ul></div>"
+    search = f"<div class='search'><form><input>{'<span>경영과 기획</span> ' * 60}</form></div>"
+    rows = "".join(
+        f"<li><a href='/{n}'><b>{n}번 밭</b> 메밀 누리 모임</a> <i>충청북도</i></li>" for n in range(6)
+    )
+    popup = f"<div class='layer'><h3>개인정보처리방침</h3>{f'<p>{POLICY}</p>' * 90}</div>"
+    text = "\n".join(read_page(f"{menu}{search}<div class='list'><ul>{rows}</ul></div>{popup}", "밭 누리집"))
+    assert "5번 밭" in text and "레시피" not in text and POLICY not in text
