@@ -1,4 +1,4 @@
-"""Finds lines with aligned columns, and nested items in quotations, in a row of UTF-8, like ``preprocessing.text.columns``."""
+"""Finds lines with aligned columns in a row of UTF-8, like ``preprocessing.text.columns``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from preprocessing.kernels.characters import decode
 from preprocessing.kernels.compiled import inner
-from preprocessing.kernels.line_marks import after_marks, is_blank
+from preprocessing.kernels.line_marks import is_blank
 
 _TAB, _FEED, _SPACE = np.uint8(9), np.uint8(10), np.uint8(32)
 MAX_COLUMNS = 32
@@ -15,15 +15,12 @@ _MARK_CHARACTERS = 4
 
 @inner()
 def is_aligned(data, line, start, end, places):
-    """Whether the line at ``line`` is aligned with the line above or below, or is a nested item in a quotation; the row is
-    ``data[start:end]``.
+    """Whether the line at ``line`` is aligned with the line above or below; the row is ``data[start:end]``.
 
     ``places: [6, MAX_COLUMNS] int64`` is overwritten.
     """
     own, other = places[:3], places[3:]
     line_end, _ = _look_for_gaps(data, line, end)
-    if _is_nested_item(data, line, line_end):
-        return True
     above = below = line
     has_above = has_below = False
     if line > start:
@@ -46,21 +43,6 @@ def is_aligned(data, line, start, end, places):
         return False
     others, their_tabs = _columns_of(data, line_end + 1, below, other)
     return _are_aligned(own, count, tabs, other, others, their_tabs)
-
-
-@inner()
-def _is_nested_item(data, i, end):
-    """Whether a line is an item behind marks of quotations and two or more blanks, which are its level."""
-    quoted, blanks = False, 0
-    while 0 <= i < end and (data[i] == ord(">") or is_blank(data[i])):
-        if data[i] == ord(">"):
-            quoted, blanks = True, 0
-        else:
-            blanks += 2 if data[i] == _TAB else 1
-        i += 1
-    if not quoted or blanks < 2:
-        return False
-    return after_marks(data, i, end)[1]
 
 
 @inner()

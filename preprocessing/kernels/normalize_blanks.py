@@ -138,6 +138,8 @@ def put_collapsed(data, start, end, fenced, places, out, at):
             or _is_preformatted(data, i, last)
         ):
             following = _line_end(data, i, last)
+        elif begins and c == _GREATER:
+            following = _after_quotation_marks(data, i, last)
         elif c == stop:
             following = span_end(data, i, last, data[i - 1] if i > first else _NONE)
         feeds = blanks = 0
@@ -182,6 +184,17 @@ def _is_preformatted(data, i, end):
     while code < end and is_blank(data[code]):
         code += 1
     return code < end and data[code] != _FEED and is_indented_code(data, j, code, end)
+
+
+@inner()
+def _after_quotation_marks(data, i, end):
+    """The first byte behind the marks of quotations that begin a line at ``i``, and behind the indentation of its text."""
+    j = last = i
+    while 0 <= j < end and (data[j] == _GREATER or is_blank(data[j])):
+        j += 1
+        if data[j - 1] == _GREATER:
+            last = j
+    return j if j < end and data[j] != _FEED else last
 
 
 @inner()

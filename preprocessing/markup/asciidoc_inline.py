@@ -26,7 +26,8 @@ _LINK = re.compile(
 _IMAGE = re.compile(r"image::?([^\s:\[\]][^\s\[\]]{0,500})\[([^\]\n]{0,500})\]")
 _NOTE = re.compile(r" ?footnote:[\w-]{0,60}\[((?:[^\[\]]|\[[^\[\]\n]{0,200}\]){0,2000})\]")
 _MENU = re.compile(r"menu:([^\s\[\]]{1,100})\[([^\]\n]{0,200})\]")
-_MACRO = re.compile(r"(kbd|btn|icon|stem|latexmath|asciimath):(?:[\w-]{1,60})?\[((?:[^\]\n]|\\\]){0,500})\]")
+_MACRO = re.compile(r"(kbd|btn|icon):(?:[\w-]{1,60})?\[((?:[^\]\n]|\\\]){0,500})\]")
+_FORMULA = re.compile(r"(?:stem|latexmath|asciimath):\[\$?((?:[^\]\n]|(?<=\\)\]){1,500}?)\$?(?<!\\)\]")
 _ATTRIBUTE = re.compile(r"(?<!\\)\{([A-Za-z0-9_][\w-]{0,60})\}")
 _MARKED = re.compile(
     r"(?:\[[\w.#% -]{1,100}\])?(?<![\w#&])#(?![ #])([^#\n]{1,300})(?<! )#(?![\w#])|\[[.#][\w.#% -]{1,100}\]##?([^#\n]{1,300})##?"
@@ -67,6 +68,7 @@ def convert_inline(text: str, attributes: Mapping[str, str], titles: Mapping[str
     text = _BREAK.sub("", text)
     text = _CURVED.sub(lambda match: f"“{match[1]}”" if match[1] else f"‘{match[2]}’", text)
     text = _SPAN.sub(keep_span, text)
+    text = _FORMULA.sub(lambda match: keep("$" + match[1].replace("\\]", "]") + "$"), text)
     text = _PASS.sub(lambda match: keep(match[1] or match[2] or ""), text)
     text = _ATTRIBUTE.sub(replace_attribute, text).replace("\\{", "{")
     text = _TERM.sub(lambda match: match[1] or match[2], _INDEX.sub("", text))
@@ -120,6 +122,4 @@ def _menu(match: re.Match[str]) -> str:
 
 def _macro(match: re.Match[str]) -> str:
     name, content = match[1], match[2].replace("\\]", "]")
-    if name == "icon":
-        return ""
-    return f"${content}$" if name in ("stem", "latexmath", "asciimath") else content
+    return "" if name == "icon" else content

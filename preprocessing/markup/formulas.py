@@ -34,11 +34,11 @@ _HINTS = (
     '"tex',
     ' tex"',
 )
-_AUTHORS = (  # where the LaTeX of the author stands
+_AUTHORS = (  # where the LaTeX of the author stands; what copied it from a page may have written ``<`` as it is
     re.compile(
-        r"<annotation\b[^<>]{0,200}\bencoding=[\"'](?:application/x-(?:la)?tex|TeX|LaTeX)[\"'][^<>]{0,200}>([^<]+)</annotation>"
+        r"<annotation\b[^<>]{0,200}\bencoding=[\"'](?:application/x-(?:la)?tex|TeX|LaTeX)[\"'][^<>]{0,200}>((?:[^<]|<(?!/annotation>))+)</annotation>"
     ),
-    re.compile(r"\bmjx-copytext\b[^<>]{0,200}>\$*([^<$]+)\$*</span>"),
+    re.compile(r"\bmjx-copytext\b[^<>]{0,200}>\$*((?:[^<$]|<(?!/span>))+)\$*</span>"),
     re.compile(r"<math\b[^<>]{0,500}\balttext=\"([^\"]+)\""),
     re.compile(r"<img\b[^<>]{0,500}\bclass=\"mwe-math[^<>]{0,2000}\balt=\"([^\"]+)\""),
 )
@@ -139,7 +139,7 @@ def _find_latex(opening: str, content: str) -> str | None:
         return mathml_to_latex(html.unescape(attribute[1]))
     mathml = _MATHML.search(whole + "</math>")
     if mathml and _ELEMENT_OF_MATHML.search(mathml[0]):
-        return mathml_to_latex(mathml[0]) or None
+        return mathml_to_latex(mathml[0].replace("><</", ">&lt;</")) or None
     return (mathml_to_latex(content) or None) if "data-mml-node=" in content else None
 
 

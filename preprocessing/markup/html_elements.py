@@ -55,9 +55,9 @@ _LAST_OF_TERM = re.compile(r"([^\s>]?)((?:</(?:a|b|code|em|i|span|strong|tt)>|\s
 _LONGEST_LAST = 1 + 8 * len("</strong>")
 _BETWEEN_CELLS = re.compile(r"(?<=</t[dh]>)\s{1,1000}(?=<t[dh][\s>])", re.IGNORECASE)
 _NO_TEXT = r"(?:\s{{1,4000}}+|</?(?:a|b|br|button|div|em|figure|i|img|input|label|p|picture|source|span|strong{})(?=[\s/>])[^<>]{{0,4000}}>){{0,60}}+"
-_EMPTY = re.compile(  # items and headings without text, such as those of a picture
+_EMPTY = re.compile(  # items, headings and terms without text, such as those of a picture
     rf"<li(?:\s[^<>]{{0,2000}})?>{_NO_TEXT.format('|h[1-6]')}</li\s{{0,20}}>"
-    rf"|<(h[1-6])(?:\s[^<>]{{0,2000}})?>{_NO_TEXT.format('')}</\1\s{{0,20}}>",
+    rf"|<(h[1-6]|dt)(?:\s[^<>]{{0,2000}})?>{_NO_TEXT.format('')}</\1\s{{0,20}}>",
     re.IGNORECASE,
 )
 ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")

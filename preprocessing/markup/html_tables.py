@@ -1,8 +1,8 @@
 """Writes tables of HTML as tables of Markdown.
 
-``html_tags`` sets the cells of other tables apart by blanks: of nested ones, those whose cells have lists, code or headings, those of
-one row or column, and those of long texts in which no cell is empty, which arrange a page. Rows and columns without text, with
-which pages set others apart, are left out.
+``html_tags`` sets the cells of other tables apart by blanks: of nested ones, those whose cells have code or headings, those of
+one row or column, and those of lists or long texts in which no cell is empty, which arrange a page, unless their first row
+consists of headings. Rows and columns without text, with which pages set others apart, are left out.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
+from preprocessing.markup.html_lists import OpenLists
 from preprocessing.markup.html_tags import INDENT, TAG, flatten_tags
+from preprocessing.markup.markdown import Protected
 from preprocessing.markup.table_layout import Cell, format_table, lay_out
 
 _TABLE = re.compile(r"<table(?=[\s>])[^<>]{0,2000}>", re.IGNORECASE)
 _END = re.compile(r"</table\s{0,20}>", re.IGNORECASE)
 _BLOCKS = re.compile(
-    r"<(?:table|ul|ol|dl|pre|h[1-6]|blockquote|form|details)(?=[\s/>])|\x7f[0-9]{1,8}\x7f\x1e?\n",
+    r"<(?:table|dl|pre|h[1-6]|blockquote|form|details)(?=[\s/>])|\n\n\x7f[0-9]{1,8}\x7f\x1e?\n",
     re.IGNORECASE,
 )
 _SPAN = re.compile(r"\b(?P<name>col|row)span\s{0,9}=\s{0,9}[\"']?\s{0,9}(?P<count>[0-9]{1,3})", re.IGNORECASE)
@@ -28,11 +30,22 @@ _LONGEST_INDENT = 200  # characters before a table in which its line begins
 _MIN_ROWS = _MIN_CELLS = 2  # rows that have as many cells with text; below a heading one
 LONGEST_CELL = 200
 """Characters of a cell, above which a table without empty cells arranges text."""
-_HEADING_ROW = re.compile(r"(?:\s|</?(?:thead|tr|tbody)(?=[\s>])[^<>]{0,500}>){1,9}<th[\s>]", re.IGNORECASE)
+_HEADING_ROW = re.compile(
+    r"(?:\s{1,200}+|</?(?:thead|tr|tbody)(?=[\s>])[^<>]{0,500}>){1,9}<th[\s>]", re.IGNORECASE
+)
+_HEADINGS = re.compile(
+    rf"{_HEADING_ROW.pattern}(?:(?!</?t[dr][\s>])[\s\S]){{1,2000}}?<th[\s>]", re.IGNORECASE
+)
+"""A first row of two and more headings."""
+_OF_LIST = re.compile(
+    r"<(?P<close>/?)(?P<name>[uo]l|li)(?=[\s>])(?P<attributes>[^<>]{0,2000})>", re.IGNORECASE
+)
+_LIST = re.compile(r"<[uo]l[\s>]", re.IGNORECASE)
 
 
-def convert_tables(text: str) -> str:
-    """Replaces tables; the marks of indentation before a table begin its lines."""
+def convert_tables(text: str, protected: Protected) -> str:
+    """Replaces tables; the marks of indentation before a table begin its lines. Items of a cell are set apart by ``<br>``, which
+    is protected."""
     pieces, at = [], 0
     opening = _TABLE.search(text)
     end = _END.search(text)
@@ -44,7 +57,7 @@ def convert_tables(text: str) -> str:
         line = before[before.rfind("\n") + 1 :]
         is_simple = end.start() - opening.end() <= _LONGEST and not line.lstrip().startswith("|")
         is_simple = is_simple and not _BLOCKS.search(text, opening.end(), end.start())
-        lines = _convert(text[opening.end() : end.start()]) if is_simple else []
+        lines = _convert(text[opening.end() : end.start()], protected) if is_simple else []
         if lines:
             indent = line if not line.strip(INDENT) else ""
             rows = "\n".join(indent + row for row in lines)
@@ -54,9 +67,14 @@ def convert_tables(text: str) -> str:
     return "".join([*pieces, text[at:]])
 
 
-def _convert(inner: str) -> list[str]:
+def _convert(inner: str, protected: Protected) -> list[str]:
     """The lines of a table; none where it arranges text, where few rows have several cells, or where text is outside of cells."""
-    caption, rows = _read(inner)
+    has_lists = _LIST.search(inner) is not None
+    has_headings = _HEADINGS.match(inner) is not None
+    if has_lists and not has_headings:
+        return []
+    line_end = protected.add("<br>") if has_lists else ""
+    caption, rows = _read(_mark_items(inner, line_end) if has_lists else inner)
     if rows is None:
         return []
     texts = [row for row in lay_out(rows) if any(row)]
@@ -65,11 +83,32 @@ def _convert(inner: str) -> list[str]:
     texts = [[row[n] if n < len(row) else "" for n in columns] for row in texts]
     full = sum(sum(map(bool, row)) >= _MIN_CELLS for row in texts)
     fewest = 1 if len(texts) > 1 and _HEADING_ROW.match(inner) else _MIN_ROWS
-    if full < fewest or (
-        all(all(row) for row in texts) and max(map(len, chain.from_iterable(texts))) > LONGEST_CELL
-    ):
+    arranges = not has_headings and all(all(row) for row in texts)
+    if full < fewest or (arranges and max(map(len, chain.from_iterable(texts))) > LONGEST_CELL):
         return []
+    texts = [[protected.escape_bars(cell) for cell in row] for row in texts]
+    if has_lists:
+        texts = [
+            [line_end.join(filter(None, map(str.strip, cell.split(line_end)))) for cell in row]
+            for row in texts
+        ]
     return [*([caption, ""] if caption else []), *format_table(texts)]
+
+
+def _mark_items(inner: str, line_end: str) -> str:
+    """The rows with ``line_end`` and the mark of an item in the place of its tag, and ``line_end`` behind each list."""
+    lists = OpenLists()
+
+    def mark(tag: re.Match[str]) -> str:
+        if tag["name"].lower() != "li":
+            lists.read_tag(tag)
+            return "" if lists else line_end
+        if tag["close"]:
+            return ""
+        number = lists[-1].next_mark(tag["attributes"], inner, tag.end()) if lists else "-"
+        return f"{line_end}{number} "
+
+    return _OF_LIST.sub(mark, inner)
 
 
 def _read(inner: str) -> tuple[str, list[list[Cell]] | None]:

@@ -74,7 +74,7 @@ _BLOCK_TAG = re.compile(rf"[ \t]*</?(?:{BLOCK}|td|th)(?=[\s/>])", re.IGNORECASE)
 _INDENTED_TAG = re.compile(
     r"^[ \t]{1,200}(?:</?[A-Za-z]|[^\n]{1,2000}<br[\s/>])", re.MULTILINE | re.IGNORECASE
 )
-_LIST_OR_QUOTATION = re.compile(rf"[ \t]*(?:{LIST_MARK}|[>|][ \t])")
+_LIST_OR_QUOTATION = re.compile(rf"[ \t]*(?:{LIST_MARK}|\||>[ \t])")  # or a row
 _BREAK_OF_LABEL = re.compile(
     r"(\[[^\[\]\n<]{1,200})(?:<br\s{0,20}/?>[ \t]{0,20}){1,9}(?=[^\[\]\n]{1,200}\]\()", re.IGNORECASE
 )  # of a link, which a line end would cut
@@ -144,7 +144,7 @@ def html_to_text(text: str) -> str:
     marked = _LINE_OF_HEADING.sub(_flatten_heading, marked)
     marked = _strip_lines(marked) if is_fragment else _strip_lines_of_html(marked)
     closed = {name.lower() for name in _CLOSING_NAME.findall(marked)}
-    marked = convert_tables(marked)
+    marked = convert_tables(marked, protected)
     marked = _flatten_cells(marked, protected) if "|" in marked else marked
     tags = Tags()
     marked = end_cut_lines(TAG_IN_MARKDOWN.sub(lambda match: replace_known_tag(match, closed, tags), marked))
@@ -192,7 +192,7 @@ def page_to_text(text: str, source: str | None = None) -> str:
     text = _remove_unknown(_CUSTOM_TAG.sub("", text), text if source is None else source)
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
     text = indent_lists(
-        _strip_lines(_without_tags(convert_tables(separate_spans(convert_code(text, protected)))))
+        _strip_lines(_without_tags(convert_tables(separate_spans(convert_code(text, protected)), protected)))
     )
     return mark_quotations(protected.restore(re.sub(r"\n{3,}", "\n\n", text)).strip("\n"))
 

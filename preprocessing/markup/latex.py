@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from preprocessing.markup.latex_blocks import convert_environments, convert_formulas
+from preprocessing.markup.latex_blocks import PROTECTED, convert_environments, convert_formulas, name_theorems
 from preprocessing.markup.latex_macros import end_of_group, expand_macros
 from preprocessing.markup.latex_tables import MARKS, mark_tables, write_tables
 
@@ -78,7 +78,6 @@ _QUANTITY = re.compile(
 _RANGE = re.compile(r"\\(?:SIrange|qtyrange)\s{0,5}\{([^{}]{1,100})\}\{([^{}]{1,100})\}\{([^{}]{1,200})\}")
 _TOKEN = re.compile(r"\\[A-Za-z@]{1,60}\*?|\\.|[{}~]|[^\\{}~]+|\\", re.DOTALL)
 _OPTION = re.compile(r"\s{0,20}\[[^\[\]\n]{0,500}\]")
-_MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _INDENT, _ITEM = "\x01", "\x05"  # a blank before the mark of an item, and the beginning of that mark
 
 
@@ -86,7 +85,7 @@ def latex_to_markdown(text: str) -> str:
     """Converts the body of a document, or a fragment."""
     protected: list[str] = []
     text = convert_environments(re.sub(f"[\x7f{_INDENT}{_ITEM}{MARKS}]", "", text), protected)
-    text = expand_macros(_COMMENT.sub(r"\1", text), KNOWN)
+    text = name_theorems(expand_macros(_COMMENT.sub(r"\1", text), KNOWN))
     body = _BODY.search(text)
     if body:
         end = text.rfind("\\end{document}")
@@ -94,12 +93,12 @@ def latex_to_markdown(text: str) -> str:
         text = head + text[body.end() : end if end > body.end() else len(text)]
     text = mark_tables(_convert_quantities(convert_formulas(text, protected)))
     text = _convert_commands(_ACCENT.sub(_compose_accent, text))
-    text = write_tables(text.replace("---", "—").replace("``", "“").replace("''", "”"))
+    text = write_tables(text.replace("---", "—").replace("``", "“").replace("''", "”"), protected)
     text = "\n".join(line.strip() if "\x7f" not in line else line.rstrip() for line in text.split("\n"))
     text = re.sub(rf"\n{{1,2}}({_INDENT}*){_ITEM}(\S+) {{1,20}}", r"\n\1\2 ", text)
     text = text.replace(_INDENT, " ").replace(_ITEM, "")
     text = re.sub(r"\n{3,}", "\n\n", text)
-    return _MARK.sub(
+    return PROTECTED.sub(
         lambda match: protected[int(match[1])] if int(match[1]) < len(protected) else "", text
     ).strip()
 

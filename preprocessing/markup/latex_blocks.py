@@ -26,6 +26,13 @@ _SPECIAL = re.compile(
 _FORMULA = re.compile(r"\\\[|\\\(|(?<!\\)\$\$?")
 _OPTION = re.compile(r"\s{0,20}\[[^\[\]\n]{0,500}\]")
 
+PROTECTED = re.compile("\x7f([0-9]{1,8})\x7f")
+_THEOREM = re.compile(
+    r"\\newtheorem\*?\s{0,9}\{([A-Za-z]{1,40}\*?)\}\s{0,9}(?:\[[^\[\]\n]{0,60}\]\s{0,9})?\{([^{}\n]{1,100})\}(?:\s{0,9}\[[^\[\]\n]{0,60}\])?"
+)
+_LABEL = r"(?:\s{0,20}\\label\{[^{}\n]{0,200}\})?\s{0,20}"
+_MOST_THEOREMS = 50  # kinds of them
+
 
 def protect(markdown: str, protected: list[str]) -> str:
     """Stores finished Markdown and returns the mark that the end replaces by it."""
@@ -106,3 +113,18 @@ def convert_formulas(text: str, protected: list[str]) -> str:
         at = end + len(closing[opening])
         match = _FORMULA.search(text, at)
     return "".join([*pieces, text[at:]])
+
+
+def name_theorems(text: str) -> str:
+    """Begins what a document defines by ``\\newtheorem{thm}{정리}`` with its name and its title: ``**정리 (피타고라스).**``."""
+    names = dict(_THEOREM.findall(text)) if "\\newtheorem" in text else {}
+    if not 0 < len(names) <= _MOST_THEOREMS:
+        return text
+    kinds = "|".join(map(re.escape, names))
+    opening = re.compile(rf"\\begin\s{{0,5}}\{{({kinds})\}}(?:\s{{0,20}}\[([^\[\]\n]{{1,500}})\])?{_LABEL}")
+
+    def name(match: re.Match[str]) -> str:
+        title = f" ({match[2]})" if match[2] else ""
+        return f"\n\n\\textbf{{{names[match[1]]}{title}.}} "
+
+    return opening.sub(name, _THEOREM.sub("", text))

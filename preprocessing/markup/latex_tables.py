@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from preprocessing.markup.latex_blocks import PROTECTED
 from preprocessing.markup.latex_macros import end_of_group
 from preprocessing.markup.table_layout import format_table
 
@@ -75,14 +76,18 @@ def _after_arguments(text: str, at: int, count: int) -> int:
     return at
 
 
-def write_tables(text: str) -> str:
-    """Writes marked tables, whose first row is the head; of one column its lines."""
-    return _MARKED.sub(lambda match: _write(match[1]), text)
+def write_tables(text: str, protected: list[str]) -> str:
+    """Writes marked tables, whose first row is the head; of one column its lines. Formulas and code spans of cells are restored."""
 
+    def restore(mark: re.Match[str]) -> str:
+        content = protected[int(mark[1])] if int(mark[1]) < len(protected) else ""
+        return mark[0] if content.startswith("```") else content
 
-def _write(marked: str) -> str:
-    rows = [
-        [" ".join(cell.split()).replace("|", "\\|") for cell in row.split(_CELL)]
-        for row in marked.split(_ROW)
-    ]
-    return "\n".join(format_table(rows))
+    def write(table: re.Match[str]) -> str:
+        rows = [
+            [" ".join(PROTECTED.sub(restore, cell).split()).replace("|", "\\|") for cell in row.split(_CELL)]
+            for row in table[1].split(_ROW)
+        ]
+        return "\n".join(format_table(rows))
+
+    return _MARKED.sub(write, text)

@@ -58,6 +58,12 @@ class Protected:
         texts = self._texts
         return _MARK.sub(lambda match: texts[int(match[1])] if int(match[1]) < len(texts) else match[0], text)
 
+    def escape_bars(self, text: str) -> str:
+        """The text of a cell, with escaped bars in what its marks stand for."""
+        if "\x7f" not in text or self.restore(text).count("|") == text.count("|"):
+            return text
+        return _MARK.sub(lambda mark: self.add(self.restore(mark[0]).replace("|", "\\|")), text)
+
 
 def has_structure(text: str) -> bool:
     """Whether a text has headings, lists, tables, quotations, fences, links or emphasis of Markdown."""

@@ -9,6 +9,7 @@ from preprocessing.markup.restructured_options import TITLED_TARGET
 from preprocessing.markup.small_text import convert_small_text
 
 _ROLE = re.compile(r":(?:[a-zA-Z][\w+-]{0,30}:){1,2}`([^`\n]{1,500}(?:\n[^`\n]{1,500})?)`")
+_FORMULA = re.compile(r":math:`([^`\n]{1,500}(?:\n[^`\n]{1,500})?)`")
 _ICON = re.compile(r"(?<!`):(?:octicon|fa[bsr]?|material-[a-z]{1,12}):`[^`\n]{1,100}`(?!`)[ \t]*")
 _LINK = re.compile(
     r"`([^`<>\n]{1,300}(?:\n[^`<>\n]{1,300})?)\s*(?:<[^<>`\n]{1,500}(?:\n[^<>`\n]{1,500})?>)?`__?(?![\w`])"
@@ -50,16 +51,20 @@ def convert_inline(text: str) -> str:
         return text
     codes: list[str] = []
 
+    def protect(markdown: str) -> str:
+        codes.append(markdown)
+        return f"\x7f{len(codes) - 1}\x7f"
+
     def protect_code(code: str) -> str:
         blank = " " if code[:1] == "`" or code[-1:] == "`" else ""
-        codes.append(f"``{blank}{code}{blank}``" if "`" in code else f"`{code}`")
-        return f"\x7f{len(codes) - 1}\x7f"
+        return protect(f"``{blank}{code}{blank}``" if "`" in code else f"`{code}`")
 
     def convert_role(match: re.Match[str]) -> str:
         name = match[0][1:].partition("`")[0].rstrip(":").split(":")[-1]
         return _convert_role(name, match[1], protect_code)
 
     text = _ICON.sub("", _LITERAL.sub(lambda match: protect_code(match[1]), text))
+    text = _FORMULA.sub(lambda match: protect(f"${match[1]}$"), text)
     text = _GLUE.sub(_GLUED, text)
     has_small = any(f":{role}:`" in text for role in _SMALL)
     text = _ROLE.sub(convert_role, text)
@@ -75,8 +80,6 @@ def _convert_role(name: str, content: str, protect_code: Callable[[str], str]) -
     title = titled[1] if titled else content
     if name in ("pep", "rfc"):
         return title if titled else f"{name.upper()} {title}"
-    if name == "math":
-        return f"${content}$"
     if name in _SMALL:
         return f"<{_SMALL[name]}>{content}</{_SMALL[name]}>"
     if name in _PROSE_ROLES or name.startswith("bdg-"):

@@ -13,7 +13,8 @@ from preprocessing.text.fences import SPAN, change_outside_fences
 
 _INNER_BLANKS = re.compile(
     rf"(?P<code>{SPAN})|^[ \t]*(?P<kept>(?:{SESSION}|[\u2500-\u257f])[^\n]*)|^(?: {{4}}| {{0,3}}\t)[ \t]*(?P<line>[^ \t\n][^\n]*)"
-    r"|^[ \t]*>(?:[ ]?>)*[ ](?:[ ]{4}|[ ]{0,3}\t)[ \t]*(?P<quoted>[^ \t\n][^\n]*)|(?<=[^ \t\n])[ \t]+(?=[^ \t\n])",
+    r"|^[ \t]*>(?:[ ]?>)*[ ](?:[ ]{4}|[ ]{0,3}\t)[ \t]*(?P<quoted>[^ \t\n][^\n]*)"
+    r"|^[ \t]*(?P<marks>>[> \t]*)|(?<=[^ \t\n])[ \t]+(?=[^ \t\n])",
     re.MULTILINE,
 )
 _BLANKS_OF_WORDS = re.compile(rf"(?P<code>{SPAN})|(?<=[^ \t\n])[ \t]+(?=[^ \t\n])")
@@ -28,8 +29,8 @@ _CODE_FIRST = re.compile(
 def collapse_blanks(text: str) -> str:
     """Leaves one blank between words, none at line ends, and at most one empty line.
 
-    Indentation, fenced code, code spans, lines of Python sessions and drawings, lines with aligned columns (``columns``),
-    and lines of indented code keep their blanks: those that begin with a tab or four blanks, also behind marks of
+    Indentation, also behind marks of quotations, fenced code, code spans, lines of Python sessions and drawings, lines with
+    aligned columns (``columns``), and lines of indented code keep their blanks: those that begin with a tab or four blanks, also behind marks of
     quotations, and are not mostly Hangul. The first line loses its indentation unless it is such code with an empty or
     indented line below.
     """
@@ -52,11 +53,9 @@ def _collapse_lines(text: str) -> str:
 def _collapse_match(match: re.Match[str]) -> str:
     line = match["line"] or match["quoted"]
     if line is None:
-        return match["code"] or (match[0] if match["kept"] else " ")
+        return match["code"] or (match[0] if match["kept"] or match["marks"] else " ")
     if not is_mostly_hangul(line):
         return match[0]
-    if match["quoted"]:
-        line = match[0]
     return match[0][: -len(line)] + _BLANKS_OF_WORDS.sub(lambda inner: inner["code"] or " ", line)
 
 

@@ -1,5 +1,4 @@
-"""Finds lines whose columns are aligned by blanks, tables drawn in ASCII, and nested items in quotations, as normalization must
-keep their blanks.
+"""Finds lines whose columns are aligned by blanks, and tables drawn in ASCII, as normalization must keep their blanks.
 
 Owns the definition in plain Python; ``preprocessing.kernels.columns`` does the same on code points. A column begins after
 two or more blanks. Two lines that follow each other are aligned when at least half of the columns of the one with fewer
@@ -16,9 +15,6 @@ MAX_COLUMNS = 32
 _MARK_CHARACTERS = 4
 _MARKS = re.compile(r"[\x00-/:-@\[-`{-\x7f\u2010-\u2bff·・]")
 _SENTENCE_ENDS = ".!?"
-_NESTED_ITEM = re.compile(
-    r"[ \t]*>(?:[ \t]*>)*(?: {2}| ?\t)[ \t]*(?:[-*+•]|[0-9]{1,3}[.)])[ \t]"
-)  # in a quotation
 
 
 @dataclass
@@ -41,7 +37,6 @@ def find_aligned_lines(lines: list[str]) -> list[bool]:
     ]
     columns = {number: _columns_of(lines[number]) for number in wide}
     for number in wide:
-        kept[number] |= ">" in lines[number] and _NESTED_ITEM.match(lines[number]) is not None
         if number + 1 in columns and _are_aligned(columns[number], columns[number + 1]):
             kept[number] = kept[number + 1] = True
     return kept

@@ -41,6 +41,7 @@ from preprocessing.readers.whole_files import read_whole_file
         ("https://a.b/c[누리집^]과 https://e.f[], link:x.pdf[문서,window=_blank]", "[누리집](https://a.b/c)과 https://e.f, [문서](x.pdf)"),
         ("*굵게* `a*b*c` `+{x}+` 10^9^ 2*3*4 줄 +\n바꿈", "**굵게** `a*b*c` `{x}` 10^9 2*3*4 줄\n바꿈"),
         ("글footnote:[주석 [a]이다.] kbd:[Ctrl+C] menu:파일[열기] stem:[x^2]", "글 (주석 [a]이다.) Ctrl+C 파일 > 열기 $x^2$"),
+        ("stem:[x^2^ *y* {nbsp}] latexmath:[$\\{a[1\\]\\}$]", "$x^2^ *y* {nbsp}$ $\\{a[1]\\}$"),
         ("[stem]\n++++\nx^2^ *y*\n++++", "$$\nx^2^ *y*\n$$"),
         ("[참고] 이것\n\n[...]\n\n닫지 않은\n\n----\n코드", "[참고] 이것\n\n[...]\n\n닫지 않은\n\n----\n코드"),
     ],

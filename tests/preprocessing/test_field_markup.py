@@ -41,6 +41,11 @@ CODE = "".join(sorted(set(string.printable) - set("|\n\r\x0b\x0c")))
         ("\\begin{tabular}{c}저자\\\\소속\\end{tabular}\\begin{minipage}[t]{0.5\\textwidth}글\\end{minipage}\\begin{tabular}{c}열린",
          "저자\n소속\n\n글\n\nc열린"),
         ("\\begin{frame}\\frametitle{제목}\\column{0.4\\textwidth}글\\begin{circuitikz}\\draw (0,0);\\end{circuitikz}\\end{frame}", "### 제목\n\n글"),
+        ("\\begin{tabular}{cc}가 & 나\\\\$|x|$ & \\verb+a|b+\\\\\\[P(A|B)\\] & \\begin{equation}\na\n\\end{equation}\\end{tabular}",
+         "| 가 | 나 |\n| --- | --- |\n| $\\|x\\|$ | `a\\|b` |\n| $$P(A\\|B)$$ | $$ a $$ |"),
+        ("\\newtheorem{thm}{정리}[section]\\newtheorem*{lem}[thm]{보조정리}\\begin{thm}[피타고라스]\\label{t} $a$이다.\\end{thm}\n"
+         "\\begin{lem}참이다.\\end{lem}\\begin{def}뜻\\end{def}",
+         "**정리 (피타고라스).** $a$이다.\n\n**보조정리.** 참이다.\n\n뜻"),
         ("\\begin{description}\\item[\\textbf{들꽃}:] 산에 핀다.\\item[--] 끝\\end{description}", "- **들꽃**: 산에 핀다.\n- 끝"),
     ],
 )  # fmt: skip

@@ -18,6 +18,11 @@ def katex(latex, display=False):
 
 MATHML = "<math><msup><mi>x</mi><mn>2</mn></msup></math>"
 FORMULAS = [
+    (
+        '<p><mjx-container><mjx-assistive-mml><math><mi>x</mi></math></mjx-assistive-mml>'
+        '<span class="no-mathjax mjx-copytext">$(1 < x)$</span></mjx-container>와 <math><mi>x</mi><mo><</mo><mi>y</mi></math>이다.</p>',
+        "$(1 < x)$와 $x < y$이다.",
+    ),
     (f"값 {katex('x^2')}이다.", "값 $x^2$이다."),
     (f"값 {katex('a &lt; b &amp; c')}이다.", "값 $a < b & c$이다."),
     (f"앞{katex('x = 1', display=True)}뒤", "앞\n$$x = 1$$\n뒤"),

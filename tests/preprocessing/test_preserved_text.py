@@ -19,7 +19,8 @@ from preprocessing.text.mojibake import repair_mojibake
         "- ```py\n  a   b\n  ```",
         "1. > 글\n\n   > ```\n   > a   b\n   > ```",
         ">     x  =  1",
-        "> - 하나\n>   - 둘은 하나의 아래에 있다\n>      1. 셋\n> >   * 넷\n> >\t+ 다섯",
+        "> - 하나\n>   - 둘은 하나의 아래에 있다\n>      1. 셋\n> >   * 넷\n> >\t+ 다섯\n>\n>   문단",
+        "> - 가\n>   | 나 | 다 |\n>   |---|---|\n>   | 라 | 마 |",
         ">>> f(1,   2)\n...     return  x",
         "├── a.py    # b\n│   └── c    # d",
     ],
@@ -35,8 +36,11 @@ def test_fence_in_a_quotation_ends_with_it() -> None:
 
 
 def test_quoted_prose_and_ellipses_collapse() -> None:
-    assert collapse_blanks("> - 하나   둘\n>   셋   넷") == "> - 하나 둘\n> 셋 넷"
-    assert collapse_blanks(">     한글로 된   글\n... 그래서   이렇게") == "> 한글로 된 글\n... 그래서 이렇게"
+    assert collapse_blanks("> - 하나   둘\n>   셋   넷") == "> - 하나 둘\n>   셋 넷"
+    assert (
+        collapse_blanks(">     한글로 된   글\n... 그래서   이렇게")
+        == ">     한글로 된 글\n... 그래서 이렇게"
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,6 +95,7 @@ def test_code_span_with_arrow_stays(code: str) -> None:
         ("<ul><li>\n첫째\n줄\n</li><li>b</li></ul>", "- 첫째 줄\n- b"),
         ("<dl><dt>용어</dt><dd>설명</dd><dt>\n둘\n</dt>\n<dd>\n<p>뜻</p></dd></dl>", "용어: 설명\n\n둘: 뜻"),
         ("<dl><dt>물음?</dt><dd>답</dd></dl>", "물음? 답"),
+        ("<dl><dt> <b></b></dt><dd>뜻만</dd><dt>둘</dt><dd>뜻</dd></dl>", "뜻만\n\n둘: 뜻"),
     ],
 )
 def test_title_item_and_term_are_one_line(html: str, expected: str) -> None:

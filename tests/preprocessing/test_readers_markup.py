@@ -238,6 +238,7 @@ def test_latex(latex, markdown):
         (".. index:: a\n.. _target:\n.. 주석\n   더\n\n글", "글"),
         (".. [1] 각주 글", "각주 글"),
         ("*args*\\는 ``x``\\ 은 :func:`f`\\를 :pep:`8`\\에서 `링크 <u>`_\\도", "*args*는 `x`은 `f`를 PEP 8에서 링크도"),
+        (":math:`|x|\\leq |y|\\ x_\\ 1`\\은 |이름|", "$|x|\\leq |y|\\ x_\\ 1$은 이름"),
         (":math:`\\frac{a}{b}`\\은 \\*args 와 C:\\Users", "$\\frac{a}{b}$은 \\*args 와 C:\\Users"),
     ],
 )  # fmt: skip
