@@ -128,10 +128,15 @@ def with_column(batch: pa.RecordBatch, name: str, column: pa.Array) -> pa.Record
 
 
 def replace_rows(column: pa.Array, rows: np.ndarray, texts: Sequence[str]) -> pa.Array:
-    """The column with ``texts`` in place of ``rows`` (in increasing order)."""
-    mask = np.zeros(len(column), bool)
-    mask[rows] = True
-    return pc.replace_with_mask(column, pa.array(mask), pa.array(texts, pa.large_string()))
+    """The column with ``texts`` in place of ``rows`` (in increasing order).
+
+    Joins slices, for which Arrow allocates the right size once; its ``replace_with_mask`` grows a buffer row by row.
+    """
+    new, parts, end = pa.array(texts, pa.large_string()), [], 0
+    for number, row in enumerate(rows.tolist()):
+        parts += (column.slice(end, row - end), new.slice(number, 1))
+        end = row + 1
+    return pa.concat_arrays([*parts, column.slice(end)])
 
 
 class Shard:
@@ -169,4 +174,6 @@ def read_batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.Re
     """Reads one batch per row group, so that shards written side by side yield matching batches."""
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
-            yield from file.read_row_group(group, columns=columns).combine_chunks().to_batches()
+            yield from (
+                file.read_row_group(group, columns=columns, use_threads=False).combine_chunks().to_batches()
+            )

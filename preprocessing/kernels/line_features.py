@@ -84,6 +84,13 @@ def scan(data, start, row_end, f):
     while True:
         limit = min(row_end, i + _CHUNK)
         packed = np.uint64(0)
+        while 0 <= i < limit - 3:  # four at a time
+            p, q, r, s = data[i], data[i + 1], data[i + 2], data[i + 3]
+            if (p == _FEED) | (q == _FEED) | (r == _FEED) | (s == _FEED):
+                break
+            packed += _PACKED[p] + _PACKED[q] + _PACKED[r] + _PACKED[s]
+            seen |= _PACKED[p] | _PACKED[q] | _PACKED[r] | _PACKED[s]
+            i += 4
         while 0 <= i < limit:
             b = data[i]
             if b == _FEED:

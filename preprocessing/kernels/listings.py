@@ -10,6 +10,7 @@ import numpy as np
 
 from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.line_features import COMMENT, FEATURES, HANGUL, LETTERS, SEEN, WIDE, scan
+from preprocessing.kernels.line_features import SIGNS as SIGNS_OF_CODE
 
 MIN_LINES = 3
 MIN_SIGNS, MAX_FUNCTION_WORDS = (9, 20), (1, 10)  # per Latin word of a listing
@@ -87,8 +88,9 @@ def _read_line(data, start, row_end, line, f):
         begin,
     )
     f[_STRONG] = 0
-    for i in range(begin, end):
-        f[_STRONG] += (_CLASSES[data[i]] & _IS_STRONG) != 0
+    if line[SIGNS_OF_CODE]:
+        for i in range(begin, end):
+            f[_STRONG] += (_CLASSES[data[i]] & _IS_STRONG) != 0
     return end
 
 
