@@ -101,7 +101,7 @@ class ProseRules:
     max_listed_words: Share = None
     """Maximum share of words in pieces of one or two words between commas, bars and line ends, where function words are few
     (twelve or more words): lists of keywords, menus. Lists with hardly any words of searches, shops and menus, such as rosters and
-    indexes, do not count, nor do lists beside more links, tables and code."""
+    indexes, do not count, nor do tables of names and codes, and lists beside more links, tables and code."""
     min_function_words: Share = None
     """Minimum share of words that equal or end in a stop word, in Korean texts of long lines (twelve words a line on average, twenty
     words): words without grammar, such as keywords in a row. From four words a line on, a fifth of it, from sixty words on. Lists and
@@ -118,7 +118,8 @@ class ProseRules:
     """Maximum ratio of line ends to words (thirty or more words)."""
     max_repeated_lines: Share = None
     """Maximum share of the visible characters of a document in lines of prose that repeat an earlier line (five or more lines).
-    Three quarters of the share count beside sentences of its own, as in references, half of it in verse."""
+    Three quarters of the share count beside sentences of its own, as in references, half of it beside lines with function words that
+    do not repeat, as in verse and in pages that hold their content twice."""
     max_duplicate_lines: Share = None
     """Maximum share of lines that repeat an earlier line (five or more lines)."""
     max_duplicate_paragraphs: Share = None
@@ -129,8 +130,8 @@ class ProseRules:
     """Maximum share of words that occur earlier in their line, where function words are few (thirty or more words): keywords
     that are repeated one after another. Four tenths of it count without words of searches, shops and menus."""
     max_repeated_pair: Share = None
-    """Maximum share of characters in the most frequent two-word sequence, where function words are few (thirty or more words):
-    stuffing with keywords. Half of it counts without words of searches, shops and menus."""
+    """Maximum share of characters in the most frequent two-word sequence, where function words are few and most letters Korean (thirty
+    or more words): stuffing with keywords. Half of it counts without words of searches, shops and menus."""
     max_repeated_words: Share = None
     """Maximum share of the three-word sequences of a document that repeat an earlier one (twenty or more words), tables and code
     counted as text that does not. Three quarters of the share of words, without signs, count beside sentences of its own."""

@@ -13,13 +13,14 @@ import numpy as np
 
 # different function words (labeled lists, logs, menus and spam have up to 6), and all of them in what does not repeat
 FUNCTION_WORDS_OF_SENTENCES, OWN_FUNCTION_WORDS = 9, 12
-KOREAN_AMONG_CODE = 0.05  # of the letters
+# the same of code with Korean, a share of whose letters is Hangul
+FUNCTION_WORDS_AMONG_CODE, OWN_AMONG_CODE, KOREAN_AMONG_CODE = 5, 8, 0.05
 # shares of the words
 KEYWORDS_OF_BAD_TEXT, KEYWORDS_OF_BAD_LISTS = 0.15, 0.22
 PRICES_OF_BAD_LISTS, FEW_PRICES = 0.2, 2  # share of the lines, lines
 MOSTLY_ENTRIES = 0.5  # of the words
 FUNCTION_WORDS_OF_TEXT = 0.2  # of the words with a letter or digit, below which they are a list
-FUNCTION_WORDS_OF_VERSE, LONGEST_VERSE = 8, 25  # words, characters
+FUNCTION_WORDS_BESIDE_REPEATS = 8
 HANGUL_OF_PAIRS = 0.33  # share of Hangul, doubled, in a table of names and their codes
 FEW_LETTERS_BESIDE_CODE = 120
 SYLLABLE_AMONG_CELLS = 2  # letters that a syllable is worth in documents without sentences
@@ -48,8 +49,9 @@ def has_sentences(of: Columns) -> np.ndarray:
     and few words of searches, shops and menus. Rules of shape do not drop such a document.
     """
     own = (1 - spoken_repeats(of)) * of("function_words")
-    speaks = (of("stop_words") >= FUNCTION_WORDS_OF_SENTENCES) & (own >= OWN_FUNCTION_WORDS)
     is_code = of("lang") == "code"
+    speaks = of("stop_words") >= np.where(is_code, FUNCTION_WORDS_AMONG_CODE, FUNCTION_WORDS_OF_SENTENCES)
+    speaks &= own >= np.where(is_code, OWN_AMONG_CODE, OWN_FUNCTION_WORDS)
     return speaks & ~is_stuffed(of) & (~is_code | (of("hangul") >= KOREAN_AMONG_CODE * of("letters")))
 
 
@@ -70,10 +72,10 @@ def is_list(of: Columns) -> np.ndarray:
     return of("short_entry_words") >= MOSTLY_ENTRIES * np.maximum(of("entry_words"), 1)
 
 
-def is_verse(of: Columns, share: np.ndarray) -> np.ndarray:
-    """Short lines with function words, of which enough do not repeat."""
-    own = (1 - share) * of("function_words") >= FUNCTION_WORDS_OF_VERSE
-    return is_spoken(of, FUNCTION_WORDS_OF_TEXT) & own & (of("mean_line_length") <= LONGEST_VERSE)
+def speaks_beside_repeats(of: Columns, share: np.ndarray) -> np.ndarray:
+    """Lines with function words, of which enough do not repeat: verses with a refrain, a page that holds its content twice."""
+    own = (1 - share) * of("function_words") >= FUNCTION_WORDS_BESIDE_REPEATS
+    return is_spoken(of, FUNCTION_WORDS_OF_TEXT) & own
 
 
 def is_list_of_results(of: Columns) -> np.ndarray:

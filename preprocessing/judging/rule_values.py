@@ -24,7 +24,7 @@ from preprocessing.judging.evidence import (
     is_spoken,
     is_stuffed,
     is_table_of_pairs,
-    is_verse,
+    speaks_beside_repeats,
     spoken_repeats,
     spoken_words,
 )
@@ -40,7 +40,8 @@ HANGUL_OF_KOREAN = 0.5
 DIGITS_OF_WORDS = 0.5  # of the letters, up to which a document consists of words
 KEYWORDS_OF_ANY_SHAPE, FEWEST_KEYWORDS = 0.45, 8  # share and number in long lines
 MARKS_OF_TOKENS = 0.4  # of the visible characters, from which sentences are lists of tokens between quotation marks and commas
-REPEATS_AMONG_SENTENCES, REPEATS_OF_VERSE = 0.75, 0.5  # what a repeated line or sequence counts
+# what a repeated line or sequence counts; in text that occurs twice, half of the lines are repeated
+REPEATS_AMONG_SENTENCES, REPEATS_BESIDE_TEXT = 0.75, 0.5
 FEW_SYMBOLS = 0.2  # of the words
 KEYWORDS_OF_HEADLINES = 0.06  # of the words
 PAIRS_OF_GOOD_TEXT = 0.5  # what the most frequent two words count without keywords
@@ -96,11 +97,11 @@ def rare_hangul(of: Columns) -> np.ndarray:
 
 
 def repeated_lines(of: Columns) -> np.ndarray:
-    """A share of the whole document, since the lead-ins of many examples repeat by nature; three quarters among sentences, and half in
-    verse, where refrains repeat."""
+    """A share of the whole document, since the lead-ins of many examples repeat by nature; three quarters among sentences, and half
+    beside lines with function words that do not repeat."""
     share = of("duplicate_line_characters")
     weight = np.where(has_sentences(of), REPEATS_AMONG_SENTENCES, 1)
-    weight = np.where(is_verse(of, share), REPEATS_OF_VERSE, weight)
+    weight = np.where(speaks_beside_repeats(of, share), REPEATS_BESIDE_TEXT, weight)
     return weight * _repeated_in_whole(of, share)
 
 
@@ -149,9 +150,10 @@ def number_lines(of: Columns) -> np.ndarray:
 
 
 def repeated_pair(of: Columns) -> np.ndarray:
-    """0 for sentences, which have function words, and for chats, whose names and times have signs; half for text without keywords, which
-    names the subject of its page again and again."""
+    """0 for sentences, which have function words, for chats, whose names and times have signs, and where most letters are not Korean, as in
+    versions of a product; half for text without keywords, which names the subject of its page again and again."""
     few = ~is_spoken(of, FUNCTION_WORDS_OF_TEXT) & (of("symbol_words") < FEW_SYMBOLS * of("words"))
+    few &= 2 * of("hangul") >= of("letters")
     return np.where(few, of("top_2_gram"), 0) * np.where(is_harmless(of), PAIRS_OF_GOOD_TEXT, 1)
 
 
@@ -165,7 +167,8 @@ def listed_words(of: Columns) -> np.ndarray:
     is_bad = (keywords >= MOSTLY_KEYWORDS * entries) & has_short_lines
     is_bad |= keywords >= np.maximum(KEYWORDS_OF_ANY_SHAPE * entries, FEWEST_KEYWORDS)
     is_beside_titles = is_beside_others(of) & (of("measured") == "prose")
-    return np.where(few & ~is_harmless(of) & ~is_beside_titles, np.where(is_bad, 1, share), 0)
+    is_kept = is_harmless(of) | is_beside_titles | is_table_of_pairs(of)
+    return np.where(few & ~is_kept, np.where(is_bad, 1, share), 0)
 
 
 def function_words(of: Columns) -> np.ndarray:

@@ -164,21 +164,6 @@ def with_data(data, offsets, longest_literal):
     for r in range(rows):
         encoded, _, words = base64(data, offsets[r], offsets[r + 1])
         out[r] = encoded > 0 and words > longest_literal
-    _mark_data(data, offsets, True, out)
-    return out
-
-
-@njit()
-def with_data_url(data, offsets):
-    """``[rows] bool``: rows with ``;base64,``."""
-    out = np.zeros(len(offsets) - 1, np.bool_)
-    _mark_data(data, offsets, False, out)
-    return out
-
-
-@njit()
-def _mark_data(data, offsets, targets, out):
-    """Sets ``out`` for rows with ``;base64,`` and, if ``targets``, those with a target of Markdown that begins with ``data:``."""
     r = 0
     first, end = offsets[0] + 2, offsets[-1]
     while first < end:
@@ -190,12 +175,9 @@ def _mark_data(data, offsets, targets, out):
                 while offsets[r + 1] <= i:
                     r += 1
                 out[r] |= _ends(data, i, offsets[r], _MARKER)
-                out[r] |= (
-                    targets
-                    and _ends(data, i, offsets[r], _SCHEME)
-                    and _begins_target(data, i - 5, offsets[r])
-                )
+                out[r] |= _ends(data, i, offsets[r], _SCHEME) and _begins_target(data, i - 5, offsets[r])
         first = last
+    return out
 
 
 @inner()

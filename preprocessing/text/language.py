@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from preprocessing.documents import replace_rows, utf8_buffer
 from preprocessing.text.characters import compose
+from preprocessing.text.embedded_data import LONGEST_LITERAL, SCHEME
 from preprocessing.text.page_words import count_syllables, words_of_page
 
 LANGUAGE_COLUMNS = pa.schema(
@@ -36,7 +37,7 @@ MIN_ENGLISH_WORDS = 0.03  # function words among words, in texts of FEW_WORDS or
 MIN_FOREIGN_WORDS = 0.05  # function words of other languages among words
 MIN_PROSE = 0.05  # of text other than code, beside fenced code; below it a document is code
 FEW_WORDS = 30
-_EMBEDDED_DATA = "data:[A-Za-z0-9/+.;=-]{1,80};base64,[A-Za-z0-9+/=]*"
+_EMBEDDED_DATA = f"data:[A-Za-z0-9/+.;=-]{{1,80}};base64,[A-Za-z0-9+/=]*|[A-Za-z0-9+/=]{{{LONGEST_LITERAL + 1},}}"
 MIN_KOREAN_AROUND_LISTING = (
     80  # weight of 40 syllables, as in kernels.listings; listings are searched from it on
 )
@@ -92,13 +93,12 @@ def _compose(column: pa.Array) -> pa.Array:
 
 
 def _without_embedded_data(column: pa.Array) -> pa.Array:
-    """The column without pictures and fonts in its text, whose letters are no language."""
+    """The column without words of base64, such as pictures, fonts and packed definitions in front matter: letters of no language."""
     from preprocessing.kernels import suspects
 
-    rows = suspects.with_data_url(*utf8_buffer(column))
-    if not rows.any():
-        return column
-    return pc.if_else(pa.array(rows), pc.replace_substring_regex(column, _EMBEDDED_DATA, "data:"), column)
+    rows = np.flatnonzero(suspects.with_data(*utf8_buffer(column), LONGEST_LITERAL))
+    cut = pc.replace_substring_regex(column.take(pa.array(rows)), _EMBEDDED_DATA, SCHEME)
+    return replace_rows(column, rows, cut.to_pylist()) if len(rows) else column
 
 
 def _read_words(column: pa.Array, candidates: np.ndarray, found: np.ndarray) -> None:

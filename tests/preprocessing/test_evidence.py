@@ -24,6 +24,8 @@ HEADLINES = "\n\n".join(
         '올빼미 소음 1등급 설계 적용...기술모델 정립 "숲속 속삭이는 수준"...비용 책임 저감도 연구용역',
     ]
 )
+EXCERPT = "연못에 사는 왜가리의 수를 세는 방법을 다시 적었습니다. 물가의 둥지에서 시작해 숲까지 걸으며, 셀 때마다 시간과 날씨도 함께 적습니다."
+VERSES = ("아침의 연못은 고요하고", "갈대는 물가로 고개를 숙이네", "왜가리는 먼 섬에서 오고", "어부와 아이들이 길을 걷네", "저녁의 등불을 배에 싣고", "우리는 이 노래를 부르네")
 FRAME = f"├{'─' * 6}┼{'─' * 20}┤\n"
 BOXES = FRAME + "".join(f"│ {name} │ {'▓' * n} {'░' * (30 - n)} │\n" for n, name in enumerate(NAMES)) + FRAME
 CHART = "연못지기 물레 목록입니다.\n\n" + "\n".join(
@@ -66,6 +68,14 @@ FLAT_CODE = " ".join(f"for (int i{n} = 0; i{n} < {n}; i{n}++) {{ pond[i{n}] += f
         (None, "ko", "```\n" + "\n".join(f"pond_{n} = fish(depth={n}, name='p{n}')" for n in range(99)) + "\n```\n" + "함수를 부르고 값을 돌려 받습니다.\n\n" * 8),
         ("repeated_lines", "ko", "함수를 부르고 값을 돌려 받습니다.\n\n" * 8),
         ("repeated_words", "ko", (SENTENCES + " ") * 12),
+        # pages for wide and narrow windows hold their content twice, hymns have refrains
+        (None, "ko", "".join(f"{verse}, 어부가 마을에서 들려준 {name}의 이야기를 여기에 적어 둔다\n\n" * 2 for verse, name in zip(VERSES, NAMES))),
+        (None, "ko", "".join(f"{verse}\n산 위에 바람 불어라\n" for verse in VERSES)),
+        ("repeated_lines", "ko", "".join(f"## {title}\n\n{EXCERPT}\n\n" for title in NAMES[:6])),
+        # versions of a product, whose words have no Korean particles
+        (None, "ko", "".join(f"- Grey Heron {name} 연못 지킴\n" for name in "Atlas Birch Cedar Delta Ember Fjord Grove Haven Islet Jetty".split())),
+        # codes in a table whose titles are words of shops
+        (None, "ko", "| # | ID | 설명 |\n|---|---|---|\n" + "".join(f"| 10{n} | `kt1000{n}` | {name} |\n" for n, name in enumerate(("주식 매수주문", "주식 매도주문", "주식 정정주문", "주식 취소주문", "현물 매수주문", "현물 매도주문", "현물 취소주문")))),
         ("repeated_words", "ko", "['" + "', '".join((SENTENCES * 4).replace(".", " .").split()) + "']"),
         (None, "en", "".join(f"{step}\n```java\nPond pond = Pond.open(\"west\", Mode.SHARED);\npond.{call}();\npond.close();\nPond.log(\"closed the west pond and its gate\");\n```\n" for step, call in (("저장", "save"), ("조회", "find"), ("삭제", "drop")))),
         # a few titles and words beside much code or many links
@@ -79,6 +89,7 @@ FLAT_CODE = " ".join(f"for (int i{n} = 0; i{n} < {n}; i{n}++) {{ pond[i{n}] += f
         # pages that lost their line ends, and tables of titles, are called code
         (None, "code", SENTENCES + " " + FLAT_CODE),
         (None, "code", SENTENCES + " " + DENSE_CODE),
+        (None, "code", EXCERPT + " " + FLAT_CODE),
         ("minified", "code", SENTENCES + DENSE_CODE.replace(" ", "")),
         ("mean_line_length", "code", "// 값\n" + FLAT_CODE),
         (None, "code", TITLES),

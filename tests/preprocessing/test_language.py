@@ -106,6 +106,7 @@ PROSE_WITH_CODE = {
     "titles and addresses": ("\n".join(f"- 봄꽃 [http://box{n}.example.kr/{n}]" for n in range(20)), "ko"),
     "links": ("\n".join(f"* [{name} Park](https://github.com/{name})" for name in ("Ann", "Bo", "Cy")), "en"),
     "picture": (f'두 그림을 나란히 놓고 다른 곳을 찾습니다.\n\n<img src="data:image/png;base64,{"iVBORw0KGgo" * 300}">', "ko"),
+    "packed definition": (f"---\ntitle: 사용자 만들기\napi: eJ{'zt1WlFv2kAQ' * 300}\n---\n\n새 사용자를 만듭니다. 이메일은 이미 쓰이지 않은 것이어야 합니다.", "ko"),
     "log": ("\n".join(f"2025-12-14 10:02:38,643 INFO [w-{n}] com.example.sky.Main - 재시도 id={n} (18ms)" for n in range(9)), "other"),
     "access log": ('127.0.0.1 - - [10/Oct/2025:13:55:36 -0700] "GET /a_b.gif?c=d HTTP/1.0" 200 2326\n' * 9, "other"),
     "roles": ("The :ref:`GenericAlias <types-a>` and :ref:`Union <types-b>` are types. Only ``GenericAlias`` is exposed, see ``x[0]``.", "en"),
