@@ -37,7 +37,9 @@ MIN_ENGLISH_WORDS = 0.03  # function words among words, in texts of FEW_WORDS or
 MIN_FOREIGN_WORDS = 0.05  # function words of other languages among words
 MIN_PROSE = 0.05  # of text other than code, beside fenced code; below it a document is code
 FEW_WORDS = 30
-_EMBEDDED_DATA = f"data:[A-Za-z0-9/+.;=-]{{1,80}};base64,[A-Za-z0-9+/=]*|[A-Za-z0-9+/=]{{{LONGEST_LITERAL + 1},}}"
+_EMBEDDED_DATA = (
+    f"data:[A-Za-z0-9/+.;=-]{{1,80}};base64,[A-Za-z0-9+/=]*|[A-Za-z0-9+/=]{{{LONGEST_LITERAL + 1},}}"
+)
 MIN_KOREAN_AROUND_LISTING = (
     80  # weight of 40 syllables, as in kernels.listings; listings are searched from it on
 )
