@@ -32,7 +32,9 @@ _FILE = re.compile(
     r"\.(?:hwpx?|pdf|docx?|xlsx?|pptx?|zip|csv)\b[^<>\"]{0,80}</?(?:a|span|em|i)\b", re.IGNORECASE
 )
 _TABS = re.compile(r"\b_?tab|tab(?:s|list|_|-|\b)|\bindicator", re.IGNORECASE)
-_LABEL = re.compile(r"(?:\s|<(?!a\b)[^<>]*>){0,9}([^<>:：]{1,20})[:：]\s*(?:<(?!a\b)[^<>]*>\s*){0,3}<a\b")
+_LABEL = re.compile(
+    r"(?:\s|<(?!a\b)[^<>]*>){0,9}(?:([^<>:：]{1,20})[:：]\s*(?:<(?!a\b)[^<>]*>\s*){0,3}<a\b|<a\b[^<>]*>\s*(?:https?://|www\.))"
+)
 _BARS = " \n\t\u00a0|·ㆍ/"
 _WHOLE_LINK = re.compile(r"<a\b.*?</a>", re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>")
@@ -129,9 +131,9 @@ def _share_outside(tree: PageTree, element: Element) -> float:
 
 
 def _is_labeled(tree: PageTree, element: Element) -> bool:
-    """True for a label with a colon before its link, which is a fact, unless it announces other pages: ``편지: a@b.kr``."""
-    label = _LABEL.match(tree.html, element.inside, element.close)
-    return label is not None and not LINKS_HEADING.fullmatch(label[1])
+    """True for a fact, a label with a colon before its link or an address that is shown, unless the label announces other pages."""
+    fact = _LABEL.match(tree.html, element.inside, element.close)
+    return fact is not None and not LINKS_HEADING.fullmatch(fact[1] or "")
 
 
 def _has_title_beside(tree: PageTree, element: Element) -> bool:
