@@ -16,7 +16,7 @@ _SHOWN = re.compile(
 )  # Tailwind, on larger screens
 _FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|more", re.IGNORECASE)
 
-_TABS = re.compile(r"\b_?tab|accord|faq", re.IGNORECASE)
+_TABS = re.compile(r"(?:\b|_)tab|accord|faq", re.IGNORECASE)
 FIELD = re.compile(r"<(?:input|form|textarea|select)\b")
 
 LEVELS_OF_TABS = 4  # from a panel up to the element that has the name of tabs
@@ -31,7 +31,9 @@ def is_hidden(tree: PageTree, element: Element) -> bool:
     """True for what the page does not show; folded answers, tabs and other texts are shown on request."""
     attributes = element.attributes
     names = HIDDEN.intersection(element.whole_names)
-    is_slide = names == {"hidden"} and (element.prose > LONGEST_LABEL or bool(_SHOWN.search(attributes)))
+    is_slide = names == {"hidden"} and (
+        element.prose > LONGEST_LABEL or bool(_SHOWN.search(attributes)) or _is_of_tabs(element)
+    )
     if names and element.text < LONGEST_HIDDEN and not is_slide:
         return True
     is_marked = "hidden" in attributes and (
@@ -41,12 +43,18 @@ def is_hidden(tree: PageTree, element: Element) -> bool:
         return False
     if _STREAMED.search(attributes) or _FOLDED.search(attributes) or _is_one_of_several(element):
         return False
-    if any(_TABS.search(above.attributes) for above in islice(element.ancestors(), LEVELS_OF_TABS)):
+    if _is_of_tabs(element):
         return False
     is_text = element.prose > LONGEST_LABEL and 2 * element.linked < element.text
     return not (is_text and tree.has_sentence(element)) or bool(
         FIELD.search(tree.html, element.inside, element.close)
     )
+
+
+def _is_of_tabs(element: Element) -> bool:
+    """True for a panel that a tab or a question shows, by its name or a name around it."""
+    around = (element, *islice(element.ancestors(), LEVELS_OF_TABS))
+    return any(_TABS.search(part.attributes) for part in around)
 
 
 def _is_one_of_several(element: Element) -> bool:

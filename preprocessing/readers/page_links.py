@@ -87,7 +87,7 @@ def leads_elsewhere(page: Page, before: Element | None, element: Element) -> boo
         element.is_part = True
         return False
     introduced = before is not None and introduces(page.tree, before, element)
-    is_own = is_section(page.tree, element) or _has_facts(element)
+    is_own = is_section(page.tree, element) or _has_facts(element) or _has_articles(before, element)
     element.is_part = introduced or is_own or has_cards(page.tree, element)
     if element.is_part or is_between or _is_labeled(page.tree, element):
         return False
@@ -171,6 +171,12 @@ def _is_inside_part(element: Element) -> bool:
         return parent is not None
     table = next((above for above in parent.ancestors() if above.name == "table"), None)
     return parent.name in ("td", "th") and table is not None and _has_facts(table)
+
+
+def _has_articles(before: Element | None, element: Element) -> bool:
+    """True for cards below a paragraph, such as the pages of a chapter."""
+    is_below = before is not None and before.name in _ANNOUNCING
+    return is_below and any(child.name == "article" for child in element.children[:1])
 
 
 def is_listing(element: Element) -> bool:

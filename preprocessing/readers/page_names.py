@@ -7,11 +7,12 @@ given to content need no other one.
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from preprocessing.readers.page_excerpts import has_cards, has_titles
 from preprocessing.readers.page_hidden import FIELD, is_above_page
 from preprocessing.readers.page_tags import LEAST_PROSE, MOST, MOST_IF_SURE, has_most
-from preprocessing.readers.page_tree import Element, PageTree
+from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import (
     BUTTONS,
     CALLOUTS,
@@ -41,6 +42,7 @@ _COMMENTS = re.compile(r"(?:\s|<[^<>]*>){0,20}(?:댓글|덧글|독자\s*의견|c
 _CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
 
 LEAST_LINKED = 8  # a part of the text of a menu without sentences is linked
+MOST_AROUND_HEADING = 6  # elements around a heading
 LONGEST_CONTROLS = 20000  # characters of HTML in which a control is searched
 
 
@@ -109,6 +111,8 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], has_h
     if words and words <= BUTTONS:
         return _has_only_commands(tree, element)
     is_between = run[0] < element.start < run[1]
+    if is_between and not element.links and _is_heading(element):
+        return False
     if is_sure:
         return not ((is_between or _is_of_item(element)) and _has_facts(tree, element))
     if of_comments and element.start < run[0] and not element.links:
@@ -136,6 +140,14 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], has_h
     if of_comments or not is_text:
         return of_comments or not element.links or LEAST_LINKED * element.linked >= element.text
     return element.links > 0 and element.prose < max(2 * element.linked, element.text / 2)
+
+
+def _is_heading(element: Element) -> bool:
+    """True where all of the text is a heading."""
+    return any(
+        part.name in HEADINGS and part.text == element.text
+        for part in islice(element.descendants(), MOST_AROUND_HEADING)
+    )
 
 
 def _has_control(tree: PageTree, element: Element, control: re.Pattern[str] = _CONTROL) -> bool:

@@ -202,7 +202,8 @@ def split_names(attribute: str) -> list[list[str]]:
     names = (
         [word.lower() for word in _SEPARATORS.split(_CAMEL.sub("-", name)) if word]
         for name in attribute.split()
-        if ":" not in name  # of Tailwind, for some width or state: print:block
+        if ":" not in name
+        and "[" not in name  # of Tailwind, for some width or with a value: print:block, mt-[var(--header-h)]
     )
     return [words for words in names if words]
 
@@ -210,7 +211,7 @@ def split_names(attribute: str) -> list[list[str]]:
 def names_own(words: list[str]) -> bool:
     """False for names that describe a page with or without something, what it has found, or what a tab shows: ``has-sidebar``,
     ``search-result``, ``tabs-2``."""
-    if words[-1].isdigit() and "tabs" in words:
+    if (words[-1].isdigit() and "tabs" in words) or words[:2] == ["ui", "widget"]:  # of jQuery UI
         return False
     return not _NOT_OWN.intersection(words[:-1]) and words[-1] not in ("embed", "result", "results")
 

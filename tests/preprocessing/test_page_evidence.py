@@ -33,6 +33,10 @@ KEPT = {
     "a registration in a table of facts": (
         f"<div>{A}<table><tr><td>이름</td><td>누리</td></tr><tr><td>사업자등록번호</td><td>123-45-67890</td></tr></table>{B}</div>",
         "| 사업자등록번호 | 123-45-67890 |"),
+    "a heading with a value of Tailwind": (f"<div>{A}<h4 class='mt-[var(--header-h)]'>봄 밭</h4>{B}</div>", "#### 봄 밭"),
+    "a heading with a control in a name": (
+        f"<div>{A}<div class='toc-content'><div><h2>봄 밭</h2></div><button onclick='c()'>복사</button></div>{B}</div>", "## 봄 밭"),
+    "a widget of a library": (f"<div>{A}<div class='ui-widget-content'><input><p>무게와 값</p></div>{B}</div>", "무게와 값"),
     "a caption that names its owner": (
         f"<div>{A}{B}<figure><img src='a.png'><figcaption>메밀밭의 가을 © 누리</figcaption></figure></div>", "메밀밭의 가을 © 누리"),
     "an article of links beside others": (

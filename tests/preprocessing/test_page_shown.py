@@ -37,6 +37,11 @@ KEPT = {
     "text with few links": (
         f"{A}{B}<div class='menuContent'><h4>김메밀</h4><p>밭을 가꾸는 여러 모임에서 오래 일해 온 큰 일꾼</p><a href='#a'>자세히</a></div>", "#### 김메밀"),
     "a panel of hidden tabs": (f"{A}<ul class='tab'><li>하나<ul style='display:none'><li>둘째 밭 소식</li></ul></li></ul>{B}", "둘째 밭 소식"),
+    "a panel with the name of a tab": (f"{A}<div id='tab-2' class='hidden'><p>둘째 밭 소식</p></div>{B}", "둘째 밭 소식"),
+    "an item of tabs": (f"{A}<div class='crop__tabs'><div class='crop__tabs__item hidden'><p>둘째 밭 소식</p></div></div>{B}", "둘째 밭 소식"),
+    "pages of a chapter": (
+        f"<article><h1>누리집</h1>{A}<section><article><a href='/1'><h2>밭 고르기</h2></a></article>"
+        "<article><a href='/2'><h2>씨 뿌리기</h2></a></article></section></article>", "## 씨 뿌리기"),
     "hidden sentences": (f"{A}<div style='display:none'>{B}</div>", SECOND),
     "one of several panels": (f"<div class='p'>{A}</div><div class='p' style='display: none'>오월의 밭</div>", "오월의 밭"),
     "a window with sentences": (f"{A}<div role='dialog'><h2>메밀차</h2>{B}<button>닫기</button></div>", SECOND),
