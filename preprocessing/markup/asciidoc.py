@@ -24,7 +24,7 @@ _ATTRIBUTE = re.compile(r":(?P<unset>!?)(?P<name>[A-Za-z0-9_][\w-]*)!?:(?:[ \t]+
 _SETTINGS = re.compile(r"\[(?:|(?:[A-Za-z,\"\[]|[.#%]\w)[^\[\]]*(?:\[[^\[\]]*\])?[^\[\]]*)\]\]?[ \t]*")
 _DIRECTIVE = re.compile(r"(?P<name>include|ifdef|ifndef|ifeval|endif|toc)::[^\[\]\n]*\[(?P<text>.*)\][ \t]*")
 _BLOCK_TITLE = re.compile(r"\.(?P<title>[^\s.].*)")
-_ITEM = re.compile(r"[ \t]*(?P<mark>\*{1,6}|-|\.{1,6})[ \t]+(?P<text>\S.*)")
+_ITEM = re.compile(r"[ \t]*(?P<mark>\*{1,6}|-|\.{1,6}|[0-9]{1,9}\.)[ \t]+(?P<text>\S.*)")
 _TERM = re.compile(r"[ \t]*(?P<term>\S(?:.{0,200}?\S)?)(?P<mark>:{2,4}|;;)(?:[ \t]+(?P<text>\S.*))?")
 _NOTE = re.compile(r"(?P<name>NOTE|TIP|IMPORTANT|WARNING|CAUTION):[ \t]+(?P<text>.*)")
 _NOTES = ("NOTE", "TIP", "IMPORTANT", "WARNING", "CAUTION")
@@ -105,7 +105,8 @@ class _Converter:
             return True
         if line == "<<<":
             return True
-        if not self.prose and _SETTINGS.fullmatch(line):
+        if (not self.prose or line.startswith(SETTINGS_OF_CODE)) and _SETTINGS.fullmatch(line):
+            self._flush()
             name = line[1:-1].split(",")[0].split("%")[0]
             if name in _NOTES:
                 self.prefix = f"**{name.capitalize()}:** "
@@ -123,7 +124,7 @@ class _Converter:
             self._write_blocks("---")
         elif not self.prose and (title := _BLOCK_TITLE.fullmatch(line)):
             self._write_blocks(f"**{self._inline(title['title'])}**")
-        elif item := _ITEM.fullmatch(line):
+        elif (item := _ITEM.fullmatch(line)) and (self._ends_paragraph() or not item["mark"][0].isdigit()):
             self._flush()
             self._begin_item(item["mark"], item["text"])
         elif (term := self._read_term(line)) is not None:
@@ -136,23 +137,27 @@ class _Converter:
     # --- lists -------------------------------------------------------------------------------------------
 
     def _begin_item(self, mark: str, text: str) -> None:
-        """An item whose level follows from the order in which marks appear."""
+        """An item whose level follows from the order in which marks appear; numbers of the author are one mark."""
+        first, mark = (int(mark[:-1]), "1.") if mark[0].isdigit() else (0, mark)
         level = next((n for n, (known, _) in enumerate(self.marks) if known == mark), None)
         if level is None:
             self.marks.append((mark, 0))
         else:
             del self.marks[level + 1 :]
-        number = self.marks[-1][1] + 1
+        number = first or self.marks[-1][1] + 1
         self.marks[-1] = (mark, number)
-        indent = "".join("   " if known[0] == "." else "  " for known, _ in self.marks[:-1])
+        indent = "".join("   " if known[0] in ".1" else "  " for known, _ in self.marks[:-1])
         text = _CHECKBOX.sub(lambda box: "[ ] " if box["mark"] == " " else "[x] ", text, count=1)
-        head = f"{indent}{f'{number}.' if mark[0] == '.' else '-'} "
+        head = f"{indent}{f'{number}.' if mark[0] in '.1' else '-'} "
         self.column = len(head)
         self.prose = [f"{head}\x00{text}"]
 
+    def _ends_paragraph(self) -> bool:
+        """Whether the line before is empty or belongs to an item."""
+        return not self.prose or "\x00" in self.prose[0]
+
     def _read_term(self, line: str) -> re.Match[str] | None:
-        begins = not self.prose or "\x00" in self.prose[0]
-        term = _TERM.fullmatch(line) if begins and ("::" in line or ";;" in line) else None
+        term = _TERM.fullmatch(line) if self._ends_paragraph() and ("::" in line or ";;" in line) else None
         return None if term is None or "//" in term["term"] or term["term"].count("`") % 2 else term
 
     def _write_term(self, term: re.Match[str]) -> None:
@@ -227,6 +232,11 @@ class _Converter:
             return
         if not self.is_attached:
             self.marks = []
+        if sign in "-.`":
+            body = [line for line in body if not line.startswith("include::")]
+            if not any(map(str.strip, body)):  # of other files only
+                self.settings, self.is_attached = "", False
+                return
         if sign in "|!,:":
             self._write_blocks(*convert_table(sign, self.settings, body, self._inline))
         elif sign == "`":

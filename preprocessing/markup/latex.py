@@ -25,9 +25,14 @@ REMOVED_COMMANDS = {
     "label": 1, "cite": 1, "citep": 1, "citet": 1, "citealp": 1, "citeauthor": 1, "citeyear": 1, "nocite": 1, "ref": 1,
     "eqref": 1, "autoref": 1, "cref": 1, "Cref": 1, "pageref": 1, "vspace": 1, "hspace": 1, "includegraphics": 1,
     "bibliography": 1, "bibliographystyle": 1, "usepackage": 1, "documentclass": 1, "input": 1, "include": 1,
-    "setlength": 2, "addtolength": 2, "setcounter": 2, "pagestyle": 1, "thispagestyle": 1, "newtheorem": 2,
+    "setlength": 2, "addtolength": 2, "addcontentsline": 3, "setcounter": 2, "pagestyle": 1, "thispagestyle": 1, "newtheorem": 2,
     "newenvironment": 3, "DeclareMathOperator": 2, "rowcolor": 1, "cellcolor": 1, "column": 1, "color": 1, "index": 1, "author": 1, "date": 1,
     "thanks": 1, "hypersetup": 1, "graphicspath": 1, "footnotemark": 0, "affiliation": 1, "email": 1, "textwidth": 0,
+    "pagenumbering": 1, "addbibresource": 1, "parencite": 1, "textcite": 1, "autocite": 1, "footcite": 1, "citeyearpar": 1,
+    "nameref": 1, "vref": 1, "Autoref": 1, "definecolor": 3, "columncolor": 1, "arrayrulecolor": 1, "theoremstyle": 1,
+    "numberwithin": 2, "newcounter": 1, "stepcounter": 1, "refstepcounter": 1, "addtocounter": 2, "setstretch": 1,
+    "captionsetup": 1, "lstset": 1, "sisetup": 1, "tikzset": 1, "geometry": 1, "selectlanguage": 1, "setmainfont": 1,
+    "setmainhangulfont": 1, "includepdf": 1, "lstinputlisting": 1, "verbatiminput": 1, "subfile": 1, "markboth": 2,
     "fontsize": 2, "rule": 2, "phantom": 1, "bibitem": 1, "tag": 1, "hline": 0, "centering": 0,
 }  # fmt: skip
 AROUND = {
@@ -37,7 +42,7 @@ AROUND = {
 # Commands whose last argument is the text, each with the number of arguments before it.
 ARGUMENTS_BEFORE_TEXT = {
     "href": 1, "textcolor": 1, "colorbox": 1, "fcolorbox": 2, "parbox": 1, "raisebox": 1, "scalebox": 1, "rotatebox": 1,
-    "resizebox": 2, "multicolumn": 2, "multirow": 2, "foreignlanguage": 1,
+    "captionof": 1, "hypertarget": 1, "hyperlink": 1, "resizebox": 2, "multicolumn": 2, "multirow": 2, "foreignlanguage": 1,
 }  # fmt: skip
 # Environments with arguments that are no text, each with their number.
 ARGUMENTS_OF_ENVIRONMENTS = {
@@ -60,6 +65,8 @@ ACCENTS = {
     "=": "\u0304",
     ".": "\u0307",
 }
+PARTICLES = frozenset("은는이가을를와과로으라")
+"""First syllables of the particles that ko.TeX chooses by the word before them: ``\\는``."""
 _ACCENT = re.compile(r"(?<!\\)\\(['`^\"~=.])\s{0,3}\{?([A-Za-z])\}?")
 KNOWN = frozenset((
     *HEADINGS, *REMOVED_COMMANDS, *AROUND, *ARGUMENTS_BEFORE_TEXT, *FIXED, "item", "begin", "end",
@@ -134,10 +141,14 @@ def _name_units(units: str) -> str:
 
 @dataclass
 class _Group:
-    """An open brace. ``close`` converts its text; ``removed`` counts further arguments of its command to remove."""
+    """An open brace. ``close`` converts its text; ``removed`` counts further arguments of its command to remove.
+
+    ``is_apart``: an argument of an unknown command, which a blank sets apart from the next one.
+    """
 
     close: Callable[[str], str]
     removed: int = 0
+    is_apart: bool = False
     lists: list[int | None] = field(default_factory=list)
     """The open lists: the number of the last item of an ordered one, None for others."""
     pieces: list[str] = field(default_factory=list)
@@ -164,8 +175,8 @@ def _convert_commands(text: str) -> str:
             at = _close_group(groups, text, at) if token == "}" else at
         elif token == "~":
             groups[-1].pieces.append(" ")
-        elif token[0] != "\\" or len(token) == 2 and not token.isascii():
-            groups[-1].pieces.append(token)
+        elif token[0] != "\\" or not token.isascii():
+            groups[-1].pieces.append(token[1:] if token[1:] in PARTICLES else token)
         elif len(token) == 2 and not token[1].isalpha():
             groups[-1].pieces.append(_unescape(token[1]))
         else:
@@ -183,6 +194,10 @@ def _close_group(groups: list[_Group], text: str, at: int) -> int:
     if group.removed and (opening := re.compile(r"\s{0,20}\{").match(text, at)):
         groups.append(_Group(lambda content: "", group.removed - 1))
         return opening.end()
+    if group.is_apart and text.startswith("{", at) and not text.startswith("{}", at):
+        groups[-1].pieces.append(" ")
+        groups.append(_Group(str, is_apart=True))
+        return at + 1
     return at
 
 
@@ -224,7 +239,7 @@ def _convert_command(name: str, groups: list[_Group], text: str, at: int) -> int
     elif name in ARGUMENTS_BEFORE_TEXT:
         groups.append(_Group(lambda content: "", ARGUMENTS_BEFORE_TEXT[name] - 1))
     else:
-        groups.append(_Group(str))
+        groups.append(_Group(str, is_apart=True))
     return opening.end()
 
 

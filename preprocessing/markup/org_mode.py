@@ -37,6 +37,7 @@ _LANGUAGE = re.compile(r"[A-Za-z][\w+#.-]*")
 _LEFT_OUT_DRAWERS = ("PROPERTIES", "LOGBOOK")
 _SHOWN_KEYWORDS = ("CAPTION", "SUBTITLE")
 _CODE_BLOCKS = ("src", "example")
+_WRAPPED_LINK = re.compile(r"(\[\[[^\[\]\n]{1,1000}\]\[[^\[\]\n]{1,300})\n[ \t]*([^\[\]\n]{1,300}\]\])")
 _MOST_LEVELS = 6
 _MOST_ROUNDS = 3  # blocks within blocks that are read
 _MOST_LINES = 200  # of a formula
@@ -44,6 +45,7 @@ _MOST_LINES = 200  # of a formula
 
 def org_to_markdown(text: str) -> str:
     """Converts a document or a fragment."""
+    text = _WRAPPED_LINK.sub(r"\1 \2", text) if "[[" in text else text
     return re.sub(r"\n{3,}", "\n\n", "\n".join(_convert(text.split("\n"), 0))).strip("\n")
 
 

@@ -68,6 +68,7 @@ def test_by_lines_and_notices_are_cut_at_both_ends(line, body):
         "ⓒ 항목은 다음과 같다. 먼저 값을 더한다.",
         "(신문을 읽는 사람) 열 명 가운데 세 명이었다.",
         "All rights reserved라는 문구의 뜻을 알아보자.",
+        'print("Hong © 2026 • All rights reserved.")',
         '"All rights reserved"는 모든 권리를 보유한다는 뜻이다.',
         "All rights reserved 표시가 없어도 글은 보호된다.",
         "표시가 없는 글은 Copyright © 2026 Hong. All rights reserved.입니다.",

@@ -32,6 +32,7 @@ from preprocessing.readers.whole_files import read_whole_file
         (": 고정 폭\n:   둘째\n글", "```\n고정 폭\n  둘째\n```\n\n글"),
         ("- 하나\n  - [X] 둘\n  - [ ] 셋\n+ 말 :: 뜻\n1) 첫\n 2. [@5] 다섯", "- 하나\n  - [x] 둘\n  - [ ] 셋\n- 말: 뜻\n1. 첫\n 2. 다섯"),
         ("| 가 | 나 |\n|---+---|\n| <l> |  |\n| =a= |\n#+TBLFM: $1=2", "| 가 | 나 |\n| --- | --- |\n| `a` |  |"),
+        ("- 앞 [[https://a.b][두 줄의\n  말]] 뒤", "- 앞 [두 줄의 말](https://a.b) 뒤"),
         ("[[https://a.b/c_d][말]] [[file:a.png]] [[#x][안]] [[*제목]] [[https://e.f]]",
          "[말](https://a.b/c_d) ![](a.png) 안 제목 https://e.f"),
         ("/기울임/ =a*b*c= ~`x`~ +지움+ 2*3*4 a/b/c $x_1 + /y/$ \\(a*b*\\)",
