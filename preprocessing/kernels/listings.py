@@ -10,7 +10,6 @@ import numpy as np
 
 from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.line_features import COMMENT, FEATURES, HANGUL, LETTERS, SEEN, WIDE, scan
-from preprocessing.kernels.line_features import SIGNS as SIGNS_OF_CODE
 
 MIN_LINES = 3
 MIN_SIGNS, MAX_FUNCTION_WORDS = (9, 20), (1, 10)  # per Latin word of a listing
@@ -44,15 +43,14 @@ STRONG = "={}<;"  # signs that no sentence has
     _LETTERS,
     _HANGUL,
     _WIDE,
-    _STRONG,
     _COMMENTED,
     _BEGIN,
-    _VISIBLE,
-) = range(10)
-_FEATURES = 10
+) = range(8)
+_FEATURES = 8
 _RUN_WORDS, _RUN_SIGNS, _RUN_FUNCTION, _RUN_LINES, _RUN_BEGIN, _RUN_END = range(6)
 _FEED, _TAB, _SPACE, _DOT = 10, 9, 32, 46
-_LETTER, _DIGIT, _SIGN, _IS_STRONG, _NAME = 1, 2, 4, 8, 16
+_EQUALS, _BRACE, _BRACE_END, _LESS, _SEMICOLON = STRONG.encode()
+_LETTER, _DIGIT, _SIGN, _NAME = 1, 2, 4, 8
 _BLANK, _MEMBER, _CONTINUES, _BREAKS, _FENCE = range(5)
 
 
@@ -64,7 +62,6 @@ def _classes() -> np.ndarray:
             _LETTER * c.isalpha()
             | _DIGIT * c.isdigit()
             | _SIGN * (c in SIGNS)
-            | _IS_STRONG * (c in STRONG)
             | _NAME * (c.isalnum() or c == "_")
         )
     return classes
@@ -87,17 +84,23 @@ def _read_line(data, start, row_end, line, f):
         0,
         begin,
     )
-    f[_STRONG] = 0
-    if line[SIGNS_OF_CODE]:
-        for i in range(begin, end):
-            f[_STRONG] += (_CLASSES[data[i]] & _IS_STRONG) != 0
     return end
+
+
+@inner()
+def _has_strong_sign(data, begin, end):
+    """Whether a line has one of STRONG; without branches, so that it vectorizes."""
+    found = False
+    for i in range(np.uint64(begin), np.uint64(end)):
+        b = data[i]
+        found |= (b == _EQUALS) | (b == _BRACE) | (b == _BRACE_END) | (b == _LESS) | (b == _SEMICOLON)
+    return found
 
 
 @inner()
 def _scan(data, start, row_end, f):
     """Writes the features of the line at ``start``; returns its end."""
-    words = signs = function = letters = hangul = wide = strong = np.int64(0)
+    words = signs = function = letters = hangul = wide = np.int64(0)
     first = np.int64(-1)
     before, kind_before, key = np.int64(_SPACE), np.int64(0), np.uint64(0)
     sign_after_letter = commented = False
@@ -130,7 +133,6 @@ def _scan(data, start, row_end, f):
             signs += kind_before & _DIGIT == 0
         elif kind & _SIGN:
             signs += 1
-            strong += (kind & _IS_STRONG) != 0
             if letters and before in (_SPACE, _TAB) and _begins_comment(data, i, row_end):
                 sign_after_letter = True
         elif b == _DOT:
@@ -140,7 +142,7 @@ def _scan(data, start, row_end, f):
     if kind_before & _LETTER:
         function += _is_function_word(key)
     f[_WORDS], f[_SIGNS], f[_FUNCTION], f[_LETTERS] = words, signs, function, letters
-    f[_HANGUL], f[_WIDE], f[_STRONG], f[_COMMENTED], f[_BEGIN] = hangul, wide, strong, commented, first
+    f[_HANGUL], f[_WIDE], f[_COMMENTED], f[_BEGIN] = hangul, wide, commented, first
     return i
 
 
@@ -260,8 +262,9 @@ def _find_in_row(data, start, row_end, line, f, run, spans, size, r):
                 marked = _is_marked(data, f[_BEGIN], end)
                 if marked:
                     comments += f[_HANGUL]
-                elif f[_HANGUL] >= SENTENCE and f[_HANGUL] >= f[_LETTERS] and f[_STRONG] == 0:
-                    sentences += f[_HANGUL]
+                elif f[_HANGUL] >= SENTENCE and f[_HANGUL] >= f[_LETTERS]:
+                    if not _has_strong_sign(data, f[_BEGIN], end):
+                        sentences += f[_HANGUL]
         start = end + 1
     size = _end_run(run, spans, size, r)
     has_listings = sentences >= MIN_SYLLABLES and sentences >= comments and latin_lines >= MIN_LINES
