@@ -262,9 +262,12 @@ def _find_in_row(data, start, row_end, line, f, run, spans, size, r):
                 marked = _is_marked(data, f[_BEGIN], end)
                 if marked:
                     comments += f[_HANGUL]
-                elif f[_HANGUL] >= SENTENCE and f[_HANGUL] >= f[_LETTERS]:
-                    if not _has_strong_sign(data, f[_BEGIN], end):
-                        sentences += f[_HANGUL]
+                elif (
+                    f[_HANGUL] >= SENTENCE
+                    and f[_HANGUL] >= f[_LETTERS]
+                    and not _has_strong_sign(data, f[_BEGIN], end)
+                ):
+                    sentences += f[_HANGUL]
         start = end + 1
     size = _end_run(run, spans, size, r)
     has_listings = sentences >= MIN_SYLLABLES and sentences >= comments and latin_lines >= MIN_LINES
