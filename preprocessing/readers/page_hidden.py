@@ -36,8 +36,9 @@ def is_hidden(tree: PageTree, element: Element) -> bool:
     )
     if names and element.text < LONGEST_HIDDEN and not is_slide:
         return True
+    is_line = element.name in INLINE and element.prose > LONGEST_LABEL  # hidden from screen readers only
     is_marked = "hidden" in attributes and (
-        element.get("hidden") is not None or element.get("aria-hidden") == "true"
+        element.get("hidden") is not None or (element.get("aria-hidden") == "true" and not is_line)
     )
     if not is_marked and not ("style=" in attributes and _NO_DISPLAY.search(attributes)):
         return False

@@ -42,6 +42,9 @@ KEPT = {
     "pages of a chapter": (
         f"<article><h1>누리집</h1>{A}<section><article><a href='/1'><h2>밭 고르기</h2></a></article>"
         "<article><a href='/2'><h2>씨 뿌리기</h2></a></article></section></article>", "## 씨 뿌리기"),
+    "a caption that screen readers do not read": (
+        f"{A}<figure><img src='a.png'><figcaption><span aria-hidden='true'>Farmers of the village harvest buckwheat in October</span>"
+        f"</figcaption></figure>{B}", "Farmers of the village"),
     "hidden sentences": (f"{A}<div style='display:none'>{B}</div>", SECOND),
     "one of several panels": (f"<div class='p'>{A}</div><div class='p' style='display: none'>오월의 밭</div>", "오월의 밭"),
     "a window with sentences": (f"{A}<div role='dialog'><h2>메밀차</h2>{B}<button>닫기</button></div>", SECOND),
