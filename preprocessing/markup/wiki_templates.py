@@ -18,6 +18,7 @@ from preprocessing.markup.wiki_lines import BREAK
 from preprocessing.markup.wiki_media import GALLERIES, gallery_template, is_file_name
 from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wiki_rows import rows_text
+from preprocessing.markup.wiki_words import word_text
 
 # The text is the first argument, a country or its code.
 FLAGS = frozenset((
@@ -43,21 +44,13 @@ TRANSLATED = frozenset(
 # The text is the second argument.
 SECOND = frozenset((
     "lang", "언어", "범례", "범례2", "범례선", "legend", "legend2", "legend-line", "legend_inline", "색상범례",
-    "sort", "정렬", "t", "t+", "t-", "tt", "tt+",
+    "sort", "정렬", "t", "t+", "t-", "tt", "tt+", "t-simple", "t-check", "t+check", "script",
 ))  # fmt: skip
 # The text is the last unnamed argument.
 LAST = frozenset((
     "color", "글씨색", "글꼴색", "폰트색", "font_color", "배경색", "bg", "링크", "색", "글자색", "글씨색상", "글꼴", "font", "transl",
     "transliteration",
 ))  # fmt: skip
-LABELS = frozenset(
-    ("lb", "lbl", "label", "라벨")
-)  # of a meaning in Wiktionary, behind the code of the language
-# Words of Wiktionary: the code of the language, the word, the form that is shown, the meaning; for some two codes
-WORDS = frozenset(("l", "ll", "m", "m+", "link", "mention", "cog", "noncog"))
-BORROWED = frozenset(
-    ("inh", "der", "bor", "lbor", "inh+", "der+", "bor+", "inherited", "derived", "borrowed", "cal", "calque")
-)
 VERSIONS = frozenset(("version", "버전"))  # of software: the state of support, and the number
 RAISED = {"위첨자": "sup", "sup": "sup", "아래첨자": "sub", "sub": "sub"}
 PROOFS = frozenset(("math_theorem", "math_proof", "수학정리", "정리와증명", "증명", "정리", "정의", "보조정리", "따름정리", "theorem", "proof"))  # fmt: skip
@@ -143,7 +136,8 @@ def _block_text(key: str, plain: list[str], named: Named, page: WikiPage) -> str
         return _format_quote(plain, named)
     if key in GALLERIES:
         return gallery_template(plain, named)
-    return rows_text(key, plain, named)
+    text = word_text(key, plain, named)
+    return rows_text(key, plain, named) if text is None else text
 
 
 def _formatter(key: str) -> Callable[[list[str]], str] | None:
@@ -187,20 +181,7 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
         return lambda plain: f"`{max(plain, key=len)}`" if any(plain) else ""
     if key in KEYS:
         return "+".join
-    if key in WORDS:
-        return lambda plain: _format_word(plain[1:])
-    if key in BORROWED:
-        return lambda plain: _format_word(plain[2:])
-    if key in LABELS:
-        return lambda plain: f"({', '.join(filter(None, plain[1:]))})" if any(plain[1:]) else ""
     return None
-
-
-def _format_word(plain: Sequence[str]) -> str:
-    """``word|form|meaning``: the form, else the word, and the meaning in parentheses."""
-    meaning = "".join(plain[2:3])
-    text = "".join(plain[1:2]) or "".join(plain[:1])
-    return f"{text} ({meaning})" if meaning and text else text or meaning
 
 
 def _is_no_sound(text: str) -> bool:

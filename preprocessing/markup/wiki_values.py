@@ -152,6 +152,16 @@ def _format_about(plain: Sequence[str], named: Named) -> str:
     return f"c. {'–'.join(filter(None, plain[:2]))}".strip()
 
 
+def _format_nuclide(plain: Sequence[str], named: Named) -> str:
+    return "-".join(plain[:2])
+
+
+def _format_old_style(plain: Sequence[str], named: Named) -> str:
+    """``2 February|1905|20 January``: the day, the year, and the day of the Julian calendar."""
+    day = " ".join(plain[:2])
+    return f"{day} ({plain[2]})" if len(plain) > 2 else day
+
+
 def _suffix(mark: str) -> Callable[[Sequence[str], Named], str]:
     return lambda plain, named: "".join(plain[:1]) + mark
 
@@ -187,7 +197,8 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("음양력", "양음력"), _format_two_calendars)
     | dict.fromkeys(("gaps", "icd9", "atc", "atccode"), lambda plain, named: "".join(plain))
     | dict.fromkeys(("sortname", "정렬이름"), lambda plain, named: " ".join(plain[:2]))
-    | dict.fromkeys(("nuclide", "동위원소", "핵종"), lambda plain, named: "-".join(plain[:2]))
+    | dict.fromkeys(("동위원소", "핵종"), _format_nuclide)
+    | dict.fromkeys(("oldstyledate", "oldstyledatedy", "old_style_date"), _format_old_style)
     | dict.fromkeys(("icd10",), lambda plain, named: "".join(plain[:2]) + "".join(f".{part}" for part in plain[2:3] if part))
     | dict.fromkeys(("퍼센트", "percent", "percentage", "백분율"), _format_percentage)
     | dict.fromkeys(("birth_date_and_age2", "출생일과나이2"), lambda plain, named: format_date(plain[3:6] or plain, {}))
@@ -212,7 +223,9 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
 
 def find_format(key: str) -> Callable[[Sequence[str], Named], str] | None:
     """How the arguments of a template named ``key`` become text; None for one that is not of values."""
-    return FORMATS.get(key) or (format_date if _OF_DATE.fullmatch(key) else None)
+    return FORMATS.get(key) or (
+        format_date if _OF_DATE.fullmatch(key) else _format_nuclide if "nuclide" in key else None
+    )
 
 
 BARE = frozenset(("약", "circa", "c.", "ca.", "%", "퍼센트", "°c", "°f"))  # also without an argument

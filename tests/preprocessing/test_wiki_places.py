@@ -135,6 +135,35 @@ def test_templates_of_english_sentences(wikitext, markdown):
 
 
 @pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("* {{sense|a cat}} {{l|en|lion}}, {{qualifier|rare|old}} [[tiger]]\n* {{vern|black panther}}",
+         "- (a cat) lion, (rare, old) tiger\n- black panther"),
+        ("# {{plural of|en|cat}}\n# {{initialism of|lang=en|post meridiem}}.\n# {{w|Crow}}", "1. plural of cat\n2. initialism of post meridiem.\n3. Crow"),
+        ("From {{affix|en|hypo-|-onym}}, {{suffix|abase|ment|lang=en}}, {{bor|en|fr|mot||word}}.", "From hypo- + -onym, abase + ment, mot (word)."),
+        ("* {{en icon|x}} [http://a.b page] and {{언어링크|en}} [http://a.b page]", "- page and page"),
+        ("* {{bandiera|Peru|nome}}: [[Lima]]\n* {{bandiera|Peru}} [[Lima]]", "- Peru: Lima\n- Lima"),
+        ("* {{Script|Copt|Ⲁ}} : letter\n* {{Commons category|Lima}}", "- Ⲁ : letter"),
+    ],
+)  # fmt: skip
+def test_words_of_dictionaries_and_items(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("The letter {{angbr|a}}, 3500&nbsp;{{sc|bc}}, {{in lang|fr}} and {{bartable|87.5||2||background:red}}%.", "The letter a, 3500\u00a0bc, and 87.5%."),
+        ('He "goes."{{rp|20}} To {{bibleref|Mark|3:25|9}}, {{SimpleNuclide2|lithium|7}}.', 'He "goes." To Mark 3:25, lithium-7.'),
+        ("'''{{Japonês|Gundam|機動}}''' is {{YouTube|zi0ENw-JlUI|An American}}, (†{{taxlink|Corvus}})", "**Gundam (機動)** is An American, (†Corvus)"),
+        ("Born {{OldStyleDate|February 2|1905|January 20}}. The density is {{Pop density|36|6|km2}} now. It is.", "Born February 2 1905 (January 20). It is."),
+    ],
+)  # fmt: skip
+def test_values_in_english_sentences(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
+
+
+@pytest.mark.parametrize(
     ("wikitext", "markdown", "removed"),
     [
         ("대한민국의 인구는 {{대한민국의 인구|41110}} 명이다. 수도는 서울이다.", "수도는 서울이다.", 1),

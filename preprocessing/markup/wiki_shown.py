@@ -1,0 +1,50 @@
+"""Which arguments of an unknown template are its text: a date, numbers, a country, a word and its forms, the title behind an id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from preprocessing.markup.wiki_countries import COUNTRIES, country_name
+from preprocessing.markup.wiki_values import format_date, is_date
+
+LAST_IS_SHOWN = re.compile(r"색|글꼴|글씨|글자|스타일|정렬|^style|colou?r|font|resize|sort")  # names
+GLOSS = re.compile(r"(?=.{0,40}(?:[가-힣\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]{4}))[^=|\n]{1,40}")
+NUMBER = re.compile(r"[-+−]?[0-9][0-9,.]{0,15}")
+YEAR = re.compile("[12][0-9]{3}")
+_NAME_TO_SORT = re.compile(r"sort.{0,5}name|정렬.{0,2}이름|이름.{0,2}정렬")
+_LANGUAGE = re.compile("[a-z]{3}(?:-[a-z]{2,12})?")  # a code before the word
+_RATING = re.compile("별점|평점|rating")
+_VERSE = re.compile(r"[0-9]{1,3}:[0-9][0-9,–-]{0,9}")
+_COUNTER = re.compile("[가-힣]|달러|가구|세대|미터")  # behind a number
+_ID = re.compile(r"[a-z]{0,3}[0-9]{4,}|(?=[^0-9]*[0-9])(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[\w-]{8,20}")
+
+
+def show_values(key: str, values: Sequence[str], korean: bool) -> str:
+    """The text of a template named ``key`` with the arguments ``values``, which have no technical ones."""
+    if len(values) > 1 and _LANGUAGE.fullmatch(values[0]):
+        values = values[1:]
+    if is_date(values[:3]):
+        return "–".join(format_date(day, {}) for day in (values[:3], values[3:6]) if is_date(day))
+    if _NAME_TO_SORT.search(key):
+        return " ".join(values[:2])
+    if values and LAST_IS_SHOWN.search(key):
+        return values[-1]
+    if values and values[0] in COUNTRIES:
+        return country_name(values[0], korean)
+    if values and all(map(NUMBER.fullmatch, values)):
+        return join_values(key, values)
+    if len(values) > 1 and _VERSE.fullmatch(values[1]):
+        return " ".join(values[:2])
+    if len(values) == 2 and NUMBER.fullmatch(values[0]) and _COUNTER.fullmatch(values[1]):
+        return "".join(values)
+    glosses = [text for text in values[1:] if GLOSS.fullmatch(text) and text not in values[0]]
+    if glosses and _ID.fullmatch(values[0]):
+        return glosses[0]
+    return f"{values[0]}{'' if korean else ' '}({', '.join(glosses)})" if glosses else "".join(values[:1])
+
+
+def join_values(key: str, values: Sequence[str]) -> str:
+    """Numbers with what is between them: parts of a rating, the ends of a span."""
+    is_span = "범위" in key or (len(values) == 2 and all(map(YEAR.fullmatch, values)))
+    return ("/" if _RATING.search(key) else "–" if is_span else " ").join(filter(None, values))
