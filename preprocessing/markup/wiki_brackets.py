@@ -13,7 +13,8 @@ from preprocessing.markup.wiki_arguments import key_of
 from preprocessing.markup.wiki_lines import ROW
 from preprocessing.markup.wiki_links import link_text
 from preprocessing.markup.wiki_page import WikiPage
-from preprocessing.markup.wiki_templates import QUOTES, template_text
+from preprocessing.markup.wiki_rows import FOLDED
+from preprocessing.markup.wiki_templates import template_text
 from preprocessing.markup.wiki_unknown import Place, is_missing, unknown_text
 
 MAX_DEPTH = 100  # of nested brackets; deeper brackets stay unchanged
@@ -123,9 +124,12 @@ def _in_line(text: str, key: str, before: str, behind: str) -> str:
         return text.strip(f"\n{ROW}").replace("\n", "").replace(ROW, ", ")
     if not line and text.isdecimal() and _END_OF_LINE.match(behind):
         return ""  # a box that is named by its year
-    if key in QUOTES and line.strip("*#:; ") and _GOES_ON.match(behind) and text.count("\n") == 2:
-        return f"“{text.strip()[2:]}”"
-    return text
+    if not (line.strip("*#:; ") and _GOES_ON.match(behind) and text[:1] == text[-1:] == "\n"):
+        return text
+    first, *more = text.strip("\n").split("\n")
+    if first.startswith("> ") and all(author.startswith("> — ") for author in more):
+        return f"“{first[2:]}”" + "".join(f" ({author[4:]})" for author in more)
+    return text if more or key not in FOLDED else first
 
 
 def _trim(pieces: list[str], behind: str) -> None:

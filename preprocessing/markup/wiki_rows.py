@@ -20,9 +20,10 @@ _INLINE = frozenset(("hlist", "cslist", "comma_separated_entries", "나열", "�
 _ITEMS = frozenset((
     "ubl", "unbulleted_list", "ublist", "bulleted_list", "blist", "bulletedlist", "글머리목록", "ordered_list", "목록글", "조상표", "ahnentafel",
 ))  # fmt: skip
-_FOLDED = frozenset((
+FOLDED = frozenset((
     "collapse", "collapsible_list", "hidden", "접이식목록", "접을수있는목록", "접기", "숨김", "숨기기", "접은글", "펼치기", "접힌글", "ctop", "대화", "대사", "가사", "lyrics",
 ))  # fmt: skip
+_FOLDING = re.compile("접[기이은을힌]|펼치")
 _CLADES = frozenset(("clade", "계통도", "계통수", "분기도", "cladogram"))
 _TRACKS = frozenset(("곡목록", "트랙목록", "tracklist", "track_listing", "track_list"))
 _TRACK_FIELD = re.compile("([a-z_가-힣]{1,20}?)([0-9]{1,3})")
@@ -39,7 +40,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _OF_MONTH = re.compile(rf"({'|'.join(_MONTHS)})[ _](.{{1,60}})")
 _KOREAN_MONTHS = re.compile(r"(1[0-2]|[1-9])월[ _]?(.{1,60})")
 _DEGREES = re.compile(r" °?([cf])$")
-_SCORE = re.compile(r"[0-9]{0,3}(?: ?\([^()]{1,20}\))?")  # with that of a shoot-out
+_SCORE = re.compile(r"'{0,3}[0-9]{0,3}(?: ?\([^()]{1,20}\))?'{0,3}")  # with that of a shoot-out
 _TEAM = re.compile("rd([0-9]{1,2})-team([0-9]{1,3})")
 _TEAM_SCORE = re.compile("rd([0-9]{1,2})-score([0-9]{1,3})")
 _YEAR = re.compile(r"[0-9]{3,4}년?")
@@ -57,7 +58,7 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
         return _format_items(plain)
     if key in _TRACKS:
         return _format_tracks(named)
-    if key in _FOLDED:
+    if key in FOLDED or (_FOLDING.search(key) and not _NO_ROW.search(key)):
         title = first_of(named, ("title", "제목", "header", "1", "머리"))
         text = first_of(named, ("content", "내용", "2", "글", "가사"))
         return "\n" + "\n".join(dict.fromkeys(filter(None, [title, *plain, text]))) + "\n"
@@ -86,11 +87,13 @@ def _format_items(texts: Sequence[str]) -> str:
 
 def format_row(values: Sequence[str], fewest: int = 2) -> str:
     """One row with the values that are text, not colors, files or sizes; the items of a template of rows."""
-    if items := [value for value in values if value.lstrip("\n").startswith(("* ", ROW))]:
-        return "\n" + "\n".join(items) + "\n"
-    texts = [" ".join(BREAK.sub(" ", value).split()).lstrip("*#:; ") for value in values]
+    items = [value for value in values if value.lstrip("\n").startswith(("* ", ROW))]
+    texts = [
+        " ".join(BREAK.sub(" ", value).split()).lstrip("*#:; ") for value in values if value not in items
+    ]
     texts = [text for text in texts if text and not is_technical(text) and not is_file_name(text)]
-    return "\n" + ROW + ROW.join(texts) + "\n" if len(texts) >= fewest else ""
+    row = [ROW + ROW.join(texts)] if texts and (items or len(texts) >= fewest) else []
+    return "\n" + "\n".join([*row, *items]) + "\n" if row or items else ""
 
 
 def _format_clade(plain: Sequence[str], named: Named) -> str:

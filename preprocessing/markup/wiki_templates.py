@@ -56,12 +56,13 @@ RAISED = {"위첨자": "sup", "sup": "sup", "아래첨자": "sub", "sub": "sub"}
 PROOFS = frozenset(("math_theorem", "math_proof", "수학정리", "정리와증명", "증명", "정리", "정의", "보조정리", "따름정리", "theorem", "proof"))  # fmt: skip
 QUOTES = frozenset((
     "인용문", "quote", "cquote", "blockquote", "인용구", "인용상자", "인용문2", "quotation", "rquote", "pquote", "quote_box",
-    "poem", "poemquote", "시", "verse", "글상자인용", "따온글",
+    "poem", "poemquote", "시", "verse", "글상자인용", "따온글", "인용",
 ))  # fmt: skip
 QUOTE_MARKS = {"큰따옴표": "“{}”", "작은따옴표": "‘{}’", "따옴표": "“{}”", "낫표": "「{}」", "홑낫표": "「{}」", "겹낫표": "『{}』", "홑화살괄호": "〈{}〉",
                "겹화살괄호": "《{}》", "qq": "“{}”", "q": "“{}”", '"': "“{}”"}  # fmt: skip
+_SHORTEST_QUOTATION = 10  # of templates that cite, too, but then have names for all arguments
 _QUOTE_NAMES = ("text", "quote", "내용", "인용", "인용문", "본문", "글")
-_AUTHOR_NAMES, _SOURCE_NAMES = ("author", "저자", "작가", "말한이", "sign"), ("source", "출처")
+_AUTHOR_NAMES, _SOURCE_NAMES = ("author", "저자", "작가", "지은이", "말한이", "sign"), ("source", "출처")
 FORMULAS = frozenset(("수학", "math", "mvar", "수식", "tmath"))
 ROOTS = frozenset(("sqrt", "제곱근", "radic"))
 CHEMICALS = frozenset(("화학식", "chem", "chem2"))
@@ -82,7 +83,7 @@ _QUOTES = re.compile("'{2,5}")  # italics and bold; a prime is one quote
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
     "minus": "−", "pi": "π", "plus": "+", "~": "~", "flat": "♭", "플랫": "♭", "sharp": "♯", "샤프": "♯", "natural": "♮", "내추럴": "♮",
-    "!": "|", "=": "=", "(": "{", ")": "}", "·": " · ", "·w": " · ", "dot": " · ", "bullet": " • ", "ndash": "–", "mdash": "—",
+    "!": "|", "=": "=", "(": "{", ")": "}", "·": " · ", "·w": " · ", "dot": " · ", "bullet": " • ", "*": " • ", ":": ":", "ndash": "–", "mdash": "—",
     "'": "'", ",": ",", "em_dash": "—", "en_dash": "–", "endash": "–", "emdash": "—", "—": "—", "–": "–", "increase": "▲", "decrease": "▼", "steady": "—", "증가그림": "▲", "증가": "▲", "감소": "▼", "감소그림": "▼",
     "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "--": " – ", "dash": " – ", "snds": " – ", "•": " • ", "\\": " / ", ";": "; ", "nbsp": " ", "spaces": " ", "pad": " ", "gap": " ", "물결": "~",
     "×": "×", "곱하기": "×", "times": "×", "...": "…", "줄임표": "…",
@@ -132,7 +133,7 @@ def _block_text(key: str, plain: list[str], named: Named, page: WikiPage) -> str
         return "".join(f"\n\n{text}\n\n" for text in [*plain[1:2], named.get("equation", "")] if text)
     if key in PROOFS:
         return _format_proof(plain, named)
-    if key in QUOTES:
+    if key in QUOTES or (key.endswith("인용") and any(len(text) > _SHORTEST_QUOTATION for text in plain[:1])):
         return _format_quote(plain, named)
     if key in GALLERIES:
         return gallery_template(plain, named)
@@ -146,11 +147,11 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in FIRST or key.startswith(("lang-", "ipa-", "llang-", "link-")):
         return lambda plain: plain[0]
     if key in TRANSLATED:
-        return lambda plain: ", ".join(dict.fromkeys(filter(None, plain[1:3] or plain)))
+        return lambda plain: ", ".join(dict.fromkeys(filter(None, plain[1:3])))
     if key in SECOND:
         return lambda plain: plain[min(1, len(plain) - 1)]
     if key in VERSIONS:
-        return lambda plain: "".join(plain[1:2])
+        return lambda plain: plain[min(1, len(plain) - 1)]
     if key in RAISED:
         return lambda plain: f"<{RAISED[key]}>{plain[0]}</{RAISED[key]}>"
     if key in ("abs", "절댓값"):

@@ -44,8 +44,9 @@ _DOUBT = re.compile(
     r"needed|필요|clarify|dubious|의심|모호|불명확"
 )  # notices about a sentence; an argument may be its text
 _OF_SPAN = re.compile(r"(?:span|범위|부분|구절|구간)$")
+_COUNTED = re.compile("[호년월일회조항명개번판권편위세장절](?![가-힣]{2})")
 _MARKS = " \t*#:;|!'\""
-_BEHIND_WORD = frozenset(",;:–—=(")
+_BEHIND_WORD = frozenset(".,;:–—=(")
 _GOES_ON = re.compile(r" [a-z]{2,20}\b")  # a sentence; what an icon is about has a capital or is a link
 _LETTERS, _OF_LANGUAGE = re.compile("[a-z]{1,2}"), re.compile("lang|언어|icon|flag|used|tbc")
 _UNIT = re.compile(r"(?=[^0-9])[A-Za-zµΩ°/²³·^0-9]{1,8}")
@@ -139,7 +140,8 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
         return _row(plain, named)
     is_country = bool(values) and values[0] in COUNTRIES and not _ICON.search(key)
     if _DOUBT.search(key):
-        return named.get("text", "") or (plain[0] if plain and _OF_SPAN.search(key) else "")
+        is_text = _OF_SPAN.search(key) or (not key.isascii() and _BEFORE_VALUE.search(place.before[-9:]))
+        return named.get("text", "") or (plain[0] if plain and is_text else "")
     if not key or (ASIDE.search(key) and not (place.is_quoted or is_style or is_country)):
         is_noun = key and place.is_noun and place.line.strip() and not NEVER_SHOWN.search(key)
         return show_values(key, values, korean) if is_noun else ""
@@ -152,6 +154,8 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
         return format_row(values) if len(values) >= _FEWEST_VALUES_OF_BOX else ""
     is_of_units = is_of_value(key, plain)
     is_measure = len(plain) == 2 and NUMBER.fullmatch(plain[0]) and _UNIT.fullmatch(plain[1])
+    if len(values) == 2 and NUMBER.fullmatch(values[1]) and _COUNTED.match(place.after):
+        is_measure, plain = True, values
     text = " ".join(plain) if is_measure else show_values(key, values, korean)
     if _IDEOGRAPHS.fullmatch(text) and _HANGUL.search(place.before[-1:]):
         return f"({text})"  # of the word before
@@ -207,7 +211,8 @@ def _name(name: str, place: Place) -> str:
     if name.isascii():
         is_shown = _SYMBOL.fullmatch(name) and (is_noun or place.before[-1:] == "(")
     else:
-        is_shown = len(name) <= _LONGEST_NAME and (is_noun or place.is_alone)
+        is_label = not place.line.strip(_MARKS) and place.after.lstrip()[:1] == ":"
+        is_shown = len(name) <= _LONGEST_NAME and (is_noun or place.is_alone or is_label)
     return name.replace("_", " ") if is_shown else ""
 
 

@@ -182,7 +182,7 @@ _UNITS = [
     "단위", "값단위", "si", "convert", "cvt", "변환", "단위변환", "길이", "넓이", "면적", "무게", "높이", "부피", "속도", "온도", "거리", "질량",
     "측정값", "밀도", "해발", "고도", "기온", "압력", "용량", "시간", "currency",
 ]  # fmt: skip
-_CURRENCIES = {"₩": "₩", "원화": "₩", "krw": "₩", "us$": "US$", "usd": "US$", "us달러": "US$", "미국달러": "US$", "$": "$", "€": "€", "eur": "€", "euro": "€",
+_CURRENCIES = {"₩": "₩", "원화": "₩", "krw": "₩", "us$": "US$", "usd": "US$", "us달러": "US$", "달러": "$", "미국달러": "US$", "$": "$", "€": "€", "eur": "€", "euro": "€",
                "£": "£", "gbp": "£", "pound_sterling": "£", "¥": "¥", "jpy": "¥", "yen": "¥", "cny": "CN¥", "위안": "CN¥",
                "₹": "₹", "inr": "₹"}  # fmt: skip
 FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
@@ -223,6 +223,8 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
 
 def find_format(key: str) -> Callable[[Sequence[str], Named], str] | None:
     """How the arguments of a template named ``key`` become text; None for one that is not of values."""
+    if key.startswith("zh-"):
+        return _format_gloss
     return FORMATS.get(key) or (
         format_date if _OF_DATE.fullmatch(key) else _format_nuclide if "nuclide" in key else None
     )

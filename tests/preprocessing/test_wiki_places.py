@@ -64,7 +64,7 @@ PAGE = WikiPage("한글", date(2021, 8, 7))
         # notices in the line of the text
         ("{{구별|가}} {{혼동|나}} {{같이 보기|다}} {{비슷한 이름|라}} 글이다.", "글이다."),
         # a noun is missing; an anchor is none
-        ("또 {{세계유산 링크|경주}}가 지정되었고, {{인용|범}}은 왔다. {{앵커|가}}가 보인다.", "또 경주가 지정되었고, 범은 왔다. 가 보인다."),
+        ("또 {{세계유산 링크|경주}}가 지정되었고, {{인용|범}}은 왔다. {{앵커|가}}가 보인다.", "또 경주가 지정되었고, “범”은 왔다. 가 보인다."),
         ("키는 {{키 변환|183|cm}}이다. 코드는 {{ATC|N06|BC01}}, {{성경|창세기|1:3}}에, 0.2{{%}} {{US달러|746억}}", "키는 183 cm이다. 코드는 N06BC01, 창세기 1:3에, 0.2% US$746억"),
         ("{{첫글자|나}}는 간다.\n\n{{어떤 말|나}} 간다.", "나는 간다.\n\n나 간다."),
         ("* {{l|ko|학교생활|學校生活}}\n* {{t|de|Schule|f}}, {{m|la|aqua||물}}, {{bor|ko|en|bus}}", "- 學校生活\n- Schule, aqua (물), bus"),
@@ -161,6 +161,23 @@ def test_words_of_dictionaries_and_items(wikitext, markdown):
 )  # fmt: skip
 def test_values_in_english_sentences(wikitext, markdown):
     assert mediawiki_to_markdown(wikitext) == markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("{{4강토너먼트|RD1=준결승|6월 25일|가|'''1'''|나|0|6월 26일|다|'''1'''|라|0}}", "- 6월 25일, 가 **1**, 나 0\n- 6월 26일, 다 **1**, 라 0"),
+        ("그는 {{인용문|이 바보.|소녀}} 하며 던진다. {{대사|천재니까!}}가 말버릇이다.", "그는 “이 바보.” (소녀) 하며 던진다. 천재니까!가 말버릇이다."),
+        ("{{그래픽 노블 목록|권번호=1|발매일=1992년|챕터=* 가\n* 나}}\n{{그래픽 노블 목록|권번호=2}}", "- 1, 1992년\n- 가\n- 나\n\n- 2"),
+        ("성({{zh-stp|s=紫禁城|t=紫禁城|p=Zǐ}}, {{llang|mnc|v=a}})은 {{버전|1.23}}이다.", "성(紫禁城, Zǐ)은 1.23이다."),
+        ("{{출처 필요|꽃이라 한다.}} 또{{출처 필요|2015년}} {{법령|법률|471}}호로 {{달러|35억}}이다.", "꽃이라 한다. 또 법률 471호로 $35억이다."),
+        ("* {{서울 지하철 3호선}} : 안국\n* 파리{{*}}니스", "- 서울 지하철 3호선 : 안국\n- 파리 • 니스"),
+        ("{{목록 접기|제목=배달계|배달|한서}}\n{{접기 시작|제목=가}}글{{접기 끝}}", "배달계\n배달\n한서\n\n글"),
+        ("{{시 인용|한라산 자락에<br />눈이 내린다|지은이=가|제목=나}}\n{{웹 인용|url=a|제목=글}}", "> 한라산 자락에\n> 눈이 내린다\n> — 가"),
+    ],
+)  # fmt: skip
+def test_quotations_results_and_folded_lists_of_templates(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext, page=PAGE) == markdown
 
 
 @pytest.mark.parametrize(
