@@ -23,7 +23,7 @@ _TECHNICAL = re.compile(
     r"red|blue|green|black|white|gr[ae]y|yellow|orange|purple|pink|brown|gold|silver|https?://\S*|(?-i:[a-z]{1,2})",
     re.IGNORECASE,
 )
-_IN_NAMES = str.maketrans("", "", "-_ °")
+_IN_NAMES = str.maketrans("", "", "-_ °\t\n")
 Named = Mapping[str, str]
 """Values of a template by the names of its arguments."""
 
@@ -38,10 +38,16 @@ def key_of(name: str) -> str:
     return name.replace(" ", "_") if name.isascii() else name.replace(" ", "").replace("_", "")
 
 
+@functools.lru_cache(maxsize=8192)
+def is_named_as(key: str, words: re.Pattern[str]) -> bool:
+    """Whether a name contains one of the words of names; pages use few names many times."""
+    return words.search(key) is not None
+
+
 def is_named(part: str) -> bool:
     """True for ``key=value``; an equals sign after other punctuation belongs to the text."""
     name, equals, _ = part.partition("=")
-    return bool(equals) and (name.strip().translate(_IN_NAMES).isalnum())
+    return bool(equals) and (name.isalnum() or name.translate(_IN_NAMES).isalnum())
 
 
 def first_of(named: Named, names: Sequence[str]) -> str:
@@ -59,7 +65,8 @@ def read_arguments(parts: Sequence[str]) -> tuple[list[str], dict[str, str]]:
             named[name.strip().lower()] = value.strip()
         else:
             plain.append(part.strip())
-    for number in sorted((name for name in named if name.isdecimal() and len(name) < 4), key=int):
+    numbers = [name for name in named if name.isdecimal() and len(name) < 4]
+    for number in sorted(numbers, key=int):
         at = int(number) - 1
         if at < len(plain):
             plain[at] = named.pop(number)

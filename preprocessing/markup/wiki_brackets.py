@@ -66,6 +66,8 @@ def convert_brackets(text: str, page: WikiPage) -> str:
     open_brackets = {"{{": 0, "[[": 0}
     tokens = _TOKEN.split(text)
     for number, token in enumerate(tokens):
+        if not token:
+            continue
         if token in open_brackets and len(stack) <= MAX_DEPTH:
             stack.append(_Frame(token))
             open_brackets[token] += 1
@@ -84,8 +86,10 @@ def convert_brackets(text: str, page: WikiPage) -> str:
                     _trim(stack[-1].parts[-1], "".join(tokens[number + 1 : number + 3]))
                 stack[-1].add(text)
                 stack[-1].begins |= not text and "".join(stack[-1].parts[-1][-2:]).endswith("(")
-        else:
+        elif stack[-1].begins:
             stack[-1].add(token)
+        else:
+            stack[-1].parts[-1].append(token)
     while len(stack) > 1:
         _close_unconverted(stack, open_brackets)
     return "".join(outer.parts[0])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from preprocessing.markup.wiki_arguments import Named, first_of, is_technical
+from preprocessing.markup.wiki_arguments import Named, first_of, is_named_as, is_technical
 from preprocessing.markup.wiki_lines import BREAK, ROW
 from preprocessing.markup.wiki_media import is_file_name
 
@@ -58,7 +58,7 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
         return _format_items(plain)
     if key in _TRACKS:
         return _format_tracks(named)
-    if key in FOLDED or (_FOLDING.search(key) and not _NO_ROW.search(key)):
+    if key in FOLDED or (is_named_as(key, _FOLDING) and not is_named_as(key, _NO_ROW)):
         title = first_of(named, ("title", "제목", "header", "1", "머리"))
         text = first_of(named, ("content", "내용", "2", "글", "가사"))
         return "\n" + "\n".join(dict.fromkeys(filter(None, [title, *plain, text]))) + "\n"
@@ -74,7 +74,7 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
         return _table(
             [["", ""], *([year, count] for year, count in zip(plain[::2], plain[1::2], strict=False))]
         )
-    if _ROW.search(key) and not _NO_ROW.search(key):
+    if is_named_as(key, _ROW) and not is_named_as(key, _NO_ROW):
         of_list = key.endswith(("/sublist", "/부목록"))  # the first argument is the title of the list
         return format_row([*plain[of_list:], *named.values()])
     return None

@@ -15,6 +15,7 @@ from preprocessing.markup.wiki_arguments import (
     ASIDE,
     NEVER_SHOWN,
     Named,
+    is_named_as,
     is_technical,
     key_of,
     read_arguments,
@@ -135,14 +136,14 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
         values = [] if _OF_LANGUAGE.search(key) else plain
     if "" in plain and values and all(map(NUMBER.fullmatch, values)):
         values = list(itertools.takewhile(bool, plain))  # what follows is about the form
-    is_style = len(plain) > 1 and LAST_IS_SHOWN.search(key)
-    if place.is_repeated and not place.line.strip(" \t") and not _NO_ROW.search(key):
+    is_style = len(plain) > 1 and is_named_as(key, LAST_IS_SHOWN)
+    if place.is_repeated and not place.line.strip(" \t") and not is_named_as(key, _NO_ROW):
         return _row(plain, named)
     is_country = bool(values) and values[0] in COUNTRIES and not _ICON.search(key)
-    if _DOUBT.search(key):
+    if is_named_as(key, _DOUBT):
         is_text = _OF_SPAN.search(key) or (not key.isascii() and _BEFORE_VALUE.search(place.before[-9:]))
         return named.get("text", "") or (plain[0] if plain and is_text else "")
-    if not key or (ASIDE.search(key) and not (place.is_quoted or is_style or is_country)):
+    if not key or (is_named_as(key, ASIDE) and not (place.is_quoted or is_style or is_country)):
         is_noun = key and place.is_noun and place.line.strip() and not NEVER_SHOWN.search(key)
         return show_values(key, values, korean) if is_noun else ""
     if not any(plain):
@@ -150,7 +151,7 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
     if _ROW_BEGUN.search(place.before) and place.behind.startswith("\n|"):
         return f"| {' || '.join(values)}" if values else ""
     is_item = place.line.lstrip()[:1] in ("*", "#")
-    if place.is_box and not (values and is_item and not (key.isascii() and _NO_ROW.search(key))):
+    if place.is_box and not (values and is_item and not (key.isascii() and is_named_as(key, _NO_ROW))):
         return format_row(values) if len(values) >= _FEWEST_VALUES_OF_BOX else ""
     is_of_units = is_of_value(key, plain)
     is_measure = len(plain) == 2 and NUMBER.fullmatch(plain[0]) and _UNIT.fullmatch(plain[1])
@@ -169,12 +170,12 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
 
 def _content(key: str, plain: Sequence[str], named: Named, place: Place) -> str:
     """Several lines, pictures, and of a box also sentences and formulas."""
-    if _NOTICE.search(key):
+    if is_named_as(key, _NOTICE):
         return ""
     if sum(map(is_file_name, plain)) > (not place.is_box):
         return gallery_template(plain, named)
     blocks = [text for text in plain if "\n" in text or (place.is_box and _MARKED.fullmatch(text))]
-    if not blocks and place.is_box and not key.isascii() and not ASIDE.search(key):
+    if not blocks and place.is_box and not key.isascii() and not is_named_as(key, ASIDE):
         if any(map(_SENTENCE.search, plain)):  # with the words that the sentences explain
             blocks = [text for text in plain if _WORD.search(text) and not is_technical(text)]
         blocks += [text for name, text in named.items() if not ASIDE.search(name) and _SENTENCE.search(text)]
@@ -196,7 +197,7 @@ def is_missing(name: str, place: Place) -> bool:
         return place.is_argument or (
             _BEFORE_VALUE.search(place.before[-9:]) is not None and not begins_or_ends
         )
-    return bool(key and place.line.strip()) and place.is_noun and not ASIDE.search(key)
+    return bool(key and place.line.strip()) and place.is_noun and not is_named_as(key, ASIDE)
 
 
 def _named(named: Named, place: Place) -> str:

@@ -5,6 +5,7 @@ Owns the forms of these values. Arguments stay as the author wrote them: nothing
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 
@@ -221,6 +222,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
 )  # fmt: skip
 
 
+@functools.lru_cache(maxsize=4096)
 def find_format(key: str) -> Callable[[Sequence[str], Named], str] | None:
     """How the arguments of a template named ``key`` become text; None for one that is not of values."""
     if key.startswith("zh-"):

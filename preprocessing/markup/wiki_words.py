@@ -12,7 +12,7 @@ _BORROWED = frozenset((
     "inh", "der", "bor", "lbor", "inh+", "der+", "bor+", "inherited", "derived", "borrowed", "cal", "calque",
 ))  # fmt: skip
 _LABELS = frozenset(("lb", "lbl", "label", "라벨", "tlb"))  # behind the code of the language
-_QUALIFIERS = frozenset(("qualifier", "qual", "qf", "i", "a", "accent", "sense", "gloss", "gl"))
+_QUALIFIERS = frozenset(("qualifier", "qual", "qf", "i", "accent", "sense", "gloss", "gl"))
 _AFFIXES = frozenset((
     "af", "affix", "suf", "suffix", "pre", "prefix", "con", "confix", "com", "compound", "blend", "합성", "접사",
 ))  # fmt: skip
