@@ -107,7 +107,7 @@ LINKS_HEADING = re.compile(
     r"방문자(?:\s*수)?|퀵\s*메뉴|광고|AD|이\s*글\s*공유하기|글\s*탐색|지난\s*글(?:\s*모음)?|"
     r"related(?:\s+\w+){0,2}|recommended(?:\s+\w+){0,3}|most\s+(?:read|popular|viewed|shared|watched)(?:\s+\w+){0,2}|top\s+stories|read\s+(?:this\s+)?next|go\s+further|up\s+next|"
     r"(?:from\s+)?around\s+the\s+web|editor.{0,2}s.?\s+picks?|popular(?:\s+\w+)?|latest(?:\s+\w+)?|"
-    r"recent(?:\s+\w+)?|you\s+(?:may|might)\s+(?:also\s+)?like|more\s+(?:from|in|on|stories|news).{0,30}|share(?:\s+this)?(?:\s+\w+)?|"
+    r"recent(?:\s+\w+)?|you\s+(?:may|might)\s+(?:also\s+)?like|more\s+(?:from|in|on|stories|news)\b.{0,30}|share(?:\s+this)?(?:\s+\w+)?|"
     r"(?:posted|filed)\s+(?:in|under)|labels?|tagged|tags?|categor(?:y|ies)|archives?|table\s+of\s+contents|on\s+this\s+page|contents|trending(?:\s+\w+)?|subscribe(?:\s+\w+){0,4}|"
     r"newsletter|advertisement|sponsored|navigation|search|log\s*in|sign\s*(?:in|up)|follow\s+us.{0,20}|"
     r"previous(?:\s+\w+)?|next(?:\s+\w+)?)(?:\W|\d|개|건)*",

@@ -45,6 +45,7 @@ KEPT = {
     "a caption that screen readers do not read": (
         f"{A}<figure><img src='a.png'><figcaption><span aria-hidden='true'>Farmers of the village harvest buckwheat in October</span>"
         f"</figcaption></figure>{B}", "Farmers of the village"),
+    "more information that is a link": (f"{A}{B}<p>More info: <a href='/d'>Deployment</a></p><p><a href='/c'>메밀을 심는 때</a></p>", "More info: Deployment"),
     "hidden sentences": (f"{A}<div style='display:none'>{B}</div>", SECOND),
     "one of several panels": (f"<div class='p'>{A}</div><div class='p' style='display: none'>오월의 밭</div>", "오월의 밭"),
     "a window with sentences": (f"{A}<div role='dialog'><h2>메밀차</h2>{B}<button>닫기</button></div>", SECOND),
