@@ -1,18 +1,22 @@
 """Converts message catalogs of gettext (PO files) to the translated text: a paragraph for each message.
 
 Originals (``msgid``), comments, the header, and messages that are untranslated, fuzzy or obsolete are left out. Follows the
-manual of GNU gettext ("The Format of PO Files"). Linear in the length of the text.
+manual of GNU gettext ("The Format of PO Files"). Messages of reStructuredText, by the files that comments name, become Markdown.
+Linear in the length of the text.
 """
 
 from __future__ import annotations
 
 import re
 
+from preprocessing.markup.restructured_inline import convert_inline
+
 _LINE = re.compile(
     r'[ \t]*(?:(?P<key>msgctxt|msgid_plural|msgid|msgstr)(?:\[\d+\])?[ \t]*)?"(?P<text>.*)"[ \t\r]*'
 )
 _ESCAPE = re.compile(r"\\(?:(?P<octal>[0-7]{1,3})|x(?P<hex>[0-9A-Fa-f]{1,2})|(?P<sign>.))")
 _SIGNS = {"n": "\n", "t": "\t", "r": "\r", "a": "", "b": "", "f": "\n", "v": "\n"}
+_OF_SPHINX = re.compile(r"^#: [^\n]{1,500}\.rst:", re.MULTILINE)
 _FIRST = re.compile(r'^msgid[ \t]+"', re.MULTILINE)
 
 
@@ -44,7 +48,7 @@ def po_to_text(text: str) -> str:
             translations += [value] if found["key"] else []
             if not found["key"] and translations:
                 translations[-1] += value
-    return "\n\n".join(paragraphs)
+    return "\n\n".join(map(convert_inline, paragraphs) if _OF_SPHINX.search(text) else paragraphs)
 
 
 def _translated(original: str, translations: list[str], is_fuzzy: bool) -> list[str]:

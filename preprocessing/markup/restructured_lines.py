@@ -9,7 +9,7 @@ from preprocessing.markup.indentation import ITEM, column_of_item, indent_of, in
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.restructured_inline import convert_inline
 
-_NUMBERED = re.compile(r"[ \t]*#[.)][ \t]")
+_NUMBERED = re.compile(r"[ \t]*(?P<number>#|[0-9]{1,9})[.)][ \t]")
 
 
 def read_body(lines: list[str], at: int, indent: int) -> tuple[list[str], int]:
@@ -76,14 +76,16 @@ def _indent_less(lines: list[str]) -> Iterator[str]:
 
 
 def _number_items(lines: list[str]) -> Iterator[str]:
-    """Writes the numbers of items that begin with ``#.``, which counts by itself; other lines stay."""
+    """Writes the numbers of items that begin with ``#.``, which counts on from the number before it; other lines stay."""
     numbers: dict[int, int] = {}  # of the last item, by indentation
     for line in lines:
         item = _NUMBERED.match(line)
         indent = indent_of(line)
         if line.strip():
             numbers = {column: n for column, n in numbers.items() if column < indent + bool(item)}
-        if item:
+        if item and item["number"] != "#":
+            numbers[indent] = int(item["number"])
+        elif item:
             numbers[indent] = numbers.get(indent, 0) + 1
             line = f"{line[:indent]}{numbers[indent]}{line[indent + 1 :]}"
         yield line

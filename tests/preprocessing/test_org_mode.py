@@ -104,6 +104,14 @@ def test_a_catalog_becomes_its_translations():
 
 
 @pytest.mark.parametrize(
+    ("file", "expected"),
+    [("../a.rst:2", "`f()`와 설치 글"), ("a.c:2", "``f()``\\ 와 :doc:`설치 <install>` 글")],
+)
+def test_translations_of_restructured_text_become_markdown(file, expected):
+    assert po_to_text(f'#: {file}\nmsgid "a"\nmsgstr "``f()``\\\\ 와 :doc:`설치 <install>` 글"\n') == expected
+
+
+@pytest.mark.parametrize(
     ("name", "text", "expected"),
     [("a.org", "* 제목", "# 제목"), ("a.po", 'msgid "a"\nmsgstr "가"', "가"), ("a.txt", "* 제목", "* 제목")],
 )

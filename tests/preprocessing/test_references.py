@@ -327,7 +327,7 @@ def test_comments_between_blocks_of_lists_and_html_are_removed():
 
 
 def test_items_of_restructured_text_that_count_by_themselves_have_numbers():
-    text = "글\n\n#. 하나\n#. 둘\n\n   이어짐\n\n   #) 안 하나\n   #) 안 둘\n\n#. 셋\n\n사이\n\n#. 하나\n\n::\n\n    #. 코드\n"
+    text = "글\n\n#. 하나\n#. 둘\n\n   이어짐\n\n   #) 안 하나\n   #) 안 둘\n\n#. 셋\n\n사이\n\n5. 하나\n#. 둘\n\n::\n\n    #. 코드\n"
     converted = rst_to_markdown(text)
     assert re.findall(r"^ *\d+[.)] .+", converted, re.MULTILINE) == [
         "1. 하나",
@@ -335,6 +335,7 @@ def test_items_of_restructured_text_that_count_by_themselves_have_numbers():
         "   1) 안 하나",
         "   2) 안 둘",
         "3. 셋",
-        "1. 하나",
+        "5. 하나",
+        "6. 둘",
     ]
     assert "\n#. 코드\n" in converted
