@@ -37,7 +37,8 @@ def markup_of_file(name: str, item: Any) -> str:
 
     Notebooks are converted in text and source trees of every language, other markup outside of code.
     """
-    by_suffix = MARKUP_OF_SUFFIX.get(Path(name).suffix.lower(), "")
+    suffix = Path(name.lower().removesuffix(".txt")).suffix  # Sphinx publishes its sources as x.rst.txt
+    by_suffix = MARKUP_OF_SUFFIX.get(suffix, "")
     setting = getattr(item, "markup", "auto")
     if isinstance(item, SourceTreeInput) or (isinstance(item, TextInput) and item.lang == "code"):
         by_suffix = by_suffix if by_suffix == NOTEBOOK else ""

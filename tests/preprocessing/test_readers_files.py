@@ -111,7 +111,9 @@ def test_the_suffix_of_a_text_file_determines_its_markup(tmp_path):
     auto = TextInput(type="text", paths=["x"], lang="ko")
     off = TextInput(type="text", paths=["x"], lang="ko", markup="none")
     assert read(tmp_path / "a.tex", auto)[0][0]["text"] == "## 하나\n\n글"
-    assert read(tmp_path / "a.rst", auto)[0][0]["text"] == "# 하나\n\n글:\n\n```\ncode\n```"
+    (tmp_path / "b.rst.txt").write_bytes((tmp_path / "a.rst").read_bytes())
+    for name in ("a.rst", "b.rst.txt"):
+        assert read(tmp_path / name, auto)[0][0]["text"] == "# 하나\n\n글:\n\n```\ncode\n```"
     assert "% 주석" in read(tmp_path / "a.tex", off)[0][0]["text"]
 
 
