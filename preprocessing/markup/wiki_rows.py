@@ -14,7 +14,7 @@ from preprocessing.markup.wiki_media import is_file_name
 
 _LINES = frozenset((
     "plainlist", "plain_list", "flatlist", "flat_list", "startplainlist", "가로목록", "일반목록", "div_col", "다단", "multicol",
-    "columns-list", "column-list", "col-list", "cmn", "columns_list", "여러단", "단목록",
+    "columns-list", "column-list", "col-list", "cmn", "columns_list", "여러단", "단목록", "verse_translation",
 ))  # fmt: skip
 _INLINE = frozenset(("hlist", "cslist", "comma_separated_entries", "나열", "쉼표목록"))
 _ITEMS = frozenset((
@@ -30,10 +30,10 @@ _TRACK_FIELD = re.compile("([a-z_가-힣]{1,20}?)([0-9]{1,3})")
 _LENGTHS = ("길이", "length")
 _ROW = re.compile(
     r"player|선수단|(?<!국기)선수$|novel_list|candidate|후보|선거기록|선거결과|election_(?:box|results)|episode|에피소드|회차|방영목록|방송목록|출연진|cast_?list|"
-    r"castlist|cast_listing|football_?box|경기$|경기결과|single_?match|순위표?행|fs_manager"
+    r"castlist|cast_listing|football_?box|경기(?:상자)?$|경기결과|single_?match|순위표?행|fs_manager"
 )
 _NO_ROW = re.compile(
-    r"start|begin|end$|시작|끝|상자|infobox|정보|^no_|header|머리|break|hold|stub|토막|분류|category|navbox|list_of|imdb|profile|통계|기록실|kbo|mlb"
+    r"start|begin|end$|시작|끝|(?<!경기)상자|infobox|정보|^no_|header|머리|break|hold|stub|토막|분류|category|navbox|list_of|imdb|profile|통계|기록실|kbo|mlb"
 )
 _SIZE = re.compile(r"[0-9.]{1,5}(?:px|em|%)?")  # of columns, or their number
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "year")

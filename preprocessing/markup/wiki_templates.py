@@ -36,7 +36,7 @@ FIRST = FLAGS | frozenset((
     "역", "역링크", "stn", "station", "원소기호", "ja-y", "일본어이름", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
 ))  # fmt: skip
 LINKS = frozenset(("ill", "interlanguage_link", "임시링크"))  # ``lt`` is the label, or a fourth argument
-KEYS = frozenset(("key", "키", "keypress", "key_press", "kbd", "단추"))
+KEYS = frozenset(("key", "키", "keypress", "key_press", "kbd", "단추", "키누르기"))
 SOUNDED = frozenset(("ipa", "발음", "음성"))  # the code of a language may come first
 TRANSLATED = frozenset(
     ("llang", "langx")
@@ -191,6 +191,7 @@ def _is_no_sound(text: str) -> bool:
 
 def _format_quote(plain: Sequence[str], named: Named) -> str:
     """A quotation of Markdown, with its author or source in a line of its own."""
+    plain = plain[len(plain) > 1 and is_technical(plain[0]) :]  # the side on which it stands
     text = plain[0] if plain else first_of(named, _QUOTE_NAMES)
     if not text:
         return ""

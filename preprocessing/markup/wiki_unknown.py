@@ -50,7 +50,7 @@ _MARKS = " \t*#:;|!'\""
 _BEHIND_WORD = frozenset(".,;:–—=(")
 _GOES_ON = re.compile(r" [a-z]{2,20}\b")  # a sentence; what an icon is about has a capital or is a link
 _LETTERS, _OF_LANGUAGE = re.compile("[a-z]{1,2}"), re.compile("lang|언어|icon|flag|used|tbc")
-_UNIT = re.compile(r"(?=[^0-9])[A-Za-zµΩ°/²³·^0-9]{1,8}")
+_UNIT = re.compile(r"(?=[^0-9])[A-Za-zµΩ°/²³·^0-9%‰]{1,8}")
 _PART_OF_WORD = re.compile(r"[0-9][0-9,.]{0,15}[가-힣]{0,3}|[가-힣]{1,5}")
 _IDEOGRAPHS = re.compile("[\u3400-\u9fff\uf900-\ufaff ]{1,20}")
 _HANGUL = re.compile("[가-힣]")
@@ -132,7 +132,8 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
     values = [
         text for text in plain if _LABEL.fullmatch(text) and not is_technical(text) and not is_file_name(text)
     ]
-    if len(plain) == 1 and _LETTERS.fullmatch(plain[0]) and place.line.strip(_MARKS):
+    is_in_text = place.is_argument or place.is_noun or place.line.strip(_MARKS)
+    if len(plain) == 1 and _LETTERS.fullmatch(plain[0]) and is_in_text:
         values = [] if _OF_LANGUAGE.search(key) else plain
     if "" in plain and values and all(map(NUMBER.fullmatch, values)):
         values = list(itertools.takewhile(bool, plain))  # what follows is about the form
@@ -207,7 +208,9 @@ def _named(named: Named, place: Place) -> str:
 
 
 def _name(name: str, place: Place) -> str:
-    """The name of a template without arguments, where a noun is missing."""
+    """The name of a template without arguments, where a noun is missing; a page below another has a value of the wiki."""
+    if "/" in name:
+        return ""
     is_noun = place.is_noun
     if name.isascii():
         is_shown = _SYMBOL.fullmatch(name) and (is_noun or place.before[-1:] == "(")
