@@ -21,6 +21,7 @@ from preprocessing.markup.asciidoc_tables import convert_table
 from preprocessing.markup.markdown import fence_around
 
 _ATTRIBUTE = re.compile(r":(?P<unset>!?)(?P<name>[A-Za-z0-9_][\w-]*)!?:(?:[ \t]+(?P<value>.*))?")
+_REFERENCE = re.compile(r"\{([A-Za-z0-9_][\w-]{0,60})\}")
 _SETTINGS = re.compile(r"\[(?:|(?:[A-Za-z,\"\[]|[.#%]\w)[^\[\]]*(?:\[[^\[\]]*\])?[^\[\]]*)\]\]?[ \t]*")
 _DIRECTIVE = re.compile(r"(?P<name>include|ifdef|ifndef|ifeval|endif|toc)::[^\[\]\n]*\[(?P<text>.*)\][ \t]*")
 _BLOCK_TITLE = re.compile(r"\.(?P<title>[^\s.].*)")
@@ -97,7 +98,9 @@ class _Converter:
             if self.is_header:
                 self._flush()
             if not attribute["unset"]:
-                self.attributes[attribute["name"]] = attribute["value"] or ""
+                raw = attribute["value"] or ""
+                value = _REFERENCE.sub(lambda name: self.attributes.get(name[1], name[0]), raw)
+                self.attributes[attribute["name"]] = value if len(value) <= _LONGEST_SETTINGS else raw
             return not self.prose
         if directive := _DIRECTIVE.fullmatch(line):
             if directive["name"].startswith("if") and directive["text"] and directive["name"] != "ifeval":

@@ -45,6 +45,7 @@ from preprocessing.readers.whole_files import read_whole_file
         ("1. 가\n** 나\n3. 다\n+\n글\n\n문단은\n2020. 1월", "1. 가\n   - 나\n3. 다\n\n   글\n\n문단은\n2020. 1월"),
         ("앞\n\n[source,java]\n----\ninclude::A.java[tag=a]\n----\n\n----\ninclude::B.java[]\nb();\n----", "앞\n\n```\nb();\n```"),
         ("앞\n[source]\n----\na\n----", "앞\n\n```\na\n```"),
+        (":site: https://a.kr\n:base: {site}/b\n\nlink:{base}/c[글]", "[글](https://a.kr/b/c)"),
         ("[stem]\n++++\nx^2^ *y*\n++++", "$$\nx^2^ *y*\n$$"),
         ("[참고] 이것\n\n[...]\n\n닫지 않은\n\n----\n코드", "[참고] 이것\n\n[...]\n\n닫지 않은\n\n----\n코드"),
     ],
