@@ -75,7 +75,7 @@ class ProseRules:
     max_mojibake_ratio: Share = None
     """Maximum ratio of signs of a wrong decoding (replacement characters, runs of Latin-1 letters) to visible characters."""
     max_jamo_ratio: Share = None
-    """Maximum ratio of single jamo other than laughter and tears to Hangul."""
+    """Maximum ratio of jamo behind another letter, other than laughter and tears, to Hangul."""
     spam: Switch = None
     """Drops advertisements: at least two distinct spam terms, a contact or link, and a high density of terms; in lists with words
     of searches and shops, one term and a contact."""
@@ -180,7 +180,7 @@ class CodeRules:
     max_line_characters: Count = None
     """Maximum characters of a line. Korean sentences of its own keep a document."""
     max_mean_line_characters: Number = None
-    """Maximum mean characters per line. Korean sentences of its own keep a document."""
+    """Maximum mean characters per line (five or more lines). Korean sentences of its own keep a document."""
     min_alphabetic_ratio: Share = None
     """Minimum ratio of letters to all characters; a syllable counts twice."""
     min_alphanumeric_ratio: Share = None

@@ -37,7 +37,7 @@ MEASURES = (
     Measure("bytes", "Bytes of UTF-8."),
     Measure("visible", "Characters other than blanks and line ends."),
     Measure("hangul", "Hangul syllables."),
-    Measure("jamo", "Single jamo, without those of laughter and tears."),
+    Measure("jamo", "Single jamo behind another letter (not ㄱ. ㄴ. of a list), without those of laughter and tears."),
     Measure("emotion", "Jamo of laughter and tears: ㅋ ㅎ ㅠ ㅜ ㅡ."),
     Measure("letters", "Letters of any script, including Hangul, jamo and ideographs."),
     Measure("digits", "Digits 0 to 9."),

@@ -149,7 +149,7 @@ def _write_characters(seen, total, row):
     row[_CHARACTERS] = total
     row[_VISIBLE] = total - seen[BLANK] - seen[NEWLINE]
     row[_HANGUL] = seen[HANGUL]
-    row[_JAMO], row[_EMOTION] = seen[JAMO], seen[EMOTION]
+    row[_EMOTION] = seen[EMOTION]
     row[_LETTERS] = seen[HANGUL] + seen[LATIN] + seen[LETTER] + seen[IDEOGRAPH] + seen[JAMO] + seen[EMOTION]
     row[_DIGITS], row[_PLAIN], row[_REPLACEMENT] = seen[DIGIT], seen[PLAIN], seen[WRONG]
     row[_NEWLINES] = seen[NEWLINE]
@@ -169,7 +169,7 @@ def _read(data, start, end, table, endings, scripts, stop_words, common, row, s)
     lines = parts = words = symbol_words = word_characters = blank_words = alphabetic_words = (
         function_words
     ) = 0
-    longest = latin1 = sentences = recorded_characters = reached = 0
+    longest = latin1 = sentences = recorded_characters = reached = jamo = 0
     first = last = before = previous = np.int64(0)
     first_at = last_at = np.int64(0)
     last_class = 0
@@ -296,6 +296,7 @@ def _read(data, start, end, table, endings, scripts, stop_words, common, row, s)
                     piece = np.int64(0)
             if HANGUL <= kind <= IDEOGRAPH:
                 lettered, alphabetic, ending = True, True, False
+                jamo += (kind == JAMO) & joined & (HANGUL <= last_class <= IDEOGRAPH)
             elif is_mark(c):
                 ending = ending or (joined and (HANGUL <= last_class <= IDEOGRAPH or is_closing(last)))
             elif not is_closing(c):
@@ -311,7 +312,7 @@ def _read(data, start, end, table, endings, scripts, stop_words, common, row, s)
             last, last_at, last_class = c, at, kind
         previous = c
     _write_characters(seen, total, row)
-    row[_LATIN1], row[_LONGEST] = latin1, longest
+    row[_LATIN1], row[_LONGEST], row[_JAMO] = latin1, longest, jamo
     row[_PARAGRAPHS], row[_SENTENCES] = parts, sentences
     row[_WORDS], row[_SYMBOL_WORDS], row[_WORD_CHARACTERS] = words, symbol_words, word_characters
     row[_BLANK_WORDS], row[_ALPHABETIC] = blank_words, alphabetic_words

@@ -141,7 +141,9 @@ def plain_measure(text, lang, unit):
         "bytes": len(text.encode()),
         "visible": len(visible),
         "hangul": sum("가" <= c <= "힣" for c in text),
-        "jamo": sum("ㄱ" <= c <= "\u318e" and c not in EMOTION for c in text),
+        "jamo": sum(
+            "ㄱ" <= c <= "\u318e" and c not in EMOTION and is_letter(a) for a, c in zip(" " + text, text)
+        ),
         "emotion": sum(c in EMOTION for c in text),
         "letters": sum(map(is_letter, text)),
         "digits": sum(c in "0123456789" for c in text),
