@@ -180,7 +180,7 @@ class CodeRules:
     max_line_characters: Count = None
     """Maximum characters of a line. Korean sentences of its own keep a document."""
     max_mean_line_characters: Number = None
-    """Maximum mean characters per line (five or more lines). Korean sentences of its own keep a document."""
+    """Maximum mean characters per line (five or more lines if they have Korean). Korean sentences of its own keep a document."""
     min_alphabetic_ratio: Share = None
     """Minimum ratio of letters to all characters; a syllable counts twice."""
     min_alphanumeric_ratio: Share = None

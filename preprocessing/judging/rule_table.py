@@ -125,7 +125,7 @@ CODE = (
     Rule("generated", "generated", column("generated")),
     Rule("minified", "minified", column("minified")),
     Rule("long_lines", "max_line_characters", column("longest_line"), is_shape=True),
-    Rule("mean_line_length", "max_mean_line_characters", rule_values.line_length, _LINES, is_shape=True),
+    Rule("mean_line_length", "max_mean_line_characters", rule_values.line_length, is_shape=True),
     Rule("data_file", "data_file", column("data_file")),
     Rule("alphabetic_ratio", "min_alphabetic_ratio", rule_values.alphabetic),
     Rule("alphanumeric_ratio", "min_alphanumeric_ratio", rule_values.alphanumeric),

@@ -13,6 +13,7 @@ import numpy as np
 from preprocessing.judging.advertising import MIN_GROUPS, MIN_PER_1000, MIN_TERMS
 from preprocessing.judging.evidence import (
     FUNCTION_WORDS_OF_TEXT,
+    KOREAN_AMONG_CODE,
     SYLLABLE_AMONG_CELLS,
     Columns,
     hangul_share,
@@ -51,6 +52,7 @@ ECHOES_OF_ANY_TEXT = 0.4  # what an echo counts without words of searches, shops
 KEYWORDS_OF_ADVERTISEMENTS, KEYWORDS_OF_LONG_ADVERTISEMENTS, MANY_ENTRIES = 0.09, 0.2, 1000
 HARDLY_ANY_FUNCTION_WORDS = 0.05  # of the words, without which even lines without keywords are no text
 WORDS_ABOUT_FILLER = 6
+LINES_OF_MEAN = 5
 
 
 def column(name: str) -> Callable[[Columns], np.ndarray]:
@@ -115,8 +117,10 @@ def _repeated_in_whole(of: Columns, share: np.ndarray) -> np.ndarray:
 
 
 def line_length(of: Columns) -> np.ndarray:
-    """The mean of code; a list, such as a change log with the address of each commit, has items instead of lines of code."""
-    return np.where(2 * of("bullet_lines") >= of("lines"), 0, of("mean_line_length"))
+    """The mean of code; a list, such as a change log with the address of each commit, has items instead of lines of code, and a few
+    lines with Korean, such as a question or a flattened page, have no mean."""
+    few = (of("lines") < LINES_OF_MEAN) & (of("hangul") >= KOREAN_AMONG_CODE * of("letters"))
+    return np.where((2 * of("bullet_lines") >= of("lines")) | few, 0, of("mean_line_length"))
 
 
 def repeated_words(of: Columns) -> np.ndarray:

@@ -98,9 +98,9 @@ FLAT_CODE = " ".join(f"for (int i{n} = 0; i{n} < {n}; i{n}++) {{ pond[i{n}] += f
         (None, "code", SENTENCES + " " + DENSE_CODE),
         (None, "code", EXCERPT + " " + FLAT_CODE),
         ("minified", "code", SENTENCES + DENSE_CODE.replace(" ", "")),
-        ("mean_line_length", "code", "// 값\n" * 4 + FLAT_CODE),
+        ("mean_line_length", "code", "// 값\n" + FLAT_CODE),
         ("long_lines", "code", "// 값\n" + FLAT_CODE * 2),
-        # a line or two have no mean
+        # a line or two with Korean have no mean
         (None, "code", "아래를 읽고 답하시오.\\n\\n지문: {context}\\n질문: {question}\\n보기:(A) {a}\\n(B) {b}\\n(C) {c}\\n답: {answer}, 이유: {reason}"),
         # letters of a list are no broken words
         (None, "ko", "".join(f"ㄱ : {a}은, ㄴ : {b}은, ㄷ : {c}은\n" for a, b, c in (("낮", "높", "낮"), ("높", "낮", "높"), ("높", "높", "낮")))),
