@@ -126,6 +126,8 @@ def _in_line(text: str, key: str, before: str, behind: str) -> str:
     line = before.rpartition("\n")[2].strip()
     if line[:1] in ("|", "!") and text.lstrip("\n").startswith(ROW):
         return text.strip(f"\n{ROW}").replace("\n", "").replace(ROW, ", ")
+    if text[:1].isdecimal() and before[-1:].isdecimal() and "/" in text:
+        return f" {text}"  # 3 and a half
     if not line and text.isdecimal() and _END_OF_LINE.match(behind):
         return ""  # a box that is named by its year
     if not (line.strip("*#:; ") and _GOES_ON.match(behind) and text[:1] == text[-1:] == "\n"):

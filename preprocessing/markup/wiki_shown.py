@@ -47,4 +47,6 @@ def show_values(key: str, values: Sequence[str], korean: bool) -> str:
 def join_values(key: str, values: Sequence[str]) -> str:
     """Numbers with what is between them: parts of a rating, the ends of a span."""
     is_span = "범위" in key or (len(values) == 2 and all(map(YEAR.fullmatch, values)))
-    return ("/" if _RATING.search(key) else "–" if is_span else " ").join(filter(None, values))
+    return (":" if key == "시각" else "/" if _RATING.search(key) else "–" if is_span else " ").join(
+        filter(None, values)
+    )

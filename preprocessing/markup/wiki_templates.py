@@ -133,7 +133,11 @@ def _block_text(key: str, plain: list[str], named: Named, page: WikiPage) -> str
         return "".join(f"\n\n{text}\n\n" for text in [*plain[1:2], named.get("equation", "")] if text)
     if key in PROOFS:
         return _format_proof(plain, named)
-    if key in QUOTES or (key.endswith("인용") and any(len(text) > _SHORTEST_QUOTATION for text in plain[:1])):
+    if (
+        key in QUOTES
+        or key.startswith("인용문")
+        or (key.endswith("인용") and any(len(text) > _SHORTEST_QUOTATION for text in plain[:1]))
+    ):
         return _format_quote(plain, named)
     if key in GALLERIES:
         return gallery_template(plain, named)

@@ -55,7 +55,7 @@ _PART_OF_WORD = re.compile(r"[0-9][0-9,.]{0,15}[가-힣]{0,3}|[가-힣]{1,5}")
 _IDEOGRAPHS = re.compile("[\u3400-\u9fff\uf900-\ufaff ]{1,20}")
 _HANGUL = re.compile("[가-힣]")
 _BEFORE_VALUE = re.compile(
-    r"(?:^|[\s(（\[\"'“‘·*《〈「『/~–†;-]|<(?:small|big|center|div|br\s?/?)>)$"
+    r"(?:^|[\s(（\[\"'“‘·*《〈「『/~–†;=+×→-]|<(?:small|big|center|div|br\s?/?)>)$"
 )  # at the end of the text before
 _PARTICLE = re.compile(
     r"(?:년|월|일|세|살|명|개|대|번|원|위|호|회)?"
@@ -216,6 +216,7 @@ def _name(name: str, place: Place) -> str:
         is_shown = _SYMBOL.fullmatch(name) and (is_noun or place.before[-1:] == "(")
     else:
         is_label = not place.line.strip(_MARKS) and place.after.lstrip()[:1] == ":"
+        is_label |= place.before[-1:] == " " and place.after[:1] == "("
         is_shown = len(name) <= _LONGEST_NAME and (is_noun or place.is_alone or is_label)
     return name.replace("_", " ") if is_shown else ""
 
