@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 # Names of notes, icons, anchors and values of the wiki, whose arguments the page does not show at their place
 NEVER_SHOWN = re.compile(
     r"^주$|^주태그|^내용주|^역주|각주|주석|^r$|^refn?|^efn|^sfn|^harv|^rp$|note|cite|출처|근거|그림(?:없음)?$|아이콘|icon|deco|flag$|깃발$|앵커|anchor|anker|ancre|ancla|якорь|소리|"
-    r"audio|ogg|여백|공백|간격|빈줄|빈칸|빈문단|인구|inflation|pop_density|물가변동|데이터|통계|환율|data"
+    r"audio|ogg|여백|공백|간격|빈줄|빈칸|빈문단|인구|inflation|물가변동|데이터|통계|환율|data"
 )
 # Also those of notices and layout; only where a noun is missing they have text
 ASIDE = re.compile(

@@ -18,6 +18,15 @@ _RATING = re.compile("별점|평점|rating")
 _VERSE = re.compile(r"[0-9]{1,3}:[0-9][0-9,–-]{0,9}")
 _COUNTER = re.compile("[가-힣]|달러|가구|세대|미터")  # behind a number
 _ID = re.compile(r"[a-z]{0,3}[0-9]{4,}|(?=[^0-9]*[0-9])(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[\w-]{8,20}")
+# Words in the names of other templates of values, and in the names of notices, citations and navigation
+_OF_VALUES = re.compile(
+    "단위|수량|횟수|비율|백분율|날짜|일자|시각|연도|숫자|수치|금액|통화|길이|넓이|면적|무게|높이|따옴표"
+)
+_WITHOUT_TEXT = re.compile(
+    "상자|정보|둘러보기|목록|토막글|포털|각주|출처|분류|알림|안내|필요|문서|위치|지도|바$|시작|끝|도움말|저작권|틀|다른|동음|넘|링크$|삭제|표제|양식|"
+    "인용$|이동|달력|별|외래어"
+)
+_LONGEST_VALUE = 100
 
 
 def show_values(key: str, values: Sequence[str], korean: bool) -> str:
@@ -50,3 +59,10 @@ def join_values(key: str, values: Sequence[str]) -> str:
     return (":" if key == "시각" else "/" if _RATING.search(key) else "–" if is_span else " ").join(
         filter(None, values)
     )
+
+
+def is_of_value(key: str, plain: Sequence[str]) -> bool:
+    """Whether an unknown template has a name of values and one to three short arguments."""
+    if not plain or len(plain) > 3 or max(map(len, plain)) > _LONGEST_VALUE:
+        return False
+    return bool(_OF_VALUES.search(key)) and not _WITHOUT_TEXT.search(key)

@@ -23,8 +23,16 @@ from preprocessing.markup.wiki_arguments import (
 from preprocessing.markup.wiki_countries import COUNTRIES
 from preprocessing.markup.wiki_media import END, START, gallery_template, is_file_name
 from preprocessing.markup.wiki_rows import format_row
-from preprocessing.markup.wiki_shown import GLOSS, LAST_IS_SHOWN, NUMBER, YEAR, join_values, show_values
-from preprocessing.markup.wiki_values import is_date, is_of_value
+from preprocessing.markup.wiki_shown import (
+    GLOSS,
+    LAST_IS_SHOWN,
+    NUMBER,
+    YEAR,
+    is_of_value,
+    join_values,
+    show_values,
+)
+from preprocessing.markup.wiki_values import is_date
 
 _SENTENCE = re.compile(r"[가-힣]{2,20} [^\n.?!]{1,200}[다요죠음함임까][.?!]")
 _NOTICE = re.compile(
@@ -39,7 +47,7 @@ _MARKED = re.compile(f"\x7f[^\n]*\x7f|{START}[^\n]*{END}")  # a formula or code,
 _WORD = re.compile(r"\w")
 # Names of values of the wiki's own database, and functions that need it
 _OF_WIKI = re.compile(
-    r"#(?!tag|if|switch|vardefine|set\b|lst)|(?:.{0,40}:)?numberof|inflation|pop_density|물가변동|.*(?:인구|population|통계|환율|데이터|문서수)"
+    r"#(?!tag|if|switch|vardefine|set\b|lst)|(?:.{0,40}:)?numberof|inflation|물가변동|.*(?:인구|population|통계|환율|데이터|문서수)"
 )
 _DOUBT = re.compile(
     r"needed|필요|clarify|dubious|의심|모호|불명확"

@@ -145,6 +145,15 @@ def _format_percentage(plain: Sequence[str], named: Named) -> str:
         return f"{''.join(plain[:1]).rstrip('%')}%"
 
 
+def _format_density(plain: Sequence[str], named: Named) -> str:
+    """``3645257|640081.87|km2``: people, an area and its unit."""
+    try:
+        people, area = (float(text.replace(",", "")) for text in plain[:2])
+        return f"{round(people / area, int(named.get('prec', 0))):.12g}/{''.join(plain[2:3])}"
+    except (ValueError, ZeroDivisionError):
+        return ""
+
+
 def _prefix(mark: str) -> Callable[[Sequence[str], Named], str]:
     return lambda plain, named: mark + plain[0] if plain else mark.strip()
 
@@ -206,6 +215,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("ship", "배", "선박"), lambda plain, named: " ".join(filter(None, plain[:2])))
     | {ship: _prefix(f"{ship.upper()} ") for ship in ("uss", "hms", "rms", "hmas", "hmcs", "sms", "ss", "mv", "ms", "usns", "uscgc", "roks")}
     | {"ra": _format_angle("hms"), "적경": _format_angle("hms"), "dec": _format_angle("°′″"), "적위": _format_angle("°′″")}
+    | dict.fromkeys(("pop_density", "인구밀도"), _format_density)
     | dict.fromkeys(("marriage", "결혼", "혼인"), _format_marriage)
     | dict.fromkeys(("duration", "시간길이", "재생시간"), _format_duration)
     | dict.fromkeys(
@@ -233,19 +243,3 @@ def find_format(key: str) -> Callable[[Sequence[str], Named], str] | None:
 
 
 BARE = frozenset(("약", "circa", "c.", "ca.", "%", "퍼센트", "°c", "°f"))  # also without an argument
-# Words in the names of other templates of values, and in the names of notices, citations and navigation
-_OF_VALUES = re.compile(
-    "단위|수량|횟수|비율|백분율|날짜|일자|시각|연도|숫자|수치|금액|통화|길이|넓이|면적|무게|높이|따옴표"
-)
-_WITHOUT_TEXT = re.compile(
-    "상자|정보|둘러보기|목록|토막글|포털|각주|출처|분류|알림|안내|필요|문서|위치|지도|바$|시작|끝|도움말|저작권|틀|다른|동음|넘|링크$|삭제|표제|양식|"
-    "인용$|이동|달력|별|외래어"
-)
-_LONGEST_VALUE = 100
-
-
-def is_of_value(key: str, plain: Sequence[str]) -> bool:
-    """Whether an unknown template has a name of values and one to three short arguments."""
-    if not plain or len(plain) > 3 or max(map(len, plain)) > _LONGEST_VALUE:
-        return False
-    return bool(_OF_VALUES.search(key)) and not _WITHOUT_TEXT.search(key)
