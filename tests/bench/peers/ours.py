@@ -21,7 +21,7 @@ from tests.bench.peers.protocol import answer, size_of, time_work
 
 WARM_UP = 20  # documents
 # The words that a number of an account needs are compiled only where there is such a number.
-HINTED = '{"text": "신한은행 110-123-456789"}'.encode()
+HINTED = '{"text": "신한은행 110-123-456789", "lang": "ko"}'.encode()
 PERMUTATIONS, BANDS = 128, 16
 
 
