@@ -36,9 +36,9 @@ _HINTS = (
 )
 _AUTHORS = (  # where the LaTeX of the author stands; what copied it from a page may have written ``<`` as it is
     re.compile(
-        r"<annotation\b[^<>]{0,200}\bencoding=[\"'](?:application/x-(?:la)?tex|TeX|LaTeX)[\"'][^<>]{0,200}>((?:[^<]|<(?!/annotation>))+)</annotation>"
+        r"<annotation\b[^<>]{0,200}\bencoding=[\"'](?:application/x-(?:la)?tex|TeX|LaTeX)[\"'][^<>]{0,200}>((?:[^<]|<(?!/?annotation[>\s]))+)</annotation>"
     ),
-    re.compile(r"\bmjx-copytext\b[^<>]{0,200}>\$*((?:[^<$]|<(?!/span>))+)\$*</span>"),
+    re.compile(r"\bmjx-copytext\b[^<>]{0,200}>\$*((?:[^<$]|<(?!/?span[>\s]))+)\$*</span>"),
     re.compile(r"<math\b[^<>]{0,500}\balttext=\"([^\"]+)\""),
     re.compile(r"<img\b[^<>]{0,500}\bclass=\"mwe-math[^<>]{0,2000}\balt=\"([^\"]+)\""),
 )

@@ -32,7 +32,7 @@ _CLOSING = re.compile(r"[ )\],.;:\n]|$")
 _OPENING = {"}}": "{{", "]]": "[["}
 
 
-@dataclass
+@dataclass(slots=True)
 class _Frame:
     """An open bracket, ``{{`` or ``[[``, and its parts between bars."""
 
@@ -66,13 +66,14 @@ def convert_brackets(text: str, page: WikiPage) -> str:
     open_brackets = {"{{": 0, "[[": 0}
     tokens = _TOKEN.split(text)
     for number, token in enumerate(tokens):
-        if not token:
-            continue
-        if token in open_brackets and len(stack) <= MAX_DEPTH:
-            stack.append(_Frame(token))
-            open_brackets[token] += 1
+        if number % 2 == 0:  # the text between two of them
+            if token:
+                stack[-1].add(token)
         elif token == "|" and stack[-1] is not outer:
             stack[-1].parts.append([])
+        elif token in open_brackets and len(stack) <= MAX_DEPTH:
+            stack.append(_Frame(token))
+            open_brackets[token] += 1
         elif token in _OPENING and open_brackets[_OPENING[token]]:
             while stack[-1].bracket != _OPENING[token]:
                 _close_unconverted(stack, open_brackets)
@@ -80,16 +81,13 @@ def convert_brackets(text: str, page: WikiPage) -> str:
             open_brackets[frame.bracket] -= 1
             if frame.bracket == "{{":
                 _add_template(stack[-1], frame.texts(), tokens[number + 1 : number + 9], page)
-            else:
-                text = link_text(frame.texts())
-                if not text:
-                    _trim(stack[-1].parts[-1], "".join(tokens[number + 1 : number + 3]))
+            elif text := link_text(frame.texts()):
                 stack[-1].add(text)
-                stack[-1].begins |= not text and "".join(stack[-1].parts[-1][-2:]).endswith("(")
-        elif stack[-1].begins:
-            stack[-1].add(token)
+            else:
+                _trim(stack[-1].parts[-1], "".join(tokens[number + 1 : number + 3]))
+                stack[-1].begins |= "".join(stack[-1].parts[-1][-2:]).endswith("(")
         else:
-            stack[-1].parts[-1].append(token)
+            stack[-1].add(token)
     while len(stack) > 1:
         _close_unconverted(stack, open_brackets)
     return "".join(outer.parts[0])
@@ -97,12 +95,12 @@ def convert_brackets(text: str, page: WikiPage) -> str:
 
 def _add_template(around: _Frame, parts: list[str], behind: list[str], page: WikiPage) -> None:
     """Adds the text of a template; where it has none, its argument or no blank too many."""
-    pieces, after = around.parts[-1], behind[0]
+    pieces, after, following = around.parts[-1], behind[0], "".join(behind)
     before = "".join(piece[-_SHOWN_BEFORE:] for piece in pieces[-_SHOWN_BEFORE:])
     text = template_text(parts, page)
     if not text:
         is_repeated = text is None and _is_beside_same(around, key_of(parts[0]), behind)
-        place = Place(before, "".join(behind), after, around.bracket == "{{", is_repeated)
+        place = Place(before, following, after, around.bracket == "{{", is_repeated)
         text = unknown_text(parts, place, page.korean) if text is None else text
         is_hole = is_missing(parts[0], place) or (behind[0][:1] == ")" and _NOTHING_ELSE.search(before))
         text = text or (HOLE if is_hole else "")
@@ -111,9 +109,9 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
     if text.startswith(("* ", ROW)) and after[:1] == "\n":
         text = text[:-1]
     key = key_of(parts[0])
-    text = _in_line(text, key, before, "".join(behind)) if text and not around.bracket else text
+    text = _in_line(text, key, before, following) if text and not around.bracket else text
     if not text:
-        _trim(pieces, "".join(behind))
+        _trim(pieces, following)
     elif key.startswith(_BLOCKS) and around.follows(key):
         text = f" {text}"
     around.add(text)

@@ -24,24 +24,25 @@ EXTERNAL = re.compile(
     r"((?:[^\[\]\n]|\[[^\[\]\n]{0,300}\]){0,2000}+)\]",
     re.IGNORECASE,
 )
+_BEHIND_NAME = re.compile(r"[ _]\([^()]*\)$")
 _LANGUAGE_PREFIX = re.compile(r"(?:[a-z]{2,3}|zh-[a-z-]{2,14}|simple)")
 
 
 def link_text(parts: list[str]) -> str:
     """The text that the page shows; further bars belong to it."""
     target, label = parts[0].strip(), "&#124;".join(parts[1:]).strip()
-    prefix, colon, rest = target.partition(":")
-    prefix = prefix.strip().lower().replace(" ", "")
-    if colon and (prefix in MEDIA or (len(parts) > 2 and is_framed(parts[1:]))):
-        return picture_caption(parts[1:])
-    if colon and (prefix in CATEGORY or (prefix in SOUNDS and not label)):
-        return ""
-    if len(parts) == 1:
-        if colon and _LANGUAGE_PREFIX.fullmatch(target.partition(":")[0].strip()) and rest[:1].strip("/"):
+    named = target
+    if ":" in target:
+        written, _, rest = target.partition(":")
+        prefix = written.strip().lower().replace(" ", "")
+        if prefix in MEDIA or (len(parts) > 2 and is_framed(parts[1:])):
+            return picture_caption(parts[1:])
+        if prefix in CATEGORY or (prefix in SOUNDS and not label):
+            return ""
+        if len(parts) == 1 and _LANGUAGE_PREFIX.fullmatch(written.strip()) and rest[:1].strip("/"):
             return ""  # a link to the article in another language, unlike [[CSI: NY]]
+        named = rest if prefix in NAMESPACES else target
+    if len(parts) == 1:
         target = target.removeprefix(":").replace("_", " ")
         return target.replace("#", "&#35;", 1) if target.startswith("#") else target  # not a mark of a list
-    if not label:  # the text of [[a (b)|]] is a
-        named = rest if prefix in NAMESPACES else target
-        return re.sub(r"[ _]\([^()]*\)$", "", named).strip()
-    return label
+    return label or _BEHIND_NAME.sub("", named).strip()  # the text of [[a (b)|]] is a

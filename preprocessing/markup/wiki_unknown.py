@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from preprocessing.markup.wiki_arguments import (
     ASIDE,
@@ -85,7 +86,7 @@ _FEWEST_VALUES_OF_BOX = 4
 _LONGEST_NAME = 20
 
 
-@dataclass(frozen=True)
+@dataclass
 class Place:
     """The text around a template: ``before`` and ``behind`` it, and ``after`` it up to a bracket or a bar."""
 
@@ -95,19 +96,19 @@ class Place:
     is_argument: bool = False  # of another template
     is_repeated: bool = False  # beside a template of the same name
 
-    @property
+    @cached_property
     def line(self) -> str:
         """The text before the template in its line or cell."""
         return _CELL_OR_LINE.split(self.before)[-1]
 
-    @property
+    @cached_property
     def is_box(self) -> bool:
         """Whether the template is alone on its lines."""
         begins_text = self.is_argument and "\n" not in self.before
         line = self.before.rpartition("\n")[2]
         return not begins_text and bool(_START_OF_LINE.match(line) and _END_OF_LINE.match(self.behind))
 
-    @property
+    @cached_property
     def is_alone(self) -> bool:
         """Whether a cell, an argument, or a pair of brackets, quotes or marks of emphasis has nothing but the template."""
         if self.is_argument and _START_OF_ARGUMENT.fullmatch(self.before) and not self.after.strip():
@@ -121,12 +122,12 @@ class Place:
             or bool(_START_OF_CELL.search(self.before) and _END_OF_CELL.match(self.behind))
         )
 
-    @property
+    @cached_property
     def is_quoted(self) -> bool:
         """Whether the template is all that is between quotes, which no note is."""
         return bool(self.before) and _QUOTES.get(self.before[-1]) == self.behind[:1]
 
-    @property
+    @cached_property
     def is_noun(self) -> bool:
         return bool(_BEFORE_VALUE.search(self.before[-9:]) and _PARTICLE.match(self.after))
 

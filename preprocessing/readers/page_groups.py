@@ -99,15 +99,10 @@ def _cut_children(page: Page, parent: Element) -> None:
         if child.is_cut and child.name == "article" and not (begins or in_other):
             lone.append(child)
         before = None if child.is_cut else child
-    for child in lone:
-        child.is_part = _is_among_kept(child, children)
-        child.is_cut = not child.is_part
-
-
-def _is_among_kept(element: Element, children: list[Element]) -> bool:
-    """True for one of several articles of which most are kept."""
-    like = [child.is_cut for child in children if child.name == element.name]
-    return 2 * sum(like) < len(like)
+    articles = [child.is_cut for child in children if child.name == "article"]
+    if 2 * sum(articles) < len(articles):
+        for child in lone:  # among others that are kept
+            child.is_cut, child.is_part = False, True
 
 
 def _begins_other(page: Page, element: Element, following: Element | None) -> str:

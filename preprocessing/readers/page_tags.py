@@ -31,7 +31,7 @@ MOST = 0.4  # share of the page's prose that no element with a suspicious name c
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
 LEAST_PROSE = 80  # characters of prose of a page from which shares of it show where the content is
 LONGEST_LABEL = 5000  # characters of HTML that are searched
-FEWEST_LABELS = 3  # buttons beside each other
+FEWEST_LABELS, MOST_LABELS = 3, 20  # buttons beside each other, elements beside each other that are searched for them
 LEAST_CARD = 20  # characters of a button of several texts that is content
 NEAR_CHOICE = 200  # characters of HTML before and after a label in which its box to check is searched
 
@@ -89,8 +89,8 @@ def _is_text(tree: PageTree, element: Element) -> bool:
 
 
 def _is_one_of_labels(tree: PageTree, parent: Element) -> bool:
-    """True for an element of several buttons that do nothing by their words, such as the subjects of books."""
-    buttons = [part for part in parent.children if part.name == "button" and part.text]
+    """True for an element whose first parts are several buttons that name no command, such as the subjects of books."""
+    buttons = [part for part in parent.children[:MOST_LABELS] if part.name == "button" and part.text]
     if len(buttons) < FEWEST_LABELS:
         return False
     texts = (tree.text_of(button) for button in buttons)

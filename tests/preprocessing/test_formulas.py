@@ -133,3 +133,8 @@ def test_mathml_keeps_its_structure(mathml, latex):
 )
 def test_what_is_no_formula_stays(text):
     assert convert("html", f"글\n\n{text}") == convert("html", f"글\n\n{text}".replace("katex", "other"))
+
+
+def test_annotations_that_never_end_cost_time_in_proportion_to_their_number():
+    text = "<math>" + '<annotation encoding="TeX">x' * 50_000 + "</math>"
+    assert isinstance(convert("html", f"<p>글 {text}</p>"), str)

@@ -123,3 +123,8 @@ def test_a_long_policy_brings_no_menu_back_to_a_page_of_links():
     popup = f"<div class='layer'><h3>개인정보처리방침</h3>{f'<p>{POLICY}</p>' * 90}</div>"
     text = "\n".join(read_page(f"{menu}{search}<div class='list'><ul>{rows}</ul></div>{popup}", "밭 누리집"))
     assert "5번 밭" in text and "레시피" not in text and POLICY not in text
+
+
+def test_buttons_beside_each_other_cost_time_in_proportion_to_their_number():
+    (line,) = read_page(f"<div><p>{FIRST}</p></div><div>{'<button>봄</button>' * 10_000}</div>")[1:]
+    assert line.split() == ["봄"] * 10_000
