@@ -176,7 +176,7 @@ def _convert_commands(text: str) -> str:
         elif token == "~":
             groups[-1].pieces.append(" ")
         elif token[0] != "\\" or not token.isascii():
-            groups[-1].pieces.append(token[1:] if token[1:] in PARTICLES else token)
+            groups[-1].pieces.append(token.removeprefix("\\") if token[1:] in PARTICLES else token)
         elif len(token) == 2 and not token[1].isalpha():
             groups[-1].pieces.append(_unescape(token[1]))
         else:

@@ -21,7 +21,7 @@ _AFFIXES = frozenset((
 def word_text(key: str, plain: Sequence[str], named: Named) -> str | None:
     """The text of a template named ``key``; None for one that is not of Wiktionary."""
     if key in _WORDS:
-        return _format_word(plain[is_technical(plain[0]) and len(plain) > 1 :] if plain else plain)
+        return _format_word(plain[len(plain) > 1 and is_technical(plain[0]) :])
     if key in _BORROWED:
         return _format_word(plain[2:])
     if key in _LABELS or key in _QUALIFIERS:
@@ -29,7 +29,7 @@ def word_text(key: str, plain: Sequence[str], named: Named) -> str | None:
         return f"({labels})" if labels else ""
     if key in _AFFIXES:
         return " + ".join(filter(None, plain if "lang" in named else plain[1:]))
-    if key.endswith("_of") and key.isascii() and plain:
+    if key.endswith("_of"):
         word = next((text for text in plain if text and not is_technical(text)), "")
         return f"{key.replace('_', ' ')} {word}" if word else ""
     return None

@@ -23,7 +23,7 @@ CODE = "".join(sorted(set(string.printable) - set("|\n\r\x0b\x0c")))
         (r"\href{http://a.kr}{링크} \ruby{漢字}{한자}", "링크 漢字(한자)"),
         (r"\SI{5}{km} \qty{3.5}{\kilo\metre\per\second} \SIrange{1}{5}{m}", "5 km 3.5 kilometre/second 1–5 m"),
         (r"앞\pagenumbering{arabic}\addcontentsline{toc}{chapter}{참고 문헌} \hyperlink{toc}{차례}\parencite[3]{kim} 뒤", "앞 차례 뒤"),
-        (r"그림~\ref{a}\는 \bicaption{로고}{The logo}{a}이고 \hemph{글}{}은 \textbf{가}{나}", "그림 는 로고 The logo a이고 글은 **가**나"),
+        (r"그림~\ref{a}\는 \bicaption{로고}{The logo}{a}이고 \hemph{글}{}은 \textbf{가}{나}, \emph{나는}\은", "그림 는 로고 The logo a이고 글은 **가**나, *나는*은"),
         (r"10\textsuperscript{9} H\textsubscript{2}O", "10^9 H2O"),
         (
             "\\begin{itemize}\n\\item 가\n\\begin{enumerate}\n  \\item 나\n  \\item 다 $x$\\end{enumerate}\n\\item 라\\end{itemize}\n\\item 마",
