@@ -31,7 +31,8 @@ MOST = 0.4  # share of the page's prose that no element with a suspicious name c
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
 LEAST_PROSE = 80  # characters of prose of a page from which shares of it show where the content is
 LONGEST_LABEL = 5000  # characters of HTML that are searched
-FEWEST_LABELS, MOST_LABELS = 3, 20  # buttons beside each other, elements beside each other that are searched for them
+FEWEST_LABELS = 3  # buttons beside each other
+MOST_LABELS = 20  # elements beside each other in which they are searched
 LEAST_CARD = 20  # characters of a button of several texts that is content
 NEAR_CHOICE = 200  # characters of HTML before and after a label in which its box to check is searched
 
