@@ -23,7 +23,9 @@ from preprocessing.markup.markdown import fence_around
 _ATTRIBUTE = re.compile(r":(?P<unset>!?)(?P<name>[A-Za-z0-9_][\w-]*)!?:(?:[ \t]+(?P<value>.*))?")
 _REFERENCE = re.compile(r"\{([A-Za-z0-9_][\w-]{0,60})\}")
 _SETTINGS = re.compile(r"\[(?:|(?:[A-Za-z,\"\[]|[.#%]\w)[^\[\]]*(?:\[[^\[\]]*\])?[^\[\]]*)\]\]?[ \t]*")
-_DIRECTIVE = re.compile(r"(?P<name>include|ifdef|ifndef|ifeval|endif|toc)::[^\[\]\n]*\[(?P<text>.*)\][ \t]*")
+_DIRECTIVE = re.compile(
+    r"(?P<name>include|operation|ifdef|ifndef|ifeval|endif|toc)::[^\[\]\n]*\[(?P<text>.*)\][ \t]*"
+)
 _BLOCK_TITLE = re.compile(r"\.(?P<title>[^\s.].*)")
 _ITEM = re.compile(r"[ \t]*(?P<mark>\*{1,6}|-|\.{1,6}|[0-9]{1,9}\.)[ \t]+(?P<text>\S.*)")
 _TERM = re.compile(r"[ \t]*(?P<term>\S(?:.{0,200}?\S)?)(?P<mark>:{2,4}|;;)(?:[ \t]+(?P<text>\S.*))?")

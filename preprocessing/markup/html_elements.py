@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Callable
 
+from preprocessing.markup.html_listings import remove_line_numbers, remove_numbers_of_lines
 from preprocessing.markup.html_lists import OpenLists
 from preprocessing.markup.html_tags import CUT, INDENT, TAG
 from preprocessing.markup.indentation import DEEPEST_ITEM
@@ -76,6 +77,7 @@ def unescape(text: str) -> str:
 
 def convert_code(text: str, protected: Protected) -> str:
     """Converts <pre> and <code>, and small text, which depends on what surrounds it."""
+    text = remove_line_numbers(text)
     lists = OpenLists()
 
     def protect_block(opening: re.Match[str], content: str) -> str:
@@ -236,7 +238,7 @@ def _end_of_code_line(match: re.Match[str]) -> str:
 def format_code_block(attributes: str, code: str) -> str:
     """A fenced Markdown code block; whitespace of the code stays. Nothing for code without text, such as that of pictures."""
     lang = re.search(r"\b(?:lang|language)[=-][\"']?(\w+)", attributes)
-    code = unescape(TAG.sub(_end_of_code_line, code)).strip("\n")
+    code = unescape(TAG.sub(_end_of_code_line, remove_numbers_of_lines(code))).strip("\n")
     if not code.strip():
         return ""
     fence = fence_around(code)

@@ -42,6 +42,7 @@ from preprocessing.markup.html_tags import (
 from preprocessing.markup.indentation import LIST_MARK, Items
 from preprocessing.markup.markdown import Protected, has_structure, protect_code, table_lines
 from preprocessing.markup.references import resolve_structure
+from preprocessing.markup.template_listings import fence_listings
 
 _PRESENT = re.compile(
     rf"</(?:{BLOCK}|{INLINE})\s{{0,20}}>|<(?:br|hr|p|img|li|td)\s{{0,20}}/?>|<!--|<!DOCTYPE|<script\b|<style\b"
@@ -54,9 +55,11 @@ _PAGE = re.compile(
 )
 _HIDDEN = re.compile(r"<(head|script|style|noscript|template|svg|iframe)\b[^>]{0,4000}>", re.IGNORECASE)
 _HIDDEN_IN_MARKDOWN = re.compile(
-    r"(?<!\\)<(script|style|noscript|template|svg|iframe)(?=[\s>])[^>]{0,4000}>(?![ \t]{0,9}[가-힣])",
+    r"(?<!\\)(?:(?<![^\s>][ \t])|(?=<\w{1,9}\s))<(script|style|noscript|template|svg|iframe)(?=[\s>])[^>]{0,4000}>"
+    r"(?!(?:</\1>)?[ \t]{0,9}[가-힣])",
     re.IGNORECASE,
 )
+"""Not those that a text shows: behind its words without attributes (``ex. <style>``), or before them (``<script>는``)."""
 _CUSTOM_TAG = re.compile(
     r"</?[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){1,4}(?:\s[^<>]{0,4000})?>", re.IGNORECASE
 )
@@ -87,7 +90,8 @@ _LABEL_OF_PICTURES = re.compile(
 )  # a link of which nothing is left
 _LINE_OF_PICTURES = re.compile(
     rf"^[ \t]*(?:(?:>[ \t]*)+|(?:{LIST_MARK}|#{{1,6}}[ \t])[ \t]*(?=[^\n]*(?:\Z|\n(?![ \t]+\S))))"
-    r"(?:(?:<a\s[^<>]{0,2000}>)?<img\s[^<>]{0,2000}>(?:</a>)?[ \t]*(?:<br\s{0,9}/?>[ \t]*)?)+(?:\n|\Z)",
+    r"(?:(?:(?:<a\s[^<>]{0,2000}>)?<img\s[^<>]{0,2000}>(?:</a>)?|<(?:video|audio|source)\s[^<>]{0,2000}>|</(?:video|audio)>)"
+    r"[ \t]*(?:<br\s{0,9}/?>[ \t]*)?)+(?:\n|\Z)",
     re.IGNORECASE | re.MULTILINE,
 )  # an item, a heading or a line of a quotation of which nothing is left
 _LINE_OF_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t][^\n]{1,4000}", re.MULTILINE)
@@ -120,6 +124,7 @@ def html_to_text(text: str) -> str:
 
     Code of Markdown stays unchanged: fences, indented code and code spans.
     """
+    text = fence_listings(text)
     with_tags = _PRESENT.search(text)
     if not with_tags and not ENTITY.search(text):
         return text
@@ -138,7 +143,7 @@ def html_to_text(text: str) -> str:
     marked = restore_emoji(restore_formulas(replace_comments(marked)))
     marked = replace_elements(marked, _HIDDEN_IN_MARKDOWN, hide)
     marked = separate_spans(convert_code(mark_code_of_items(_ANCHOR.sub("", marked)), protected))
-    if "<img" in marked:
+    if "<img" in marked or "<source" in marked or "</video" in marked or "</audio" in marked:
         marked = _LINE_OF_PICTURES.sub("", _LABEL_OF_PICTURES.sub("", marked))
     marked = _BREAK_OF_EMPHASIS.sub("", _BREAK_OF_LABEL.sub(r"\1 ", marked))
     marked = _LINE_OF_HEADING.sub(_flatten_heading, marked)

@@ -53,6 +53,7 @@ _LONG_WORD = re.compile(
     rf"|(?<![A-Za-z])(?!sin|cos|tan|log|exp|max|min|mod)[A-Za-z]{{3}}"
 )
 _PRODUCT = re.compile(rf"[0-9]{{0,3}}[{_LETTERS}]{{2,4}}")
+_EMPHASIS = re.compile(r"([*_]{1,3})[^*_]+\1")
 _GREEK = re.compile("[\u0370-\u03ff]")
 _NOTES = re.compile(r"[0-9]{1,3}(?:\s?[,–-]\s?[0-9]{1,3}){1,5}")
 _NOTE = re.compile(r"[0-9]{1,3}\)")
@@ -107,10 +108,13 @@ def _convert_small(match: re.Match[str]) -> str:
 def _written(match: re.Match[str], content: str, plain: str, is_apart: bool, after: str) -> str:
     """The text of small text between its neighbors; ``is_apart`` where a blank begins the element."""
     before = _text_before(match.string, match.start())
+    begins = not before[-1:].strip() or not before.rpartition("\n")[2].strip("*_")  # *<sup>1</sup> 주석*
+    emphasized = before.rstrip("*_~")
+    before = emphasized if emphasized[-1:].isalnum() else before
     base, name = before[-1:], match["name"].lower()
     if name == "sup" and plain.isdigit() and "A" <= after <= "Z" and not (base and _can_be_raised(base)):
         return content  # the mass number of an isotope
-    if not base.strip() and name == "sup" and _MARK_OF_NOTE.fullmatch(plain):
+    if begins and name == "sup" and _MARK_OF_NOTE.fullmatch(plain):
         mark = f"[{content}]" if "<a" in match["content"].lower() else f"^{content}"
         return _apart("", mark, after)
     if not base.strip() or "\n" in plain or len(plain) > _LONGEST_GLOSS:
@@ -121,7 +125,7 @@ def _written(match: re.Match[str], content: str, plain: str, is_apart: bool, aft
         return _apart("", _lowered(before, content, plain), after)
     if is_apart:
         return " " + _apart("", content, after)
-    return _apart("", _gloss(base, content, plain), after)
+    return _apart("", _gloss(before, content, plain), after)
 
 
 def _raised(before: str, content: str, plain: str, is_link: bool) -> str:
@@ -145,6 +149,7 @@ def _raised(before: str, content: str, plain: str, is_link: bool) -> str:
         if (
             _EXPRESSION.fullmatch(plain)
             and _OPERATOR.search(plain)
+            and not _EMPHASIS.fullmatch(plain)
             and not _LONG_WORD.search(plain)
             and plain[0] != "("
         ):
@@ -153,7 +158,7 @@ def _raised(before: str, content: str, plain: str, is_link: bool) -> str:
             return f"^({content})"
         if not _is_hangul(base) and re.fullmatch(rf"\([0-9{_LETTERS}+-]{{1,3}}\)", plain):
             return f"^{content}"
-    return _gloss(base, content, plain)
+    return _gloss(before, content, plain)
 
 
 def _lowered(before: str, content: str, plain: str) -> str:
@@ -162,18 +167,25 @@ def _lowered(before: str, content: str, plain: str) -> str:
         return content
     if re.fullmatch(rf"[0-9{_LETTERS}]{{1,20}}", plain) and (plain.isdigit() or not _is_hangul(before[-1])):
         return f"_{content}" if _can_be_raised(before[-1]) else content
-    if _EXPRESSION.fullmatch(plain) and not _LONG_WORD.search(plain) and plain[0] != "(":
+    if (
+        _EXPRESSION.fullmatch(plain)
+        and not _LONG_WORD.search(plain)
+        and plain[0] != "("
+        and not _EMPHASIS.fullmatch(plain)
+    ):
         return f"_({content})"
-    return _gloss(before[-1], content, plain)
+    return _gloss(before, content, plain)
 
 
-def _gloss(base: str, content: str, plain: str) -> str:
-    """A gloss in parentheses, or a unit or particle that belongs to the word before it."""
-    if not (base.isalnum() and plain[0].isalnum()):
+def _gloss(before: str, content: str, plain: str) -> str:
+    """A gloss in parentheses, or a unit or particle that belongs to the word before it, also of emphasized words, code and links."""
+    base, first = before[-1], plain.lstrip("*_")[:1]
+    is_word = base.isalnum() or (base in ")\x7f" and len(plain) > 1)
+    if not (is_word and (first.isalnum() or first == "\x7f")):
         return content
     if base.isdigit():
-        return f" {content}" if plain[0].isdigit() else content
-    if _is_hangul(base) == _is_hangul(plain[0]):
+        return f" {content}" if first.isdigit() else content
+    if _is_hangul(base) == _is_hangul(first):
         return content if _is_hangul(base) and len(plain) <= 2 else f"({content})"
     return f"({content})"
 

@@ -37,7 +37,7 @@ from preprocessing.readers.whole_files import read_whole_file
         ("NOTE: 보라\n\n[TIP]\n쓰라\n\n[WARNING]\n====\n멈추라\n\n둘째\n====", "**Note:** 보라\n\n**Tip:** 쓰라\n\n**Warning:** 멈추라\n\n둘째"),
         ("[quote, 소담, 책]\n____\n첫째\n\n둘째\n____", "> 첫째\n>\n> 둘째\n> — 소담, 책"),
         ("****\n곁글\n****\n\n--\n열린 글\n--", "곁글\n\n열린 글"),
-        ("ifdef::web[]\n웹에서\nendif::[]\n\ninclude::a.adoc[]\n\nimage::a.png[그림, 100]", "웹에서\n\n![그림](a.png)"),
+        ("ifdef::web[]\n웹에서\nendif::[]\n\ninclude::a.adoc[]\n\noperation::a[snippets='b']\n\nimage::a.png[그림, 100]", "웹에서\n\n![그림](a.png)"),
         ("https://a.b/c[누리집^]과 https://e.f[], link:x.pdf[문서,window=_blank]", "[누리집](https://a.b/c)과 https://e.f, [문서](x.pdf)"),
         ("*굵게* `a*b*c` `+{x}+` 10^9^ 2*3*4 줄 +\n바꿈", "**굵게** `a*b*c` `{x}` 10^9 2*3*4 줄\n바꿈"),
         ("글footnote:[주석 [a]이다.] kbd:[Ctrl+C] menu:파일[열기] stem:[x^2]", "글 (주석 [a]이다.) Ctrl+C 파일 > 열기 $x^2$"),

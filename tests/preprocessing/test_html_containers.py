@@ -148,6 +148,8 @@ def test_a_stray_quotation_mark_closes_no_words_in(quote):
         ('> 첫\n> <img src="a.png">\n> 둘', "> 첫\n> 둘"),
         ('  > <img src="a.png">\n  > 나', "  > 나"),
         ('## <img src="a.png">\n\n글', "글"),
+        ('> <video width="9">\n>   <source src="a.webm" type="b" />\n> </video>\n> 글', "> 글"),
+        ("- <video>\n- 나 <b>다</b>", "- <video>\n- 나 다"),
         ('- <img src="a.png">\n  설명이다.', "- \n  설명이다."),
         ('- 글 <img src="a.png">\n- 나', "- 글 \n- 나"),
     ],

@@ -29,6 +29,14 @@ FENCE = "```html\n<!-- 주석 -->\n<script>\n  let a = '<b>';\n</script>\n\n\n<s
         ("| 값 | 뜻 |\n|---|---|\n| rem | <ul><li>가</li><li>나</li> <li>다</li></ul> |\n|<li>라</li>|글<ol><li>마<ul><li>바</li></ul></li></ol>|",
          "| 값 | 뜻 |\n|---|---|\n| rem | - 가<br>- 나<br>- 다   |\n| - 라 |글 <br>- 마 <br>- 바    |"),
         ("<p><sup>3</sup>He와 <sup>14</sup>C</p>", "3He와 14C"),
+        # emphasized words and code have glosses, too
+        ("**스트림**<sub>Stream</sub>은 `a`<sub>do not</sub> 인<sup>*in*</sup>, [전략](u)<sub>strategy pattern</sub> 값<sup>`x`</sup>",
+         "**스트림**(Stream)은 `a`(do not) 인(*in*), [전략](u)(strategy pattern) 값(`x`)"),
+        ("*<sup>1</sup> 주석* *A*<sup>T</sup> **x**<sub>i</sub>", "*^1 주석* *A*^T **x**_i"),
+        # a text shows elements of code behind its words and before them
+        ("- <script>\n    let a = 1;\n  </script>\n- <b>나</b>", "- <script>\n    let a = 1;\n  </script>\n- 나"),
+        ("ex. <style>\n    .a { }\n\n    </style>\n\n## 가\n\n<b>나</b>", "ex. <style>\n    .a { }\n\n    </style>\n\n## 가\n\n나"),
+        (": <script></script>태그를 <b>쓴다</b>. <script src='a'></script>\n<style>\n.a{}\n</style>", ": <script></script>태그를 쓴다."),
         # nothing is left of an item that is a picture, or a link of one
         ("# 단추\n\n* <a href='u' target='_blank'><img src='a'></a>\n* <img src='b'>\n* <a href='u'><img src='c'></a> 글", "# 단추\n\n*  글"),
         # source code
