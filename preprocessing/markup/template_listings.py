@@ -14,9 +14,10 @@ from preprocessing.text.fences import change_outside_fences
 CLOSING = ("endhighlight", "endcodeblock", "/highlight")
 """Words without one of which a text has no such listing."""
 _ENDS = r"(?:\{%-?\s{0,9}end(?:highlight|codeblock)\s{0,9}-?%\}|\{\{[<%]\s{0,9}/highlight\s{0,9}[>%]\}\})"
+_BEGINS = r"\{(?:%-?|\{[<%])\s{0,9}(?:highlight|codeblock)\b"
 _LISTING = re.compile(
     rf"^(?P<before>[ \t>]*(?:{LIST_MARK}[ \t]+)?)(?:\{{%-?|\{{\{{[<%])\s{{0,9}}(?P<name>highlight|codeblock)\b(?P<options>[^%{{}}<>\n]{{0,500}}?)"
-    rf"-?(?:%|[>%]\}})\}}[ \t]*\n?(?P<code>(?:(?!{_ENDS})[\s\S]){{0,100000}})(?P<ends>{_ENDS})[ \t]*$",
+    rf"-?(?:%|[>%]\}})\}}[ \t]*\n?(?P<code>(?:(?!{_ENDS}|{_BEGINS})[\s\S]){{0,100000}})(?P<ends>{_ENDS})[ \t]*$",
     re.MULTILINE,
 )
 _OPTION = re.compile(
