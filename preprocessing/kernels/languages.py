@@ -79,6 +79,7 @@ COUNTS = (
     _WORDS,
     _FENCED,
 ) = range(14)
+_STAR = 42
 ENGLISH_SENTENCE = 2  # function words of a line that is a sentence, in which tags and code spans do not count
 
 
@@ -132,6 +133,17 @@ def _language_of_line(seen, words, calls, dots, keyword, logged):
     if korean:
         return _KO
     return _LATIN if latin >= 2 else -1
+
+
+@inner()
+def _is_bold(data, i, line, end):
+    """Whether the star at ``i`` is one of two beside a word, as Markdown marks emphasis."""
+    first = i - 1 if i > line and data[i - 1] == _STAR else i
+    if first + 1 >= end or data[first + 1] != _STAR:
+        return False
+    before = data[first - 1] if first > line else np.uint8(32)
+    after = data[first + 2] if first + 2 < end else np.uint8(32)
+    return (before <= 32) != (after <= 32) and before != 47  # not "2 ** 3", "a**b" and "/**"
 
 
 @inner()
@@ -296,6 +308,8 @@ def _read(data, start, end, tables, seen, weights, row):
             byte_class = QUIET
         elif data[i] == COLON and is_stamp(data, i, line, end):
             logged = logged or not (seen[EQUALS] or seen[BRACE] or calls or keyword)
+        elif data[i] == _STAR and _is_bold(data, i, line, end):
+            byte_class = QUIET
         if visible == 0:
             sign = data[i] == 35 or (data[i] == 47 and i + 1 < end and data[i + 1] == 47)  # "#", "//"
         seen[np.uint64(byte_class)] += 1

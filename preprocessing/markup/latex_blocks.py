@@ -12,6 +12,7 @@ MATH = frozenset((
     "dmath", "IEEEeqnarray", "subequations",
 ))  # fmt: skip
 CODE = frozenset(("verbatim", "Verbatim", "lstlisting", "minted", "alltt"))
+WITHOUT_OPTIONS = frozenset(("verbatim", "alltt"))
 REMOVED = frozenset((
     "thebibliography", "tikzpicture", "comment", "filecontents", "CCSXML", "IEEEkeywords", "pgfpicture", "circuitikz",
     "pspicture", "forest", "asy",
@@ -24,7 +25,9 @@ _SPECIAL = re.compile(
     r"(?:\{((?:[^{}\n]|\{[^{}\n]{0,200}\}){0,500})\}|([^\w\s*{}\[])([^\n]{0,500}?)\4)"
 )
 _FORMULA = re.compile(r"\\\[|\\\(|(?<!\\)\$\$?")
-_OPTION = re.compile(r"\s{0,20}\[[^\[\]\n]{0,500}\]")
+_OPTIONS = re.compile(
+    r"[ \t]{0,20}\[[^\[\]]{0,1000}\]"
+)  # of code: in its first line, where the code has not begun
 
 PROTECTED = re.compile("\x7f([0-9]{1,8})\x7f")
 _THEOREM = re.compile(
@@ -82,7 +85,7 @@ def _convert_environment(match: re.Match[str], content: str, ending: str, protec
         bare = name in ("equation", "displaymath", "math")
         body = formula if bare else f"{match[0]}\n{formula}\n{ending}"
         return "\n\n" + protect(f"$$\n{body}\n$$", protected) + "\n\n"
-    option = _OPTION.match(content)
+    option = None if name in WITHOUT_OPTIONS else _OPTIONS.match(content)
     lang = re.search(r"language\s{0,5}=\s{0,5}\{?(\w+)", option[0]) if option else None
     content = content[option.end() :] if option else content
     if name == "minted":

@@ -95,6 +95,7 @@ _YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,2}-")
 _NOT_A_NUMBER_OF = re.compile(r" ?(?:[천만억]? ?원|점|명|개|건|장(?![가-힣])|주|호|달러|%)")
 _COMPANY = re.compile(r"사업자|등록 ?번호|고객센터|대표번호|전화")
 _AMOUNT_BEFORE = re.compile(r"(?:액[은이]?|USD|KRW|EUR|JPY|CNY|[$₩])[ :]{0,2}\Z")
+_MORE_NUMBERS = re.compile(r" {2,}-?[0-9]")  # of a row below other titles
 _COMPANY_BEHIND = re.compile(r" ?\(?사업자")
 
 
@@ -148,6 +149,7 @@ def _check_account(match: Match) -> Part | None:
         or _COMPANY.search(front[-14:])
         or _AMOUNT_BEFORE.search(front)
         or _COMPANY_BEHIND.match(text_after(match, 8))
+        or _MORE_NUMBERS.match(text_after(match, 40))
     ):
         return None
     bank = _BANK_BEFORE.search(front)

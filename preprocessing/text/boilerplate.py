@@ -30,7 +30,7 @@ _AGENCY = rf"(?:뉴스|일보|신문|통신|방송|{_JOB})"
 # "(서울=한빛뉴스) 홍길동 기자 = 본문": the dateline before the first sentence
 _DATELINE = re.compile(
     rf"^[ \t]*(?:[\[(【［<](?!단위|기준|자료|출처|사진|합계|정답|주의|참고)[가-힣·, ]{{2,15}}(?:\([가-힣]{{1,6}}\))?=[가-힣A-Za-z0-9·, ]{{2,30}}[\])】］>][ \t]*"
-    rf"(?:{_REPORTER}(?:[·, ]+{_REPORTER}){{0,9}}[ \t]*)?(?:=[ \t]*)?"
+    rf"(?:(?:{_NAME} ){{1,3}}{_NAME} ?{_JOB}[ \t]*=[ \t]*|(?:{_REPORTER}(?:[·, ]+{_REPORTER}){{0,9}}[ \t]*)?(?:=[ \t]*)?)"
     rf"|[\[(【［][가-힣A-Za-z0-9·, ]{{0,20}}{_AGENCY}[\])】］][ \t]*"
     rf"(?:{_REPORTER}(?:[·, ]+{_REPORTER}){{0,9}}[ \t]*(?:=[ \t]*)?|=[ \t]*)"
     rf"|[\[(【［](?:[가-힣A-Za-z0-9·,]{{2,12}} )?{_NAME} ?{_JOB}[\])】］][ \t]*(?:=[ \t]*)?|{_REPORTER}[ \t]*=[ \t]*)"
@@ -110,10 +110,18 @@ def _cut_once(text: str) -> str:
         i for i in _ends(filled, lines, starts, len(text)) if i != body and not _is_inside(fenced, starts[i])
     ]
     cut = [i for i in candidates if _is_boilerplate(i, lines, filled)]
-    for i in cut:
+    for i in [*cut, *_ways_to_report(cut, lines, filled, candidates)]:
         lines[i] = ""
     _cut_dateline([i for i in filled if lines[i]], lines, candidates)
     return "\n".join(lines)
+
+
+def _ways_to_report(cut: list[int], lines: list[str], filled: list[int], candidates: list[int]) -> list[int]:
+    """The lines below "제보하기", to the end of the text, where a mark begins each: telephones and accounts of the newsroom."""
+    report = next((i for i in cut if "제보하기" in lines[i]), len(lines))
+    below = [i for i in filled if i > report]
+    is_list = all(i in candidates and (i in cut or lines[i].lstrip()[:1] in _MARKS_OF_LINKS) for i in below)
+    return below if is_list else []
 
 
 def _is_boilerplate(i: int, lines: list[str], filled: list[int]) -> bool:

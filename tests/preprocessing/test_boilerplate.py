@@ -171,6 +171,7 @@ def test_entries_of_forms_and_lists_stay(text):
         "▶ 구독하기\n▶ 많이 본 뉴스",
         "ⓒ 2024 Hanbit",
         "- 홍길동 기자",
+        "■ 제보하기\n▷ 전화 : 02-781-0000\n▷ 메신저 : '한빛제보' 검색\nⓒ 한빛일보",
     ],
 )
 def test_several_lines_are_cut_together(lines):
@@ -186,6 +187,7 @@ def test_by_lines_after_a_title_are_cut(line):
     "dateline",
     [
         "(서울=한빛뉴스) 홍길동 기자 = ",
+        "(용인=한빛뉴스) 홍길동 김영희 기자 = ",
         "[서울=한빛] ",
         "[한빛일보 홍길동 기자] ",
         "홍길동 특파원 = ",

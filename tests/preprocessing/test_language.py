@@ -109,6 +109,8 @@ PROSE_WITH_CODE = {
     "packed definition": (f"---\ntitle: 사용자 만들기\napi: eJ{'zt1WlFv2kAQ' * 300}\n---\n\n새 사용자를 만듭니다. 이메일은 이미 쓰이지 않은 것이어야 합니다.", "ko"),
     "log": ("\n".join(f"2025-12-14 10:02:38,643 INFO [w-{n}] com.example.sky.Main - 재시도 id={n} (18ms)" for n in range(9)), "other"),
     "access log": ('127.0.0.1 - - [10/Oct/2025:13:55:36 -0700] "GET /a_b.gif?c=d HTTP/1.0" 200 2326\n' * 9, "other"),
+    "emphasis": ("Note that this is a **plain English** sentence about how the **database** is designed to handle **graphs**.", "en"),
+    "powers": ("a **= b\nf(*a, **b)\n/**\n * x[0]\n */\nc = a ** 2 + b**2", "code"),
     "roles": ("The :ref:`GenericAlias <types-a>` and :ref:`Union <types-b>` are types. Only ``GenericAlias`` is exposed, see ``x[0]``.", "en"),
     "calls": ("`cd(a)` && `ls(b)` | sort > of\nx = `pwd`; y = `id -u`", "code"),
     "records with times": ('{"at": "2025-12-14 10:02:38", "name": "Ann", "tags": [1, 2]}\n' * 9, "code"),
@@ -248,6 +250,13 @@ def end_of_skipped(line, at):
     return match.end() if match else at
 
 
+def is_bold(line, at):
+    """Whether the star at ``at`` is one of two beside a word."""
+    first = at - (line[at - 1 : at] == "*")
+    before, after = line[first - 1 : first] if first else " ", line[first + 2 : first + 3] or " "
+    return line[first : first + 2] == "**" and (before <= " ") != (after <= " ") and before != "/"
+
+
 def tokens_of(line, skips):
     """Pairs of a token (a word, a character, a character reference, an address; "" for a tag or code span, None for the path of a
     link) and its kind."""
@@ -269,7 +278,8 @@ def tokens_of(line, skips):
             assert match is not None
             end = match.end()
             if match.re is WORD:
-                yield match[0], "stamp" if STAMP.match(line, at) else kind_of(match[0])
+                kind = "stamp" if STAMP.match(line, at) else kind_of(match[0])
+                yield match[0], "quiet" if match[0] == "*" and is_bold(line, at) else kind
             else:
                 yield match[0][0], "quiet"
         at = end
@@ -415,7 +425,7 @@ def plain_counts(text):
     return [found[name] for name in languages.COUNTS]
 
 
-_PARTS = "- * 12. > ## ### http:// https://a.kr/b](c) ](/b) ](#c) ](.d ](e.md) ](f.htm#g) ](h.i) DER TIL 12:34:56 :34:56 가나 다 あい 漢字 д é x def the der return if f( a.b a_b = {} ; : // # <b> </b> < <a ` `` ``` ~~~ ~~~~ &amp; &#1; &lt &x=; > \u1100 \u1ea0 ㄱ ㅋㅋ 12 \ua000 😀 — ï […] "
+_PARTS = "- * ** *** **a b** a**b /** 12. > ## ### http:// https://a.kr/b](c) ](/b) ](#c) ](.d ](e.md) ](f.htm#g) ](h.i) DER TIL 12:34:56 :34:56 가나 다 あい 漢字 д é x def the der return if f( a.b a_b = {} ; : // # <b> </b> < <a ` `` ``` ~~~ ~~~~ &amp; &#1; &lt &x=; > \u1100 \u1ea0 ㄱ ㅋㅋ 12 \ua000 😀 — ï […] "
 PARTS = (
     *_PARTS.split(" "), " ", " ", "    ", "\t", "\n", "\n", "\n```\n", "\n```py\n", "\n~~~\n", "\n\n", "\n \n", "Strasse", "pythonic_names", ".x", "1.5",
 )  # fmt: skip
