@@ -171,6 +171,8 @@ class _Document:
         if _RULE.fullmatch(line):
             return ["", "---", ""]
         text = self.inline.convert(line.strip())
+        if text[:1] == "\x02" and self.inline.is_display(text):
+            return ["", indent + text, ""]
         return [indent + text.replace("\n", f"\n{indent}")] if text else []
 
     def _quotation(self, lines: list[str], depth: int) -> list[str]:

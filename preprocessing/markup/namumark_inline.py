@@ -113,6 +113,10 @@ class Inline:
         self._kept.append(f"\n\n{converted.strip(chr(10))}\n\n")
         return f"\x06{len(self._kept) - 1}\x06"
 
+    def is_display(self, text: str) -> bool:
+        """Whether a text is the mark of a formula in lines of its own."""
+        return _MARK.fullmatch(text) is not None and self.restore(text).startswith("$$")
+
     def restore(self, text: str) -> str:
         """The text with what its marks stand for; no blanks stay beside lines of their own."""
         text = _BLOCK_MARK.sub(self._restore, text) if "\x06" in text else text

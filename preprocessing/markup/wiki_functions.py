@@ -12,13 +12,16 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import date
 
+from preprocessing.markup.wiki_dates import write_dates
 from preprocessing.markup.wiki_page import WikiPage
 
 _LETTERS: dict[str, Callable[[str], str]] = {
     "lc": str.lower, "uc": str.upper, "lcfirst": lambda text: text[:1].lower() + text[1:],
     "ucfirst": lambda text: text[:1].upper() + text[1:],
 }  # fmt: skip
-_AS_WRITTEN = frozenset(("formatnum", "수표기", "#dateformat", "#formatdate"))
+_DATES = frozenset(("#dateformat", "#formatdate"))
+FORMATTED_NUMBERS = frozenset(("formatnum", "수표기", "nts", "num"))
+_NUMBER = re.compile(r"([-+−]?)([1-9][0-9]{3,30})((?:\.[0-9]{1,30})?)")
 _EXPRESSION = re.compile(r"[0-9a-z.+*/^()<>=!\- ]{1,200}")
 _OPERATORS: dict[type, Callable[[float, float], float]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Mod: math.fmod,
@@ -41,8 +44,10 @@ def function_text(parts: Sequence[str], page: WikiPage) -> str | None:
         return "" if name.lstrip()[:1] == "#" else None
     name, value = name.strip().lower(), value.strip()
     branches = [part.strip() for part in parts[1:]]
-    if name in _AS_WRITTEN:
-        return value
+    if name in FORMATTED_NUMBERS:
+        return format_number(value, branches)
+    if name in _DATES:
+        return write_dates(value, page.korean)
     if name in _LETTERS:
         return _LETTERS[name](value)
     if name == "plural":
@@ -62,6 +67,14 @@ def function_text(parts: Sequence[str], page: WikiPage) -> str | None:
     if name == "#time":
         return _format_time(value, branches[0] if branches else "", page.written_on)
     return "" if name[:1] == "#" else None
+
+
+def format_number(text: str, options: Sequence[str] = ()) -> str:
+    """A number with commas between its thousands; without them as raw data (``R``). Other text stays."""
+    if "R" in options:
+        return text.replace(",", "")
+    number = None if "NOSEP" in options else _NUMBER.fullmatch(text)
+    return f"{number[1]}{int(number[2]):,}{number[3]}" if number else text
 
 
 def evaluate(text: str) -> float | None:

@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 _MARKS = "*#:;"
+# A term and the line that defines it: ;term, and below it :definition
+_TERM = re.compile(
+    r"^(?P<around>[*#:;]{0,20});(?![*#:;])(?P<term>[^\n]*\S)[ \t]*\n(?P=around):[ \t]*(?=[^\s*#:;\x04])", re.MULTILINE
+)
 MAX_LEVELS = 7  # of lists around an item
+
+
+def join_terms(text: str) -> str:
+    """Writes a term and the line that defines it as ``term: definition``, unless its own line has a definition."""
+    return _TERM.sub(_join_term, text) if "\n;" in text or text.startswith(";") else text
+
+
+def _join_term(match: re.Match[str]) -> str:
+    if " : " in match["term"]:
+        return match[0]
+    joint = " " if match["term"].rstrip("'")[-1:] in (":", "：", "?") else ": "
+    return f"{match['around']};{match['term']}{joint}"
 
 
 def is_item(line: str) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from preprocessing.markup.references import BAR
 from preprocessing.markup.table_layout import Cell, format_table, lay_out
-from preprocessing.markup.wiki_items import Items, is_item
+from preprocessing.markup.wiki_items import Items, is_item, join_terms
 
 # The bar also stays behind a template that wrote only the style.
 _CELL_STYLE = re.compile(r"[^|\[\]]{0,500}=[^|\[\]]{0,500}\|(?!\|)|[ \t]{0,20}\|(?!\|)")
@@ -43,7 +43,7 @@ def lines_to_markdown(text: str) -> str:
     items = Items()
     lines = [
         _convert_line(line, items)
-        for line in _convert_tables(text.split("\n"))
+        for line in _convert_tables(join_terms(text).split("\n"))
         if not _EMPTY_ITEM.fullmatch(line)
     ]
     text = "\n".join(lines)

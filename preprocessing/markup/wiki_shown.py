@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from preprocessing.markup.wiki_countries import COUNTRIES, country_name
-from preprocessing.markup.wiki_values import format_date, is_date
+from preprocessing.markup.wiki_dates import format_days, is_date, write_dates
 
 LAST_IS_SHOWN = re.compile(r"색|글꼴|글씨|글자|스타일|정렬|^style|colou?r|font|resize|sort")  # names
 GLOSS = re.compile(r"(?=.{0,40}(?:[가-힣\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]{4}))[^=|\n]{1,40}")
@@ -34,7 +34,7 @@ def show_values(key: str, values: Sequence[str], korean: bool) -> str:
     if len(values) > 1 and _LANGUAGE.fullmatch(values[0]):
         values = values[1:]
     if is_date(values[:3]):
-        return "–".join(format_date(day, {}) for day in (values[:3], values[3:6]) if is_date(day))
+        return write_dates(format_days(values), korean)
     if _NAME_TO_SORT.search(key):
         return " ".join(values[:2])
     if values and LAST_IS_SHOWN.search(key):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from preprocessing.markup import wiki_values
 from preprocessing.markup.wiki_arguments import Named, first_of, is_technical, key_of, read_arguments
 from preprocessing.markup.wiki_countries import country_name
-from preprocessing.markup.wiki_dates import computed_value
+from preprocessing.markup.wiki_dates import value_of_time
 from preprocessing.markup.wiki_functions import function_text
 from preprocessing.markup.wiki_items import Items, is_item
 from preprocessing.markup.wiki_lines import BREAK
@@ -32,7 +32,7 @@ FIRST = FLAGS | frozenset((
     "var", "smallcaps", "sm", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic", "가로쓰기",
     "인명", "이름", "본명", "사람", "사람이름", "저자", "작가", "작품", "작품명", "책", "서명", "강조", "취소선", "s",
     "dfn", "visible_anchor", "vanchor", "앵커글", "괄호", "ja-l", "글씨크게", "글씨작게", "글자크게", "글자작게", "역명",
-    "학명", "약어", "유니코드", "unicode", "옛한글", "글자강조", "overline", "윗줄", "윗금",
+    "약어", "유니코드", "unicode", "옛한글", "글자강조", "overline", "윗줄", "윗금",
     "역", "역링크", "stn", "station", "원소기호", "ja-y", "일본어이름", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
 ))  # fmt: skip
 LINKS = frozenset(("ill", "interlanguage_link", "임시링크"))  # ``lt`` is the label, or a fourth argument
@@ -83,7 +83,7 @@ _QUOTES = re.compile("'{2,5}")  # italics and bold; a prime is one quote
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
     "minus": "−", "pi": "π", "plus": "+", "~": "~", "flat": "♭", "플랫": "♭", "sharp": "♯", "샤프": "♯", "natural": "♮", "내추럴": "♮",
-    "!": "|", "=": "=", "(": "{", ")": "}", "·": " · ", "·w": " · ", "dot": " · ", "bullet": " • ", "*": " • ", ":": ":", "ndash": "–", "mdash": "—",
+    "!": "|", "=": "=", "(": "{", ")": "}", ".": " · ", "·": " · ", "·w": " · ", "dot": " · ", "middot": " · ", "가운뎃점": " · ", "bullet": " • ", "*": " • ", ":": ":", "ndash": "–", "mdash": "—",
     "'": "'", ",": ",", "em_dash": "—", "en_dash": "–", "endash": "–", "emdash": "—", "—": "—", "–": "–", "increase": "▲", "decrease": "▼", "steady": "—", "증가그림": "▲", "증가": "▲", "감소": "▼", "감소그림": "▼",
     "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "--": " – ", "dash": " – ", "snds": " – ", "•": " • ", "\\": " / ", ";": "; ", "nbsp": " ", "spaces": " ", "pad": " ", "gap": " ", "물결": "~",
     "×": "×", "곱하기": "×", "times": "×", "...": "…", "줄임표": "…",
@@ -109,7 +109,7 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str | None:
         return FIXED[key] + ("" if FIXED[key].isspace() else "".join(plain[:1]))
     if key in ANSWERS:
         return plain[0] if plain and plain[0] else ANSWERS[key][not page.korean]
-    for text in (computed_value(key, plain, named, page), _block_text(key, plain, named, page)):
+    for text in (value_of_time(key, plain, named, page), _block_text(key, plain, named, page)):
         if text is not None:
             return text
     if key in ("music", "음악") and plain:
@@ -165,7 +165,9 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in LAST:
         return lambda plain: plain[-1]
     if key in CHEMICALS:
-        return lambda plain: "".join(plain)
+        return "".join
+    if key == "학명":  # and who named it
+        return lambda plain: " ".join(filter(None, plain))
     if key in ROOTS:
         return lambda plain: f"$\\sqrt{{{_QUOTES.sub('', plain[0])}}}$" if plain[0] else ""
     if key in QUOTE_MARKS:

@@ -22,6 +22,7 @@ from preprocessing.markup.wiki_arguments import (
     read_arguments,
 )
 from preprocessing.markup.wiki_countries import COUNTRIES
+from preprocessing.markup.wiki_dates import is_date
 from preprocessing.markup.wiki_media import END, START, gallery_template, is_file_name
 from preprocessing.markup.wiki_rows import format_row
 from preprocessing.markup.wiki_shown import (
@@ -33,7 +34,6 @@ from preprocessing.markup.wiki_shown import (
     join_values,
     show_values,
 )
-from preprocessing.markup.wiki_values import is_date
 
 _SENTENCE = re.compile(r"[가-힣]{2,20} [^\n.?!]{1,200}[다요죠음함임까][.?!]")
 _NOTICE = re.compile(

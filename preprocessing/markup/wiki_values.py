@@ -1,4 +1,4 @@
-"""Text of the templates whose arguments are a value: measures, dates, numbers, currencies, coordinates, glosses.
+"""Text of the templates whose arguments are a value: measures, numbers, currencies, coordinates, glosses.
 
 Owns the forms of these values. Arguments stay as the author wrote them: nothing is computed or converted to other units.
 """
@@ -9,12 +9,12 @@ import functools
 import re
 from collections.abc import Callable, Sequence
 
-from preprocessing.markup.wiki_arguments import Named, first_of
+from preprocessing.markup.wiki_arguments import Named
+from preprocessing.markup.wiki_functions import FORMATTED_NUMBERS, format_number
 
 _NUMBER = re.compile(r"[-+−–]?[0-9][0-9,. /]*")
 _RANGES = {"-": "–", "–": "–", "~": "~", "to": " to ", "and": " and ", "or": " or ", "x": " × ", "×": " × ", "by": " by ",
            "+/-": " ± ", "±": " ± "}  # fmt: skip
-_PARTS_OF_DATE = ("[0-9]{3,4}", "0?[1-9]|1[0-2]", "0?[1-9]|[12][0-9]|3[01]")
 _SUM, _IN_BRACKETS = re.compile(r"\S ?[-+−–±] ?\S"), re.compile(r"\([^()]{0,200}\)")
 _COMPASS = frozenset("NSEW")
 _GLOSS_NAMES = (
@@ -54,16 +54,9 @@ def _format_value(plain: Sequence[str], named: Named) -> str:
     return f"{named.get('p', '')}{text} {unit}".strip()
 
 
-def format_date(plain: Sequence[str], named: Named) -> str:
-    """Year, month and day in the order of ISO 8601; a date in words stays."""
-    parts = list(plain[:3]) or [
-        value
-        for names in (("연", "년", "연도", "year"), ("월", "month"), ("일", "day"))
-        if (value := first_of(named, names))
-    ]
-    if len(parts) > 1 and all(part.isdecimal() for part in parts):
-        return "-".join(part.zfill(2) for part in parts)
-    return next((part for part in parts if part), "")
+def _format_tolerance(plain: Sequence[str], named: Named) -> str:
+    """``3``: ±3; ``3|2``: +3−2, what may be more and less."""
+    return "+" + "−".join(plain[:2]) if len(plain) > 1 else "".join(["±", *plain])
 
 
 def _format_fraction(plain: Sequence[str], named: Named) -> str:
@@ -87,18 +80,6 @@ def _format_coordinates(plain: Sequence[str], named: Named) -> str:
     return text.strip() if _COMPASS & set(plain) else ", ".join(filter(_NUMBER.fullmatch, plain))
 
 
-def is_date(plain: Sequence[str]) -> bool:
-    """Whether three arguments are year, month and day."""
-    return len(plain) == 3 and all(map(re.fullmatch, _PARTS_OF_DATE, plain))
-
-
-def _format_years(plain: Sequence[str], named: Named) -> str:
-    """``1902|1934``, a span with its unit (``30|일``), or two days: ``1902|9|7|1934|12|24``."""
-    if is_date(plain[:3]):
-        return "–".join(format_date(day, {}) for day in (plain[:3], plain[3:6]) if is_date(day))
-    return (" " if _HANGUL.fullmatch("".join(plain[1:2])) else "–").join(plain[:2])
-
-
 def _format_two_calendars(plain: Sequence[str], named: Named) -> str:
     """``1397|5|15|4|10``: a day of the solar calendar, and month and day of the lunar calendar."""
     solar = " ".join(f"{part}{unit}" for part, unit in zip(plain, "년월일", strict=False) if part)
@@ -110,11 +91,6 @@ def _format_marriage(plain: Sequence[str], named: Named) -> str:
     years = "–".join(filter(None, plain[1:3]))
     name = plain[0] if plain else ""
     return f"{name} ({years})" if name and years else name
-
-
-def _format_duration(plain: Sequence[str], named: Named) -> str:
-    parts = list(filter(None, plain[:3])) or [named[name] for name in ("h", "m", "s") if named.get(name)]
-    return ":".join([*parts[:1], *(part.zfill(2) for part in parts[1:])])
 
 
 def _format_gloss(plain: Sequence[str], named: Named) -> str:
@@ -176,16 +152,8 @@ def _suffix(mark: str) -> Callable[[Sequence[str], Named], str]:
     return lambda plain, named: "".join(plain[:1]) + mark
 
 
-_DATES = [
-    "날짜", "생년월일", "생일", "date", "날짜와나이", "출생년과나이", "bda", "dda", "dts", "dtsh", "datum", "as_of", "기준일", "기준", "날짜링크",
-    "데이터정렬날짜",
-]  # fmt: skip
-_OF_DATE = re.compile(
-    r"(?:출생|사망|시작|종료|끝|개봉|방영|발매|공개|설립|창립|결성|해체|폐지|개통|개교|개관)(?:일|날짜|년월일)(?:과만?나이)?|"
-    r"(?:birth|death|start|end|film|release)[_-](?:date|year)(?:_and_age)?"
-)
 _NUMBERS = [
-    "formatnum", "숫자", "수", "수치", "num", "nts", "number", "nowrap_number", "자릿수", "번호",
+    "숫자", "수", "수치", "number", "nowrap_number", "자릿수", "번호",
     "연도", "년",
 ]  # fmt: skip
 _UNITS = [
@@ -196,14 +164,14 @@ _CURRENCIES = {"₩": "₩", "원화": "₩", "krw": "₩", "us$": "US$", "usd":
                "£": "£", "gbp": "£", "pound_sterling": "£", "¥": "¥", "jpy": "¥", "yen": "¥", "cny": "CN¥", "위안": "CN¥",
                "₹": "₹", "inr": "₹"}  # fmt: skip
 FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
-    dict.fromkeys(_DATES, format_date)
-    | dict.fromkeys(_NUMBERS, _format_first)
+    dict.fromkeys(_NUMBERS, _format_first)
+    | dict.fromkeys(FORMATTED_NUMBERS, lambda plain, named: format_number("".join(plain[:1]), plain[1:]))
     | dict.fromkeys(_UNITS, _format_measure)
     | {key: _prefix(sign) for key, sign in _CURRENCIES.items()}
     | dict.fromkeys(("val", "값", "ntsh", "측정"), _format_value)
+    | dict.fromkeys(("±", "+-"), _format_tolerance)
     | dict.fromkeys(("frac", "fraction", "sfrac", "분수", "frac2", "tfrac"), _format_fraction)
     | dict.fromkeys(("coord", "좌표"), _format_coordinates)
-    | dict.fromkeys(("reign", "재위", "재위기간", "생몰년", "생몰", "기간", "dash_year", "r."), _format_years)
     | dict.fromkeys(("음양력", "양음력"), _format_two_calendars)
     | dict.fromkeys(("gaps", "icd9", "atc", "atccode"), lambda plain, named: "".join(plain))
     | dict.fromkeys(("sortname", "정렬이름"), lambda plain, named: " ".join(plain[:2]))
@@ -211,13 +179,11 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("oldstyledate", "oldstyledatedy", "old_style_date"), _format_old_style)
     | dict.fromkeys(("icd10",), lambda plain, named: "".join(plain[:2]) + "".join(f".{part}" for part in plain[2:3] if part))
     | dict.fromkeys(("퍼센트", "percent", "percentage", "백분율"), _format_percentage)
-    | dict.fromkeys(("birth_date_and_age2", "출생일과나이2"), lambda plain, named: format_date(plain[3:6] or plain, {}))
     | dict.fromkeys(("ship", "배", "선박"), lambda plain, named: " ".join(filter(None, plain[:2])))
     | {ship: _prefix(f"{ship.upper()} ") for ship in ("uss", "hms", "rms", "hmas", "hmcs", "sms", "ss", "mv", "ms", "usns", "uscgc", "roks")}
     | {"ra": _format_angle("hms"), "적경": _format_angle("hms"), "dec": _format_angle("°′″"), "적위": _format_angle("°′″")}
     | dict.fromkeys(("pop_density", "인구밀도"), _format_density)
     | dict.fromkeys(("marriage", "결혼", "혼인"), _format_marriage)
-    | dict.fromkeys(("duration", "시간길이", "재생시간"), _format_duration)
     | dict.fromkeys(
         ("ruby", "루비", "윗주", "덧말", "일본어표기", "ruby-ja", "후리가나", "nihongo", "nihongo2", "zh", "중국어", "중국어표기",
          "한국어표기", "한자", "hanja", "일본어", "영어", "러시아어", "독일어", "프랑스어", "스페인어", "이탈리아어", "라틴어", "그리스어", "아랍어",
@@ -226,7 +192,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     )
     | {
         "oeis": lambda plain, named: f"(OEIS {plain[0]})" if plain else "",
-        "약": _prefix("약 "), "서기": _prefix("서기 "), "기원후": _prefix("기원후 "), "세기": _suffix("세기"), "utc": _prefix("UTC"), "±": _prefix("±"), "+-": _prefix("±"), "circa": _format_about, "c.": _format_about, "ca.": _format_about, "기원전": _prefix("기원전 "), "10^": _prefix("10^"), "e": _prefix("×10^"),
+        "약": _prefix("약 "), "서기": _prefix("서기 "), "기원후": _prefix("기원후 "), "세기": _suffix("세기"), "utc": _prefix("UTC"), "circa": _format_about, "c.": _format_about, "ca.": _format_about, "기원전": _prefix("기원전 "), "10^": _prefix("10^"), "e": _prefix("×10^"),
         "bce": _suffix(" BCE"), "bc": _suffix(" BC"), "%": _suffix("%"), "°c": _suffix("°C"), "°f": _suffix("°F"),
     }
 )  # fmt: skip
@@ -237,9 +203,7 @@ def find_format(key: str) -> Callable[[Sequence[str], Named], str] | None:
     """How the arguments of a template named ``key`` become text; None for one that is not of values."""
     if key.startswith("zh-"):
         return _format_gloss
-    return FORMATS.get(key) or (
-        format_date if _OF_DATE.fullmatch(key) else _format_nuclide if "nuclide" in key else None
-    )
+    return FORMATS.get(key) or (_format_nuclide if "nuclide" in key else None)
 
 
 BARE = frozenset(("약", "circa", "c.", "ca.", "%", "퍼센트", "°c", "°f"))  # also without an argument

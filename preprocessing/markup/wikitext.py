@@ -45,6 +45,7 @@ _MAGIC = re.compile(
     r"|^#(?:REDIRECT|넘겨주기)[^\n]{0,1000}$",
     re.MULTILINE | re.IGNORECASE,
 )
+_OF_LINES = re.compile(r"\\begin\{(?:align|gather|equation|multline|eqnarray)\*?\}")  # never inside of a line
 _SCRIPT_OF_FORMULA = re.compile(r"\$([^$\n]{1,200})\$<su([pb])>([^<>{}$\n]{1,40})</su\2>")
 _ITALIC_INDEX = re.compile(r"<su([pb])>''([A-Za-z0-9])''</su\1>")
 _WRITTEN_REFERENCE = re.compile(r"&amp;(?=#?\w{1,30};)")  # in code
@@ -119,9 +120,12 @@ def _clean_brackets(text: str) -> str:
 
 
 def _restore(mark: re.Match[str], protected: list[str]) -> str:
-    """What a mark stands for; a bar inside of a table is escaped."""
+    """What a mark stands for; inside of a table a bar is escaped, and a formula is one line."""
     text = protected[int(mark[1])] if int(mark[1]) < len(protected) else ""
-    in_table = "|" in text and mark.string.startswith("|", mark.string.rfind("\n", 0, mark.start()) + 1)
+    if not ("|" in text or "\n" in text):
+        return text
+    in_table = mark.string.startswith("|", mark.string.rfind("\n", 0, mark.start()) + 1)
+    text = " ".join(text.split()) if in_table and text[0] == "$" else text
     return text.replace("|", "\\|") if in_table and "\n" not in text else text
 
 
@@ -153,7 +157,8 @@ def _convert_element(opening: re.Match[str], content: str, protect: Callable[[st
         return protect(("\\" if mark else "") + unescape(content))
     if name == "math":
         formula = content.strip()
-        return protect(f"$${formula}$$" if "block" in attributes else f"${formula}$") if formula else ""
+        mark = "$$" if "block" in attributes or _OF_LINES.match(formula) else "$"
+        return protect(f"{mark}{formula}{mark}") if formula else ""
     if name in ("chem", "ce"):
         return protect(rf"$\ce{{{content.strip()}}}$")
     if name in ("pre", "syntaxhighlight", "source"):

@@ -30,6 +30,7 @@ from preprocessing.steps.text_operations import markup_of
         ("'''가[br]나''' ~~다[br]라~~", "**가\n나** ~~다\n라~~"),
         ("가[br]나 [ruby(東京, ruby=도쿄)] [anchor(a)][대괄호] [1]", "가\n나 東京(도쿄) [대괄호] [1]"),
         ("## 주석\n글", "글"),
+        (" * 항목\n{{{#!latex\n\\frac12\n}}}\n글 {{{#!latex x}}}은", "- 항목\n\n$$\\frac12$$\n\n글 $$x$$은"),
         ("#redirect 서울", ""),
         ("#넘겨주기 서울", ""),
         ("= 서울시 =\n#redirect 서울", ""),

@@ -22,7 +22,7 @@ PAGE = WikiPage("한글", date(2021, 8, 7))
         ("판결({{어떤 판례|2012헌마192}})과 기호: {{어떤 기호|♀}})은", "판결(2012헌마192)과 기호: ♀)은"),
         ("단추 {{Key press|A}} 단추, 말 {{어떤 말|xcl|բառ}}", "단추 A 단추, 말 բառ"),
         ("* {{l|en|one}}, {{l|en|two}}", "- one, two"),
-        ("그는 {{출시|1998|3|31}}에 와서 ({{생몰년|1902|9|7|1934|12|24}}) 갔다.", "그는 1998-03-31에 와서 (1902-09-07–1934-12-24) 갔다."),
+        ("그는 {{출시|1998|3|31}}에 와서 ({{생몰년|1902|9|7|1934|12|24}}) 갔다.", "그는 1998년 3월 31일에 와서 (1902년 9월 7일 ~ 1934년 12월 24일) 갔다."),
         ("값 {{어떤 스타일|color:red|19.0%}} {{숫자 정렬|7600000|760만}}장", "값 19.0% 760만장"),
         ("{{해태 타이거즈}}는 ({{CO2}}) 96.5%가 {{이산화 탄소}}이며", "해태 타이거즈는 (CO2) 96.5%가 이산화 탄소이며"),
         ("경기: {{fb-rt|KOR}} {{flagIOC|JPN}}", "경기: 대한민국 일본"),
@@ -30,7 +30,7 @@ PAGE = WikiPage("한글", date(2021, 8, 7))
         ("[[파일:a.png|섬네일|{{범례|red|어제}}{{범례|blue|오늘}}]]폴로늄(<sup>210</sup>Po), {{핵종|Au|197}}", "어제 오늘\n\n폴로늄(210Po), Au-197"),
         ("비율({{퍼센트|75.2}}, {{퍼센트|1|3|1}}), {{약}} {{변환|12|C}}의 {{배|RMS|타이타닉}}과 {{USS|메인}}", "비율(75.2%, 33.3%), 약 12 °C의 RMS 타이타닉과 USS 메인"),
         ("나이 {{birth date and age2|2002|5|31|1973|4|26}}, 지하철 [[파일:2.svg|20px]] 2호선\n* {{모르는 노선|강릉선}}\n** 강릉역",
-         "나이 1973-04-26, 지하철 2호선\n- 강릉선\n  - 강릉역"),
+         "나이 1973년 4월 26일, 지하철 2호선\n- 강릉선\n  - 강릉역"),
         ("그는 {{인용구|티끌 밖이다}}라고 했다. ''p''<sub>''n''</sub>은 {{임시링크|막장 (음식)|lt=막장|en|M}}", "그는 “티끌 밖이다”라고 했다. *p*_n은 막장"),
         ("{{인용문|\n# 하나\n# 둘\n|책}}\n글 {{OEIS|A000040}}", "> 1. 하나\n> 2. 둘\n> — 책\n\n글 (OEIS A000040)"),
         ("{|\n| align=left | {{어떤 선수단|소련|하계}} || 55\n|}", "| 소련, 하계 | 55 |\n| --- | --- |"),
@@ -43,7 +43,7 @@ PAGE = WikiPage("한글", date(2021, 8, 7))
         ("글이다.{{쪽|3}} 글{{평|가나}}. 글{{rp|23-25}} {{국기그림|KOR}} 한국{{앵커|가}}", "글이다. 글. 글 한국"),
         ("왕({{일본 이름|도쿠가와|德川|とくがわ}})은 {{모르는 말|세종|world}} 때", "왕(도쿠가와(德川, とくがわ))은 세종(world) 때"),
         ("신사（{{jpn|j=青島神社|hg=セイ}}）와 그는 {{clarify|text=한 달|date=2015}} 뒤에", "신사（青島神社, セイ）와 그는 한 달 뒤에"),
-        ("약 {{convert|800|e6km}}, {{birth year and age|1964|08}}, {{IPAc-en|a.ogg|ˈ|f|r}}", "약 800×10^6 km, 1964-08, /ˈfr/"),
+        ("약 {{convert|800|e6km}}, {{birth year and age|1964|08}}, {{IPAc-en|a.ogg|ˈ|f|r}}", "약 800×10^6 km, 1964년 8월, /ˈfr/"),
         ("{{By|2006}} 시즌 {{hs|9999}}해제", "2006 시즌 해제"),
         ("{|\n| '''{{flagicon|KOR}} [[한국]]''' || '''가''' || 3660{{resize|80%|×}}36 || {{Yes2}}\n|}",
          "| **한국** | **가** | 3660×36 | |\n| --- | --- | --- | --- |"),
@@ -53,12 +53,12 @@ PAGE = WikiPage("한글", date(2021, 8, 7))
         # empty values, arguments by number, labels, years
         ("가({{생몰년|?|?}}), 나({{생몰년|1970|}}), 다({{재위 기간|1392|1398}}), 라({{생몰년|30|일}})는",
          "가(?–?), 나(1970–), 다(1392–1398), 라(30 일)는"),
-        ("가({{llang|en|}})는 {{lang|en|2=word}}, {{lang|2=Wort|1=de}}, {{시작일|1=1990|2=5}}이다.", "가는 word, Wort, 1990-05이다."),
+        ("가({{llang|en|}})는 {{lang|en|2=word}}, {{lang|2=Wort|1=de}}, {{시작일|1=1990|2=5}}이다.", "가는 word, Wort, 1990년 5월이다."),
         ("{{국기|KOR|1949|이름=한국}}과 {{fb|jpn}}, {{깃발 나라|페루}}는 {{임시링크|막장 (음식)|en|M|막장}}, {{임시링크|장|fr|J|en}}을",
          "한국과 일본, 페루는 막장, 장을"),
         ("{{code|int main()|c}} {{key press|Ctrl|C}}, {{†}}공룡, {{한자|漢字|한자}}, {{val|1.67|(51)|e=-27}}, {{val|1|+2|-3}}",
          "`int main()` Ctrl+C, †공룡, 漢字(한자), 1.67(51)×10^-27, 1+2-3"),
-        ("{{별점|4.5|5}}를 받은 {{circa|1500|1550}} 그림, {{개통일|1974|8|15}}에", "4.5/5를 받은 c. 1500–1550 그림, 1974-08-15에"),
+        ("{{별점|4.5|5}}를 받은 {{circa|1500|1550}} 그림, {{개통일|1974|8|15}}에", "4.5/5를 받은 c. 1500–1550 그림, 1974년 8월 15일에"),
         # in a word, and ideographs behind it
         ("제{{어떤 말|삼}}회 태평{{어떤 글|양}}에서 세종{{어떤 음|世宗}}은", "제삼회 태평양에서 세종(世宗)은"),
         # notices in the line of the text
@@ -114,6 +114,7 @@ def test_trees_brackets_and_rows_without_a_table(wikitext, markdown):
         ("{{#time:Y년 n월 j일|2009-10-04}} {{#time:Y}}", "2009년 10월 4일 2021"),
         ("{{lc:ABC}} {{uc:kbo}} {{ucfirst:sk}} {{plural:2|하나|둘}} {{PAGENAME}}", "abc KBO Sk 하나 한글"),
         ("글{{#invoke:모듈|함수}}{{#tag:ref|주}}", "글"),
+        ("{{formatnum:8855}} {{수표기:-1234567.5}} {{formatnum:8,855|R}} {{formatnum:1998|NOSEP}} {{nts|8855}}", "8,855 -1,234,567.5 8855 1998 8,855"),
     ],
 )  # fmt: skip
 def test_functions_with_known_arguments_are_computed(wikitext, markdown):
@@ -203,6 +204,38 @@ def test_a_sentence_with_a_value_that_only_the_wiki_has_is_removed(wikitext, mar
     left_out = Counter()
     assert mediawiki_to_markdown(wikitext, page=PAGE, left_out=left_out) == markdown
     assert left_out.total() == removed
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "korean", "english"),
+    [
+        ("{{시작 날짜|1998|4|23}} {{birth date|1998|04|23}}", "1998년 4월 23일 1998년 4월 23일", "1998-04-23 1998-04-23"),
+        ("{{일자|2018-06-13}} {{날짜|연=2018|월=6}} {{날짜|옛날}}", "2018년 6월 13일 2018년 6월 옛날", "2018-06-13 2018-06 옛날"),
+        ("({{생몰년|1902|9|7|1934|12|24}})", "(1902년 9월 7일 ~ 1934년 12월 24일)", "(1902-09-07–1934-12-24)"),
+        ("{{#dateformat:2009-10-04|ymd}} {{재위|1392|1398}}", "2009년 10월 4일 1392–1398", "2009-10-04 1392–1398"),
+        ("{{기간|m=48|s=12}}, {{duration|1||5}}, {{재생 시간|분=3|초=5}}, {{duration|s=5}}", "48:12, 1:00:05, 3:05, 0:05", "48:12, 1:00:05, 3:05, 0:05"),
+    ],
+)  # fmt: skip
+def test_dates_have_the_form_of_the_page(wikitext, korean, english):
+    for is_korean, markdown in ((True, korean), (False, english)):
+        assert mediawiki_to_markdown(wikitext, page=WikiPage("x", None, is_korean)) == markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("값 12{{±|3|0.5}} cm, {{±|3}}", "값 12+3−0.5 cm, ±3"),
+        ("꽃({{학명|Leontopodium|[[한다|Hand.-Mazz.]]}})은 {{학명|Rosa}}", "꽃(Leontopodium Hand.-Mazz.)은 Rosa"),
+        ("박지훈{{.}}이준호{{·}}김솔{{•}}최담", "박지훈 · 이준호 · 김솔 • 최담"),
+        (";솔베이법\n:소금물에 넣는다.\n:굽는다.\n; '''소다:'''\n: 캔다.", "솔베이법: 소금물에 넣는다.\n굽는다.\n**소다:** 캔다."),
+        ("; 두더지 : 우체부\n: 친구\n;목록\n:* 하나\n;각주\n\n:글", "두더지 : 우체부\n친구\n목록\n  - 하나\n각주\n\n글"),
+        ("{|\n|\n;용어\n:뜻\n|| 2\n|}", "| 용어: 뜻 | 2 |\n| --- | --- |"),
+        (":<math>\n\\begin{align}\na\n\\end{align}\n</math>", "$$\\begin{align}\na\n\\end{align}$$"),
+        ("{|\n| <math>a\n|b|</math> || 2\n|}", "| $a \\|b\\|$ | 2 |\n| --- | --- |"),
+    ],
+)  # fmt: skip
+def test_terms_tolerances_and_formulas_of_lines(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext, page=PAGE) == markdown
 
 
 def test_sums_end_in_numbers_or_nothing():
