@@ -7,7 +7,8 @@ import re
 _MARKS = "*#:;"
 # A term and the line that defines it: ;term, and below it :definition
 _TERM = re.compile(
-    r"^(?P<around>[*#:;]{0,20});(?![*#:;])(?P<term>[^\n]*\S)[ \t]*\n(?P=around):[ \t]*(?=[^\s*#:;\x04])", re.MULTILINE
+    r"^(?P<around>[*#:;]{0,20});(?![*#:;])(?P<term>[^\n]*\S)[ \t]*\n(?P=around):[ \t]*(?=[^\s*#:;\x04])",
+    re.MULTILINE,
 )
 MAX_LEVELS = 7  # of lists around an item
 
