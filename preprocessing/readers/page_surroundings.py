@@ -80,7 +80,9 @@ def _keep_lists_of_content(tree: PageTree, lists: dict[Element, int], tagged: se
     for element, text in lists.items():
         if text < prose:  # which is elsewhere
             continue
-        content = next((parent for parent in element.ancestors() if _is_content(parent)), None)
+        is_contents = any("toc" in words for words in element.names)  # perhaps of a book, on its first page
+        page = tree.elements[0] if is_contents else None
+        content = next((parent for parent in element.ancestors() if _is_content(parent)), page)
         if content is not None and not content.is_cut and content.text <= REST_OF_INDEX * text:
             kept.append(element)
     if kept:

@@ -23,6 +23,8 @@ def read_page(body: str, title: str = "누리집") -> list[str]:
     ("body", "line"),
     [
         (f"<div class='hero'><h2>밭길</h2><p>밭을 걸어 보세요</p></div><div class='a'>{PROSE}</div>", "밭을 걸어 보세요"),
+        ("<h1>밭</h1><p>홍길동</p><div class='toc'><dl class='toc'>" + "".join(f"<dt><a href='{n}.html'>{n}. 밭의 일 {n}</a></dt>" for n in range(12))
+         + "</dl></div>", "3. 밭의 일 3"),
         (f"<div class='hero'><h2>밭길</h2><p>함께 걸어요.</p><a href='/r'>예약</a></div><div class='a'>{PROSE}</div>", "함께 걸어요."),
         (f"<main><div class='box'>밭의 규칙을 알려 드리는 글이니 꼭 읽으세요.<div class='info'>{PROSE * 4}</div></div></main>",
          "밭의 규칙을 알려 드리는 글이니 꼭 읽으세요."),
