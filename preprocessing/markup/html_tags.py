@@ -53,7 +53,7 @@ _PARTICLE = re.compile(
 )
 _PARTICLE_OF_WORD = re.compile(f"[ \\t]?{_PARTICLE.pattern}")
 _SURE_PARTICLE = re.compile("(?:는|를|에서|에는|으로|라는)(?![가-힣])")  # no sentence begins with it
-_NO_BEGINNING = re.compile("(?:는|를|을|로|으로|에서|에는|라는|이라는)(?![가-힣])")  # of a line
+_NO_BEGINNING = re.compile("(?:는|를|을|로|으로|에서|에는|까지|부터|라는|이라는)(?![가-힣])")  # of a line
 _OF_HEAD = frozenset(("base", "link", "meta"))
 _LEFT_BEHIND = frozenset((
     "p", "div", "span", "a", "b", "i", "em", "strong", "u", "s", "font", "br", "li", "td", "th", "tr", "center", "mark", "small", "big",
@@ -142,7 +142,7 @@ def _is_named(match: re.Match[str], closed: set[str]) -> bool:
     text behind its tags, and a line break no particle behind a blank: ``<meta name="a">에``, ``개행이 <br>로 바뀐다``."""
     name, text = match["name"].lower(), match.string
     if match["close"] or name in closed:
-        return False
+        return _is_named_apart(match)
     if name in _OF_HEAD:
         return _PARTICLE.match(text, match.end()) is not None
     if match["attributes"].strip(" /"):
@@ -152,6 +152,22 @@ def _is_named(match: re.Match[str], closed: set[str]) -> bool:
         return is_word and _NO_BEGINNING.match(text, match.end()) is not None
     particle = _SURE_PARTICLE if name in _END_OPTIONAL else _PARTICLE
     return particle.match(text, match.end()) is not None
+
+
+def _is_named_apart(match: re.Match[str]) -> bool:
+    """True for a tag of an element that the text closes elsewhere, behind a blank and before a particle, as no element begins or
+    ends: ``<i>를 만나면 </i>를 찾는다``, but not ``나 <b>는</b>`` and ``<b>값 </b>를``."""
+    text, name = match.string, match["name"].lower()
+    if text[match.start() - 1 : match.start()] not in (" ", "\t") or match["attributes"].strip(" /"):
+        return False
+    if not match["close"]:
+        particle = _SURE_PARTICLE.match(text, match.end())
+        return particle is not None and text[particle.end() : particle.end() + 1] == " "
+    if not _PARTICLE.match(text, match.end()):
+        return False
+    line = text[max(text.rfind("\n", 0, match.start()) + 1, match.start() - _LONGEST_ELEMENT) : match.start()]
+    last = next((tag for tag in reversed(list(TAG.finditer(line))) if tag["name"].lower() == name), None)
+    return last is None or bool(last["close"]) or _is_named_apart(last)
 
 
 def _is_empty(match: re.Match[str]) -> bool:

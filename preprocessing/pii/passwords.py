@@ -61,6 +61,7 @@ _COMMIT, _NAMES_COMMIT = (
     re.compile("[0-9a-f]{7,12}|[0-9a-f]{40}"),
     re.compile(r"(?i:commit|sha|hash|parent)|커밋|해시"),
 )
+_NAMES_FILE = re.compile(r"(?:(?i:\bfile|path)|파일|경로)[\"'*` ]{0,3}[:=][\"'*` ]{0,3}\Z")
 _PLAIN_WORD = re.compile("[A-Za-z0-9_.-]+")
 _TITLE = re.compile(rf"[*` ]*(?:[가-힣A-Za-z]{{2,8}} ?)?{PASSWORD}[*` ]*")
 
@@ -74,7 +75,9 @@ def _check_value(match: Match) -> Part | None:
     if not _is_near_word(match):
         return match.span(group) if _is_cell(match) and rank_of(value) and _has_hint(match.string) else None
     before = text_before_value(match)
-    if _COMMIT.fullmatch(value) and _NAMES_COMMIT.search(before):
+    if (_COMMIT.fullmatch(value) and _NAMES_COMMIT.search(before)) or (
+        "/" in value and _NAMES_FILE.search(before)
+    ):
         return None
     value = _without_emphasis(value, before)
     rank = rank_of(value)

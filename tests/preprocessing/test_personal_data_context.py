@@ -190,6 +190,7 @@ def test_the_end_of_emphasis_is_not_masked():
         "password: `Int32Array`",
         "secret = 'Validation::HS256'",
         "결과: PASS · commit `a1b2c3d4`",
+        "Password file: +DATA/ORCL_x1y/orapwORCL_x1y",
         "- services-auth: `com.google.android.gms:play-services-auth:21.2.0`",
         "비밀번호는 **SHA256** 으로",
         "비밀번호 **AES-256-CBC**",
