@@ -55,7 +55,7 @@ _PAGE = re.compile(
 )
 _HIDDEN = re.compile(r"<(head|script|style|noscript|template|svg|iframe)\b[^>]{0,4000}>", re.IGNORECASE)
 _HIDDEN_IN_MARKDOWN = re.compile(
-    r"(?<!\\)(?:(?<![^\s>][ \t])|(?=<\w{1,9}\s))<(script|style|noscript|template|svg|iframe)(?=[\s>])[^>]{0,4000}>"
+    r"<(?<!\\<)(?:(?<![^\s>][ \t]<)|(?=\w{1,9}\s))(script|style|noscript|template|svg|iframe)(?=[\s>])[^>]{0,4000}>"
     r"(?!(?:</\1>)?[ \t]{0,9}[가-힣])",
     re.IGNORECASE,
 )
