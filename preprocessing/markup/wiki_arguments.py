@@ -14,7 +14,7 @@ NEVER_SHOWN = re.compile(
 # Also those of notices and layout; only where a noun is missing they have text
 ASIDE = re.compile(
     rf"{NEVER_SHOWN.pattern}|인용$|노선도|노선기호|역번호|색$|color|분류|동음|다른|구별|혼동|비슷한|참조|보기$|알아보기|공용|넘어옴|^설명(?!문)|알림|안내|편집|보호|병합|합병|분할|삭제|지우기|지움|연구|주관|중립|"
-    r"필요|needed|번역|최신$|최신정보|진행|토막|포털|둘러|(?<!글)상자|정보|틀$|위키|사용자|서명|핑|ping|사진|자매|링크$|좌표|지도|코드|쪽|언제|senseid|^topics$|attention|^rf[a-z]{2}|누가|누구|어디|단락|목차|"
+    r"필요|needed|번역|최신$|진행|토막|포털|둘러|(?<!글)상자|정보|틀$|위키|사용자|서명|핑|ping|사진|자매|링크$|좌표|지도|코드|쪽|언제|senseid|^topics$|attention|^rf[a-z]{2}|누가|누구|어디|단락|목차|"
     r"^단$|^표|문서|너비|폭$|크기|제한|들여|테두리|"  # layout
     r"^참고|^본문|^주요|^더보기|^main|^see|^about|^for$|^other|redirect|distinguish|disambig|^hat|^further|^s-|^hs$|hidden_sort|숨은정렬|승계|전임|후임|succession|^bs[0-9e-]{0,3}$|route"
 )

@@ -41,21 +41,20 @@ SOUNDED = frozenset(("ipa", "발음", "음성"))  # the code of a language may c
 TRANSLATED = frozenset(
     ("llang", "langx")
 )  # the text is the second argument; a reading or a translation may follow
-# The text is the second argument.
+# The text is the second argument, behind a language, a color or the state of a version.
 SECOND = frozenset((
     "lang", "언어", "범례", "범례2", "범례선", "legend", "legend2", "legend-line", "legend_inline", "색상범례",
-    "sort", "정렬", "t", "t+", "t-", "tt", "tt+", "t-simple", "t-check", "t+check", "script",
+    "sort", "정렬", "t", "t+", "t-", "tt", "tt+", "t-simple", "t-check", "t+check", "script", "version", "버전",
 ))  # fmt: skip
 # The text is the last unnamed argument.
 LAST = frozenset((
     "color", "글씨색", "글꼴색", "폰트색", "font_color", "배경색", "bg", "링크", "색", "글자색", "글씨색상", "글꼴", "font", "transl",
     "transliteration",
 ))  # fmt: skip
-VERSIONS = frozenset(("version", "버전"))  # of software: the state of support, and the number
 RAISED = {"위첨자": "sup", "sup": "sup", "아래첨자": "sub", "sub": "sub"}
 PROOFS = frozenset(("math_theorem", "math_proof", "수학정리", "정리와증명", "증명", "정리", "정의", "보조정리", "따름정리", "theorem", "proof"))  # fmt: skip
 QUOTES = frozenset((
-    "인용문", "quote", "cquote", "blockquote", "인용구", "인용상자", "인용문2", "quotation", "rquote", "pquote", "quote_box",
+    "quote", "cquote", "blockquote", "인용구", "인용상자", "quotation", "rquote", "pquote", "quote_box",
     "poem", "poemquote", "시", "verse", "글상자인용", "따온글", "인용",
 ))  # fmt: skip
 QUOTE_MARKS = {"큰따옴표": "“{}”", "작은따옴표": "‘{}’", "따옴표": "“{}”", "낫표": "「{}」", "홑낫표": "「{}」", "겹낫표": "『{}』", "홑화살괄호": "〈{}〉",
@@ -133,11 +132,8 @@ def _block_text(key: str, plain: list[str], named: Named, page: WikiPage) -> str
         return "".join(f"\n\n{text}\n\n" for text in [*plain[1:2], named.get("equation", "")] if text)
     if key in PROOFS:
         return _format_proof(plain, named)
-    if (
-        key in QUOTES
-        or key.startswith("인용문")
-        or (key.endswith("인용") and any(len(text) > _SHORTEST_QUOTATION for text in plain[:1]))
-    ):
+    is_quotation = key.endswith("인용") and len("".join(plain[:1])) > _SHORTEST_QUOTATION
+    if key in QUOTES or key.startswith("인용문") or is_quotation:
         return _format_quote(plain, named)
     if key in GALLERIES:
         return gallery_template(plain, named)
@@ -153,8 +149,6 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in TRANSLATED:
         return lambda plain: ", ".join(dict.fromkeys(filter(None, plain[1:3])))
     if key in SECOND:
-        return lambda plain: plain[min(1, len(plain) - 1)]
-    if key in VERSIONS:
         return lambda plain: plain[min(1, len(plain) - 1)]
     if key in RAISED:
         return lambda plain: f"<{RAISED[key]}>{plain[0]}</{RAISED[key]}>"

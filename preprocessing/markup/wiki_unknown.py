@@ -22,7 +22,6 @@ from preprocessing.markup.wiki_arguments import (
     read_arguments,
 )
 from preprocessing.markup.wiki_countries import COUNTRIES
-from preprocessing.markup.wiki_dates import is_date
 from preprocessing.markup.wiki_media import END, START, gallery_template, is_file_name
 from preprocessing.markup.wiki_rows import format_row
 from preprocessing.markup.wiki_shown import (
@@ -30,8 +29,6 @@ from preprocessing.markup.wiki_shown import (
     LAST_IS_SHOWN,
     NUMBER,
     YEAR,
-    is_of_value,
-    join_values,
     show_values,
 )
 
@@ -59,7 +56,7 @@ _MARKS = " \t*#:;|!'\""
 _BEHIND_WORD = frozenset(".,;:–—=(")
 _GOES_ON = re.compile(r" [a-z]{2,20}\b")  # a sentence; what an icon is about has a capital or is a link
 _LETTERS, _OF_LANGUAGE = re.compile("[a-z]{1,2}"), re.compile("lang|언어|icon|flag|used|tbc")
-_UNIT = re.compile(r"(?=[^0-9])[A-Za-zµΩ°/²³·^0-9%‰]{1,8}")
+_UNIT = re.compile(r"(?=[^0-9])[A-Za-zµΩ°/²³·^0-9%‰]{1,8}|(?P<counter>[가-힣]|달러|가구|세대|미터)")
 _PART_OF_WORD = re.compile(r"[0-9][0-9,.]{0,15}[가-힣]{0,3}|[가-힣]{1,5}")
 _IDEOGRAPHS = re.compile("[\u3400-\u9fff\uf900-\ufaff ]{1,20}")
 _HANGUL = re.compile("[가-힣]")
@@ -83,7 +80,6 @@ _ROW_BEGUN = re.compile(r"(?:^|\n)\|-[^\n]*\n$")
 _QUOTES = dict(zip("“‘《〈「『", "”’》〉」』", strict=True))
 _SYMBOL = re.compile(r"[A-Z][A-Za-z0-9]{1,7}")
 _FEWEST_VALUES_OF_BOX = 4
-_LONGEST_NAME = 20
 
 
 @dataclass
@@ -153,8 +149,8 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
     if is_named_as(key, _DOUBT):
         is_text = _OF_SPAN.search(key) or (not key.isascii() and _BEFORE_VALUE.search(place.before[-9:]))
         return named.get("text", "") or (plain[0] if plain and is_text else "")
-    if not key or (is_named_as(key, ASIDE) and not (place.is_quoted or is_style or is_country)):
-        is_noun = key and place.is_noun and place.line.strip() and not NEVER_SHOWN.search(key)
+    if is_named_as(key, ASIDE) and not (place.is_quoted or is_style or is_country):
+        is_noun = place.is_noun and place.line.strip() and not NEVER_SHOWN.search(key)
         return show_values(key, values, korean) if is_noun else ""
     if not any(plain):
         return _named(named, place) if named else _name(parts[0].strip(), place)
@@ -163,19 +159,23 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
     is_item = place.line.lstrip()[:1] in ("*", "#")
     if place.is_box and not (values and is_item and not (key.isascii() and is_named_as(key, _NO_ROW))):
         return format_row(values) if len(values) >= _FEWEST_VALUES_OF_BOX else ""
-    is_of_units = is_of_value(key, plain)
-    is_measure = len(plain) == 2 and NUMBER.fullmatch(plain[0]) and _UNIT.fullmatch(plain[1])
-    if len(values) == 2 and NUMBER.fullmatch(values[1]) and _COUNTED.match(place.after):
-        is_measure, plain = True, values
-    text = " ".join(plain) if is_measure else show_values(key, values, korean)
+    text = _measure(plain) or _count(values, place) or show_values(key, values, korean)
     if _IDEOGRAPHS.fullmatch(text) and _HANGUL.search(place.before[-1:]):
         return f"({text})"  # of the word before
-    if is_of_units and not is_style and not is_date(values[:3]):
-        text = join_values(key, plain)
-    is_shown = (
-        place.is_box or is_of_units or is_style or is_country or place.is_alone or _is_value(text, place, key)
-    )
+    is_shown = place.is_box or is_style or is_country or place.is_alone or _is_value(text, place, key)
     return text if is_shown else ""
+
+
+def _measure(plain: Sequence[str]) -> str:
+    """A number and its unit; the empty text for other arguments."""
+    unit = _UNIT.fullmatch(plain[1]) if len(plain) == 2 and NUMBER.fullmatch(plain[0]) else None
+    return ("" if unit["counter"] else " ").join(plain) if unit else ""
+
+
+def _count(values: Sequence[str], place: Place) -> str:
+    """A word and its number before a counter, such as a law's; the empty text for other values."""
+    is_counted = len(values) == 2 and NUMBER.fullmatch(values[1]) and _COUNTED.match(place.after)
+    return " ".join(values) if is_counted else ""
 
 
 def _content(key: str, plain: Sequence[str], named: Named, place: Place) -> str:
@@ -226,7 +226,7 @@ def _name(name: str, place: Place) -> str:
     else:
         is_label = not place.line.strip(_MARKS) and place.after.lstrip()[:1] == ":"
         is_label |= place.before[-1:] == " " and place.after[:1] == "("
-        is_shown = len(name) <= _LONGEST_NAME and (is_noun or place.is_alone or is_label)
+        is_shown = is_noun or place.is_alone or is_label
     return name.replace("_", " ") if is_shown else ""
 
 
@@ -236,9 +236,7 @@ def _is_value(text: str, place: Place, key: str) -> bool:
         return bool(_PART_OF_WORD.fullmatch(text) and place.after[:1].isalnum())
     is_item = place.line.lstrip()[:1] in ("*", "#") and place.behind.lstrip(" ")[:1] != "["
     is_no_icon = not key.isascii() or YEAR.fullmatch(text) is not None or is_item
-    begins_sentence = place.after.lstrip(" ")[:1] in _BEHIND_WORD or (
-        is_no_icon and place.after[:1] in (" ", "<")
-    )
-    begins_sentence |= len(text) == 1 and text.isalpha() and place.after[:1].isalpha()  # its first letter
-    begins_sentence |= _GOES_ON.match(place.after) is not None
+    begins_sentence = place.after.lstrip(" ")[:1] in _BEHIND_WORD or _GOES_ON.match(place.after) is not None
+    begins_sentence |= is_no_icon and place.after[:1] in (" ", "<")
+    begins_sentence |= len(text) == 1 and place.after[:1].isalpha()  # its first letter
     return bool(place.line.strip(_MARKS)) or place.is_noun or begins_sentence

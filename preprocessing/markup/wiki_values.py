@@ -196,6 +196,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
         "bce": _suffix(" BCE"), "bc": _suffix(" BC"), "%": _suffix("%"), "°c": _suffix("°C"), "°f": _suffix("°F"),
     }
 )  # fmt: skip
+BARE = frozenset(("약", "circa", "c.", "ca.", "%", "퍼센트", "°c", "°f"))  # also without an argument
 
 
 @functools.lru_cache(maxsize=4096)
@@ -204,6 +205,3 @@ def find_format(key: str) -> Callable[[Sequence[str], Named], str] | None:
     if key.startswith("zh-"):
         return _format_gloss
     return FORMATS.get(key) or (_format_nuclide if "nuclide" in key else None)
-
-
-BARE = frozenset(("약", "circa", "c.", "ca.", "%", "퍼센트", "°c", "°f"))  # also without an argument
