@@ -44,24 +44,21 @@ def is_named_as(key: str, words: re.Pattern[str]) -> bool:
     return words.search(key) is not None
 
 
-def is_named(part: str) -> bool:
-    """True for ``key=value``; an equals sign after other punctuation belongs to the text."""
-    name, equals, _ = part.partition("=")
-    return bool(equals) and (name.isalnum() or name.translate(_IN_NAMES).isalnum())
-
-
 def first_of(named: Named, names: Sequence[str]) -> str:
     """The first value with one of the names that is not empty; the empty text without one."""
     return next((named[name] for name in names if named.get(name)), "")
 
 
 def read_arguments(parts: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The arguments in their order, which may have a number for a name, and the others by name in small letters."""
+    """The arguments in their order, which may have a number for a name, and the others by name in small letters.
+
+    An equals sign after punctuation other than that of names belongs to the text.
+    """
     plain: list[str] = []
     named: dict[str, str] = {}
     for part in parts:
-        if is_named(part):
-            name, _, value = part.partition("=")
+        name, equals, value = part.partition("=")
+        if equals and (name.isalnum() or name.translate(_IN_NAMES).isalnum()):
             named[name.strip().lower()] = value.strip()
         else:
             plain.append(part.strip())

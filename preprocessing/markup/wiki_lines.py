@@ -44,7 +44,7 @@ def lines_to_markdown(text: str) -> str:
     lines = [
         _convert_line(line, items)
         for line in _convert_tables(join_terms(text).split("\n"))
-        if not _EMPTY_ITEM.fullmatch(line)
+        if not (is_item(line) and _EMPTY_ITEM.fullmatch(line))
     ]
     text = "\n".join(lines)
     if "''" in text:
@@ -237,6 +237,8 @@ def _remove_empty_section(lines: list[str], level: int) -> bool:
 
 
 def _level(line: str) -> int:
+    if line[:1] != "#":
+        return 0
     marks = len(line) - len(line.lstrip("#"))
     return marks if 0 < marks <= 6 and line[marks : marks + 1] == " " else 0
 
