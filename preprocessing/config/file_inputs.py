@@ -68,7 +68,8 @@ class FilesInput(CutInput):
     """An input of files selected by patterns."""
 
     paths: list[FilePath] = Field(min_length=1)
-    """Files or patterns (**, *, {a,b}), relative to the working directory; each must match at least one file."""
+    """Files or patterns (**, *, {a,b}), relative to the working directory; each must match at least one file. Hidden files and
+    folders match only where the pattern has their dot (``**/.github/*.md``)."""
 
 
 @section
