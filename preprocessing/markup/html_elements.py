@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Callable
 
+from preprocessing.markup.html_headings import join_headings
 from preprocessing.markup.html_listings import remove_line_numbers, remove_numbers_of_lines
 from preprocessing.markup.html_lists import OpenLists
 from preprocessing.markup.html_tags import CUT, INDENT, TAG
@@ -34,12 +35,6 @@ _LINE_ELEMENT = re.compile(
     r"(?P<close></(?P=name)\s{0,20}>)",
     re.IGNORECASE,
 )
-_HEADING = re.compile(
-    r"(<h[1-6](?:\s[^<>]{0,2000})?>)([^<]{0,2000}"
-    r"(?:<(?!/?(?:h[1-6]|li|ul|ol|dl|dt|dd|t[dhr]|table|pre|blockquote|section|article)(?=[\s>/]))[^<]{0,2000}){1,40})(?=</h[1-6]\s{0,20}>)",
-    re.IGNORECASE,
-)
-_BLOCK_OF_HEADING = re.compile(r"</?(?:p|div)(?:\s[^<>]{0,2000})?>", re.IGNORECASE)
 _PARAGRAPH_OF_CELL = re.compile(
     r"(<t[dh](?:\s[^<>]{0,2000})?>)\s{0,200}<(p|div)(?:\s[^<>]{0,2000})?>"
     r"([^<]{0,2000}(?:<(?!/?(?:p|div|[uo]l|dl|li|table|pre|h[1-6]|blockquote)(?=[\s>/]))[^<]{0,2000}){0,40})"
@@ -90,16 +85,9 @@ def convert_code(text: str, protected: Protected) -> str:
     text = replace_elements(text, _CODE, protect_block)
     text = _EMPTY.sub("", text)
     text = _INLINE_CODE.sub(lambda match: _protect_code(match, protected), _BETWEEN_CODE.sub("", text))
-    text = _HEADING.sub(_flatten_heading, text)
-    text = _PARAGRAPH_OF_CELL.sub(r"\1\3", text)
+    text = _PARAGRAPH_OF_CELL.sub(r"\1\3", join_headings(text))
     text = _join_terms(_LINE_ELEMENT.sub(_join_lines, convert_small_text(text)))
     return _BETWEEN_CELLS.sub("", _BETWEEN_ITEMS.sub("", text))
-
-
-def _flatten_heading(match: re.Match[str]) -> str:
-    """A heading in one line, whose paragraphs are set apart by blanks."""
-    content, blocks = _BLOCK_OF_HEADING.subn(" ", match[2])
-    return match[1] + " ".join(content.split()) if blocks else match[0]
 
 
 def _join_lines(match: re.Match[str]) -> str:

@@ -13,6 +13,10 @@ _AFTER_FACT = re.compile(
     r"</time>(?:</(?:em|b|i|small)>)?</span>(?=<span[\s>])|</span>(?=<span\s{1,9}class=\"[^\"<>]{0,200}\b(?:item|meta|date|author|category)\b)",
     re.IGNORECASE,
 )  # about a post, such as its date, which a page sets apart from the next
+_EMPTY_BETWEEN = re.compile(
+    r"</(?:span(?<=\w</span)|a(?<=\w</a))>(?=<(span|i|em|b)\s{1,9}class=[^<>]{1,200}></\1><(?:span|a)[\s>])",
+    re.IGNORECASE,
+)  # a bar or a dot between two texts
 _PARTS = re.compile(
     r"(?P<opening><(?P<name>a|button|li)(?:\s[^<>]{0,2000})?>)(?P<parts>(?:\s{0,99}<(?P<part>b|em|i|small|span|strong)(?:\s[^<>]{0,500})?>"
     r"[^<>]{1,400}</(?P=part)>){2,6})(?=\s{0,99}</(?P=name)>)",
@@ -27,7 +31,8 @@ _HANGUL = re.compile("[가-힣]")
 
 
 def separate_spans(text: str) -> str:
-    """Sets a blank between neighboring <span> of different classes, of which a page shows one or sets them apart, and facts about a post.
+    """Sets a blank between neighboring <span> of different classes, of which a page shows one or sets them apart, facts about a post, and
+    texts with an empty element between them.
 
     Numbers keep their units, words their particles, and single letters belong to their word.
     """
@@ -35,6 +40,8 @@ def separate_spans(text: str) -> str:
         text = _PARTS.sub(
             lambda link: link["opening"] + _BETWEEN_PARTS.sub(_separate_parts, link["parts"]), text
         )
+    if "></" in text:
+        text = _EMPTY_BETWEEN.sub(r"\g<0> ", text)
     return _BETWEEN_SPANS.sub(_separate, _AFTER_FACT.sub(r"\g<0> ", text)) if "<span" in text else text
 
 

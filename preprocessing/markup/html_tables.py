@@ -25,7 +25,7 @@ _BLOCKS = re.compile(
 )
 _SPAN = re.compile(r"\b(?P<name>col|row)span\s{0,9}=\s{0,9}[\"']?\s{0,9}(?P<count>[0-9]{1,3})", re.IGNORECASE)
 _OF_ROWS = frozenset(("table", "thead", "tbody", "tfoot", "col", "colgroup"))
-_LONGEST = 100_000  # characters of HTML of a table
+_MOST_CELLS = 1_000_000  # of a table, with what its cells span
 _LONGEST_INDENT = 200  # characters before a table in which its line begins
 _MIN_ROWS = _MIN_CELLS = 2  # rows that have as many cells with text; below a heading one
 LONGEST_CELL = 200
@@ -55,7 +55,7 @@ def convert_tables(text: str, protected: Protected) -> str:
             continue
         before = text[max(at, opening.start() - _LONGEST_INDENT) : opening.start()]
         line = before[before.rfind("\n") + 1 :]
-        is_simple = end.start() - opening.end() <= _LONGEST and not line.lstrip().startswith("|")
+        is_simple = not line.lstrip().startswith("|")
         is_simple = is_simple and not _BLOCKS.search(text, opening.end(), end.start())
         lines = _convert(text[opening.end() : end.start()], protected) if is_simple else []
         if lines:
@@ -77,13 +77,10 @@ def _convert(inner: str, protected: Protected) -> list[str]:
     caption, rows = _read(_mark_items(inner, line_end) if has_lists else inner)
     if rows is None:
         return []
-    texts = [row for row in lay_out(rows) if any(row)]
-    width = max(map(len, texts), default=0)
-    columns = [n for n in range(width) if any(row[n] for row in texts if n < len(row))]
-    texts = [[row[n] if n < len(row) else "" for n in columns] for row in texts]
+    texts = _lay_out(rows)
     full = sum(sum(map(bool, row)) >= _MIN_CELLS for row in texts)
     fewest = 1 if len(texts) > 1 and _HEADING_ROW.match(inner) else _MIN_ROWS
-    arranges = not has_headings and all(all(row) for row in texts)
+    arranges = not has_headings and all(all(row) and len(row) == len(texts[0]) for row in texts)
     if full < fewest or (arranges and max(map(len, chain.from_iterable(texts))) > LONGEST_CELL):
         return []
     texts = [[protected.escape_bars(cell) for cell in row] for row in texts]
@@ -93,6 +90,20 @@ def _convert(inner: str, protected: Protected) -> list[str]:
             for row in texts
         ]
     return [*([caption, ""] if caption else []), *format_table(texts)]
+
+
+def _lay_out(rows: list[list[Cell]]) -> list[list[str]]:
+    """The texts of rows and columns with text; none of a table that spans too many. Nothing is multiplied by the longest row."""
+    texts, columns, size = [], set(), 0
+    for row in lay_out(rows):
+        filled = [n for n, cell in enumerate(row) if cell]
+        columns.update(filled)
+        size += len(row)
+        if size > _MOST_CELLS:
+            return []
+        if filled:
+            texts.append(row)
+    return [[cell for n, cell in enumerate(row) if n in columns] for row in texts]
 
 
 def _mark_items(inner: str, line_end: str) -> str:

@@ -64,7 +64,7 @@ def _is_menu(tree: PageTree, element: Element, content: Element, at_end: bool) -
     """True for short labels of which several are words of menus, and for the way from the first page to this one."""
     if element.prose or element.close - element.inside > LONGEST_MENU or REST * element.text > content.text:
         return False
-    if element.name in ("table", "pre", "dl", *HEADINGS):
+    if element.name in ("table", "pre", "dl", "th", *HEADINGS):
         return False
     if _TRAIL.fullmatch(tree.text_of(element)):
         return True

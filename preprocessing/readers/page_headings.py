@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import islice, takewhile
 
+from preprocessing.readers.page_hidden import NO_DISPLAY
 from preprocessing.readers.page_tags import MOST, has_most
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import CONTROL_LABEL, LINKS_HEADING, MENUS, TITLES, names_own
@@ -30,7 +31,7 @@ def find_heading(tree: PageTree, title: str) -> Element | None:
     best, best_rank = None, (0, False, False)
     for element, text in _repeating(tree, title):
         is_link = element.name not in HEADINGS and 0 < element.text <= element.linked
-        if is_link or (element.name != "h1" and _is_in(element, tree, _is_menu)):
+        if is_link or (element.name != "h1" and _is_in(element, tree, _is_no_heading)):
             continue
         rank = (len(text), element.name in HEADINGS, element.name == "h1")
         if rank > best_rank:
@@ -103,6 +104,13 @@ def _is_in(element: Element, tree: PageTree, is_around: Callable[[Element], bool
 
 def _is_footer(element: Element) -> bool:
     return element.name == "footer"
+
+
+def _is_no_heading(element: Element) -> bool:
+    """True for a menu and for what the page does not show, such as a list to choose another page."""
+    return _is_menu(element) or (
+        "style=" in element.attributes and bool(NO_DISPLAY.search(element.attributes))
+    )
 
 
 def _is_menu(element: Element) -> bool:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from preprocessing.readers.page_tree import INLINE, Element, PageTree
-from preprocessing.readers.page_words import HIDDEN, POLICY_HEADING, POPUPS
+from preprocessing.readers.page_tree import HEADINGS, INLINE, Element, PageTree
+from preprocessing.readers.page_words import ANCHORS, HIDDEN, POLICY_HEADING, POPUPS
 
-_NO_DISPLAY = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
+NO_DISPLAY = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
 _TEXT = re.compile(r">([^<>]+)")
 _STREAMED = re.compile(r" id=\"S:\w+\"")  # what React sends later and a script moves to its place
 _SHOWN = re.compile(
     r"[ \"](?:sm|md|lg|xl|2xl):(?:block|inline|flex|grid|table)"
 )  # Tailwind, on larger screens
+_NUMBER, _WORD = re.compile(r"\d"), re.compile(r"[^\W_]")
 _FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|more", re.IGNORECASE)
 
 _TABS = re.compile(r"(?:\b|_)tab|accord|faq", re.IGNORECASE)
@@ -34,13 +35,17 @@ def is_hidden(tree: PageTree, element: Element) -> bool:
     is_slide = names == {"hidden"} and (
         element.prose > LONGEST_LABEL or bool(_SHOWN.search(attributes)) or _is_of_tabs(element)
     )
-    if names and element.text < LONGEST_HIDDEN and not is_slide:
+    if (
+        names
+        and element.text < LONGEST_HIDDEN
+        and not (is_slide or (names <= ANCHORS and _is_of_heading(tree, element)))
+    ):
         return True
     is_line = element.name in INLINE and element.prose > LONGEST_LABEL  # hidden from screen readers only
     is_marked = "hidden" in attributes and (
         element.get("hidden") is not None or (element.get("aria-hidden") == "true" and not is_line)
     )
-    if not is_marked and not ("style=" in attributes and _NO_DISPLAY.search(attributes)):
+    if not is_marked and not ("style=" in attributes and NO_DISPLAY.search(attributes)):
         return False
     if _STREAMED.search(attributes) or _FOLDED.search(attributes) or _is_one_of_several(element):
         return False
@@ -50,6 +55,13 @@ def is_hidden(tree: PageTree, element: Element) -> bool:
     return not (is_text and tree.has_sentence(element)) or bool(
         FIELD.search(tree.html, element.inside, element.close)
     )
+
+
+def _is_of_heading(tree: PageTree, anchor: Element) -> bool:
+    """True for the number of a heading, and for all of its words, in the link from it to itself."""
+    text, heading = tree.text_of(anchor), anchor.parent
+    is_all = heading is not None and heading.name in HEADINGS and anchor.text == heading.text
+    return _NUMBER.search(text) is not None or (is_all and _WORD.search(text) is not None)
 
 
 def _is_of_tabs(element: Element) -> bool:
@@ -66,7 +78,7 @@ def _is_one_of_several(element: Element) -> bool:
     return any(
         other.name == element.name
         and (other.get("class") or "").split(" ", 1)[0] == name
-        and not _NO_DISPLAY.search(other.attributes)
+        and not NO_DISPLAY.search(other.attributes)
         for other in element.parent.children[:MOST_TABS]
     )
 

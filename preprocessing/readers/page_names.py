@@ -11,11 +11,13 @@ from itertools import islice
 
 from preprocessing.readers.page_excerpts import has_cards, has_titles
 from preprocessing.readers.page_hidden import FIELD, is_above_page
-from preprocessing.readers.page_tags import LEAST_PROSE, MOST, MOST_IF_SURE, has_most
+from preprocessing.readers.page_links import FEWEST_OF_COLUMN, MOST_ROWS_OF_LAYOUT
+from preprocessing.readers.page_tags import CONTROL, LEAST_PROSE, MOST, MOST_IF_SURE, has_most
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import (
     BUTTONS,
     CALLOUTS,
+    CATEGORIES,
     COMMAND,
     COMMENTS,
     CONTACT,
@@ -39,7 +41,6 @@ from preprocessing.readers.page_words import (
 _CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "tfoot", "caption"))
 _TEXT = re.compile(r">([^<>]*[^<>\s])")
 _COMMENTS = re.compile(r"(?:\s|<[^<>]*>){0,20}(?:댓글|덧글|독자\s*의견|comments?\b|leave\s+a)", re.IGNORECASE)
-_CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
 
 LEAST_LINKED = 8  # a part of the text of a menu without sentences is linked
 MOST_AROUND_HEADING = 6  # elements around a heading
@@ -47,19 +48,26 @@ LONGEST_CONTROLS = 20000  # characters of HTML in which a control is searched
 
 
 def is_named(tree: PageTree, element: Element) -> bool:
-    """True for an element with a name of surroundings; cells and items without links have only a place or a kind."""
+    """True for an element with a name of surroundings; cells and items without links, and of tables of data, have only a place or a kind."""
     if element.name in ("button", "label") or not element.names:
         return False
     words = _own_words(element)
     if not words.isdisjoint(TABS):
         return False
+    is_fact = element.name in _CELLS and _is_of_data(element, words)
     if is_comment(tree, element):
-        return True
-    if (element.name in _CELLS and not element.links) or (
-        element.name == "aside" and not CALLOUTS.isdisjoint(words)
-    ):
+        return not (is_fact and element.name in ("td", "th"))
+    if is_fact or (element.name == "aside" and not CALLOUTS.isdisjoint(words)):
         return False
     return not (words.isdisjoint(MARKING) and WHOLE_NAMES.isdisjoint(element.whole_names))
+
+
+def _is_of_data(element: Element, words: set[str]) -> bool:
+    """True for a cell, a term or an item with few links; one with more is a column of a table that arranges the page, or a list."""
+    if element.links < FEWEST_OF_COLUMN:
+        return not element.links or element.name != "li" or words & MARKING <= OTHER_PAGES
+    table = element.parent.parent if element.parent and element.name in ("td", "th") else None
+    return table is not None and len(table.children) > MOST_ROWS_OF_LAYOUT
 
 
 def _own_words(element: Element) -> set[str]:
@@ -113,6 +121,8 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], has_h
     is_between = run[0] < element.start < run[1]
     if is_between and not element.links and _is_heading(element):
         return False
+    if is_between and element.links == 1 and words and words <= CATEGORIES:
+        return False
     if is_sure:
         return not ((is_between or _is_of_item(element)) and _has_facts(tree, element))
     if of_comments and element.start < run[0] and not element.links:
@@ -132,7 +142,7 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], has_h
     if not element.prose and not words.isdisjoint(CONTROLS):
         return True
     is_text = tree.has_sentence(element)
-    control = FIELD if is_above else _CONTROL
+    control = FIELD if is_above else CONTROL
     if (is_form or not (is_weak or is_text)) and _has_control(tree, element, control):
         return True
     if is_between or (not of_comments and (words <= PLACES | OFFERS or (is_above and not element.links))):
@@ -150,7 +160,7 @@ def _is_heading(element: Element) -> bool:
     )
 
 
-def _has_control(tree: PageTree, element: Element, control: re.Pattern[str] = _CONTROL) -> bool:
+def _has_control(tree: PageTree, element: Element, control: re.Pattern[str] = CONTROL) -> bool:
     end = min(element.close, element.inside + LONGEST_CONTROLS)
     return control.search(tree.html, element.inside, end) is not None
 

@@ -20,11 +20,13 @@ from preprocessing.readers.page_words import (
 _CUT_TAGS = frozenset(("nav", "menu", "datalist", "map"))
 _TAGS = frozenset(("aside", "dialog"))  # judged without attributes, too
 _ATTRIBUTES = ("class=", "id=", "role=", "style=", "hidden")
+CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
 _TEXT = re.compile(r">[^<>]*[^<>\s]")
-_NUMBERS = re.compile(r"[0-9\s]+")
+_NUMBERS = re.compile(r"(?:[0-9\s]|<[^<>]*>|&nbsp;)+")
 _NAMED = re.compile(r"accord|faq|question|collaps|\brole=\"tab\"|\btab", re.IGNORECASE)
 _CHOICE = re.compile(r"<input\b[^<>]*\btype=\"(?:radio|checkbox)\"", re.IGNORECASE)
 _QUESTION = re.compile(r"^\W*(?:Q\s*)?\d{1,2}\s*[.)]|[?？]\W*$")
+_LISTS = frozenset(("dl", "li", "table"))
 _CELLS = frozenset(("li", "td", "th", "dt", "dd", "summary", *HEADINGS))
 
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
@@ -58,7 +60,7 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
         return False
     if name == "aside":
         is_callout = any(not CALLOUTS.isdisjoint(words) for words in element.names)
-        return not (is_callout or (is_inside and _is_remark(tree, element)))
+        return not (is_callout or (is_inside and (_is_remark(tree, element) or _has_facts(tree, element))))
     if name == "dialog" or element.get("role") in WINDOWS:
         return not _is_read(tree, element)
     role = element.get("role")
@@ -68,7 +70,7 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
 def _is_line_numbers(tree: PageTree, element: Element) -> bool:
     """True for the column of numbers beside the lines of code."""
     is_named = any(not LINE_NUMBERS.isdisjoint(words) for words in element.names)
-    return is_named and _NUMBERS.fullmatch(tree.text_of(element)) is not None
+    return is_named and _NUMBERS.fullmatch(tree.html, element.inside, element.close) is not None
 
 
 def _is_text(tree: PageTree, element: Element) -> bool:
@@ -121,6 +123,15 @@ def _is_remark(tree: PageTree, element: Element) -> bool:
 def _is_read(tree: PageTree, element: Element) -> bool:
     """True for a window with sentences and nothing to fill in."""
     return tree.has_sentence(element) and not FIELD.search(tree.html, element.inside, element.close)
+
+
+def _has_facts(tree: PageTree, aside: Element) -> bool:
+    """True for a list below a heading beside an article, with few links and nothing to press."""
+    names = {part.name for part in aside.descendants() if part.text}
+    is_list = (
+        not names.isdisjoint(HEADINGS) and not names.isdisjoint(_LISTS) and 2 * aside.linked < aside.text
+    )
+    return is_list and not CONTROL.search(tree.html, aside.inside, aside.close)
 
 
 def has_most(element: Element, page: Element, share: float) -> bool:

@@ -19,9 +19,10 @@ SURROUNDINGS = frozenset((
     "gdpr", "share", "sharing", "sharedaddy", "sns", "newsletter", "login", "signup", "search", "online", "button", "btn",
     "btns", "charge",
 ))  # fmt: skip
-OTHER_PAGES = frozenset((
-    "related", "recommend", "popular", "recent", "prevnext", "tags", "hashtag", "category", "categories", "archive",
-    "archives",
+CATEGORIES = frozenset(("category", "categories"))
+"""Words of a list of links, and of the one link that says what a text beside it is about."""
+OTHER_PAGES = CATEGORIES | frozenset((
+    "related", "recommend", "popular", "recent", "prevnext", "tags", "hashtag", "archive", "archives",
 ))  # fmt: skip
 LISTS_OF_LINKS = (_MENUS | OTHER_PAGES) - {"skip"}
 """Words that mark nothing where there is no link."""
@@ -49,9 +50,11 @@ WHOLE_NAMES = frozenset((
     "sitesub", "printfooter", "article-licensing", "table-of-contents", "prevnext",
 ))  # fmt: skip
 """Classes and ids whose words alone are too common."""
-HIDDEN = frozenset((
-    "blind", "sr-only", "screen-reader-text", "visually-hidden", "visuallyhidden", "screen_out", "headerlink", "anchor-link",
-    "mw-editsection", "hidden", "skip-link", "header-anchor", "permalink", "onlyprint",
+ANCHORS = frozenset(("headerlink", "anchor-link", "header-anchor", "permalink"))
+"""Names of links from a heading to itself, mostly ``#`` or a sign."""
+HIDDEN = ANCHORS | frozenset((
+    "blind", "sr-only", "screen-reader-text", "visually-hidden", "visuallyhidden", "screen_out", "mw-editsection", "hidden",
+    "skip-link", "onlyprint",
     "material-icons", "material-icons-outlined", "material-icons-round", "material-symbols-outlined", "material-symbols-rounded",
 ))  # fmt: skip
 ROLES = frozenset(("navigation", "banner", "contentinfo"))
@@ -116,8 +119,8 @@ LINKS_HEADING = re.compile(
 """Matches headings of links to other pages, whole."""
 CONTENTS = re.compile(r"목차|차례|contents|this page", re.IGNORECASE)
 COMMENTS_HEADING = re.compile(
-    r"(?:\W|\d)*(?:(?:전체\s*)?댓글(?:\s*(?:목록|쓰기|달기|남기기|보기|입력(?:하기)?|작성(?:하기)?|등록(?:하기)?))?|답글\s*(?:달기|남기기)|덧글|(?:독자|네티즌|누리꾼|한\s*줄)\s*의견|"
-    r"의견\s*(?:쓰기|남기기)|(?:뉴스레터|소식지)\s*(?:구독|신청)(?:\s*하기)?|트랙백|\d*\s*comments?|leave\s+a\s+(?:comment|reply)|\d+\s*responses?)(?:\W|\d|개|건)*",
+    r"(?:\W|\d)*(?:(?:(?:전체|인기|베스트|best)\s*)?댓글(?:\s*(?:목록|쓰기|달기|남기기|보기|입력(?:하기)?|작성(?:하기)?|등록(?:하기)?))?|답글\s*(?:달기|남기기)|덧글|(?:독자|네티즌|누리꾼|한\s*줄)\s*의견|"
+    r"의견\s*(?:쓰기|남기기)|(?:뉴스레터|소식지)\s*(?:구독|신청)(?:\s*하기)?|트랙백|\d*\s*comments?(?:\s+and\s+share)?|leave\s+a\s+(?:comment|reply)|\d+\s*responses?)(?:\W|\d|개|건)*",
     re.IGNORECASE,
 )
 """Matches headings of comments and subscriptions, whole."""
@@ -146,7 +149,7 @@ POLICY_HEADING = re.compile(
 _CONTROL_LABELS = (
     r"home|홈|메인|처음으로|로그인|로그아웃|회원\s*가입|사이트\s*맵|전체\s*메뉴|메뉴|검색|login|log\s*out|sitemap|menu|더\s*보기|top|맨\s*위로|위로|"
     r"닫기|열기|펼치기|(?:본문|주\s*메뉴|메뉴|컨텐츠|콘텐츠)\s*(?:으?로\s*)?(?:바로\s*가기|건너\s*뛰기)|(?:모바일\s*)?메뉴\s*(?:열기|닫기)|english|korean|kor|eng|kr|en|"
-    r"한국어|이전|다음|목록|뒤로|cancel|share\s+post|back\s+to\s+top|(?:previous|next)\s+post"
+    r"한국어|이전|다음|목록|뒤로|글\s*쓰기|수정|삭제|답글|cancel|share\s+post|back\s+to\s+top|(?:previous|next)\s+post"
 )
 CONTROL_LABEL = re.compile(rf"\W*(?:{_CONTROL_LABELS})\W*", re.IGNORECASE)
 """Matches words of menus that are never titles, whole."""

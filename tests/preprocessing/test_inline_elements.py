@@ -116,6 +116,8 @@ def test_main_content_keeps_words_whole():
         ('<span class="word">변수</span><span class="particle">에서</span>', "변수에서"),
         ('<span class="first">H</span><span class="rest">ello</span>', "Hello"),
         ('<span class="k">한글</span><span class="k">날입니다</span>', "한글날입니다"),
+        ('<span>12-34</span><span class="bar"></span><span>a@b.kr</span>', "12-34 a@b.kr"),
+        ('<a href="/a">봄</a><i class="dot"></i><a href="/b">여름</a>', "봄 여름"),
         ('<span style="color:red">빨강</span><span style="color:blue">파랑색</span>', "빨강파랑색"),
     ],
 )  # fmt: skip

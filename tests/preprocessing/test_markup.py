@@ -126,3 +126,27 @@ def test_columns_of_a_table_go_and_a_placeholder_of_that_name_stays():
 def test_blank_lines_before_tags_cost_no_time():
     assert html_to_text("\n" * 500 + "<b>글</b>").strip() == "글"
     assert html_to_text("\n" * 90 + "<!-- a -->\n" * 3 + "<html><p>글</p></html>").strip() == "글"
+
+
+def test_a_table_is_a_table_whatever_its_size():
+    row = f"<tr><td class='{'a' * 500}'>가</td><td></td><td>나</td><td></td></tr>"
+    lines = html_to_text(
+        f"<table><tr><th>하나</th><th>둘</th><th>셋</th><th></th></tr>{row * 999}</table>"
+    ).split("\n")
+    assert lines == ["| 하나 | 둘 | 셋 |", "| --- | --- | --- |", *["| 가 |  | 나 |"] * 999]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "<tr>" + "<td>가</td>" * 3000 + "</tr>" + "<tr><td>나</td><td>다</td></tr>" * 3000,
+        "<tr>"
+        + "<td rowspan=200 colspan=50>가</td>" * 3000
+        + "</tr>"
+        + "<tr><td>나</td><td>다</td></tr>" * 3000,
+    ],
+)
+def test_a_hostile_table_costs_no_more_than_its_text(table):
+    text = html_to_text(f"<table>{table}</table>")
+    assert (text.count("가"), text.count("나"), text.count("다")) == (3000, 3000, 3000)
+    assert len(text) < len(table)

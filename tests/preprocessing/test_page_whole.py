@@ -79,6 +79,15 @@ HEADING = "<h1>메밀 심기</h1>"
 CUT = {
     "numbers of lines of code": (
         f"<div>{PROSE}<table><tr><td class='gutter'><pre>1<br>2</pre></td><td class='code'><pre>let a;<br>let b;</pre></td></tr></table></div>", "1"),
+    "many numbers of lines of code": (
+        f"<div>{PROSE}<table><tr><td class='gutter'><pre>{'<br>'.join(f'<span class=line>{n}</span>' for n in range(1, 99))}</pre></td>"
+        "<td class='code'><pre>let a;<br>let b;</pre></td></tr></table></div>", "98"),
+    "best comments": (f"<div>{PROSE}<h3>BEST 댓글</h3><ul><li>밭갈이 멋져요.</li></ul></div>", "밭갈이"),
+    "counted best comments": (f"<div>{PROSE}<h3>베스트 댓글 3</h3><ul><li>밭갈이 멋져요.</li></ul></div>", "밭갈이"),
+    "an invitation to comment": (f"<div>{PROSE}<p><a href='/1#c'>Comment and share</a></p></div>", "Comment"),
+    "commands below the content": (f"<div>{PROSE}<div class='list'>목록</div><div class='list'>수정</div></div>", "수정"),
+    "a hidden list in a heading": (
+        f"<h3><a href='/c'>밭</a><div><ul style='display:none'><li>누리집</li><li>밭갈이</li></ul></div></h3>{PROSE}", "밭갈이"),
     "the name of the site": (f"<header><h1><a href='/'>누리 밭</a></h1></header>{MAIN}", "누리 밭"),
     "the motto of the site": (f"<header><p>날마다 적는 작은 밭의 일기</p></header><main>{HEADING}{PROSE}</main>", "날마다"),
     "the menu of a header with a title": (f"<header>{MENU}<h2>잔치</h2></header>{MAIN}", "레시피"),
