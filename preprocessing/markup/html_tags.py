@@ -46,6 +46,7 @@ TAG = _tag_with("Q[^Q]{0,4000}Q")
 TAG_IN_MARKDOWN = _tag_with(r"Q[^Q\n]{0,4000}(?:\n(?![ \t]*\n)[^Q\n]{0,4000}){0,100}Q")
 """Same as TAG, but a quotation mark that its paragraph does not close begins no value."""
 _MENTION = re.compile(r"[ \t]?(?:태그|요소|엘리먼트|속성|tags?\b|elements?\b)", re.IGNORECASE)
+_INSIDE = re.compile("[ \t]?안[에의](?![가-힣])")
 _NO_WORDS = re.compile(r"(?:[^\w\n<]|와|과|이?나|및|and|or){0,20}<")  # <b>…</b>, <b>와 </b>
 _LONGEST_ELEMENT = 4000
 _PARTICLE = re.compile(
@@ -197,7 +198,7 @@ def _is_mentioned(match: re.Match[str]) -> bool:
     text = match.string
     if match["close"]:
         return _MENTION.match(text, match.end()) is not None and not _encloses_words(match)
-    mention = _MENTION.match(text, match.end())
+    mention = _MENTION.match(text, match.end()) or _INSIDE.match(text, match.end())
     if mention is None and not _NO_WORDS.match(text, match.end()):
         return False
     closing = re.compile(rf"[^\n<]{{0,200}}</{re.escape(match['name'])}\s{{0,20}}>", re.IGNORECASE)

@@ -33,7 +33,8 @@ FENCE = "```html\n<!-- 주석 -->\n<script>\n  let a = '<b>';\n</script>\n\n\n<s
         ("**스트림**<sub>Stream</sub>은 `a`<sub>do not</sub> 인<sup>*in*</sup>, [전략](u)<sub>strategy pattern</sub> 값<sup>`x`</sup>",
          "**스트림**(Stream)은 `a`(do not) 인(*in*), [전략](u)(strategy pattern) 값(`x`)"),
         ("*<sup>1</sup> 주석* *A*<sup>T</sup> **x**<sub>i</sub>", "*^1 주석* *A*^T **x**_i"),
-        # tags before particles, behind a blank
+        # tags before particles, behind a blank, and what is inside of them
+        ("index.html에, <div id=\"root\"> 안에 <b>글</b>이 들어간다. <b>나\n다</b> 안에", "index.html에, <div id=\"root\"> 안에 글이 들어간다. 나\n다 안에"),
         ("여기서는 <i>를 만나면 </i>를 더는 찾지 않고, 두 번째 <img>까지 </i>가 둘이다. <i>글</i>", "여기서는 <i>를 만나면 </i>를 더는 찾지 않고, 두 번째 <img>까지 </i>가 둘이다. 글"),
         ("나 <b>는</b> <b>값 </b>를 쓰고 <b>이름</b>은 <i>\n는 글</i>", "나 는 값 를 쓰고 이름은\n는 글"),
         # a text shows elements of code behind its words and before them
