@@ -32,6 +32,7 @@ _OF_DATE = re.compile(
     r"(?:출생|사망|시작|종료|끝|개봉|방영|발매|공개|설립|창립|결성|해체|폐지|개통|개교|개관)(?:일|날짜|년월일)(?:과만?나이)?|"
     r"(?:birth|death|start|end|film|release)[_-](?:date|year)(?:_and_age)?"
 )
+_UNITS = re.compile("[연년]월일?|월일|시분초?|분초")  # a name that has a unit for each argument
 _SECOND_IS_SHOWN = frozenset(("birth_date_and_age2", "출생일과나이2"))  # the first date is the day of the age
 _SPANS = frozenset(("reign", "재위", "재위기간", "생몰년", "생몰", "기간", "dash_year", "r."))
 _DURATIONS = frozenset(("duration", "시간길이", "재생시간", "기간"))
@@ -75,6 +76,10 @@ def _find_format(key: str) -> Callable[[Sequence[str], Named], str] | None:
         return _format_span if key in _SPANS else _format_duration
     if key in _SECOND_IS_SHOWN:
         return lambda plain, named: _format_date(plain[3:6] or plain, {})
+    if _UNITS.fullmatch(key):
+        return lambda plain, named: " ".join(
+            f"{part}{unit}" for part, unit in zip(plain, key.replace("연", "년"), strict=False) if part
+        )
     return _format_date if key in _DATES or _OF_DATE.fullmatch(key) else None
 
 

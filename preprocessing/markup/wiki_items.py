@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _MARKS = "*#:;"
+_BEFORE_TERM = ("\n;", ":;", "*;", "#;")
 # A term and the line that defines it: ;term, and below it :definition
 _TERM = re.compile(
     r"^(?P<around>[*#:;]{0,20});(?![*#:;])(?P<term>[^\n]*\S)[ \t]*\n(?P=around):[ \t]*(?=[^\s*#:;\x04])",
@@ -15,7 +16,9 @@ MAX_LEVELS = 7  # of lists around an item
 
 def join_terms(text: str) -> str:
     """Writes a term and the line that defines it as ``term: definition``, unless its own line has a definition."""
-    return _TERM.sub(_join_term, text) if "\n;" in text or text.startswith(";") else text
+    return (
+        _TERM.sub(_join_term, text) if text[:1] == ";" or any(map(text.__contains__, _BEFORE_TERM)) else text
+    )
 
 
 def _join_term(match: re.Match[str]) -> str:

@@ -37,8 +37,9 @@ _NO_ROW = re.compile(
 )
 _SIZE = re.compile(r"[0-9.]{1,5}(?:px|em|%)?")  # of columns, or their number
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "year")
+_KOREAN_TITLES: dict[str, str] = dict(zip(_MONTHS, [*(f"{month}월" for month in range(1, 13)), "연간"], strict=True))
 _OF_MONTH = re.compile(rf"({'|'.join(_MONTHS)})[ _](.{{1,60}})")
-_KOREAN_MONTHS = re.compile(r"(1[0-2]|[1-9])월[ _]?(.{1,60})")
+_KOREAN_MONTHS = re.compile(r"(?:(1[0-2]|[1-9])월|연[간중])[ _]?(.{1,60})")
 _DEGREES = re.compile(r" °?([cf])$")
 _SCORE = re.compile(r"'{0,3}[0-9]{0,3}(?: ?\([^()]{1,20}\))?'{0,3}")  # with that of a shoot-out
 _TEAM = re.compile("rd([0-9]{1,2})-team([0-9]{1,3})")
@@ -169,7 +170,7 @@ def _month_of(name: str) -> tuple[str, str] | None:
     if match := _OF_MONTH.fullmatch(name):
         return match[1], match[2]
     if match := _KOREAN_MONTHS.fullmatch(name):
-        return _MONTHS[int(match[1]) - 1], match[2]
+        return _MONTHS[int(match[1] or len(_MONTHS)) - 1], match[2]
     return None
 
 
@@ -187,7 +188,9 @@ def _format_climate(named: Named) -> str:
             measures.setdefault(measure, {})[month[0]] = value
     months = [month for month in _MONTHS if any(month in values for values in measures.values())]
     rows = [[measure, *(values.get(month, "") for month in months)] for measure, values in measures.items()]
-    return _table([["", *map(str.capitalize, months)], *rows]) if rows else ""
+    is_korean = any(map(_KOREAN_MONTHS.fullmatch, named))
+    titles = [_KOREAN_TITLES[month] if is_korean else month.capitalize() for month in months]
+    return _table([["", *titles], *rows]) if rows else ""
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -31,7 +31,7 @@ FIRST = FLAGS | frozenset((
     "ill", "interlanguage_link", "임시링크", "ja", "로마자", "국기선수", "flagiocathlete", "flagathlete", "em", "strong",
     "var", "smallcaps", "sm", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic", "가로쓰기",
     "인명", "이름", "본명", "사람", "사람이름", "저자", "작가", "작품", "작품명", "책", "서명", "강조", "취소선", "s",
-    "dfn", "visible_anchor", "vanchor", "앵커글", "괄호", "ja-l", "글씨크게", "글씨작게", "글자크게", "글자작게", "역명",
+    "dfn", "visible_anchor", "vanchor", "앵커글", "괄호", "ja-l", "글씨크게", "글씨작게", "글자크게", "글자작게", "작은글씨", "큰글씨", "굵은글씨", "작은글자", "큰글자", "역명",
     "약어", "유니코드", "unicode", "옛한글", "글자강조", "overline", "윗줄", "윗금",
     "역", "역링크", "stn", "station", "원소기호", "ja-y", "일본어이름", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
 ))  # fmt: skip
@@ -73,12 +73,17 @@ ANSWERS = {
     "해당없음": ("해당 없음", "N/A"), "tba": ("미정", "TBA"), "미정": ("미정", "TBA"), "pending": ("미정", "Pending"),
     "any": ("모두", "Any"), "free": ("무료", "Free"), "무료": ("무료", "Free"), "unknown": ("알 수 없음", "Unknown"),
     "알수없음": ("알 수 없음", "Unknown"), "draw": ("무승부", "Draw"), "무승부": ("무승부", "Draw"), "sic": ("[원문 그대로]", "[sic]"),
+    "gold1": ("금메달", "Gold"), "silver2": ("은메달", "Silver"), "bronze3": ("동메달", "Bronze"),
 }  # fmt: skip
 _SIGN = re.compile(r"[\"' ]{2,5}|[^\w\s\x00-\x7f]")  # a template that is named by what it shows
 CODES = frozenset(("code", "코드", "mono", "tt", "codett", "javadoc"))
 _SOUNDS = {",_": ", ", "_": " ", "lang": ""}
 _NO_SOUNDS = frozenset(("-", "pron", "uk", "us", "also", "local", "ipa", "lang", "audio", ""))
 _QUOTES = re.compile("'{2,5}")  # italics and bold; a prime is one quote
+_MUSIC = dict.fromkeys(("flat", "b", "♭", "플랫"), "♭") | dict.fromkeys(("sharp", "#", "♯", "샤프"), "♯") | {
+    "natural": "♮", "n": "♮", "♮": "♮", "doubleflat": "𝄫", "bb": "𝄫", "doublesharp": "𝄪", "x": "𝄪", "quarter": "♩", "quarternote": "♩",
+    "4분음표": "♩", "eighth": "♪", "eighthnote": "♪", "8분음표": "♪", "treble": "𝄞", "bass": "𝄢", "alto": "𝄡",
+}  # fmt: skip
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
     "minus": "−", "pi": "π", "plus": "+", "~": "~", "flat": "♭", "플랫": "♭", "sharp": "♯", "샤프": "♯", "natural": "♮", "내추럴": "♮",
@@ -112,7 +117,7 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str | None:
         if text is not None:
             return text
     if key in ("music", "음악") and plain:
-        return FIXED.get(plain[0].lower(), "")
+        return "/".join(plain[1:3]) if plain[0] == "time" else _MUSIC.get(plain[0].lower(), "")
     if key in LINKS and (label := named.get("lt") or "".join(plain[3:4])) and not is_technical(label):
         return label
     format_text = _formatter(key)

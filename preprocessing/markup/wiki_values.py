@@ -93,6 +93,12 @@ def _format_marriage(plain: Sequence[str], named: Named) -> str:
     return f"{name} ({years})" if name and years else name
 
 
+def _format_goals(plain: Sequence[str], named: Named) -> str:
+    """Minutes, each with a note such as that of a penalty: ``11||36|pen.``."""
+    pairs = zip(plain[::2], [*plain[1::2], ""], strict=False)
+    return ", ".join(f"{minute} ({note})" if note else minute for minute, note in pairs if minute)
+
+
 def _format_gloss(plain: Sequence[str], named: Named) -> str:
     """A word with its forms in other scripts: word(form, form)."""
     forms = [*plain[1:], *(named[name] for name in _GLOSS_NAMES if named.get(name))]
@@ -173,6 +179,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("frac", "fraction", "sfrac", "분수", "frac2", "tfrac"), _format_fraction)
     | dict.fromkeys(("coord", "좌표"), _format_coordinates)
     | dict.fromkeys(("음양력", "양음력"), _format_two_calendars)
+    | dict.fromkeys(("goal", "골"), _format_goals)
     | dict.fromkeys(("gaps", "icd9", "atc", "atccode"), lambda plain, named: "".join(plain))
     | dict.fromkeys(("sortname", "정렬이름"), lambda plain, named: " ".join(plain[:2]))
     | dict.fromkeys(("동위원소", "핵종"), _format_nuclide)

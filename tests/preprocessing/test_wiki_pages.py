@@ -128,7 +128,10 @@ def test_tables_of_climate_stay():
         "| high (°C) | " + " | ".join(map(str, range(12))) + " |",
     ]
     named = "".join(f"|{month}월 기온 °C={month}\n" for month in range(1, 13))
-    assert "| 기온 (°C) | 1 | 2 |" in mediawiki_to_markdown(f"{{{{날씨 상자|위치=가\n{named}}}}}")
+    markdown = mediawiki_to_markdown(f"{{{{날씨 상자|위치=가\n{named}|연간 기온 °C=9\n}}}}")
+    assert markdown.startswith("|  | 1월 | 2월 |")
+    assert "| 12월 | 연간 |" in markdown
+    assert "| 기온 (°C) | 1 | 2 |" in markdown
 
 
 @pytest.mark.parametrize(
