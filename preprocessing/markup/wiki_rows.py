@@ -37,7 +37,9 @@ _NO_ROW = re.compile(
 )
 _SIZE = re.compile(r"[0-9.]{1,5}(?:px|em|%)?")  # of columns, or their number
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "year")
-_KOREAN_TITLES: dict[str, str] = dict(zip(_MONTHS, [*(f"{month}월" for month in range(1, 13)), "연간"], strict=True))
+_KOREAN_TITLES: dict[str, str] = dict(
+    zip(_MONTHS, [*(f"{month}월" for month in range(1, 13)), "연간"], strict=True)
+)
 _OF_MONTH = re.compile(rf"({'|'.join(_MONTHS)})[ _](.{{1,60}})")
 _KOREAN_MONTHS = re.compile(r"(?:(1[0-2]|[1-9])월|연[간중])[ _]?(.{1,60})")
 _DEGREES = re.compile(r" °?([cf])$")
