@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from preprocessing.markup.html_headings import join_headings
 from preprocessing.markup.html_listings import remove_line_numbers, remove_numbers_of_lines
-from preprocessing.markup.html_lists import OpenLists
+from preprocessing.markup.html_lists import OpenLists, mark_tasks
 from preprocessing.markup.html_tags import CUT, INDENT, TAG
 from preprocessing.markup.indentation import DEEPEST_ITEM
 from preprocessing.markup.markdown import Protected, fence_around
@@ -24,6 +24,8 @@ _INLINE_CODE = re.compile(
     r"((?:[^<`\n\x7f]|\n(?![ \t]{0,200}\n)|<(?![A-Za-z/!?])|</?(?:a|b|em|i|mark|span|strong|su[bp]|u|var)(?:\s[^<>]{0,200})?>){1,300})</\1>",
     re.IGNORECASE,
 )
+_CODE_OF_BLOCK = re.compile(r"\s{0,20}<code(\s[^<>]{1,2000})>", re.IGNORECASE)
+_LANGUAGE = re.compile(r"\b(?:lang|language)[=-][\"']?(\w[\w+#-]{0,30})")
 _QUOTATION = re.compile(r"(?:^|\n)((?:[ \t]{0,3}>){1,9}[ \t]*)\Z")
 LINES_OF_SPAN = 2
 _BETWEEN_CODE = re.compile(
@@ -61,13 +63,8 @@ _BETWEEN_ITEMS = re.compile(r"(?<=>)\s{1,1000}(?=<(?:li[\s>]|[uo]l[\s>]|/[uo]l\s
 
 
 def unescape(text: str) -> str:
-    """Resolves character references that end with a semicolon, also when escaped twice; ``?a=1&copy=2`` stays."""
-    for _ in range(3 if "&" in text else 0):
-        once = ENTITY.sub(lambda match: html.unescape(match[0]), text)
-        if once == text:
-            break
-        text = once
-    return text
+    """Resolves character references that end with a semicolon; ``?a=1&copy=2`` stays, and ``&amp;lt;`` shows ``&lt;``."""
+    return ENTITY.sub(lambda match: html.unescape(match[0]), text) if "&" in text else text
 
 
 def convert_code(text: str, protected: Protected) -> str:
@@ -83,7 +80,7 @@ def convert_code(text: str, protected: Protected) -> str:
         return _protect_block(opening[2], content, _indent_before(opening), column, protected)
 
     text = replace_elements(text, _CODE, protect_block)
-    text = _EMPTY.sub("", text)
+    text = mark_tasks(_EMPTY.sub("", text))
     text = _INLINE_CODE.sub(lambda match: _protect_code(match, protected), _BETWEEN_CODE.sub("", text))
     text = _PARAGRAPH_OF_CELL.sub(r"\1\3", join_headings(text))
     text = _join_terms(_LINE_ELEMENT.sub(_join_lines, convert_small_text(text)))
@@ -225,7 +222,8 @@ def _end_of_code_line(match: re.Match[str]) -> str:
 
 def format_code_block(attributes: str, code: str) -> str:
     """A fenced Markdown code block; whitespace of the code stays. Nothing for code without text, such as that of pictures."""
-    lang = re.search(r"\b(?:lang|language)[=-][\"']?(\w+)", attributes)
+    inside = _CODE_OF_BLOCK.match(code)
+    lang = _LANGUAGE.search(f"{attributes} {inside[1]}" if inside else attributes)
     code = unescape(TAG.sub(_end_of_code_line, remove_numbers_of_lines(code))).strip("\n")
     if not code.strip():
         return ""

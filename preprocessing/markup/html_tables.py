@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from preprocessing.markup.html_lists import OpenLists
+from preprocessing.markup.html_lists import TAG_OF_LIST, OpenLists
 from preprocessing.markup.html_tags import INDENT, TAG, flatten_tags
 from preprocessing.markup.markdown import Protected
 from preprocessing.markup.table_layout import Cell, format_table, lay_out
@@ -37,9 +37,6 @@ _HEADINGS = re.compile(
     rf"{_HEADING_ROW.pattern}(?:(?!</?t[dr][\s>])[\s\S]){{1,2000}}?<th[\s>]", re.IGNORECASE
 )
 """A first row of two and more headings."""
-_OF_LIST = re.compile(
-    r"<(?P<close>/?)(?P<name>[uo]l|li)(?=[\s>])(?P<attributes>[^<>]{0,2000})>", re.IGNORECASE
-)
 _LIST = re.compile(r"<[uo]l[\s>]", re.IGNORECASE)
 
 
@@ -119,7 +116,7 @@ def _mark_items(inner: str, line_end: str) -> str:
         number = lists[-1].next_mark(tag["attributes"], inner, tag.end()) if lists else "-"
         return f"{line_end}{number} "
 
-    return _OF_LIST.sub(mark, inner)
+    return TAG_OF_LIST.sub(mark, inner)
 
 
 def _read(inner: str) -> tuple[str, list[list[Cell]] | None]:

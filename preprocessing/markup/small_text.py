@@ -28,6 +28,7 @@ _RUBY = re.compile(
 _READING = re.compile(
     r"<r(?:t|tc|p)(?:\s[^<>]{0,500})?>[^<]{0,500}(?:</r(?:t|tc|p)\s{0,20}>|(?=<|\Z))", re.IGNORECASE
 )
+_CONTINUES_WORD = re.compile(r"[\u3400-\u9fff々]\s{0,200}[\u3400-\u9fff々]|[가-힣][가-힣]|[ぁ-ヿ][ぁ-ヿ]")
 _STRUCK = re.compile(
     r"(?<=\w)<(?:del|s|strike)(?:\s[^<>]{0,500})?>|</(?:del|s|strike)\s{0,20}>(?=\w)", re.IGNORECASE
 )
@@ -77,15 +78,26 @@ def convert_small_text(text: str) -> str:
 
 
 def _convert_ruby(match: re.Match[str]) -> str:
-    content = match["content"]
-    readings = [
-        _TAG.sub("", reading[0]) for reading in _READING.finditer(content) if reading[0][2:4].lower() != "p>"
-    ]
-    base = _TAG.sub("", _READING.sub("", content)).strip()
-    words = [reading.strip() for reading in readings if reading.strip()]
-    between = " " if any(re.match(rf"[{_LETTERS}]", word) for word in words) else ""
-    reading = between.join(words)
-    return f"{base}({reading})" if base and reading else base or reading
+    """Bases with their readings in parentheses; characters of one word that are read one by one share them: 漢字(かんじ)."""
+    content, at = match["content"], 0
+    parts: list[tuple[str, list[str]]] = []
+    for reading in _READING.finditer(content):
+        base, at = _TAG.sub("", content[at : reading.start()]), reading.end()
+        if base.strip() and not (parts and parts[-1][1] and _CONTINUES_WORD.match(parts[-1][0].rstrip()[-1:] + base)):
+            parts.append((base, []))
+        elif base.strip():
+            parts[-1] = parts[-1][0].rstrip() + base.strip(), parts[-1][1]
+        word = _TAG.sub("", reading[0]).strip()
+        if word and reading[0][2:4].lower() != "p>":
+            parts = parts or [("", [])]
+            parts[-1][1].append(word)
+    parts.append((_TAG.sub("", content[at:]), []))
+    return "".join(_with_reading(*part) for part in parts).strip()
+
+
+def _with_reading(base: str, words: list[str]) -> str:
+    reading = (" " if any(re.match(rf"[{_LETTERS}]", word) for word in words) else "").join(words)
+    return f"{base.rstrip()}({reading})" if base.strip() and reading else base if base.strip() else reading
 
 
 def _convert_fraction(match: re.Match[str]) -> str:

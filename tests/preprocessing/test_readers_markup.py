@@ -53,7 +53,7 @@ from tests.preprocessing.units import read
         ("a}}b]]c", "a}}b]]c"),
         ("{{a|[[b}}c]]", "c]]"),
         ("'''''가''''' '''나''' ''다''", "***가*** **나** *다*"),
-        ("&lt;b&gt; &amp;nbsp; __TOC__{{{1|값}}}", "<b> \u00a0 값"),
+        ("&lt;b&gt; &amp;nbsp; __TOC__{{{1|값}}}", "<b> &nbsp; 값"),
         ("측우기({{한자|}}, )는", "측우기는"),
     ],
 )
