@@ -89,7 +89,7 @@ class Tags:
         name, closing = match["name"].lower(), bool(match["close"])
         if name in ("ul", "ol"):
             self._lists.read_tag(match)
-            return "" if len(self._lists) > (0 if closing else 1) else _line_end(1)
+            return "" if len(self._lists) > (0 if closing else 1) else _line_end(1 + closing)
         if name == "li":
             return "" if closing else self._begin_item(match)
         if name == "br" and _END_OF_LINE.match(match.string, match.end()):

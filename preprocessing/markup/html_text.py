@@ -22,6 +22,7 @@ from preprocessing.markup.html_elements import (
     replace_elements,
     unescape,
 )
+from preprocessing.markup.html_lines import has_paragraphs, join_lines
 from preprocessing.markup.html_quotations import CLOSED, OPENED, mark_quotations
 from preprocessing.markup.html_spans import separate_spans
 from preprocessing.markup.html_tables import convert_tables
@@ -142,6 +143,7 @@ def html_to_text(text: str) -> str:
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
     marked = restore_emoji(restore_formulas(replace_comments(marked)))
     marked = replace_elements(marked, _HIDDEN_IN_MARKDOWN, hide)
+    marked = join_lines(marked) if is_fragment and not has_paragraphs(marked) else marked
     marked = separate_spans(convert_code(mark_code_of_items(_ANCHOR.sub("", marked)), protected))
     if "<img" in marked or "<source" in marked or "</video" in marked or "</audio" in marked:
         marked = _LINE_OF_PICTURES.sub("", _LABEL_OF_PICTURES.sub("", marked))
@@ -193,7 +195,7 @@ def page_to_text(text: str, source: str | None = None) -> str:
     """
     protected = Protected()
     text = replace_comments(_EMBEDDED_DATA.sub('""', text))  # as long as a picture, and no tag is that long
-    text = replace_elements(restore_emoji(restore_formulas(text)), _HIDDEN, hide)
+    text = join_lines(replace_elements(restore_emoji(restore_formulas(text)), _HIDDEN, hide))
     text = _remove_unknown(_CUSTOM_TAG.sub("", text), text if source is None else source)
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
     text = indent_lists(

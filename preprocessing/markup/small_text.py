@@ -83,7 +83,9 @@ def _convert_ruby(match: re.Match[str]) -> str:
     parts: list[tuple[str, list[str]]] = []
     for reading in _READING.finditer(content):
         base, at = _TAG.sub("", content[at : reading.start()]), reading.end()
-        if base.strip() and not (parts and parts[-1][1] and _CONTINUES_WORD.match(parts[-1][0].rstrip()[-1:] + base)):
+        if base.strip() and not (
+            parts and parts[-1][1] and _CONTINUES_WORD.match(parts[-1][0].rstrip()[-1:] + base)
+        ):
             parts.append((base, []))
         elif base.strip():
             parts[-1] = parts[-1][0].rstrip() + base.strip(), parts[-1][1]

@@ -10,7 +10,10 @@ LISTS = [
     ("<ol start='5'><li>가</li><li>나</li></ol>", "5. 가\n6. 나"),
     ('<ol start="0"><li>가</li><li value="7">나</li><li>다</li></ol>', "0. 가\n7. 나\n8. 다"),
     ("<ol reversed start=3><li>가</li><li>나</li></ol>", "3. 가\n2. 나"),
-    ("<ol reversed><li>셋</li><li>둘<ul><li>가</li></ul></li><li>하나</li></ol>", "3. 셋\n2. 둘\n   - 가\n1. 하나"),
+    (
+        "<ol reversed><li>셋</li><li>둘<ul><li>가</li></ul></li><li>하나</li></ol>",
+        "3. 셋\n2. 둘\n   - 가\n1. 하나",
+    ),
     ("<ol reversed=''><li>나<li>가</ol><ol reversed><li>가</li></ol>", "2. 나\n1. 가\n\n1. 가"),
     (
         "<ol><li><b>1.</b> 가</li><li>2) 나</li><li>③ 다</li><li>- 라</li><li>05 마</li></ol>",
