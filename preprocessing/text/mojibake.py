@@ -31,6 +31,7 @@ _WIDE_SPAN = re.compile(f"(?:[\u00e2-\u00ef]{_NEXT}{{2}}|\u00f0{_NEXT}{{3}})+")
 _TWICE = re.compile(
     f"\u00c3[\u00a2\u00aa-\u00ad](?:\u00c2[\u0080-\u00bf]|[\u00c5\u00c6\u00cb]{_NEXT}|\u00e2{_NEXT}{{2}}){{2}}"
 )
+_LOST_BYTE = re.compile(f"\u00e2\u20ac(?!{_NEXT})")  # of ”, whose last byte CP1252 lacks
 _KOREAN_LEFT = re.compile(f"[\u00ea-\u00ed]{_NEXT}")
 _PUNCTUATION = re.compile("[\u2010-\u2027\u2030-\u203b\u20ac\u2122]+")
 # Bytes that UTF-8 reads as a sign or letter of U+00A0-U+017F, or as ơ, ư and letters of U+1E00-U+1EFF (Vietnamese)
@@ -132,6 +133,8 @@ def _repair_line_from_latin1(line: str) -> str:
     repaired = _UTF8_SPAN.sub(_decode_from_latin1, line)
     if _KOREAN_LEFT.search(repaired):
         return line
+    if repaired != line:
+        repaired = _LOST_BYTE.sub("”", repaired)
     is_korean = len(_HANGUL.findall(repaired)) >= len(_HANGUL.findall(line)) + MIN_SYLLABLES
     return _WIDE_SPAN.sub(_read_as_utf8, repaired) if is_korean else repaired
 

@@ -36,6 +36,8 @@ def test_repairs_utf8_read_as_cp1252_and_as_cp949():
     assert repair_mojibake("í•œêµ­ì–´") == "한국어"
     assert repair_mojibake("로마".encode().decode("cp949")) == "로마"
     assert repair_mojibake("donâ€™t â€œquoteâ€\u009d") == "don’t “quote”"
+    assert repair_mojibake("“It’s” â€œquotedâ€ 입니다") == "“It’s” “quoted” 입니다"
+    assert repair_mojibake("기호 â€ 하나") == "기호 â€ 하나"
 
 
 @pytest.mark.parametrize(
