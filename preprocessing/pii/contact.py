@@ -56,7 +56,7 @@ _CODE_BEHIND = re.compile(
     rf"(?!{_PHONE_WORD_BEHIND.pattern})[A-Za-z](?![A-Za-z]*[a-z]{{2}}(?![0-9A-Za-z_]|-[0-9A-Za-z]))"
 )
 _PHONE_NAMED = re.compile(
-    r"전화|연락|문의|팩스|☎|☏|번호|집|발신|수신|문자|사무실|직통|내선|휴대폰|핸드폰|예매|예약|배달|관람|상담|신청|접수|숙박|택시|무료|거부|통화|(?i:tel|fax|phone|call|sms)"
+    r"전화|연락|문의|팩스|☎|☏|번호|집|발신|수신|문자|사무실|직통|내선|휴대폰|핸드폰|예매|예약|배달|관람|상담|신청|접수|숙박|택시|무료|거부|통화|(?i:tel|fax|phone|call|sms|(?<![A-Za-z])(?:mob|mobile|cell)(?![A-Za-z]))"
 )
 _BEFORE_LOCAL = re.compile(
     r"(?:(?:전화|연락처|팩스)(?: ?번호)?(?:은|는)?|☎|☏|(?<![A-Za-z])(?i:tel|telephone|phone|fax|hp))[^0-9A-Za-z가-힣\n]{0,3}\Z"
@@ -80,17 +80,18 @@ _AMERICA = re.compile(
 )
 _WORLD = re.compile(
     rf"{_MAY_START}(?:(?<![0-9A-Za-z_+])(?:\+|(?P<access>00(?:[127]|[37][0-9]{{2}})?[-. ]?))[2-9][0-9]{{0,2}}[-. ](?:\(0\) ?)?(?:\(?[0-9]{{1,5}}\)?[-. ]){{1,4}}[0-9]{{2,8}}{END}"
-    rf"|(?<![0-9A-Za-z_+])\+(?:7|[2-69][0-9]|8[1-79]|[2-9][0-9]{{2}})(?:(?P<near>[0-9]{{8,12}})|[-. ][0-9]{{9,11}}){END})"
+    rf"|(?<![0-9A-Za-z_+])\+(?:7|[2-69][0-9]|8[1-79]|[2-9][0-9]{{2}})(?:(?P<near>[0-9]{{8,12}})|[-. ][0-9]{{9,11}}){END}"
+    rf"|(?<![0-9A-Za-z_])\(\+[2-9][0-9]{{0,2}}\) ?[0-9]{{9,11}}{END})"
 )
 _SPACED = re.compile(
     r"(?<![0-9])(?<![0-9][ .,-])0 (?:1 [016789]|2|[3-6] [1-5]|7 0) ?(?P<hyphen>- ?)?(?:[0-9] ){3,4}(?:- ?)?(?:[0-9] ){3}[0-9](?![ .,]?[0-9])"
 )
 _SPOKEN_DIGIT = "공영일이삼사오육륙칠팔구"
 _SPOKEN = re.compile(
-    rf"(?<![{_SPOKEN_DIGIT}])[공영]일[공영일][- ]?[{_SPOKEN_DIGIT}]{{4}}[- ]?[{_SPOKEN_DIGIT}]{{4}}(?![{_SPOKEN_DIGIT}])"
+    rf"(?<![{_SPOKEN_DIGIT}])[공영]일[공영일][- ]?[{_SPOKEN_DIGIT}]{{4}}[- ]?[{_SPOKEN_DIGIT}]{{4}}(?!(?!이(?:에요|예요|고|며|야|지|라|랑|었))[{_SPOKEN_DIGIT}])"
 )
 
-_LOCAL = r"(?<![A-Za-z0-9._%+@\u00c0-\u024f-])[A-Za-z0-9_\u00c0-\u024f](?:[A-Za-z0-9._%+\u00c0-\u024f-]|'(?=[A-Za-z])){0,63}"
+_LOCAL = r"(?:(?<![A-Za-z0-9._%+@\u00c0-\u024f-])|(?<=[:：]-))[A-Za-z0-9_\u00c0-\u024f](?:[A-Za-z0-9._%+\u00c0-\u024f-]|'(?=[A-Za-z])){0,63}"
 _LABEL = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?|[가-힣]{1,20})"
 _HANGUL_TLDS = "한국|닷컴|닷넷|삼성"
 _SPELLED_TLD = "com|net|org|edu|io|kr"
@@ -100,6 +101,7 @@ _EMAIL_END = r"(?![A-Za-z0-9]|\([^가-힣])"  # "(" is a call in code
 _EMAIL = re.compile(
     rf"{_LOCAL}(?<=[A-Za-z0-9_%+-])@(?P<domain>(?:{_LABEL}\.)+(?P<tld>[A-Za-z]{{2,24}})){_EMAIL_END}(?!\.[A-Za-z]+\()"
     rf"|{_LOCAL}(?<=[A-Za-z0-9_%+-])@(?:{_LABEL}\.)+(?:{_HANGUL_TLDS})(?![A-Za-z0-9])"
+    rf"|(?<![가-힣A-Za-z0-9._-])[가-힣]{{2,20}}@[가-힣]{{2,20}}\.(?:kr|com|net|{_HANGUL_TLDS})(?![A-Za-z0-9])"
 )
 _EMAIL_HIDDEN = re.compile(
     rf"{_LOCAL} ?(?:[\[({{【] ?(?:(?i:at)|앳|골뱅이|@) ?[\])}}】]|골뱅이) ?(?P<domain>(?:{_LABEL}{_DOT})+(?P<tld>[A-Za-z]{{2,24}})){_EMAIL_END}"
@@ -262,12 +264,12 @@ PHONES = (
     Pattern("phone", rf"(?:0|82.?)1[016789]{_HINT_END}|82.{{0,6}}1[016789].{{0,3}}[0-9]{{3}}", _MOBILE, _check_mobile),
     Pattern("phone", rf"(?:0|82[^0-9]{{0,5}}0?[^0-9]{{0,2}}){_AREA}{_HINT_END}|{_LOCAL_HINT}[2-9][0-9]{{2,3}}[{DASHES}][0-9]{{4}}", _LANDLINE, _check_landline),
     Pattern("phone", rf"[2-9][0-9]{{2}}{_SEPARATED}{{1,2}}[2-9][0-9]{{2}}[{DASHES}. ][0-9]{{4}}", _AMERICA, _check_phone),
-    Pattern("phone", rf"(?:\+|00(?:[127]|[37][0-9]{{2}})?[{DASHES}. ]?)[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]|\+[2-9][0-9]{{9}}", _WORLD, _check_international),
+    Pattern("phone", rf"(?:\+|00(?:[127]|[37][0-9]{{2}})?[{DASHES}. ]?)[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]|\+[2-9](?:[0-9]{{9}}|[0-9]{{0,2}}\) ?[0-9]{{9}})", _WORLD, _check_international),
     Pattern("phone", rf"0 [1-7] (?:[0-9] |[{DASHES}])", _SPACED, _check_spaced),
     Pattern("phone", rf"[공영]일[공영일][{DASHES} ]?[{_SPOKEN_DIGIT}]{{4}}", _SPOKEN, mask_whole),
 )  # fmt: skip
 EMAILS = (
-    Pattern("email", "[A-Za-z0-9_%+-]@[A-Za-z0-9가-힣]", _EMAIL, _check_email),
+    Pattern("email", "[A-Za-z0-9_%+-]@[A-Za-z0-9가-힣]|[가-힣]@[가-힣]{2,20}\\.", _EMAIL, _check_email),
     Pattern(
         "email",
         rf"[\[({{] ?(?:(?i:at)|앳|@|골뱅이) ?[\])}}]|【 ?(?i:at|앳|@)|\([aA]\)(?:{_PROVIDERS})|골뱅이|(?i: dot (?:{_SPELLED_TLD}))|(?: @ ?|@ )(?:{_PROVIDERS})\.",

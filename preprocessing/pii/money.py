@@ -70,6 +70,9 @@ _BANK = "은행|뱅크|농협|수협|신협|새마을(?:금고)?|우체국"
 _BANK_NOT_TREE = _BANK.replace("은행", "은행(?!잎|나무|알(?!림))").replace(
     "새마을(?:금고)?", "새마을(?:금고|(?![호운회부]))"
 )
+_ENGLISH_BANK = (
+    "(?:Shinhan|Woori|Hana|Kookmin|Nonghyup|Kakao|Toss|Busan|Daegu|KB|NH|IBK|SC|KEB|Citi) ?[Bb]ank"
+)
 _SHORT_BANK = "신한|국민|기업|부산|대구|광주|전북|경남|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK|KB|NH"
 _ACCOUNT = re.compile(
     START
@@ -78,7 +81,7 @@ _ACCOUNT = re.compile(
 )
 _TOUCHES_ACCOUNT = touching("[a-z]*bank|account|acct|a/c|kb|nh|ibk|sc|no|number")
 _BEFORE_ACCOUNT = re.compile(
-    rf"(?:계좌|통장|{_BANK_NOT_TREE}|입금|송금|이체|예금주|[Aa]ccount(?!(?i:_?id)(?![A-Za-z])))[^0-9]{{0,20}}\Z"
+    rf"(?:계좌|통장|{_BANK_NOT_TREE}|입금|송금|이체|예금주|{_ENGLISH_BANK}|[Aa]ccount(?!(?i:_?id)(?![A-Za-z])))[^0-9]{{0,20}}\Z"
 )
 _BANK_BEFORE = re.compile(rf"(?:{_SHORT_BANK})[ :]{{0,2}}\Z")
 _BRAND = re.compile("(?:신한|KB ?국민|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK ?기업)[ :]{0,2}\\Z")
@@ -168,5 +171,5 @@ CARDS = (
 )  # fmt: skip
 ACCOUNTS = (
     Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{10}}|[0-9]{{3}} (?:[0-9]{{3}} [0-9]{{6}}|[0-9]{{4}} [0-9]{{4}} [0-9]{{2}})", _ACCOUNT, _check_account,
-            f"계좌|통장|{_BANK}|입금|송금|이체|예금주|카뱅|케뱅|토뱅|[Aa]ccount|(?:{_SHORT_BANK}|우리|하나)[ :]{{0,2}}[0-9]"),
+            f"계좌|통장|{_BANK}|입금|송금|이체|예금주|카뱅|케뱅|토뱅|{_ENGLISH_BANK}|[Aa]ccount|(?:{_SHORT_BANK}|우리|하나)[ :]{{0,2}}[0-9]"),
 )  # fmt: skip
