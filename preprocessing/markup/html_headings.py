@@ -12,6 +12,7 @@ _HEADING = re.compile(
     re.IGNORECASE,
 )
 _BLOCK_OF_HEADING = re.compile(r"</?(?:p|div)(?:\s[^<>]{0,2000})?>", re.IGNORECASE)
+_BEGIN = re.compile(r"(<h[1-6](?:\s[^<>]{0,2000})?>)\s{1,200}", re.IGNORECASE)
 _FIRST_LINE = re.compile(
     r"(?P<open><(?P<name>h[1-6])(?:\s[^<>]{0,2000})?>)(?:\s{0,200}<(?:p|div)(?:\s[^<>]{0,2000})?>){0,9}"
     rf"(?P<line>[^<]{{0,2000}}(?:<(?!/?(?:{_BLOCKS}|p|div)(?=[\s/>]))[^<]{{0,2000}}){{0,40}})"
@@ -22,7 +23,7 @@ _FIRST_LINE = re.compile(
 
 def join_headings(text: str) -> str:
     """Writes each heading in one line, which ends before its first list, table or section."""
-    return _FIRST_LINE.sub(_end_heading, _HEADING.sub(_flatten_heading, text))
+    return _FIRST_LINE.sub(_end_heading, _HEADING.sub(_flatten_heading, _BEGIN.sub(r"\1", text)))
 
 
 def _flatten_heading(match: re.Match[str]) -> str:

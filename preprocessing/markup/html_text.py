@@ -137,7 +137,8 @@ def html_to_text(text: str) -> str:
     marked = _EMBEDDED_DATA.sub('""', protect_code(text, protected))  # as long as a picture
     marked = resolve_structure(_CELL_OF_BLOCKS.sub(_open_cell, marked) if "<t" in marked else marked)
     if not with_tags or not _PRESENT.search(marked):
-        return protected.restore(unescape(marked))
+        marked = unescape(marked)
+        return protected.restore(marked if has_structure(marked) else unescape(marked))  # often escaped twice
     if ("=>" in marked or "className=" in marked or "return (" in marked) and _is_jsx(marked):
         return text
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)

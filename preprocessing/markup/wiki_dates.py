@@ -1,7 +1,7 @@
 """Templates and magic words of wikis that are about time: dates, spans, durations, ages, the present year.
 
 Owns the form of dates and the computation of ages. A Korean page shows 1998년 4월 23일; of other pages, whose language is not known,
-dates have the order of ISO 8601. Where only the beginning of an age is given, the end is the day of the revision.
+dates have the order of ISO 8601; a date in one argument stays as it is written. Where only the beginning of an age is given, the end is the day of the revision.
 """
 
 from __future__ import annotations
@@ -52,7 +52,12 @@ def value_of_time(key: str, plain: Sequence[str], named: Named, page: WikiPage) 
     if key in _AGES or key in _DAYS:
         return _format_age(key, plain, named, page)
     format_time = _find_format(key)
-    return write_dates(format_time(plain, named), page.korean) if format_time else None
+    if format_time is None:
+        return None
+    text = format_time(plain, named)
+    return (
+        text if text in plain else write_dates(text, page.korean)
+    )  # an argument stays as its author wrote it
 
 
 def write_dates(text: str, korean: bool) -> str:

@@ -115,7 +115,8 @@ _COMMON_TLDS = (
     "com net org edu gov mil int info biz name pro mobi asia jobs travel museum coop aero tel cat post xyz online site shop store tech "
     "app dev cloud club blog live life world today news media agency studio design email mail works company group team center "
     "digital network systems solutions services software academy school university institute foundation global international "
-    "bank finance games game wiki space website page link click top vip fun art music video tube ai example test invalid"
+    "bank finance games game wiki space website page link click top vip fun art music video tube ai codes technology engineering engineer "
+    "rocks ninja guru computer consulting expert ventures partners berlin london tokyo kim example test invalid"
 )  # fmt: skip
 _COUNTRY_TLDS = (
     "ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bm bn bo br bs bt bw by bz ca cc cd cf "

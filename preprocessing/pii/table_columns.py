@@ -14,6 +14,7 @@ from functools import lru_cache
 MAX_TITLE_LINE = 400
 """Characters of a first line that can name columns."""
 MAX_TITLE = 24
+_CODE = re.compile(r"[={}]|\(\)")  # of a line whose semicolons end statements
 _PLACEHOLDER = r"<\|[a-z|]*>"
 
 
@@ -48,7 +49,7 @@ def title_of_column(match: re.Match[str]) -> str:
     titles, ends = _columns_of(match.string)
     column = bisect_right(ends, match.start())
     title = titles[column].strip() if column < len(titles) else ""
-    return title if len(title) <= MAX_TITLE else ""
+    return title if len(title) <= MAX_TITLE and not _CODE.search(title) else ""
 
 
 @lru_cache(maxsize=4)

@@ -5,7 +5,7 @@ another script or code. Latin lines are English when English function words prev
 and Indonesian are ``other``, like Japanese and Chinese. A document is ``mixed`` when both Korean and English have a
 substantial share. Text outside of fenced code decides, unless there is hardly any, so Korean prose with examples is Korean; so does
 text outside of listings without fences (``kernels.listings``), which only Korean prose has. A document with Hangul that does
-not seem Korean by that is read again without front matter, addresses, tags, code spans and formulas (``text.page_words``).
+not seem Korean by that, or of English around formulas, is read again without front matter, addresses, tags, code spans and formulas (``text.page_words``).
 The rules are our own: cheap enough for every document, and meant only to distinguish these five.
 """
 
@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from preprocessing.documents import replace_rows, utf8_buffer
 from preprocessing.text.characters import compose
 from preprocessing.text.embedded_data import LONGEST_LITERAL, SCHEME
-from preprocessing.text.page_words import count_syllables, words_of_page
+from preprocessing.text.page_words import count_syllables, has_formulas, words_of_page
 
 LANGUAGE_COLUMNS = pa.schema(
     [("language", pa.string()), *((f"para_{name}", pa.int32()) for name in ("ko", "en", "code", "other"))]
@@ -43,7 +43,8 @@ _EMBEDDED_DATA = (
 MIN_KOREAN_AROUND_LISTING = (
     80  # weight of 40 syllables, as in kernels.listings; listings are searched from it on
 )
-MIN_SYLLABLES = 20  # of a document that is read again by its words
+# of a document that is read again by its words
+MIN_SYLLABLES, MIN_ENGLISH_AROUND_FORMULAS = 20, 5
 _REREAD = ("code", "other", "mixed")
 FEW_KOREAN = 4  # Korean is scarce where Latin text exceeds it by this factor
 
@@ -73,7 +74,8 @@ def detect(column: pa.Array) -> LanguageColumns:
     if len(rows) and _leave_out_listings(column, table, rows):  # counts are parts of the table
         found, english = _languages(counts)
     is_listing = _is_fenced(counts) & (counts["fenced"] >= counts["code"])
-    _read_words(column, np.flatnonzero(np.isin(found, _REREAD) & ~is_listing), found)
+    is_candidate = np.isin(found, _REREAD) & ~is_listing
+    _read_words(column, is_candidate, counts["english_words"] >= MIN_ENGLISH_AROUND_FORMULAS, found)
     paragraphs = np.stack(
         [
             counts["para_ko"],
@@ -103,17 +105,21 @@ def _without_embedded_data(column: pa.Array) -> pa.Array:
     return replace_rows(column, rows, cut.to_pylist()) if len(rows) else column
 
 
-def _read_words(column: pa.Array, candidates: np.ndarray, found: np.ndarray) -> None:
-    """Decides those candidates with Hangul by their words alone, unless they become less Korean; writes to ``found``."""
+def _read_words(
+    column: pa.Array, is_candidate: np.ndarray, is_english: np.ndarray, found: np.ndarray
+) -> None:
+    """Decides candidates with Hangul, and with English around formulas, by their words alone, unless they become less Korean; writes
+    to ``found``. ``is_candidate, is_english: [rows] bool``."""
     from preprocessing.kernels import language_words, languages
 
     data, offsets = utf8_buffer(column)
     rows, texts = [], []
-    for row in candidates:
-        if count_syllables(data[offsets[row] : offsets[row + 1]]) < MIN_SYLLABLES:
+    for row in np.flatnonzero(is_candidate):
+        is_korean = count_syllables(data[offsets[row] : offsets[row + 1]]) >= MIN_SYLLABLES
+        if not is_korean and not (is_english[row] and has_formulas(column[row].as_py())):
             continue
         text = words_of_page(column[row].as_py())
-        if count_syllables(np.frombuffer(text.encode(), np.uint8)) >= MIN_SYLLABLES:
+        if not is_korean or count_syllables(np.frombuffer(text.encode(), np.uint8)) >= MIN_SYLLABLES:
             rows.append(row)
             texts.append(text)
     if rows:

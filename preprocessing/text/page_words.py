@@ -8,6 +8,7 @@ alternative texts of pictures are words.
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 import numpy as np
 
@@ -33,6 +34,7 @@ _FORMULAS = re.compile(
     r"\$\$[^$]{1,4000}\$\$|\$(?![\s$])[^$\n가-힣]{1,400}(?<![\s\\])\$(?!\d)"
     r"|\\\[(?:[^\\]|\\(?![\[\]])){1,4000}\\\]|\\\((?:[^\\\n]|\\(?![()])){1,400}\\\)"
 )
+FEW_FORMULAS = 2
 _ROW = re.compile(r"^[ \t]*\|.*\|[ \t]*$", re.MULTILINE)
 _SPAN = re.compile(r"(?<!`)`[^`\n]{1,400}`(?!`)")
 
@@ -44,6 +46,11 @@ def words_of_page(text: str) -> str:
         text = pattern.sub("", text)
     text = _STAR.sub(r"\n\1-", _BOLD.sub(r"\1", text))
     return _ROW.sub(lambda row: row[0].replace("|", " ").strip(" \t-:"), text)
+
+
+def has_formulas(text: str) -> bool:
+    """Whether a text has at least FEW_FORMULAS formulas of LaTeX."""
+    return "$" in text and len(list(islice(_FORMULAS.finditer(text), FEW_FORMULAS))) == FEW_FORMULAS
 
 
 def count_syllables(text: np.ndarray) -> int:

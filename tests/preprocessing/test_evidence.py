@@ -80,7 +80,7 @@ FLAT_CODE = " ".join(f"for (int i{n} = 0; i{n} < {n}; i{n}++) {{ pond[i{n}] += f
         (None, "ko", "".join(f"{verse}\n산 위에 바람 불어라\n" for verse in VERSES)),
         ("repeated_lines", "ko", "".join(f"## {title}\n\n{EXCERPT}\n\n" for title in NAMES[:6])),
         # versions of a product, whose words have no Korean particles
-        (None, "ko", "".join(f"- Grey Heron {name} 연못 지킴\n" for name in ["Atlas", "Birch", "Cedar", "Delta", "Ember", "Fjord", "Grove", "Haven", "Islet", "Jetty"])),
+        (None, "ko", "".join(f"- Gray Heron {name} 연못 지킴\n" for name in ["Atlas", "Birch", "Cedar", "Delta", "Ember", "Fjord", "Grove", "Haven", "Islet", "Jetty"])),
         # codes in a table whose titles are words of shops
         (None, "ko", "| # | ID | 설명 |\n|---|---|---|\n" + "".join(f"| 10{n} | `kt1000{n}` | {name} |\n" for n, name in enumerate(("주식 매수주문", "주식 매도주문", "주식 정정주문", "주식 취소주문", "현물 매수주문", "현물 매도주문", "현물 취소주문")))),
         ("repeated_words", "ko", "['" + "', '".join((SENTENCES * 4).replace(".", " .").split()) + "']"),

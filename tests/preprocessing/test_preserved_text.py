@@ -90,7 +90,7 @@ def test_code_span_with_arrow_stays(code: str) -> None:
         ("<h2></h2>\n<p>글</p>", "글"),
         ("<h2><br>물음<br/>하나</h2>글", "## 물음 하나\n\n글"),
         ("<ul><li><img src='a'></li><li><h4></h4></li></ul><p>글</p>", "글"),
-        ("<ul><li>가</li><li> </li></ul>나", "- 가\n나"),
+        ("<ul><li>가</li><li> </li></ul>나", "- 가\n\n나"),
         ("<dl><dt>모양</dt><dd><pre>a\nb</pre></dd></dl>", "모양:\n\n```\na\nb\n```"),
         ("<ul><li>\n첫째\n줄\n</li><li>b</li></ul>", "- 첫째 줄\n- b"),
         ("<dl><dt>용어</dt><dd>설명</dd><dt>\n둘\n</dt>\n<dd>\n<p>뜻</p></dd></dl>", "용어: 설명\n\n둘: 뜻"),
