@@ -29,8 +29,9 @@ _ANNOUNCING = frozenset((*HEADINGS, *_BLOCKS)) - {"table"}
 _LINK = re.compile(r"<a\b((?:[^<>\"]|\"[^\"]*\")*)>(?:\s|<(?!/?a\b)[^<>]*>)*([^<]*)")
 _HREF = re.compile(r"\shref=\"([^\"]*)\"")
 _FILE = re.compile(
-    r"\.(?:hwpx?|pdf|docx?|xlsx?|pptx?|zip|csv)\b[^<>\"]{0,80}</?(?:a|span|em|i)\b", re.IGNORECASE
+    r"\.(?:hwpx?|pdf|docx?|xlsx?|pptx?|zip|csv|txt|jpe?g|png|gif|mp[34])\b[^<>\"]{0,80}</?(?:a|span|em|i)\b", re.IGNORECASE
 )
+_ADDRESS = re.compile(r"\shref=\"(?:tel|fax|sms|mailto):[^<>]*>(?:\s|<(?!/?a\b)[^<>]*>)*[^<]*[\d@]", re.IGNORECASE)
 _TABS = re.compile(r"\b_?tab|tab(?:s|list|_|-|\b)|\bindicator", re.IGNORECASE)
 _LABEL = re.compile(
     r"(?:\s|<(?!a\b)[^<>]*>){0,9}(?:([^<>:：]{1,20})[:：]\s*(?:<(?!a\b)[^<>]*>\s*){0,3}<a\b|<a\b[^<>]*>\s*(?:https?://|www\.))"
@@ -83,7 +84,7 @@ def leads_elsewhere(page: Page, before: Element | None, element: Element) -> boo
     is_between = page.run[0] < element.start < page.run[1]
     if not is_link_group(element, LINK_SHARE if is_between else _share_outside(page.tree, element)):
         return False
-    if is_tabs(page, element) or _has_files(page.tree, element):
+    if is_tabs(page, element) or _leads_nowhere(page.tree, element):
         element.is_part = True
         return False
     introduced = before is not None and introduces(page.tree, before, element)
@@ -97,9 +98,12 @@ def leads_elsewhere(page: Page, before: Element | None, element: Element) -> boo
     return not (element.name == "p" and SENTENCE.search(page.tree.text_of(element)))
 
 
-def _has_files(tree: PageTree, element: Element) -> bool:
-    """True for links that are named as files: what is attached to a notice."""
-    return len(_FILE.findall(tree.html, element.inside, element.close)) >= element.links
+def _leads_nowhere(tree: PageTree, element: Element) -> bool:
+    """True for links that are named as files, what is attached to a notice, and for numbers to call and addresses to write to."""
+    return any(
+        len(kind.findall(tree.html, element.inside, element.close)) >= element.links
+        for kind in (_FILE, _ADDRESS)
+    )
 
 
 def is_tabs(page: Page, element: Element) -> bool:
