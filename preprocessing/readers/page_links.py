@@ -26,7 +26,7 @@ from preprocessing.readers.page_words import CONTROL_LABEL, LINKS_HEADING, SENTE
 
 _BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
 _ANNOUNCING = frozenset((*HEADINGS, *_BLOCKS)) - {"table"}
-_LINK = re.compile(r"<a\b((?:[^<>\"]|\"[^\"]*\")*)>(?:\s|<(?!/?a\b)[^<>]*>)*([^<]*)")
+_LINK = re.compile(r"<a\b((?:[^<>\"]|\"[^\"]*\")*)>(.*?)</a>", re.DOTALL)
 _HREF = re.compile(r"\shref=\"([^\"]*)\"")
 _FILE = re.compile(
     r"\.(?:hwpx?|pdf|docx?|xlsx?|pptx?|zip|csv|txt|jpe?g|png|gif|mp[34])\b[^<>\"]{0,80}</?(?:a|span|em|i)\b", re.IGNORECASE
@@ -110,7 +110,7 @@ def is_tabs(page: Page, element: Element) -> bool:
     """True for links to parts of this page that are not its headings, too, and for those of tabs that a script shows."""
     html = page.tree.html
     links = [
-        (_HREF.search(link[1]), link[2].strip())
+        (_HREF.search(link[1]), " ".join(_TAG.sub(" ", link[2]).split()))
         for link in _LINK.finditer(html, element.inside, element.close)
     ]
     targets = [href[1] if href else None for href, _ in links]
