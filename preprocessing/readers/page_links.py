@@ -22,7 +22,7 @@ from preprocessing.readers.page_excerpts import (
     is_section,
 )
 from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree
-from preprocessing.readers.page_words import CONTROL_LABEL, LINKS_HEADING, SENTENCE
+from preprocessing.readers.page_words import COMMAND, CONTROL_LABEL, LINKS_HEADING, SENTENCE
 
 _BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
 _ANNOUNCING = frozenset((*HEADINGS, *_BLOCKS)) - {"table"}
@@ -45,6 +45,7 @@ _HOST = re.compile(r"href=\"https?://([^/\"]+)")
 _TRAIL = re.compile(r"</a>\s*(?:&gt;|[›»])")  # the way from the first page to this one
 
 MOST_PARTS_ABOVE = 6  # elements from a part of a page down to its tabs
+NEAR_SENTENCE = 400  # characters of HTML above the labels of tabs in which a sentence is searched
 LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
 LONGEST_REST = 12  # characters beside links, such as "태그:" and commas
 FEWEST_OF_COLUMN = 3  # links of a menu beside the content
@@ -107,7 +108,8 @@ def _leads_nowhere(tree: PageTree, element: Element) -> bool:
 
 
 def is_tabs(page: Page, element: Element) -> bool:
-    """True for links to parts of this page that are not its headings, too, and for those of tabs that a script shows."""
+    """True for links to parts of this page that are not its headings, too, and for those of tabs that a script shows,
+    by their names or in a list below a sentence."""
     html = page.tree.html
     links = [
         (_HREF.search(link[1]), " ".join(_TAG.sub(" ", link[2]).split()))
@@ -121,7 +123,12 @@ def is_tabs(page: Page, element: Element) -> bool:
     if all(target and f'id="{target[1:]}"' in html for target in targets):
         return not any(label and html.count(f">{label}<") > 1 for _, label in links[:2])
     around = (*islice(element.ancestors(), 2), *islice(element.descendants(), MOST_PARTS_ABOVE))
-    return any(_TABS.search(part.attributes) for part in around) or all(target is None for target in targets)
+    if any(_TABS.search(part.attributes) for part in around) or all(target is None for target in targets):
+        return True
+    is_list = len(links) >= FEWEST_OF_COLUMN and any(part.name in ("ul", "ol") for part in around)
+    if not is_list or any(COMMAND.fullmatch(label) for _, label in links):
+        return False
+    return SENTENCE.search(html, max(0, element.start - NEAR_SENTENCE), element.start) is not None
 
 
 def _share_outside(tree: PageTree, element: Element) -> float:
