@@ -127,11 +127,12 @@ def leads_home(tree: PageTree, element: Element) -> bool:
     return bool(_HOME.search(tree.html, element.start, element.close))
 
 
-def keep_introduction(tree: PageTree, header: Element, has_heading: bool) -> bool:
-    """Marks what a header of the page has beside headings and sentences; false where it has none of them.
+def keep_introduction(tree: PageTree, header: Element, heading_start: int) -> bool:
+    """Marks what a header has beside headings and sentences; false where it has none of them.
 
-    Where the heading of the page is elsewhere, a header without ``h1`` has the name and the motto of the site.
+    Above the heading of the page, a header without ``h1`` has the name and the motto of the site; below it is the header of a section.
     """
+    is_of_site = header.start < heading_start
     whole: set[Element] = set()
     around: set[Element] = set()
     parts = [part for part in header.descendants() if part.text and part is not header]
@@ -141,7 +142,7 @@ def keep_introduction(tree: PageTree, header: Element, has_heading: bool) -> boo
             menus.add(part)
         elif part.parent in whole:
             whole.add(part)
-        elif _is_title(tree, part, has_heading) or (around and _is_remark(tree, part)):
+        elif _is_title(tree, part, is_of_site) or (around and _is_remark(tree, part)):
             whole.add(part)
             around.update(takewhile(lambda above: above not in around, part.ancestors()))
     for part in parts:
@@ -149,12 +150,12 @@ def keep_introduction(tree: PageTree, header: Element, has_heading: bool) -> boo
     return bool(whole)
 
 
-def _is_title(tree: PageTree, element: Element, has_heading: bool) -> bool:
-    """True for a heading that is no link and no name of a menu; of a page without a heading also for text named as one."""
+def _is_title(tree: PageTree, element: Element, is_of_site: bool) -> bool:
+    """True for a heading that is no link and no name of a menu; only for ``h1`` above the heading of the page, else also for text named as one."""
     if element.linked:
         return False
-    if element.name not in (HEADINGS[:1] if has_heading else HEADINGS[:3]) and (
-        has_heading or not _is_named_title(element)
+    if element.name not in (HEADINGS[:1] if is_of_site else HEADINGS[:3]) and (
+        is_of_site or not _is_named_title(element)
     ):
         return False
     if leads_home(tree, element):

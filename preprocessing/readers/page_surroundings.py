@@ -38,7 +38,7 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     tagged, named, rest = _cut_by_tags(tree, around_heading)
     sum_texts(tree.elements)
     all_characters = page.text
-    run = find_run(tree, named)
+    run, heading_start = find_run(tree, named), _find_start(around_heading)
     cut, lists, comments = [], {}, 0
     introduced: set[Element] = set()  # headers whose introduction is kept, with all in them
     for element in tree.elements[1:]:
@@ -50,7 +50,7 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
             element.is_cut = is_cut_by_name(tree, element, run, bool(around_heading))
             if element.is_cut and element.start < run[0] and is_called_header(element):
                 element.is_cut = not (
-                    element in introduced or keep_introduction(tree, element, bool(around_heading))
+                    element in introduced or keep_introduction(tree, element, heading_start)
                 )
                 introduced.update(() if element.is_cut else (element,))
             if element.is_cut:
@@ -65,6 +65,11 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
         return
     if weight_of(page) < LEAST * max(rest - comments, min(rest, SHORT_PAGE)):
         _keep(tree, cut, tagged)
+
+
+def _find_start(around_heading: set[Element]) -> int:
+    """Where the heading of the page begins; 0 without one."""
+    return max((element.start for element in around_heading), default=0)
 
 
 def is_page_of_links(page: Element) -> bool:
@@ -122,7 +127,7 @@ def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Elem
 
     Returns them with all that is in them, those that have a name to judge, and the weight of the page without policies.
     """
-    weight, has_heading = weight_of(tree.elements[0]), bool(around_heading)
+    weight, heading_start = weight_of(tree.elements[0]), _find_start(around_heading)
     has_discussion = _is_discussion(tree)
     around_main: set[Element] = set()
     for main in (element for element in tree.elements if element.name == "main"):
@@ -148,7 +153,7 @@ def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Elem
         weight -= weight_of(element) if is_popup else 0
         if is_popup or is_cut_by_tag(tree, element, parent in inside):
             is_header = not is_popup and _is_header(element)
-            if is_header and (element in introduced or keep_introduction(tree, element, has_heading)):
+            if is_header and (element in introduced or keep_introduction(tree, element, heading_start)):
                 introduced.add(element)
             else:
                 element.is_cut = True
