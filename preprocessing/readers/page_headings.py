@@ -161,7 +161,7 @@ def _is_title(tree: PageTree, element: Element, is_of_site: bool) -> bool:
     if leads_home(tree, element):
         return False
     text = tree.text_of(element)
-    return not (CONTROL_LABEL.fullmatch(text) or LINKS_HEADING.fullmatch(text))
+    return not (CONTROL_LABEL.fullmatch(text) or (is_of_site and LINKS_HEADING.fullmatch(text)))
 
 
 def _is_named_title(element: Element) -> bool:
