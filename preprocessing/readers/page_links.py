@@ -29,9 +29,12 @@ _ANNOUNCING = frozenset((*HEADINGS, *_BLOCKS)) - {"table"}
 _LINK = re.compile(r"<a\b((?:[^<>\"]|\"[^\"]*\")*)>(.*?)</a>", re.DOTALL)
 _HREF = re.compile(r"\shref=\"([^\"]*)\"")
 _FILE = re.compile(
-    r"\.(?:hwpx?|pdf|docx?|xlsx?|pptx?|zip|csv|txt|jpe?g|png|gif|mp[34])\b[^<>\"]{0,80}</?(?:a|span|em|i)\b", re.IGNORECASE
+    r"\.(?:hwpx?|pdf|docx?|xlsx?|pptx?|zip|csv|txt|jpe?g|png|gif|mp[34])\b[^<>\"]{0,80}</?(?:a|span|em|i)\b",
+    re.IGNORECASE,
 )
-_ADDRESS = re.compile(r"\shref=\"(?:tel|fax|sms|mailto):[^<>]*>(?:\s|<(?!/?a\b)[^<>]*>)*[^<]*[\d@]", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"\shref=\"(?:tel|fax|sms|mailto):[^<>]*>(?:\s|<(?!/?a\b)[^<>]*>)*[^<]*[\d@]", re.IGNORECASE
+)
 _TABS = re.compile(r"\b_?tab|tab(?:s|list|_|-|\b)|\bindicator", re.IGNORECASE)
 _LABEL = re.compile(
     r"(?:\s|<(?!a\b)[^<>]*>){0,9}(?:([^<>:：]{1,20})[:：]\s*(?:<(?!a\b)[^<>]*>\s*){0,3}<a\b|<a\b[^<>]*>\s*(?:https?://|www\.))"

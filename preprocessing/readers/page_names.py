@@ -11,7 +11,7 @@ from itertools import islice
 
 from preprocessing.readers.page_excerpts import has_cards, has_titles
 from preprocessing.readers.page_hidden import FIELD, is_above_page
-from preprocessing.readers.page_links import FEWEST_OF_COLUMN, MOST_ROWS_OF_LAYOUT
+from preprocessing.readers.page_links import FEWEST_OF_COLUMN, MOST_ROWS_OF_LAYOUT, has_heading
 from preprocessing.readers.page_tags import CONTROL, LEAST_PROSE, MOST, MOST_IF_SURE, has_most
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import (
@@ -107,7 +107,7 @@ def _is_sure(element: Element) -> bool:
     return element.name != "p" and not SURE.isdisjoint(words) and CONTENT.isdisjoint(words)
 
 
-def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], has_heading: bool) -> bool:
+def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], is_headed: bool) -> bool:
     """True for a name of surroundings and other evidence of them; a page without a heading of its own lists other pages."""
     words = _own_words(element) & MARKING | WHOLE_NAMES.intersection(element.whole_names)
     of_comments, is_sure = is_comment(tree, element), _is_sure(element)
@@ -129,14 +129,16 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], has_h
         return False  # comments follow
     if not element.links and element.linked:
         return False  # a part of a card that is a link
-    if words and words <= LISTS_OF_LINKS and not (element.links or _has_control(tree, element)):
+    is_section = not is_form and has_heading(element) and not _is_heading(element)
+    is_list = bool(words) and words <= LISTS_OF_LINKS
+    if (is_section or is_list) and not (element.links or _has_control(tree, element)):
         return False
-    if words and words <= OTHER_PAGES and not has_heading and has_titles(element):
+    if words and words <= OTHER_PAGES and not is_headed and has_titles(element):
         return False
     if element.links and 2 * element.linked > element.text:
-        is_list = has_titles(element) and bool(words) and words <= OFFERS
+        is_offer = has_titles(element) and bool(words) and words <= OFFERS
         is_card = has_cards(tree, element) and (is_between or not words <= OTHER_PAGES)
-        return of_comments or not (is_list or is_card)
+        return of_comments or not (is_offer or is_card)
     if of_comments and element.links:
         return True
     if not element.prose and not words.isdisjoint(CONTROLS):

@@ -57,6 +57,18 @@ def read_page(body: str, title: str = "누리집") -> list[str]:
         (f"<div>{PROSE}<h2 id='a'><a href='#a' class='header-anchor'><span>밭</span></a></h2></div>", "## 밭"),
         (f"<div>{PROSE}<h3>\n<a href='/c'>밭</a>\n<div><ul><li>메밀</li></ul></div></h3></div>", "### 밭"),
         (f"<div><table><tr><th>이름</th><th>삭제</th></tr><tr><td>메밀</td><td>1</td></tr></table>{PROSE}</div>", "| 이름 | 삭제 |"),
+        (f"<h1>누리집</h1><section><header><h2>밭의 일</h2></header>{PROSE}</section>", "## 밭의 일"),
+        (f"<h1>누리집</h1><p>{FIRST}</p><section><header><h2>최근 글</h2></header><ul><li>메밀의 한살이</li></ul></section>", "## 최근 글"),
+        (f"<div>{PROSE}<section id='online-course'><h2>강좌</h2><p>씨 뿌리기</p></section></div>", "씨 뿌리기"),
+        (f"<div>{PROSE}<section class='ad-course'><h2>강좌</h2><p>씨 뿌리기</p></section></div>", "씨 뿌리기"),
+        (f"<p>밭의 일입니다.</p><div><ul><li><a href='#t1'>고르기</a></li><li><a href='#t2'>거두기</a></li><li><a href='#'>빻기</a></li></ul></div>{PROSE}",
+         "- 고르기"),
+        ("<ul class='step-tab'>" + "".join(f"<li><a href='javascript:void(0)'><span>0{n}</span> 밭의 일</a></li>" for n in range(3)) + f"</ul>{PROSE}",
+         "- 01 밭의 일"),
+        (f"<div>{PROSE}<div><b>전화</b> <a href='tel:02-000-0000'>02-000-0000</a></div></div>", "전화 02-000-0000"),
+        (f"<div>{PROSE}<div><b>전자우편</b> <a href='mailto:a@a.kr'><b>a@a.kr</b></a></div></div>", "전자우편 a@a.kr"),
+        (f"<table><tr><th>알림</th></tr><tr><td><div>첨부</div><div><a href='/1'>밭.jpg</a> <a href='/2'>밭.doc</a></div></td></tr>"
+         f"<tr><td>{FIRST}</td></tr><tr><td>{SECOND}</td></tr></table>", "밭.jpg 밭.doc"),
     ],
 )  # fmt: skip
 def test_content_that_its_name_or_place_hid_stays(body, line):
