@@ -129,7 +129,8 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], is_he
         return False  # comments follow
     if not element.links and element.linked:
         return False  # a part of a card that is a link
-    is_section = not is_form and has_heading(element) and not _is_heading(element)
+    is_common = not is_form and words.isdisjoint(WHOLE_NAMES)
+    is_section = is_common and has_heading(element) and not _is_heading(element)
     is_list = bool(words) and words <= LISTS_OF_LINKS
     if (is_section or is_list) and not (element.links or _has_control(tree, element)):
         return False

@@ -16,7 +16,7 @@ NAVIGATION = _MENUS | frozenset((
 SURROUNDINGS = frozenset((
     "footer", "foot", "copyright", "copyrights", "sidebar", "aside", "widget", "banner", "ad", "ads", "advert", "adsense",
     "adsbygoogle", "advertisement", "popup", "modal", "dialog", "toast", "cookie", "cookies", "cookiebar", "consent",
-    "gdpr", "share", "sharing", "sharedaddy", "sns", "newsletter", "login", "signup", "search", "online", "button", "btn",
+    "gdpr", "share", "sharing", "sharedaddy", "sns", "newsletter", "login", "signup", "search", "button", "btn",
     "btns", "charge",
 ))  # fmt: skip
 CATEGORIES = frozenset(("category", "categories"))
@@ -48,6 +48,7 @@ REPLIES = frozenset(("reply", "replies", "respond"))
 WHOLE_NAMES = frozenset((
     "header", "page-header", "head_wrap", "header_wrap", "top", "topbar", "location", "path", "bottom", "ft", "headerbar",
     "sitesub", "printfooter", "article-licensing", "table-of-contents", "prevnext",
+    "online-list",
 ))  # fmt: skip
 """Classes and ids whose words alone are too common."""
 ANCHORS = frozenset(("headerlink", "anchor-link", "header-anchor", "permalink"))
