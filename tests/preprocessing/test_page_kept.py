@@ -66,7 +66,7 @@ def read_page(body: str, title: str = "누리집") -> list[str]:
         ("<ul class='step-tab'>" + "".join(f"<li><a href='javascript:void(0)'><span>0{n}</span> 밭의 일</a></li>" for n in range(3)) + f"</ul>{PROSE}",
          "- 01 밭의 일"),
         (f"<div>{PROSE}<div><b>전화</b> <a href='tel:02-000-0000'>02-000-0000</a></div></div>", "전화 02-000-0000"),
-        (f"<div>{PROSE}<div><b>전자우편</b> <a href='mailto:gim@example.org'><b>gim@example.org</b></a></div></div>", "전자우편 gim@example.org"),
+        (f"<div>{PROSE}<div><b>편지</b> <a href='mailto:a@b.kr'><b>a@b.kr</b></a></div></div>", "편지 a@b.kr"),
         (f"<table><tr><th>알림</th></tr><tr><td><div>첨부</div><div><a href='/1'>밭.jpg</a> <a href='/2'>밭.doc</a></div></td></tr>"
          f"<tr><td>{FIRST}</td></tr><tr><td>{SECOND}</td></tr></table>", "밭.jpg 밭.doc"),
     ],
