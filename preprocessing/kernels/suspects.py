@@ -21,7 +21,7 @@ _SHORT_STRETCH, _LONG_STRETCH = 64, 4096
 _COLON, _A, _T, _COMMA, _4, _6 = np.frombuffer(b":at,46", np.uint8)
 _OPEN, _CLOSE = np.frombuffer(b"(]", np.uint8)
 _SCHEME, _MARKER = np.frombuffer(b"data:", np.uint8), np.frombuffer(b";base64,", np.uint8)
-_AMPERSAND, _LESS, _C2, _E4, _EA, _EF, _FE = np.array([0x26, 0x3C, 0xC2, 0xE4, 0xEA, 0xEF, 0xFE], np.uint8)
+_AMPERSAND, _LESS, _BRACE, _C2, _E4, _EA, _EF, _FE = np.frombuffer(b"&<{\xc2\xe4\xea\xef\xfe", np.uint8)
 
 
 def _pack(name: str) -> int:
@@ -41,7 +41,7 @@ def _byte_kinds() -> np.ndarray:
     kinds = np.zeros(256, np.uint8)
     kinds[[0xC2, 0xC3]] = _LATIN
     kinds[[*range(0xE4, 0xEA), 0xEF]] = _HAN
-    kinds[ord("<")], kinds[ord("&")] = _TAG, _REFERENCE
+    kinds[[ord("<"), ord("{")]], kinds[ord("&")] = _TAG, _REFERENCE
     return kinds
 
 
@@ -75,7 +75,7 @@ def _has_any(stretch):
     for i in range(len(stretch)):
         b = stretch[i]
         latin, han = (b & _FE) == _C2, ((b >= _E4) & (b < _EA)) | (b == _EF)
-        result |= latin | han | (b == _LESS) | (b == _AMPERSAND)
+        result |= latin | han | (b == _LESS) | (b == _AMPERSAND) | (b == _BRACE)
     return result
 
 
@@ -104,6 +104,8 @@ def _is_letter(b):
 def _begins_markup(data, i, end):
     if data[i] == ord("<"):
         return _begins_tag(data, i + 1, end)
+    if data[i] == _BRACE:
+        return _begins_listing(data, i + 1, end)
     for j in range(i + 1, min(end, i + _LONGEST_REFERENCE)):
         b = data[j]
         if b == ord(";"):
@@ -111,6 +113,20 @@ def _begins_markup(data, i, end):
         if not (_is_letter(b) or 48 <= b <= 57 or b == ord("#")):
             return False
     return False
+
+
+@inner()
+def _begins_listing(data, i, end):
+    """Whether the tag of a listing may begin: ``{% highlight``, ``{% codeblock``, ``{{< highlight``; ``i``: the byte after the brace."""
+    while i < end and (
+        data[i] == _BRACE or data[i] == ord("%") or data[i] == ord("<") or data[i] == ord("-")
+    ):
+        i += 1
+    while i < end and data[i] <= _SPACE:
+        i += 1
+    return i + 1 < end and (
+        (data[i] == ord("h") and data[i + 1] == ord("i")) or (data[i] == ord("c") and data[i + 1] == ord("o"))
+    )
 
 
 @inner()

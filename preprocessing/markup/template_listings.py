@@ -11,7 +11,7 @@ from preprocessing.markup.indentation import LIST_MARK
 from preprocessing.markup.markdown import fence_around
 from preprocessing.text.fences import change_outside_fences
 
-CLOSING = ("endhighlight", "endcodeblock", "/highlight")
+_CLOSING = ("endhighlight", "endcodeblock", "/highlight")
 """Words without one of which a text has no such listing."""
 _ENDS = r"(?:\{%-?\s{0,9}end(?:highlight|codeblock)\s{0,9}-?%\}|\{\{[<%]\s{0,9}/highlight\s{0,9}[>%]\}\})"
 _BEGINS = r"\{(?:%-?|\{[<%])\s{0,9}(?:highlight|codeblock)\b"
@@ -29,7 +29,7 @@ _LANGUAGE_OF_BLOCK = re.compile(r"\blang:([\w+#.-]{1,40})")
 
 def fence_listings(text: str) -> str:
     """The text with fences instead of the tags, outside of fences."""
-    if not any(word in text for word in CLOSING):
+    if not any(word in text for word in _CLOSING):
         return text
     return change_outside_fences(text, lambda part: _LISTING.sub(_fence, part))
 

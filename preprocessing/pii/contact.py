@@ -270,7 +270,7 @@ PHONES = (
     Pattern("phone", rf"[공영]일[공영일][{DASHES} ]?[{_SPOKEN_DIGIT}]{{4}}", _SPOKEN, mask_whole),
 )  # fmt: skip
 EMAILS = (
-    Pattern("email", "[A-Za-z0-9_%+-]@[A-Za-z0-9가-힣]|[가-힣]@[가-힣]{2,20}\\.", _EMAIL, _check_email),
+    Pattern("email", "[A-Za-z0-9_%+-]@[A-Za-z0-9가-힣]|@[가-힣]", _EMAIL, _check_email),
     Pattern(
         "email",
         rf"[\[({{] ?(?:(?i:at)|앳|@|골뱅이) ?[\])}}]|【 ?(?i:at|앳|@)|\([aA]\)(?:{_PROVIDERS})|골뱅이|(?i: dot (?:{_SPELLED_TLD}))|(?: @ ?|@ )(?:{_PROVIDERS})\.",

@@ -8,7 +8,6 @@ Everything else is one pass of ``kernels.normalize``.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,7 +31,6 @@ from preprocessing.markup import conversion as markup
 from preprocessing.markup import references
 from preprocessing.markup.markdown import has_structure
 from preprocessing.markup.notebook import NOTEBOOK
-from preprocessing.markup.template_listings import CLOSING
 from preprocessing.pii.masking import anonymize_all
 from preprocessing.text import boilerplate, embedded_data, mojibake
 from preprocessing.text.blanks import collapse_blanks, end_code
@@ -178,22 +176,7 @@ def _suspects(column: pa.Array, markup_format: str, config: CleanConfig) -> tupl
     html, misread = markup_format == "html", config.repair_mojibake
     flags = suspects(*utf8_buffer(column), BYTE_KINDS, mojibake.rare_syllables(), html, misread)
     with_markup = np.flatnonzero(flags & HTML) if html or markup_format == "none" else np.arange(len(column))
-    if html and (listings := _rows_with_any(column, CLOSING)):
-        with_markup = np.union1d(with_markup, listings)
     return with_markup, np.flatnonzero(flags & MISREAD)
-
-
-def _rows_with_any(column: pa.Array, words: tuple[str, ...]) -> list[int]:
-    """Rows that contain one of a few words, which hardly any does."""
-    data, offsets = utf8_buffer(column)
-    text = data[offsets[0] : offsets[-1]].tobytes()
-    places = [
-        match.start()
-        for word in words
-        if word.encode() in text
-        for match in re.finditer(re.escape(word).encode(), text)
-    ]
-    return (np.searchsorted(offsets, np.array(places, np.int64) + offsets[0], "right") - 1).tolist()
 
 
 def _normalize_characters(column: pa.Array, lang: str, config: CleanConfig, changes: _Changes) -> pa.Array:
