@@ -127,12 +127,13 @@ def with_column(batch: pa.RecordBatch, name: str, column: pa.Array) -> pa.Record
     return batch.set_column(batch.schema.get_field_index(name), batch.schema.field(name), column)
 
 
-def replace_rows(column: pa.Array, rows: np.ndarray, texts: Sequence[str]) -> pa.Array:
-    """The column with ``texts`` in place of ``rows`` (in increasing order).
+def replace_rows(column: pa.Array, rows: np.ndarray, texts: Sequence[str] | pa.Array) -> pa.Array:
+    """The column with ``texts``, strings or a large_string column, in place of ``rows`` (in increasing order).
 
     Joins slices, for which Arrow allocates the right size once; its ``replace_with_mask`` grows a buffer row by row.
     """
-    new, parts, end = pa.array(texts, pa.large_string()), [], 0
+    new = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.large_string())
+    parts, end = [], 0
     for number, row in enumerate(rows.tolist()):
         parts += (column.slice(end, row - end), new.slice(number, 1))
         end = row + 1
@@ -174,6 +175,9 @@ def read_batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.Re
     """Reads one batch per row group, so that shards written side by side yield matching batches."""
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
-            yield from (
-                file.read_row_group(group, columns=columns, use_threads=False).combine_chunks().to_batches()
-            )
+            yield from read_group(file, group, columns)
+
+
+def read_group(file: pq.ParquetFile, group: int, columns: list[str] | None = None) -> list[pa.RecordBatch]:
+    """A row group as one batch; none if it is empty. Without threads, which cost more than they save where workers run side by side."""
+    return file.read_row_group(group, columns=columns, use_threads=False).combine_chunks().to_batches()

@@ -19,7 +19,7 @@ from megatron_ko.errors import DataError
 from preprocessing.corpus.assignment import REASONS, sets_of
 from preprocessing.corpus.corpus_plan import ASSIGNMENT, PLAN, STEP, read_table
 from preprocessing.corpus.reading import shard_path
-from preprocessing.documents import DROPPED, FINAL, Counts, new_shard, text_bytes
+from preprocessing.documents import DROPPED, FINAL, Counts, new_shard, read_group, text_bytes
 from preprocessing.readers.input_units import Unit
 from preprocessing.running.context import Context, Outcome
 
@@ -56,7 +56,7 @@ def _select(context: Context, unit: Unit, times: np.ndarray) -> Iterator[tuple[p
             start += len(here)
             if not here.any():
                 continue
-            batch = file.read_row_group(group).combine_chunks().to_batches()[0]
+            batch = read_group(file, group)[0]
             yield (batch if here.all() else batch.filter(pa.array(here > 0))), here[here > 0]
 
 

@@ -52,7 +52,12 @@ def has_sentences(of: Columns) -> np.ndarray:
     is_code = of("lang") == "code"
     speaks = of("stop_words") >= np.where(is_code, FUNCTION_WORDS_AMONG_CODE, FUNCTION_WORDS_OF_SENTENCES)
     speaks &= own >= np.where(is_code, OWN_AMONG_CODE, OWN_FUNCTION_WORDS)
-    return speaks & ~is_stuffed(of) & (~is_code | (of("hangul") >= KOREAN_AMONG_CODE * of("letters")))
+    return speaks & ~is_stuffed(of) & (~is_code | has_korean(of))
+
+
+def has_korean(of: Columns) -> np.ndarray:
+    """Whether a share of the letters of code is Hangul."""
+    return of("hangul") >= KOREAN_AMONG_CODE * of("letters")
 
 
 def is_stuffed(of: Columns) -> np.ndarray:

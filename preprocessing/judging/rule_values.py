@@ -13,10 +13,10 @@ import numpy as np
 from preprocessing.judging.advertising import MIN_GROUPS, MIN_PER_1000, MIN_TERMS
 from preprocessing.judging.evidence import (
     FUNCTION_WORDS_OF_TEXT,
-    KOREAN_AMONG_CODE,
     SYLLABLE_AMONG_CELLS,
     Columns,
     hangul_share,
+    has_korean,
     has_sentences,
     is_beside_others,
     is_harmless,
@@ -119,7 +119,7 @@ def _repeated_in_whole(of: Columns, share: np.ndarray) -> np.ndarray:
 def line_length(of: Columns) -> np.ndarray:
     """The mean of code; a list, such as a change log with the address of each commit, has items instead of lines of code, and a few
     lines with Korean, such as a question or a flattened page, have no mean."""
-    few = (of("lines") < LINES_OF_MEAN) & (of("hangul") >= KOREAN_AMONG_CODE * of("letters"))
+    few = (of("lines") < LINES_OF_MEAN) & has_korean(of)
     return np.where((2 * of("bullet_lines") >= of("lines")) | few, 0, of("mean_line_length"))
 
 

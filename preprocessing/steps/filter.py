@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from megatron_ko.errors import DataError
 from megatron_ko.wording import format_count
 from preprocessing.config.pipeline import Config, source_of
-from preprocessing.documents import DROPPED, INTERMEDIATE, Counts, new_shard
+from preprocessing.documents import DROPPED, INTERMEDIATE, Counts, new_shard, read_group
 from preprocessing.judging import rules
 from preprocessing.judging.presets.values import resolve_thresholds
 from preprocessing.readers.input_units import Unit
@@ -154,7 +154,7 @@ def _dropped(documents: pq.ParquetFile, group: int, reasons: pa.Array) -> pa.Rec
     mask = pc.is_valid(reasons)
     if not pc.any(mask).as_py():
         return pa.RecordBatch.from_pylist([], schema=DROPPED)
-    batch = documents.read_row_group(group, use_threads=False).combine_chunks().to_batches()[0].filter(mask)
+    batch = read_group(documents, group)[0].filter(mask)
     step = pa.array([STEP] * batch.num_rows, pa.string())
     detail = pa.nulls(batch.num_rows, pa.string())
     return pa.RecordBatch.from_arrays([*batch.columns, reasons.drop_null(), step, detail], schema=DROPPED)

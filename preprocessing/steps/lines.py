@@ -36,6 +36,7 @@ from preprocessing.documents import (
     Counts,
     new_shard,
     read_batches,
+    replace_rows,
     text_bytes,
     utf8_buffer,
     with_column,
@@ -185,8 +186,7 @@ def remove_boilerplate(
         return batch, {}
     flat, starts = remove_lines(data, offsets, first, ends, kinds, removed, rows)
     texts = pa.LargeStringArray.from_buffers(len(rows), pa.py_buffer(starts), pa.py_buffer(flat))
-    mask = pa.array(lost > 0)
-    changed = with_column(batch, "text", pc.replace_with_mask(batch["text"], mask, texts))
+    changed = with_column(batch, "text", replace_rows(batch["text"], rows, texts))
     return changed, dict(zip(rows.tolist(), lost[rows].tolist()))
 
 

@@ -101,8 +101,10 @@ def _without_embedded_data(column: pa.Array) -> pa.Array:
     from preprocessing.kernels import suspects
 
     rows = np.flatnonzero(suspects.with_data(*utf8_buffer(column), LONGEST_LITERAL))
+    if not len(rows):
+        return column
     cut = pc.replace_substring_regex(column.take(pa.array(rows)), _EMBEDDED_DATA, SCHEME)
-    return replace_rows(column, rows, cut.to_pylist()) if len(rows) else column
+    return replace_rows(column, rows, cut)
 
 
 def _read_words(
@@ -116,9 +118,12 @@ def _read_words(
     rows, texts = [], []
     for row in np.flatnonzero(is_candidate):
         is_korean = count_syllables(data[offsets[row] : offsets[row + 1]]) >= MIN_SYLLABLES
-        if not is_korean and not (is_english[row] and has_formulas(column[row].as_py())):
+        if not (is_korean or is_english[row]):
             continue
-        text = words_of_page(column[row].as_py())
+        source = column[row].as_py()
+        if not (is_korean or has_formulas(source)):
+            continue
+        text = words_of_page(source)
         if not is_korean or count_syllables(np.frombuffer(text.encode(), np.uint8)) >= MIN_SYLLABLES:
             rows.append(row)
             texts.append(text)

@@ -110,7 +110,7 @@ PROSE_WITH_CODE = {
     "log": ("\n".join(f"2025-12-14 10:02:38,643 INFO [w-{n}] com.example.sky.Main - 재시도 id={n} (18ms)" for n in range(9)), "other"),
     "access log": ('127.0.0.1 - - [10/Oct/2025:13:55:36 -0700] "GET /a_b.gif?c=d HTTP/1.0" 200 2326\n' * 9, "other"),
     "emphasis": ("Note that this is a **plain English** sentence about how the **database** is designed to handle **graphs**.", "en"),
-    "formulas": ("If $M$ is an $A$-module, then the dimension of $M$ is the dimension of the ring.", "en"),
+    "English around formulas": ("If $M$ is an $A$-module, then the dimension of $M$ is the dimension of the ring.", "en"),
     "variables": ("for f in $(ls of the pond); do mv $f $f.bak; done\necho $x to $y and $z that it has\n$a = $b + $c;", "code"),
     "powers": ("a **= b\nf(*a, **b)\n/**\n * x[0]\n */\nc = a ** 2 + b**2", "code"),
     "roles": ("The :ref:`GenericAlias <types-a>` and :ref:`Union <types-b>` are types. Only ``GenericAlias`` is exposed, see ``x[0]``.", "en"),
