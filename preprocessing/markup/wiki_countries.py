@@ -30,6 +30,21 @@ _words = _NAMES.split()
 COUNTRIES = dict(zip(_words[::2], (name.replace("_", " ") for name in _words[1::2]), strict=True))
 
 
+COUNTRY_NAMES = frozenset(
+    (
+        *COUNTRIES.values(),
+        "중국",
+        "북한",
+        "타이완",
+        "러시아 제국",
+        "소비에트 연방",
+        "일본 제국",
+        "대한제국",
+        "조선",
+    )
+)
+
+
 def country_name(code: str, korean: bool) -> str:
     """The Korean name of a country, or its code on pages of other languages; empty for what is not a code."""
     return (COUNTRIES[code] if korean else code) if code in COUNTRIES else ""

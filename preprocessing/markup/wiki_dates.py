@@ -40,6 +40,7 @@ _PARTS_OF_DATE = ("[0-9]{3,4}", "0?[1-9]|1[0-2]", "0?[1-9]|[12][0-9]|3[01]")
 _ISO_DATE = re.compile(
     r"(?<![\d-])([1-9][0-9]{2,3})-(0?[1-9]|1[0-2])(?:-(0?[1-9]|[12][0-9]|3[01]))?(?![\d-])"
 )
+_YEAR = re.compile("[12][0-9]{3}")
 _WORD = re.compile("[가-힣]{1,10}")
 
 
@@ -55,9 +56,15 @@ def value_of_time(key: str, plain: Sequence[str], named: Named, page: WikiPage) 
     if format_time is None:
         return None
     text = format_time(plain, named)
-    return (
+    if page.korean and _OF_DATE.fullmatch(key) and _YEAR.fullmatch(text):
+        return f"{text}년"
+    text = (
         text if text in plain else write_dates(text, page.korean)
     )  # an argument stays as its author wrote it
+    if key == "as_of" and text and not page.korean:
+        lead = "Since" if "since" in named else "As of"
+        return f"{lead.lower() if 'lc' in named else lead} {text}"
+    return text
 
 
 def write_dates(text: str, korean: bool) -> str:

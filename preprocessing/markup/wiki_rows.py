@@ -24,6 +24,7 @@ FOLDED = frozenset((
     "collapse", "collapsible_list", "hidden", "접이식목록", "접을수있는목록", "접기", "숨김", "숨기기", "접은글", "펼치기", "접힌글", "ctop", "대화", "대사", "가사", "lyrics",
 ))  # fmt: skip
 _FOLDING = re.compile("접[기이은을힌]|펼치")
+_FOLD_BEGINS = re.compile("(?:접[기이은을힌]|펼치|숨[김기]|hidden|collapse).*(?:시작|begin|start|top)$")
 _CLADES = frozenset(("clade", "계통도", "계통수", "분기도", "cladogram"))
 _TRACKS = frozenset(("곡목록", "트랙목록", "tracklist", "track_listing", "track_list"))
 _TRACK_FIELD = re.compile("([a-z_가-힣]{1,20}?)([0-9]{1,3})")
@@ -61,6 +62,9 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
         return _format_items(plain)
     if key in _TRACKS:
         return _format_tracks(named)
+    if is_named_as(key, _FOLD_BEGINS):
+        title = first_of(named, ("title", "제목", "header", "머리")) or "".join(plain[:1])
+        return f"\n{title}\n" if title and not is_technical(title) and not _SIZE.fullmatch(title) else ""
     if key in FOLDED or (is_named_as(key, _FOLDING) and not is_named_as(key, _NO_ROW)):
         title = first_of(named, ("title", "제목", "header", "1", "머리"))
         text = first_of(named, ("content", "내용", "2", "글", "가사"))

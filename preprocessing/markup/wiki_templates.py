@@ -14,6 +14,7 @@ from preprocessing.markup.wiki_countries import country_name
 from preprocessing.markup.wiki_dates import value_of_time
 from preprocessing.markup.wiki_functions import function_text
 from preprocessing.markup.wiki_items import Items, is_item
+from preprocessing.markup.wiki_languages import labeled
 from preprocessing.markup.wiki_lines import BREAK
 from preprocessing.markup.wiki_media import GALLERIES, gallery_template, is_file_name
 from preprocessing.markup.wiki_page import WikiPage
@@ -38,9 +39,7 @@ FIRST = FLAGS | frozenset((
 LINKS = frozenset(("ill", "interlanguage_link", "임시링크"))  # ``lt`` is the label, or a fourth argument
 KEYS = frozenset(("key", "키", "keypress", "key_press", "kbd", "단추", "키누르기"))
 SOUNDED = frozenset(("ipa", "발음", "음성"))  # the code of a language may come first
-TRANSLATED = frozenset(
-    ("llang", "langx")
-)  # the text is the second argument; a reading or a translation may follow
+TRANSLATED = frozenset(("llang", "langx"))  # a language and the text; a reading or a translation may follow
 # The text is the second argument, behind a language, a color or the state of a version.
 SECOND = frozenset((
     "lang", "언어", "범례", "범례2", "범례선", "legend", "legend2", "legend-line", "legend_inline", "색상범례",
@@ -118,6 +117,12 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str | None:
             return text
     if key in ("music", "음악") and plain:
         return "/".join(plain[1:3]) if plain[0] == "time" else _MUSIC.get(plain[0].lower(), "")
+    if key in TRANSLATED or key.startswith(("lang-", "llang-")):
+        code, texts = (
+            (plain[0], plain[1:3]) if key in TRANSLATED and plain else (key.partition("-")[2], plain[:2])
+        )
+        text = ", ".join(dict.fromkeys(filter(None, texts)))
+        return labeled(code, text, first_of(named, ("label", "이름표")), page.korean)
     if key in LINKS and (label := named.get("lt") or "".join(plain[3:4])) and not is_technical(label):
         return label
     format_text = _formatter(key)
@@ -142,17 +147,15 @@ def _block_text(key: str, plain: list[str], named: Named, page: WikiPage) -> str
         return _format_quote(plain, named)
     if key in GALLERIES:
         return gallery_template(plain, named)
-    text = word_text(key, plain, named)
+    text = word_text(key, plain, named, page.korean)
     return rows_text(key, plain, named) if text is None else text
 
 
 def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in SOUNDED:
         return lambda plain: plain[is_technical(plain[0]) and len(plain) > 1]
-    if key in FIRST or key.startswith(("lang-", "ipa-", "llang-", "link-")):
+    if key in FIRST or key.startswith(("ipa-", "link-")):
         return lambda plain: plain[0]
-    if key in TRANSLATED:
-        return lambda plain: ", ".join(dict.fromkeys(filter(None, plain[1:3])))
     if key in SECOND:
         return lambda plain: plain[min(1, len(plain) - 1)]
     if key in RAISED:

@@ -21,7 +21,7 @@ from preprocessing.markup.wiki_arguments import (
     key_of,
     read_arguments,
 )
-from preprocessing.markup.wiki_countries import COUNTRIES
+from preprocessing.markup.wiki_countries import COUNTRIES, COUNTRY_NAMES
 from preprocessing.markup.wiki_media import END, START, gallery_template, is_file_name
 from preprocessing.markup.wiki_rows import format_row
 from preprocessing.markup.wiki_shown import (
@@ -51,6 +51,14 @@ _DOUBT = re.compile(
     r"needed|필요|clarify|dubious|의심|모호|불명확"
 )  # notices about a sentence; an argument may be its text
 _OF_SPAN = re.compile(r"(?:span|범위|부분|구절|구간)$")
+# A template of a railway is named as what it shows, and one that begins or ends a part of a list shows its name
+_OF_LINE = re.compile(
+    r"(?:[0-9]호|(?!구분|가로|세로|수평|밑줄)[가-힣]{2})선(?: ?\([^()]{1,20}\))?$|[가-힣]철도$"
+)
+_BEGINS_PART, _ENDS_PART = (
+    re.compile(r"(?:[,:·、/→~–(]|\|\||!!|\n[|!]) ?$"),
+    re.compile(r"[ \t]{0,5}(?:[,·、/→~–)]|\n|$|\{\{)"),
+)
 _COUNTED = re.compile("[호년월일회조항명개번판권편위세장절](?![가-힣]{2})")
 _MARKS = " \t*#:;|!'\""
 _BEHIND_WORD = frozenset(".,;:–—=(")
@@ -226,7 +234,12 @@ def _name(name: str, place: Place) -> str:
     else:
         is_label = not place.line.strip(_MARKS) and place.after.lstrip()[:1] == ":"
         is_label |= place.before[-1:] == " " and place.after[:1] == "("
-        is_shown = is_noun or place.is_alone or is_label
+        is_part = _BEGINS_PART.search(place.before[-9:]) and (
+            _ENDS_PART.match(place.behind) or _END_OF_CELL.match(place.behind)
+        )
+        is_name = name in COUNTRY_NAMES or _OF_LINE.search(name)
+        is_value = is_name and not place.is_box and _BEFORE_VALUE.search(place.before[-9:])
+        is_shown = is_noun or place.is_alone or is_label or is_part or is_value
     return name.replace("_", " ") if is_shown else ""
 
 

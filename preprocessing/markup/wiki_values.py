@@ -44,7 +44,8 @@ def _format_value(plain: Sequence[str], named: Named) -> str:
     if len(plain) > 2 and plain[1] in _RANGES:
         text += _RANGES[plain[1]] + plain[2]
     elif len(plain) > 1 and plain[1][:1] in ("(", "+", "-", "−"):
-        text += "".join(plain[1:3])
+        limits = [part.lstrip("+-−") for part in plain[1:3]]
+        text += plain[1] if plain[1][0] == "(" or len(limits) < 2 else _format_tolerance(limits, named)
     elif len(plain) > 1 and _NUMBER.fullmatch(plain[1]):
         text += f"±{plain[1]}"
     if named.get("e"):
@@ -55,8 +56,8 @@ def _format_value(plain: Sequence[str], named: Named) -> str:
 
 
 def _format_tolerance(plain: Sequence[str], named: Named) -> str:
-    """``3``: ±3; ``3|2``: +3−2, what may be more and less."""
-    return "+" + "−".join(plain[:2]) if len(plain) > 1 else "".join(["±", *plain])
+    """``3``: ±3; ``3|2``: what may be more and less, one above the other."""
+    return f"<sup>+{plain[0]}</sup><sub>−{plain[1]}</sub>" if len(plain) > 1 else "".join(["±", *plain])
 
 
 def _format_fraction(plain: Sequence[str], named: Named) -> str:

@@ -22,7 +22,7 @@ from tests.preprocessing.units import read
     "wikitext, markdown",
     [
         ("{{정보상자|이름={{lang|ko|값}}|표={|\n|a\n|}\n}}글", "글"),
-        ("({{lang|la|Pluvia}}, {{llang|en|rain}}) {{국기|대한민국}}", "(Pluvia, rain) 대한민국"),
+        ("({{lang|la|Pluvia}}, {{llang|en|rain}}) {{국기|대한민국}}", "(Pluvia, 영어: rain) 대한민국"),
         ("{{수학|''a''<sup>2</sup>}} <math>\\frac{a}{b}</math>", "$a^{2}$ $\\frac{a}{b}$"),
         ('<math display="block">x</math> <chem>H2O</chem>', "$$x$$ $\\ce{H2O}$"),
         ("{{변환|10|km|mi}} {{convert|3|m}} a{{!}}b {{모름|글}}", "10 km 3 m a|b 글"),
@@ -66,7 +66,10 @@ def test_wikitext(wikitext, markdown):
     [
         ("넓이는 {{단위|100|km2}}이다.", "넓이는 100 km2이다."),
         # a reading may follow the text
-        ("{{llang|ja|宮崎 駿|みやざき はやお}}, {{lang|en|Seoul}}", "宮崎 駿, みやざき はやお, Seoul"),
+        (
+            "{{llang|ja|宮崎 駿|みやざき はやお}}, {{lang|en|Seoul}}",
+            "Japanese: 宮崎 駿, みやざき はやお, Seoul",
+        ),
         ("빗변은 {{math|{{sqrt|''a''<sup>2</sup>}}}}이다.", "빗변은 $\\sqrt{a^{2}}$이다."),
         ("{{math|{{모르는 틀|1}}}}이다.", "이다."),  # no $$, which begins a formula of its own
         ("물({{화학식|H|2|O}}, {{chem2|H2O}})", "물(H2O, H2O)"),
@@ -96,7 +99,10 @@ def test_wikitext(wikitext, markdown):
             "{{루비|漢字|한자}} {{nihongo|도쿄|東京|Tōkyō}} {{zh|t=北京|p=Běijīng}}",
             "漢字(한자) 도쿄(東京, Tōkyō) 北京, Běijīng",
         ),
-        ("{{언어|fr|Bonjour}} {{llang|de|Hallo}} {{인명|세종}} {{큰따옴표|가}}", "Bonjour Hallo 세종 “가”"),
+        (
+            "{{언어|fr|Bonjour}} {{llang|de|Hallo}} {{인명|세종}} {{큰따옴표|가}}",
+            "Bonjour 독일어: Hallo 세종 “가”",
+        ),
         ("{{인용문|간다.|출처=이순신}}", "> 간다.\n> — 이순신"),
         ("{{인용문|가.\n# 나\n# 다\n* 라\n** 마}}", "> 가.\n> 1. 나\n> 2. 다\n> - 라\n>   - 마"),
         ("약 {{형식수|350000}}명이다.", "약 350000명이다."),

@@ -137,7 +137,7 @@ def test_tables_of_climate_stay():
 @pytest.mark.parametrize(
     ("wikitext", "markdown"),
     [
-        ("({{llang|de|Berlin}} {{IPA-all|bɛ}} {{소리|de.ogg}})은 {{출처|a}} 수도", "(Berlin bɛ)은 수도"),
+        ("({{llang|de|Berlin}} {{IPA-all|bɛ}} {{소리|de.ogg}})은 {{출처|a}} 수도", "(독일어: Berlin bɛ)은 수도"),
         ("{{모르는 이름|홍길동}}은 간다.", "홍길동은 간다."),
         ("그는 {{어떤 값|오백|x}}명을 이끌었다.", "그는 오백명을 이끌었다."),
         ("{{국기그림|KOR}}이순신, 서울{{주|가나}}은, {{앵커|가}}가 보인다.", "이순신, 서울은, 가 보인다."),

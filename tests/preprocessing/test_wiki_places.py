@@ -35,7 +35,7 @@ PAGE = WikiPage("한글", date(2021, 8, 7))
         ("{{인용문|\n# 하나\n# 둘\n|책}}\n글 {{OEIS|A000040}}", "> 1. 하나\n> 2. 둘\n> — 책\n\n글 (OEIS A000040)"),
         ("{|\n| align=left | {{어떤 선수단|소련|하계}} || 55\n|}", "| 소련, 하계 | 55 |\n| --- | --- |"),
         ("{|\n!#!!값\n|-\n|#1||{{증가}} 3\n* 가\n* 나\n|}", "| # | 값 |\n| --- | --- |\n| #1 | ▲ 3 가, 나 |"),
-        ("현대({{llang|en|Hyundai}}, {{한국거래소|005380}})는", "현대(Hyundai, 005380)는"),
+        ("현대({{llang|en|Hyundai}}, {{한국거래소|005380}})는", "현대(영어: Hyundai, 005380)는"),
         ("<code>for (;;)</code>의 <code>swap()</code>은 main()과 가()나 {{유니코드|U+AC00}}, 나({{소리|a.ogg}}, {{출처|b}})는", "`for (;;)`의 `swap()`은 main()과 가나 U+AC00, 나는"),
         ("{|\n| <nowiki>|</nowiki> || <math>|x|</math>\n|}\n{{연도|1905}}\n글", "| \\| | $\\|x\\|$ |\n| --- | --- |\n\n글"),
         ("조사 ([[파일:a.svg|15px]] 문서){{,}} 땅 {{수|12,000|평}}", "조사 (문서), 땅 12,000평"),
@@ -57,7 +57,7 @@ PAGE = WikiPage("한글", date(2021, 8, 7))
         ("{{국기|KOR|1949|이름=한국}}과 {{fb|jpn}}, {{깃발 나라|페루}}는 {{임시링크|막장 (음식)|en|M|막장}}, {{임시링크|장|fr|J|en}}을",
          "한국과 일본, 페루는 막장, 장을"),
         ("{{code|int main()|c}} {{key press|Ctrl|C}}, {{†}}공룡, {{한자|漢字|한자}}, {{val|1.67|(51)|e=-27}}, {{val|1|+2|-3}}",
-         "`int main()` Ctrl+C, †공룡, 漢字(한자), 1.67(51)×10^-27, 1+2-3"),
+         "`int main()` Ctrl+C, †공룡, 漢字(한자), 1.67(51)×10^-27, 1^+2_(−3)"),
         ("{{별점|4.5|5}}를 받은 {{circa|1500|1550}} 그림, {{개통일|1974|8|15}}에", "4.5/5를 받은 c. 1500–1550 그림, 1974년 8월 15일에"),
         # in a word, and ideographs behind it
         ("제{{어떤 말|삼}}회 태평{{어떤 글|양}}에서 세종{{어떤 음|世宗}}은", "제삼회 태평양에서 세종(世宗)은"),
@@ -67,7 +67,7 @@ PAGE = WikiPage("한글", date(2021, 8, 7))
         ("또 {{세계유산 링크|경주}}가 지정되었고, {{인용|범}}은 왔다. {{앵커|가}}가 보인다.", "또 경주가 지정되었고, “범”은 왔다. 가 보인다."),
         ("키는 {{키 변환|183|cm}}이다. 코드는 {{ATC|N06|BC01}}, {{성경|창세기|1:3}}에, 0.2{{%}} {{US달러|746억}}", "키는 183 cm이다. 코드는 N06BC01, 창세기 1:3에, 0.2% US$746억"),
         ("{{첫글자|나}}는 간다.\n\n{{어떤 말|나}} 간다.", "나는 간다.\n\n나 간다."),
-        ("* {{l|ko|학교생활|學校生活}}\n* {{t|de|Schule|f}}, {{m|la|aqua||물}}, {{bor|ko|en|bus}}", "- 學校生活\n- Schule, aqua (물), bus"),
+        ("* {{l|ko|학교생활|學校生活}}\n* {{t|de|Schule|f}}, {{m|la|aqua||물}}, {{bor|ko|en|bus}}", "- 學校生活\n- Schule, aqua (물), 영어 bus"),
         ("{{아이스하키 경기|date=2월 10일|team1={{fb|KOR}}|score=0–8|team2={{fb|SUI}}}}\n{{정리|이름=역|성립하지 않는다.}}",
          "- 2월 10일, 대한민국, 0–8, 스위스\n\n역. 성립하지 않는다."),
         # boxes
@@ -141,7 +141,7 @@ def test_templates_of_english_sentences(wikitext, markdown):
         ("* {{sense|a cat}} {{l|en|lion}}, {{qualifier|rare|old}} [[tiger]]\n* {{vern|black panther}}",
          "- (a cat) lion, (rare, old) tiger\n- black panther"),
         ("# {{plural of|en|cat}}\n# {{initialism of|lang=en|post meridiem}}.\n# {{w|Crow}}", "1. plural of cat\n2. initialism of post meridiem.\n3. Crow"),
-        ("From {{affix|en|hypo-|-onym}}, {{suffix|abase|ment|lang=en}}, {{bor|en|fr|mot||word}}.", "From hypo- + -onym, abase + ment, mot (word)."),
+        ("From {{affix|en|hypo-|-onym}}, {{suffix|abase|ment|lang=en}}, {{bor|en|fr|mot||word}}.", "From hypo- + -onym, abase + ment, French mot (word)."),
         ("* {{en icon|x}} [http://a.b page] and {{언어링크|en}} [http://a.b page]", "- page and page"),
         ("* {{bandiera|Peru|nome}}: [[Lima]]\n* {{bandiera|Peru}} [[Lima]]", "- Peru: Lima\n- Lima"),
         ("* {{Script|Copt|Ⲁ}} : letter\n* {{Commons category|Lima}}", "- Ⲁ : letter"),
@@ -173,7 +173,7 @@ def test_values_in_english_sentences(wikitext, markdown):
         ("성({{zh-stp|s=紫禁城|t=紫禁城|p=Zǐ}}, {{llang|mnc|v=a}})은 {{버전|1.23}}이다.", "성(紫禁城, Zǐ)은 1.23이다."),
         ("{{출처 필요|꽃이라 한다.}} 또{{출처 필요|2015년}} {{법령|법률|471}}호로 {{달러|35억}}이다.", "꽃이라 한다. 또 법률 471호로 $35억이다."),
         ("* {{서울 지하철 3호선}} : 안국\n* 파리{{*}}니스", "- 서울 지하철 3호선 : 안국\n- 파리 • 니스"),
-        ("{{목록 접기|제목=배달계|배달|한서}}\n{{접기 시작|제목=가}}글{{접기 끝}}", "배달계\n배달\n한서\n\n글"),
+        ("{{목록 접기|제목=배달계|배달|한서}}\n{{접기 시작|제목=가}}글{{접기 끝}}", "배달계\n배달\n한서\n\n가\n글"),
         ("식 {{ket|ψ}}{{=}}{{ket|1}}+{{ket|2}}, 3{{frac|1|2}} 큰술, {{시각|05|46}}에 {{어떤 임기|1990|1995}} {{투표|35|명}}이", "식 ψ=1+2, 3 1/2 큰술, 05:46에 1990–1995 35명이"),
         ("{{인용문 상자|제목=전문|인용문=유구한 역사|출처=헌법}}\n돈은 {{북한 원}}(KPW)이다.", "> 유구한 역사\n> — 헌법\n\n돈은 북한 원(KPW)이다."),
         ("여기서 {{math|{{vec|a}}}}는 수이고, 농도는 {{농도|0.04|%}}이다.\n* {{음성 기호|k}}와 {{IPA|k}}", "여기서 $a$는 수이고, 농도는 0.04 %이다.\n- k와 k"),
@@ -224,7 +224,7 @@ def test_dates_have_the_form_of_the_page(wikitext, korean, english):
 @pytest.mark.parametrize(
     ("wikitext", "markdown"),
     [
-        ("값 12{{±|3|0.5}} cm, {{±|3}}", "값 12+3−0.5 cm, ±3"),
+        ("값 12{{±|3|0.5}} cm, {{±|3}}", "값 12^+3_(−0.5) cm, ±3"),
         ("꽃({{학명|Leontopodium|[[한다|Hand.-Mazz.]]}})은 {{학명|Rosa}}", "꽃(Leontopodium Hand.-Mazz.)은 Rosa"),
         ("C{{music|#}} B{{music|b}} {{music|time|3|4}} ({{음악|4분음표}}=60)", "C♯ B♭ 3/4 (♩=60)"),
         ("가 {{골|36|pen.}}, 나 {{goal|11||45+1}}, 21권{{작은 글씨|(어린이)}}", "가 36 (pen.), 나 11, 45+1, 21권(어린이)"),
@@ -289,3 +289,43 @@ def test_no_mixture_of_marks_loses_the_words_around_it(parts):
     markdown = mediawiki_to_markdown("앞말\n\n" + "".join(parts) + "\n\n== 절 ==\n뒷말")
     assert markdown.startswith("앞말")
     assert "뒷말" in markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("이 말은 {{etyl|la|en}} {{m|la|pater||아버지}}에서 왔다.", "이 말은 라틴어 pater (아버지)에서 왔다."),
+        ("파리({{lang-fr|Paris}}, {{llang|la|Lutetia}})는 도시이다.", "파리(프랑스어: Paris, 라틴어: Lutetia)는 도시이다."),
+        ("파리({{lang-fr|Paris|label=없음}}, {{lang|la|Lutetia}})는 도시이다.", "파리(Paris, Lutetia)는 도시이다."),
+        ("From {{inh|en|enm|water}}, {{bor+|en|fr|mot|t=word}}, {{cog|xx-zz|aqua}} in books of the time.",
+         "From Middle English water, Borrowed from French mot (word), aqua in books of the time."),
+        ("{{As of|2020}}, there were five. It is {{as of|2021|lc=y}} seven here.",
+         "As of 2020, there were five. It is as of 2021 seven here."),
+        ("그는 {{시작 날짜|1998}}에 회사를 세웠고 {{종료일|2001|4}}에 팔았다.", "그는 1998년에 회사를 세웠고 2001년 4월에 팔았다."),
+    ],
+)  # fmt: skip
+def test_words_that_only_the_template_has_are_shown_where_a_code_tells_them(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("환승: {{2호선}}, {{수도권 전철 신분당선}}\n글", "환승: 2호선, 수도권 전철 신분당선\n글"),
+        ("{|\n| 강남 || {{2호선}} {{신분당선}}\n| 서울역 || {{경의중앙선}} · {{공항철도}}\n|}",
+         "| 강남 | 2호선 신분당선 | 서울역 | 경의중앙선 · 공항철도 |\n| --- | --- | --- | --- |"),
+        ("* {{대한민국}} 홍길동\n* {{4호선}} 사당역", "- 대한민국 홍길동\n- 4호선 사당역"),
+        ("글이다.\n{{경부선}}\n{{대한민국}}", "글이다."),  # boxes below the article
+        ("글이다.{{경부선}} 다음 글이다. {{웃음}}", "글이다. 다음 글이다."),
+        ("* 가 {{구분선}} 나", "- 가 나"),
+    ],
+)  # fmt: skip
+def test_templates_named_by_what_they_show_leave_no_hole_in_lists(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
+
+
+@pytest.mark.parametrize("name", ["접기 시작", "숨김 시작", "펼치기 시작", "hidden begin", "collapse top"])
+@pytest.mark.parametrize("title", ["제목=전체 명단", "title=전체 명단", "전체 명단|2"])
+def test_the_title_of_a_fold_that_begins_stays(name, title):
+    text = mediawiki_to_markdown(f"글\n{{{{{name}|{title}}}}}\n* 가\n{{{{접기 끝}}}}")
+    assert [line for line in text.split("\n") if line] == ["글", "전체 명단", "- 가"]
