@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 
 from preprocessing.markup.asciidoc_blocks import (
     HEADING,
+    SETTINGS_OF_CODE,
     ends_of_blocks,
+    fenced,
     is_prose,
+    quotation,
+    read_term,
     titles_by_anchor,
     underlined,
 )
 from preprocessing.markup.asciidoc_inline import convert_inline
 from preprocessing.markup.asciidoc_tables import convert_table
-from preprocessing.markup.markdown import fence_around
 
 _ATTRIBUTE = re.compile(r":(?P<unset>!?)(?P<name>[A-Za-z0-9_][\w-]*)!?:(?:[ \t]+(?P<value>.*))?")
 _REFERENCE = re.compile(r"\{([A-Za-z0-9_][\w-]{0,60})\}")
@@ -28,16 +31,11 @@ _DIRECTIVE = re.compile(
 )
 _BLOCK_TITLE = re.compile(r"\.(?P<title>[^\s.].*)")
 _ITEM = re.compile(r"[ \t]*(?P<mark>\*{1,6}|-|\.{1,6}|[0-9]{1,9}\.)[ \t]+(?P<text>\S.*)")
-_TERM = re.compile(r"[ \t]*(?P<term>\S(?:.{0,200}?\S)?)(?P<mark>:{2,4}|;;)(?:[ \t]+(?P<text>\S.*))?")
 _NOTE = re.compile(r"(?P<name>NOTE|TIP|IMPORTANT|WARNING|CAUTION):[ \t]+(?P<text>.*)")
 _NOTES = ("NOTE", "TIP", "IMPORTANT", "WARNING", "CAUTION")
-_LANGUAGE = re.compile(
-    r"\[(?:source|listing)?(?:%[\w-]+)?[ \t]*,[ \t]*(?:language=\"?)?(?P<lang>[A-Za-z][\w+#.-]*+)(?!\s*=)"
-)
 _CHECKBOX = re.compile(r"\[(?P<mark>[ x*])\][ \t]+")
 _LONGEST_SETTINGS = 1000  # characters
 _MOST_ROUNDS = 3  # blocks within blocks whose delimiters are read
-SETTINGS_OF_CODE = ("[source", "[listing", "[literal", "[,")
 
 
 def asciidoc_to_markdown(text: str) -> str:
@@ -132,7 +130,7 @@ class _Converter:
         elif (item := _ITEM.fullmatch(line)) and (self._ends_paragraph() or not item["mark"][0].isdigit()):
             self._flush()
             self._begin_item(item["mark"], item["text"])
-        elif (term := self._read_term(line)) is not None:
+        elif self._ends_paragraph() and (term := read_term(line)) is not None:
             self._write_term(term)
         elif not self.prose and (note := _NOTE.fullmatch(line)):
             self.prose = [f"**{note['name'].capitalize()}:** {note['text']}"]
@@ -160,10 +158,6 @@ class _Converter:
     def _ends_paragraph(self) -> bool:
         """Whether the line before is empty or belongs to an item."""
         return not self.prose or "\x00" in self.prose[0]
-
-    def _read_term(self, line: str) -> re.Match[str] | None:
-        term = _TERM.fullmatch(line) if self._ends_paragraph() and ("::" in line or ";;" in line) else None
-        return None if term is None or "//" in term["term"] or term["term"].count("`") % 2 else term
 
     def _write_term(self, term: re.Match[str]) -> None:
         self._flush()
@@ -211,24 +205,15 @@ class _Converter:
         indent = " " * len(head) if mark and self.marks else ""
         joined = ("\n" + indent).join(part for part in parts if part.strip())
         if self.settings.startswith(("[quote", "[verse")):
-            joined = self._quotation(joined.split("\n"))
+            joined = quotation(joined.split("\n"), self.settings)
         if self.is_attached and not mark and joined.strip():
             self._write_blocks(*(self.prefix + joined).rstrip().split("\n"))
         elif joined.strip() or head.strip():
             self._write((self.prefix + head + joined).rstrip())
         self.prefix, self.settings, self.is_attached = "", "", False
 
-    def _quotation(self, lines: list[str]) -> str:
-        names = [
-            name.strip().strip('"') for name in self.settings.strip("[]").split(",")[1:] if "=" not in name
-        ]
-        source = [f"— {', '.join(filter(None, names))}"] if any(names) else []
-        return "\n".join(f"> {line}".rstrip() for line in [*lines, *source])
-
     def _write_code(self, body: list[str]) -> None:
-        language = _LANGUAGE.search(self.settings)
-        fence = fence_around("\n".join(body))
-        self._write_blocks(f"{fence}{language['lang'] if language else ''}", *body, fence)
+        self._write_blocks(*fenced(body, self.settings))
         self.settings, self.is_attached = "", False
 
     def _write_block(self, delimiter: str, body: list[str], depth: int) -> None:
@@ -265,6 +250,6 @@ class _Converter:
             inner.written = body
         lines = "\n".join(inner.written).strip("\n").split("\n")
         if sign == "_" or self.settings.startswith(("[quote", "[verse")):
-            lines = self._quotation(lines).split("\n")
+            lines = quotation(lines, self.settings).split("\n")
         self._write_blocks(*lines)
         self.prefix = ""

@@ -1,9 +1,11 @@
-"""Finds the blocks, titles and anchors of AsciiDoc among its lines."""
+"""Finds the blocks, terms, titles and anchors of AsciiDoc among its lines; writes fences and quotations by their settings."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+
+from preprocessing.markup.markdown import fence_around
 
 HEADING = re.compile(r"(?P<level>={1,6}|#{1,6})[ \t]+(?P<title>\S.*?)(?:[ \t]+(?P=level))?")
 _DELIMITER = re.compile(r"(?:/{4,}|-{4,}|\.{4,}|={4,}|\*{4,}|_{4,}|\+{4,}|--|```\w*|[|!,:]={3,})[ \t]*")
@@ -13,6 +15,11 @@ _UNDERLINE = re.compile(r"(=|-|~|\^|\+)\1{3,}[ \t]*")
 _ANCHOR = re.compile(r"\[\[(?P<double>[^\[\],]+)[^\[\]]*\]\]|\[#(?P<single>[^\[\],.%]+)")
 _HANGUL = re.compile("[가-힣]")
 _LEVELS_OF_UNDERLINE = {"=": 1, "-": 2, "~": 3, "^": 4, "+": 5}
+_TERM = re.compile(r"[ \t]*(?P<term>\S(?:.{0,200}?\S)?)(?P<mark>:{2,4}|;;)(?:[ \t]+(?P<text>\S.*))?")
+_LANGUAGE = re.compile(
+    r"\[(?:source|listing)?(?:%[\w-]+)?[ \t]*,[ \t]*(?:language=\"?)?(?P<lang>[A-Za-z][\w+#.-]*+)(?!\s*=)"
+)
+SETTINGS_OF_CODE = ("[source", "[listing", "[literal", "[,")
 
 
 def ends_of_blocks(lines: list[str]) -> dict[int, int]:
@@ -74,3 +81,23 @@ def titles_by_anchor(lines: list[str]) -> dict[str, str]:
         elif line.strip() and not line.startswith("//"):
             anchor = ""
     return titles
+
+
+def read_term(line: str) -> re.Match[str] | None:
+    """``term::`` and its description; None for other lines."""
+    term = _TERM.fullmatch(line) if "::" in line or ";;" in line else None
+    return None if term is None or "//" in term["term"] or term["term"].count("`") % 2 else term
+
+
+def fenced(body: list[str], settings: str) -> list[str]:
+    """Code between fences, with the language of its settings."""
+    language = _LANGUAGE.search(settings)
+    fence = fence_around("\n".join(body))
+    return [f"{fence}{language['lang'] if language else ''}", *body, fence]
+
+
+def quotation(lines: list[str], settings: str) -> str:
+    """Lines of a quotation, with the names of its settings: ``[quote, author, source]``."""
+    names = [name.strip().strip('"') for name in settings.strip("[]").split(",")[1:] if "=" not in name]
+    source = [f"— {', '.join(filter(None, names))}"] if any(names) else []
+    return "\n".join(f"> {line}".rstrip() for line in [*lines, *source])

@@ -1,7 +1,6 @@
 """Converts LaTeX to light Markdown: removes comments, preamble and commands; keeps formulas, code, headings and lists.
 
-Owns the table of commands and environments; an unknown command leaves the text of its arguments. One pass over tokens
-with a stack of open groups is linear and never recurses.
+``latex_commands`` owns the commands. One pass over tokens with a stack of open groups is linear and never recurses.
 """
 
 from __future__ import annotations
@@ -13,49 +12,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from preprocessing.markup.latex_blocks import PROTECTED, convert_environments, convert_formulas, name_theorems
+from preprocessing.markup.latex_commands import (
+    ARGUMENTS_BEFORE_TEXT,
+    ARGUMENTS_OF_ENVIRONMENTS,
+    AROUND,
+    FIXED,
+    HEADINGS,
+    KNOWN,
+    LISTS,
+    ORDERED,
+    PARTICLES,
+    REMOVED_COMMANDS,
+)
 from preprocessing.markup.latex_macros import end_of_group, expand_macros
 from preprocessing.markup.latex_tables import MARKS, mark_tables, write_tables
 
-HEADINGS = {
-    "title": 1, "part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5,
-    "subparagraph": 6, "frametitle": 3,
-}  # fmt: skip
-# Commands that are removed, each with this many arguments in braces.
-REMOVED_COMMANDS = {
-    "label": 1, "cite": 1, "citep": 1, "citet": 1, "citealp": 1, "citeauthor": 1, "citeyear": 1, "nocite": 1, "ref": 1,
-    "eqref": 1, "autoref": 1, "cref": 1, "Cref": 1, "pageref": 1, "vspace": 1, "hspace": 1, "includegraphics": 1,
-    "bibliography": 1, "bibliographystyle": 1, "usepackage": 1, "documentclass": 1, "input": 1, "include": 1,
-    "setlength": 2, "addtolength": 2, "addcontentsline": 3, "setcounter": 2, "pagestyle": 1, "thispagestyle": 1, "newtheorem": 2,
-    "newenvironment": 3, "DeclareMathOperator": 2, "rowcolor": 1, "cellcolor": 1, "column": 1, "color": 1, "index": 1, "author": 1, "date": 1,
-    "thanks": 1, "hypersetup": 1, "graphicspath": 1, "footnotemark": 0, "affiliation": 1, "email": 1, "textwidth": 0,
-    "pagenumbering": 1, "addbibresource": 1, "parencite": 1, "textcite": 1, "autocite": 1, "footcite": 1, "citeyearpar": 1,
-    "nameref": 1, "vref": 1, "Autoref": 1, "definecolor": 3, "columncolor": 1, "arrayrulecolor": 1, "theoremstyle": 1,
-    "numberwithin": 2, "newcounter": 1, "stepcounter": 1, "refstepcounter": 1, "addtocounter": 2, "setstretch": 1,
-    "captionsetup": 1, "lstset": 1, "sisetup": 1, "tikzset": 1, "geometry": 1, "selectlanguage": 1, "setmainfont": 1,
-    "setmainhangulfont": 1, "includepdf": 1, "lstinputlisting": 1, "verbatiminput": 1, "subfile": 1, "markboth": 2,
-    "fontsize": 2, "rule": 2, "phantom": 1, "bibitem": 1, "tag": 1, "hline": 0, "centering": 0,
-}  # fmt: skip
-AROUND = {
-    "textbf": ("**", "**"), "emph": ("*", "*"), "textit": ("*", "*"), "texttt": ("`", "`"), "footnote": (" (", ")"),
-    "caption": ("\n\n", "\n\n"), "textsuperscript": ("^", ""), "url": ("", ""), "enquote": ("“", "”"),
-}  # fmt: skip
-# Commands whose last argument is the text, each with the number of arguments before it.
-ARGUMENTS_BEFORE_TEXT = {
-    "href": 1, "textcolor": 1, "colorbox": 1, "fcolorbox": 2, "parbox": 1, "raisebox": 1, "scalebox": 1, "rotatebox": 1,
-    "captionof": 1, "hypertarget": 1, "hyperlink": 1, "resizebox": 2, "multicolumn": 2, "multirow": 2, "foreignlanguage": 1,
-}  # fmt: skip
-# Environments with arguments that are no text, each with their number.
-ARGUMENTS_OF_ENVIRONMENTS = {
-    "array": 1, "minipage": 1, "multicols": 1, "column": 1, "adjustbox": 1, "spacing": 1, "subfigure": 1, "wrapfigure": 2,
-    "wraptable": 2,
-}  # fmt: skip
-ORDERED = frozenset(("enumerate", "compactenum", "inparaenum"))
-LISTS = frozenset(("itemize", "description", "compactitem")) | ORDERED
-FIXED = {
-    "par": "\n\n", "newline": "\n", "ldots": "…", "dots": "…", "textellipsis": "…", "quad": " ",
-    "qquad": " ", "LaTeX": "LaTeX", "TeX": "TeX", "BibTeX": "BibTeX", "textbackslash": "\\", "textasciitilde": "~",
-    "copyright": "©", "textendash": "–", "textemdash": "—", "S": "§", "ss": "ß", "o": "ø", "ae": "æ", "oe": "œ",
-}  # fmt: skip
 ACCENTS = {
     "'": "\u0301",
     "`": "\u0300",
@@ -65,12 +36,7 @@ ACCENTS = {
     "=": "\u0304",
     ".": "\u0307",
 }
-PARTICLES = frozenset("은는이가을를와과로으라")
-"""First syllables of the particles that ko.TeX chooses by the word before them: ``\\는``."""
 _ACCENT = re.compile(r"(?<!\\)\\(['`^\"~=.])\s{0,3}\{?([A-Za-z])\}?")
-KNOWN = frozenset((
-    *HEADINGS, *REMOVED_COMMANDS, *AROUND, *ARGUMENTS_BEFORE_TEXT, *FIXED, "item", "begin", "end",
-))  # fmt: skip
 MAX_DEPTH = 100  # of nested groups; deeper text belongs to the outer group
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\){0,50})%[^\n]*(?:\n(?!\s*\n)[ \t]*)?")
 _BODY = re.compile(r"\\begin\s{0,5}\{document\}")

@@ -11,7 +11,19 @@ from preprocessing.markup.wiki_media import MEDIA, SOUNDS, is_framed, picture_ca
 
 # Namespaces of Korean and English wikis whose links have no text.
 CATEGORY = frozenset(
-    ("category", "분류", "カテゴリ", "分类", "分類", "kategorie", "catégorie", "categoría", "категория")
+    (
+        "category",
+        "분류",
+        "カテゴリ",
+        "分类",
+        "分類",
+        "kategorie",
+        "catégorie",
+        "categoría",
+        "categoria",
+        "kategori",
+        "категория",
+    )
 )
 NAMESPACES = frozenset((
     "user", "사용자", "talk", "토론", "project", "위키백과", "wikipedia", "template", "틀", "portal", "포털", "module",

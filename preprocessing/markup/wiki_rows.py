@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from preprocessing.markup.wiki_arguments import Named, first_of, is_named_as, is_technical
+from preprocessing.markup.wiki_arguments import Named, first_of, is_technical
 from preprocessing.markup.wiki_lines import BREAK, ROW
 from preprocessing.markup.wiki_media import is_file_name
+from preprocessing.markup.wiki_names import NO_NAMED_ROW, is_named_as
 
 _LINES = frozenset((
     "plainlist", "plain_list", "flatlist", "flat_list", "startplainlist", "가로목록", "일반목록", "div_col", "다단", "multicol",
@@ -32,9 +33,6 @@ _LENGTHS = ("길이", "length")
 _ROW = re.compile(
     r"player|선수단|(?<!국기)선수$|novel_list|candidate|후보|선거기록|선거결과|election_(?:box|results)|episode|에피소드|회차|방영목록|방송목록|출연진|cast_?list|"
     r"castlist|cast_listing|football_?box|경기(?:상자)?$|경기결과|single_?match|순위표?행|fs_manager"
-)
-_NO_ROW = re.compile(
-    r"start|begin|end$|시작|끝|(?<!경기)상자|infobox|정보|^no_|header|머리|break|hold|stub|토막|분류|category|navbox|list_of|imdb|profile|통계|기록실|kbo|mlb"
 )
 _SIZE = re.compile(r"[0-9.]{1,5}(?:px|em|%)?")  # of columns, or their number
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "year")
@@ -65,7 +63,7 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
     if is_named_as(key, _FOLD_BEGINS):
         title = first_of(named, ("title", "제목", "header", "머리")) or "".join(plain[:1])
         return f"\n{title}\n" if title and not is_technical(title) and not _SIZE.fullmatch(title) else ""
-    if key in FOLDED or (is_named_as(key, _FOLDING) and not is_named_as(key, _NO_ROW)):
+    if key in FOLDED or (is_named_as(key, _FOLDING) and not is_named_as(key, NO_NAMED_ROW)):
         title = first_of(named, ("title", "제목", "header", "1", "머리"))
         text = first_of(named, ("content", "내용", "2", "글", "가사"))
         return "\n" + "\n".join(dict.fromkeys(filter(None, [title, *plain, text]))) + "\n"
@@ -81,7 +79,7 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
         return _table(
             [["", ""], *([year, count] for year, count in zip(plain[::2], plain[1::2], strict=False))]
         )
-    if is_named_as(key, _ROW) and not is_named_as(key, _NO_ROW):
+    if is_named_as(key, _ROW) and not is_named_as(key, NO_NAMED_ROW):
         of_list = key.endswith(("/sublist", "/부목록"))  # the first argument is the title of the list
         return format_row([*plain[of_list:], *named.values()])
     return None

@@ -12,17 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from preprocessing.markup.wiki_arguments import (
-    ASIDE,
-    NEVER_SHOWN,
-    Named,
-    is_named_as,
-    is_technical,
-    key_of,
-    read_arguments,
-)
+from preprocessing.markup.wiki_arguments import Named, is_technical, key_of, read_arguments
 from preprocessing.markup.wiki_countries import COUNTRIES, COUNTRY_NAMES
 from preprocessing.markup.wiki_media import END, START, gallery_template, is_file_name
+from preprocessing.markup.wiki_names import (
+    ASIDE,
+    DOUBT,
+    ICON,
+    NEVER_SHOWN,
+    NO_ROW,
+    NOTICE,
+    OF_WIKI,
+    is_named_as,
+)
 from preprocessing.markup.wiki_rows import format_row
 from preprocessing.markup.wiki_shown import (
     GLOSS,
@@ -33,23 +35,9 @@ from preprocessing.markup.wiki_shown import (
 )
 
 _SENTENCE = re.compile(r"[가-힣]{2,20} [^\n.?!]{1,200}[다요죠음함임까][.?!]")
-_NOTICE = re.compile(
-    r"각주|주석|cite|인용$|note|ref|토막글|알림|안내|삭제|보호|위키|틀$|정보|둘러|출처|navbox|infobox"
-)
-_NO_ROW = re.compile(
-    rf"{_NOTICE.pattern}|citation|portal|포털|commons|자매|sister|^s-|^bs[0-9e-]{{0,3}}$|route|노선도|승계|전임|후임|succession|data|지도|좌표|동음|다른|참고|본문|main"
-)
-_ICON = re.compile("icon|deco|그림|아이콘|깃발")
 _LABEL = re.compile(r"(?=.{0,80}[\w×÷±°\u2190-\u2bff])[^\n=]{1,300}")
 _MARKED = re.compile(f"\x7f[^\n]*\x7f|{START}[^\n]*{END}")  # a formula or code, or captions of pictures
 _WORD = re.compile(r"\w")
-# Names of values of the wiki's own database, and functions that need it
-_OF_WIKI = re.compile(
-    r"#(?!tag|if|switch|vardefine|set\b|lst)|(?:.{0,40}:)?numberof|inflation|물가변동|.*(?:인구|population|통계|환율|데이터|문서수)"
-)
-_DOUBT = re.compile(
-    r"needed|필요|clarify|dubious|의심|모호|불명확"
-)  # notices about a sentence; an argument may be its text
 _OF_SPAN = re.compile(r"(?:span|범위|부분|구절|구간)$")
 # A template of a railway is named as what it shows, and one that begins or ends a part of a list shows its name
 _OF_LINE = re.compile(
@@ -151,21 +139,21 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
     if "" in plain and values and all(map(NUMBER.fullmatch, values)):
         values = list(itertools.takewhile(bool, plain))  # what follows is about the form
     is_style = len(plain) > 1 and is_named_as(key, LAST_IS_SHOWN)
-    if place.is_repeated and not place.line.strip(" \t") and not is_named_as(key, _NO_ROW):
+    if place.is_repeated and not place.line.strip(" \t") and not is_named_as(key, NO_ROW):
         return _row(plain, named)
-    is_country = bool(values) and values[0] in COUNTRIES and not _ICON.search(key)
-    if is_named_as(key, _DOUBT):
+    is_country = bool(values) and values[0] in COUNTRIES and not is_named_as(key, ICON)
+    if is_named_as(key, DOUBT):
         is_text = _OF_SPAN.search(key) or (not key.isascii() and _BEFORE_VALUE.search(place.before[-9:]))
         return named.get("text", "") or (plain[0] if plain and is_text else "")
     if is_named_as(key, ASIDE) and not (place.is_quoted or is_style or is_country):
-        is_noun = place.is_noun and place.line.strip() and not NEVER_SHOWN.search(key)
+        is_noun = place.is_noun and place.line.strip() and not is_named_as(key, NEVER_SHOWN)
         return show_values(key, values, korean) if is_noun else ""
     if not any(plain):
         return _named(named, place) if named else _name(parts[0].strip(), place)
     if _ROW_BEGUN.search(place.before) and place.behind.startswith("\n|"):
         return f"| {' || '.join(values)}" if values else ""
     is_item = place.line.lstrip()[:1] in ("*", "#")
-    if place.is_box and not (values and is_item and not (key.isascii() and is_named_as(key, _NO_ROW))):
+    if place.is_box and not (values and is_item and not (key.isascii() and is_named_as(key, NO_ROW))):
         return format_row(values) if len(values) >= _FEWEST_VALUES_OF_BOX else ""
     text = _measure(plain) or _count(values, place) or show_values(key, values, korean)
     if _IDEOGRAPHS.fullmatch(text) and _HANGUL.search(place.before[-1:]):
@@ -188,7 +176,7 @@ def _count(values: Sequence[str], place: Place) -> str:
 
 def _content(key: str, plain: Sequence[str], named: Named, place: Place) -> str:
     """Several lines, pictures, and of a box also sentences and formulas."""
-    if is_named_as(key, _NOTICE):
+    if is_named_as(key, NOTICE):
         return ""
     if sum(map(is_file_name, plain)) > (not place.is_box):
         return gallery_template(plain, named)
@@ -196,7 +184,9 @@ def _content(key: str, plain: Sequence[str], named: Named, place: Place) -> str:
     if not blocks and place.is_box and not key.isascii() and not is_named_as(key, ASIDE):
         if any(map(_SENTENCE.search, plain)):  # with the words that the sentences explain
             blocks = [text for text in plain if _WORD.search(text) and not is_technical(text)]
-        blocks += [text for name, text in named.items() if not ASIDE.search(name) and _SENTENCE.search(text)]
+        blocks += [
+            text for name, text in named.items() if not is_named_as(name, ASIDE) and _SENTENCE.search(text)
+        ]
     return "\n\n" + "\n\n".join(blocks) + "\n\n" if blocks else ""
 
 
@@ -211,7 +201,7 @@ def is_missing(name: str, place: Place) -> bool:
     """Whether a template without text leaves a hole: a value that only the wiki has, or the noun before a particle."""
     key = key_of(name)
     begins_or_ends = place.is_box or place.line.rstrip()[-1:] in (".", "。")
-    if _OF_WIKI.match(key) and "위키" not in key:
+    if is_named_as(key, OF_WIKI) and "위키" not in key:
         return place.is_argument or (
             _BEFORE_VALUE.search(place.before[-9:]) is not None and not begins_or_ends
         )

@@ -329,3 +329,16 @@ def test_templates_named_by_what_they_show_leave_no_hole_in_lists(wikitext, mark
 def test_the_title_of_a_fold_that_begins_stays(name, title):
     text = mediawiki_to_markdown(f"글\n{{{{{name}|{title}}}}}\n* 가\n{{{{접기 끝}}}}")
     assert [line for line in text.split("\n") if line] == ["글", "전체 명단", "- 가"]
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("글이다.\n{{portal|Korea|History|Art|Music}}", "글이다."),
+        ("글이다.\n{{sister bar|가|나|다|라}}", "글이다."),
+        ("{{domain|가|나}}\n{{domain|다|라}}", "- 가, 나\n- 다, 라"),  # not named as a reference to the main article
+        ("그는 {{모호|말}}이라 했다.", "그는 말이라 했다."),
+    ],
+)  # fmt: skip
+def test_one_word_of_a_name_has_one_meaning_in_every_place(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
