@@ -188,7 +188,11 @@ def sync_weights(ddp_model: Any) -> None:
 
 
 def end_overlap(ddp_model: Any) -> None:
-    """Gathers the weights and removes the hooks of a wrapper that another one replaces. Collective."""
+    """Gathers the weights and removes the hooks of a wrapper that another one replaces. Collective.
+
+    The nodes that accumulate gradients hold the wrapper by their hooks, and it holds them, which Python's collector cannot see.
+    """
     for chunk in chunks_of(ddp_model):
         if chunk.ddp_config.overlap_param_gather:
             chunk.disable_forward_pre_hook()
+        chunk.grad_accs.clear()
