@@ -107,8 +107,11 @@ _EMAIL_HIDDEN = re.compile(
     rf"{_LOCAL} ?(?:[\[({{【] ?(?:(?i:at)|앳|골뱅이|@) ?[\])}}】]|골뱅이) ?(?P<domain>(?:{_LABEL}{_DOT})+(?P<tld>[A-Za-z]{{2,24}})){_EMAIL_END}"
     rf"|{_LOCAL}\([aA]\)(?:{_PROVIDERS})\.(?:com|net|co\.kr)(?![A-Za-z0-9])"
     rf"|{_LOCAL} (?i:at) (?:{_LABEL} (?i:dot) ){{1,3}}(?i:{_SPELLED_TLD})(?![A-Za-z0-9])"
-    rf"|{_LOCAL}(?: @ ?|@ )(?:{_PROVIDERS})\.(?:com|net|co\.kr)(?![A-Za-z0-9])"
+    rf"|{_LOCAL}(?:(?: @ ?|@ )(?:{_PROVIDERS})\.|@(?:{_PROVIDERS})(?: \.|\. ))(?:com|net|co\.kr)(?![A-Za-z0-9])"
+    rf"|{_LOCAL}(?P<bare> (?i:at) )(?:{_PROVIDERS})\.(?:com|net|co\.kr)(?![A-Za-z0-9])"
 )
+_BEFORE_BARE = re.compile(r"(?:메일|[Mm]ail)(?: ?(?:주소|address))?(?:은|는)?[ :：]{1,3}\Z")
+"""Before "abc at naver.com", which is also English: "look at naver.com"."""
 # The domains of countries count (IANA's list); of the others only those in common use and the reserved ones (RFC 2606),
 # so that matrix products, decorators and file names in code are not addresses.
 _COMMON_TLDS = (
@@ -148,6 +151,7 @@ _IN_A_CODE = re.compile(
 
 
 _EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}(?![A-Za-z0-9])")
+_ORDINAL_BEFORE, _ORDINAL_BEHIND = re.compile(r"제 ?\Z"), re.compile(r"호| 호(?![가-힣])")
 _VERSION_BEFORE = re.compile(r"(?<![0-9A-Za-z])(?i:v|ver|version)[. ]{0,2}\Z|버전 ?\Z")
 
 
@@ -166,7 +170,7 @@ def _is_no_telephone(match: Match) -> bool:
     front, rest = text_before(match, 12), text_after(match, 8)
     return (
         _VERSION_BEFORE.search(front) is not None
-        or (front.endswith("제") and rest.startswith("호"))
+        or (_ORDINAL_BEFORE.search(front) is not None and _ORDINAL_BEHIND.match(rest) is not None)
         or ("_" in match[0] and _EXTENSION.match(rest) is not None)
     )
 
@@ -235,6 +239,8 @@ def _check_email(match: Match) -> Part | None:
         if len(labels) < 3 or not tld.istitle() or not _is_tld(labels[-2]):
             return None
         end -= len(tld) + 1
+    if match.re is _EMAIL_HIDDEN and match["bare"] and not _BEFORE_BARE.search(text_before(match, 16)):
+        return None
     if (
         match[0].startswith("git@")
         or match["domain"] == _CHAT_GROUP
@@ -273,7 +279,7 @@ EMAILS = (
     Pattern("email", "[A-Za-z0-9_%+-]@[A-Za-z0-9가-힣]|@[가-힣]", _EMAIL, _check_email),
     Pattern(
         "email",
-        rf"[\[({{] ?(?:(?i:at)|앳|@|골뱅이) ?[\])}}]|【 ?(?i:at|앳|@)|\([aA]\)(?:{_PROVIDERS})|골뱅이|(?i: dot (?:{_SPELLED_TLD}))|(?: @ ?|@ )(?:{_PROVIDERS})\.",
+        rf"[\[({{] ?(?:(?i:at)|앳|@|골뱅이) ?[\])}}]|【 ?(?i:at|앳|@)|\([aA]\)(?:{_PROVIDERS})|골뱅이|(?i: dot (?:{_SPELLED_TLD}))|(?: @ ?|@ | (?i:at) )(?:{_PROVIDERS})\.|@(?:{_PROVIDERS}) ?\.",
         _EMAIL_HIDDEN,
         _check_email,
     ),

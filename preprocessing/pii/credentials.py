@@ -1,7 +1,8 @@
 """Keys and tokens whose form needs no word, and passwords of URLs.
 
 Owns the published formats of issuers (AWS, GitHub, GitLab, Slack, OpenAI, Anthropic, Hugging Face, Google, Stripe, npm,
-PyPI, SendGrid, Telegram, Discord, Groq, xAI, NVIDIA, Docker, DigitalOcean, Notion, Shopify, Figma, Supabase, Vault), JSON Web Tokens (RFC 7519),
+PyPI, RubyGems, SendGrid, Telegram, Discord, Groq, xAI, NVIDIA, Replicate, Perplexity, Tavily, Docker, DigitalOcean, Databricks,
+Alibaba Cloud, NAVER Cloud, Atlassian, Linear, Postman, Pulumi, Sentry, PostHog, Notion, Shopify, Figma, Supabase, Vault, age), JSON Web Tokens (RFC 7519),
 private keys (RFC 7468), passwords inside URLs (RFC 3986), and headers of authorization. ``passwords`` owns those that a word names.
 """
 
@@ -13,13 +14,14 @@ from preprocessing.pii.pattern import Match, Part, Pattern
 from preprocessing.pii.secret_values import TOKEN_BITS, bits_per_character, is_random, is_slug
 
 _TEXT = "[A-Za-z0-9_-]"
+_OTHER_PREFIXES = "r8_|lin_api_|ATATT3|PMAK-|rubygems_|pul-|do[or]_v1_|sntry[su]_|phx_|pplx-|tvly-|ncp_iam_"
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9_])(?:(?:AKIA|ASIA)[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9_]{50,255}"
-    rf"|glpat-{_TEXT}{{20,64}}|xox[abeoprs]-[A-Za-z0-9-]{{20,255}}|xapp-[0-9]-[A-Za-z0-9-]{{20,255}}"
+    rf"|gl(?:pat|rt|dt|ptt|cbt|soat)-{_TEXT}{{20,64}}|dapi[0-9a-f]{{32}}|LTAI5t[A-Za-z0-9]{{18}}|AGE-SECRET-KEY-1[A-Z0-9]{{58}}|xox[abeoprs]-[A-Za-z0-9-]{{20,255}}|xapp-[0-9]-[A-Za-z0-9-]{{20,255}}"
     rf"|sk-(?:(?:proj|svcacct|admin|ant-[a-z0-9]+)-)?{_TEXT}{{32,255}}|hf_[A-Za-z0-9]{{34,40}}|AIza{_TEXT}{{35}}"
     rf"|GOCSPX-{_TEXT}{{28}}|ya29\.{_TEXT}{{20,255}}|[sr]k_(?:live|test)_[A-Za-z0-9]{{24,255}}|npm_[A-Za-z0-9]{{36}}"
     rf"|pypi-{_TEXT}{{50,255}}|SG\.{_TEXT}{{22}}\.{_TEXT}{{43}}|[0-9]{{8,10}}:AA{_TEXT}{{33}}"
-    rf"|[MNO][A-Za-z0-9]{{23,27}}\.[GXY]{_TEXT}{{5}}\.{_TEXT}{{27,40}}|(?:gsk_|xai-|nvapi-|dckr_pat_|dop_v1_|ntn_|shp(?:at|ss|ca|pa)_|figd_|sbp_|hvs\.){_TEXT}{{27,128}}"
+    rf"|[MNO][A-Za-z0-9]{{23,27}}\.[GXY]{_TEXT}{{5}}\.{_TEXT}{{27,40}}|(?:gsk_|xai-|nvapi-|dckr_pat_|dop_v1_|ntn_|shp(?:at|ss|ca|pa)_|figd_|sbp_|hvs\.|{_OTHER_PREFIXES}){_TEXT}{{27,255}}"
     rf"|eyJ{_TEXT}{{8,}}\.eyJ{_TEXT}{{8,}}\.{_TEXT}{{10,}})(?![A-Za-z0-9_])"
 )
 _WEBHOOK = re.compile(
@@ -71,9 +73,10 @@ PATTERNS = (
     Pattern("secret", r"BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY", _KEY_BLOCK, _check_key_block, as_is=True, spans_lines=True),
     Pattern(
         "secret",
-        r"A[KS]IA[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22}|glpat-[A-Za-z0-9_-]{20}|xox[abeoprs]-[A-Za-z0-9-]{20}|"
+        r"A[KS]IA[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22}|gl(?:pat|rt|dt|ptt|cbt|soat)-[A-Za-z0-9_-]{20}|dapi[0-9a-f]{32}|LTAI5t|AGE-SECRET-KEY-1|xox[abeoprs]-[A-Za-z0-9-]{20}|"
         r"xapp-[0-9]-[A-Za-z0-9]|sk-[A-Za-z0-9_-]{32}|hf_[A-Za-z0-9]{34}|AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{28}|ya29\.[A-Za-z0-9_-]{20}|"
         r"[sr]k_(?:live|test)_[A-Za-z0-9]{24}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50}|SG\.[A-Za-z0-9_-]{22}\.|[0-9]{8}:AA[A-Za-z0-9_-]{33}|"
+        rf"(?:{_OTHER_PREFIXES})[A-Za-z0-9_-]{{27}}|"
         r"eyJ[A-Za-z0-9_-]{8}|\.[GXY][A-Za-z0-9_-]{5}\.[A-Za-z0-9_-]{27}|gsk_|xai-|nvapi-|dckr_pat_|dop_v1_|ntn_|shp(?:at|ss|ca|pa)_|figd_|sbp_|hvs\.",
         _TOKEN,
         _check_token,

@@ -25,6 +25,7 @@ from preprocessing.pii.table_columns import TitleLines
 from preprocessing.text.matching import Engine
 
 PLACEHOLDERS = {kind: f"<|{kind}|>" for kind in KINDS}
+_NAMES_OF_BLOTS = {"ip": "|ip", "account": "|acc"}
 CONTEXT_CHARACTERS = 80
 EXAMPLE_CHARACTERS_BEFORE = 60
 
@@ -129,8 +130,8 @@ def _search(above: str, line: str, patterns: Sequence[Pattern]) -> tuple[list[Sp
 
 
 def _blot_of(span: Span) -> str:
-    """As many characters as the span has, which look like its placeholder; only addresses are told apart from others."""
-    name = "|ip" if span.kind == "ip" else ""
+    """As many characters as the span has, which look like its placeholder; only addresses and accounts are told apart from others."""
+    name = _NAMES_OF_BLOTS.get(span.kind, "")
     return f"<{name}{'|' * (span.end - span.start - 2 - len(name))}>"
 
 

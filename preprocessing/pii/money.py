@@ -74,32 +74,37 @@ _ENGLISH_BANK = (
     "(?:Shinhan|Woori|Hana|Kookmin|Nonghyup|Kakao|Toss|Busan|Daegu|KB|NH|IBK|SC|KEB|Citi) ?[Bb]ank"
 )
 _SHORT_BANK = "신한|국민|기업|부산|대구|광주|전북|경남|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK|KB|NH"
+_BRANDS = "신한|KB ?국민|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK ?기업"
+"""Short names that are no other words."""
 _ACCOUNT = re.compile(
     START
-    + r"(?:(?P<grouped>[0-9]{2,6}(?:-[0-9]{1,8}){1,3})|[0-9]{10,14}|[0-9]{3} [0-9]{3} [0-9]{6}|[0-9]{3,4} [0-9]{4} [0-9]{4} [0-9]{2})"
+    + r"(?:(?P<grouped>[0-9]{2,6}(?:(?: - |-)[0-9]{1,8}){1,3}|[0-9]{2,6}\.[0-9]{2,6}\.[0-9]{5,7})|[0-9]{10,14}|[0-9]{3} [0-9]{3} [0-9]{6}|[0-9]{3,4} [0-9]{4} [0-9]{4} [0-9]{2})"
     + END
 )
 _TOUCHES_ACCOUNT = touching("[a-z]*bank|account|acct|a/c|kb|nh|ibk|sc|no|number")
 _BEFORE_ACCOUNT = re.compile(
-    rf"(?:계좌|통장|{_BANK_NOT_TREE}|입금|송금|이체|예금주|{_ENGLISH_BANK}|[Aa]ccount(?!(?i:_?id)(?![A-Za-z])))[^0-9]{{0,20}}\Z"
+    rf"(?:계좌(?! ?수(?![가-힣]))|통장|{_BANK_NOT_TREE}|입금|송금|이체|예금주|{_ENGLISH_BANK}|[Aa]ccount(?!(?i:_?id)(?![A-Za-z])))[^0-9]{{0,20}}\Z"
 )
 _BANK_BEFORE = re.compile(rf"(?:{_SHORT_BANK})[ :]{{0,2}}\Z")
-_BRAND = re.compile("(?:신한|KB ?국민|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제일|IBK ?기업)[ :]{0,2}\\Z")
+_BRAND = re.compile(f"(?:{_BRANDS})[ :]{{0,2}}\\Z")
 _FORM_OF_BANK = re.compile(
     "우리[ :]{0,2}(?:1[0-9]{3}-[0-9]{3}-[0-9]{6}|100[25][0-9]{9})|하나[ :]{0,2}[0-9]{3}-[0-9]{6}-[0-9]{5}"
 )
 """Names of banks that are words, too, count before the form of their accounts."""
 _TRANSFER_BEHIND = re.compile(r" ?(?:으?로 ?)?(?:입금|송금|이체)")
 _AFTER_ACCOUNT = re.compile(
-    rf"[ ,]{{0,2}}[(\[]?(?:[가-힣]{{1,6}}(?:은행|뱅크)|{_BANK}|카뱅|케뱅|토뱅|예금주)"
+    rf"[ ,]{{0,2}}(?:[(\[]?(?:[가-힣]{{1,6}}(?:은행|뱅크)|{_BANK}|카뱅|케뱅|토뱅|예금주)|[(\[](?:{_SHORT_BANK}|우리|하나)[)\],/ ])"
 )
+_BRAND_BEHIND = re.compile(f" (?:{_BRANDS})(?![가-힣])")
+_ACCOUNT_BEFORE = re.compile(r"<\|acc[a-z|]*>(?:, ?| ?[/·] ?| (?:및|또는) )\Z")
+"""An account that is masked already, in a list of accounts."""
 _DATE = re.compile(r"(?:19|20)[0-9]{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12][0-9]|3[01])")
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,2}-")
 _NOT_A_NUMBER_OF = re.compile(r" ?(?:[천만억]? ?원|점|명|개|건|장(?![가-힣])|주|호|달러|%)")
 _COMPANY = re.compile(r"사업자|등록 ?번호|고객센터|대표번호|전화")
 _AMOUNT_BEFORE = re.compile(r"(?:액[은이]?|USD|KRW|EUR|JPY|CNY|[$₩])[ :]{0,2}\Z")
 _MORE_NUMBERS = re.compile(r" {2,}-?[0-9]")  # of a row below other titles
-_COMPANY_BEHIND = re.compile(r" ?\(?사업자")
+_COMPANY_BEHIND = re.compile(r" ?\(?(?:사업자|법인 ?등록)")
 
 
 def has_luhn(digits: list[int]) -> bool:
@@ -161,6 +166,9 @@ def _check_account(match: Match) -> Part | None:
     named = named or _FORM_OF_BANK.fullmatch(match.string, max(0, match.start() - 3), match.end())
     named = named or (bank and _TRANSFER_BEHIND.match(text_after(match, 8)))
     named = named or _BEFORE_ACCOUNT.search(title_of_column(match))
+    named = named or (match["grouped"] and _BRAND_BEHIND.match(text_after(match, 8)))
+    if not named and match["grouped"]:
+        named = _ACCOUNT_BEFORE.search(match.string, max(0, match.start() - 32), match.start())
     return match.span() if named else None
 
 
@@ -170,6 +178,6 @@ CARDS = (
     Pattern("card", _HINT_OF_ANY_GROUPS, _CARD_IN_ANY_GROUPS, _check_card, f"{_CARD_WORDS}|cc|pan)"),
 )  # fmt: skip
 ACCOUNTS = (
-    Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{10}}|[0-9]{{3}} (?:[0-9]{{3}} [0-9]{{6}}|[0-9]{{4}} [0-9]{{4}} [0-9]{{2}})", _ACCOUNT, _check_account,
-            f"계좌|통장|{_BANK}|입금|송금|이체|예금주|카뱅|케뱅|토뱅|{_ENGLISH_BANK}|[Aa]ccount|(?:{_SHORT_BANK}|우리|하나)[ :]{{0,2}}[0-9]"),
+    Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{2}}(?: [{DASHES}] [0-9]{{2}}|\.[0-9]{{2,6}}\.[0-9]{{5}})|[0-9]{{10}}|[0-9]{{3}} (?:[0-9]{{3}} [0-9]{{6}}|[0-9]{{4}} [0-9]{{4}} [0-9]{{2}})", _ACCOUNT, _check_account,
+            rf"계좌|통장|{_BANK}|입금|송금|이체|예금주|카뱅|케뱅|토뱅|{_ENGLISH_BANK}|[Aa]ccount|<\|acc|[(\[](?:{_SHORT_BANK}|우리|하나)|(?:{_SHORT_BANK}|우리|하나)[ :]{{0,2}}[0-9]|[0-9] (?:{_BRANDS})"),
 )  # fmt: skip

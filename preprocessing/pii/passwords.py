@@ -171,7 +171,8 @@ def _is_key(match: Match, before: str, value: str) -> bool:
         return is_key_alone(value)
     if match["quote"] or len(value) >= LONG_KEY:
         return True
-    mixed = re.search("[a-z]", value) and re.search("[A-Z]", value) and _has_two_digits(value)
+    cases = re.search("[a-z]", value) and re.search("[A-Z]", value)
+    mixed = cases and (_has_two_digits(value) or is_key_alone(value, 10))
     line = _LINE_BEFORE.search(before[: named.start()]) and match.end() == len(match.string)
     return bool(mixed and line)
 

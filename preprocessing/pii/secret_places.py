@@ -45,7 +45,7 @@ _BEFORE_LOGIN = re.compile(rf"{_LOGIN}(?P<gap> ?/ ?|:)`?\Z")
 _PAIR = re.compile(r"(?<![A-Za-z0-9_.:/-])[A-Za-z0-9_.-]{2,40}(?P<gap> ?/ ?)\Z")
 _LOGIN_BEHIND = re.compile(" ?(?:계정|(?:으?로 )(?:로그인|접속))")
 _PASSWORD_BEHIND = re.compile(
-    r"[\"'`*]{0,2}(?:으?로|이|가|은|는)? ?[(\[]?(?:[가-힣]{2,3} )?(?:비밀번호|비번|패스워드)(?![가-힣]{3})"
+    r"[\"'`*]{0,2}(?: ?(?:으?로|이|가|은|는))? ?[(\[]?(?:[가-힣]{2,3} )?(?:비밀번호|비번|패스워드)(?=입니다|(?![가-힣]{3}))"
     r"|[\"'`*]{0,2} (?:is|as) (?:the|your|my|a)(?: [a-z]{3,9})? (?i:password|passphrase|passcode)(?![a-z])"
 )
 _VALUE_LINE = re.compile(r"[ \t-]*[\"']?(?i:value)[\"']?[ \t]*[:=][ \t]*[\"']?")

@@ -10,9 +10,10 @@ import math
 import re
 from collections import Counter
 
-PLACEHOLDER = re.compile(
-    r"(?i:example|your|change|insecure|dummy|placeholder|password|passwd|sample|foobar|secret|token|x{4})|\*{3}|\.{3}|\$|\{|%[(s]"
-)
+PLACEHOLDER = re.compile(r"(?i:your|placeholder|x{4})|\*{3}|\.{3}|\$|\{|%[(s]")
+_WORD_TO_REPLACE = re.compile("(?i:example|change|insecure|dummy|password|passwd|sample|foobar|secret|token)")
+_SIGN_BEHIND = re.compile(r"[A-Za-z0-9](?:[!#^]|@(?![0-9]+\.))")
+"""A sign that people add to such a word, as rules for passwords ask: ``Changeme#1``."""
 _PATH = re.compile(r"(?:/[a-z0-9_-]+){2,}")
 _PATH_OR_URL = re.compile(r"[\w.-]*(?:/[\w.-]*)+|.*://.*")
 _SLUG = re.compile(
@@ -27,7 +28,7 @@ _HEX = re.compile("[0-9A-Fa-f-]{32,}")
 TOKEN_BITS, RANDOM_BITS = 3.0, 3.5
 """Least bits per character of a token whose form is known, and of a random value."""
 _ALGORITHM = re.compile(
-    "(?i:(?:(?:aes|sha|md|rsa|des|bcrypt(?:js)?|argon|scrypt|pbkdf|hmac|base|utf|wpa|oauth|saml|ldap|tls|x509|pkcs#?|ed|http|ipv|log4j|win|arm|amd|oracle|mysql|python|java|rfc)[-_./]?)+(?:[0-9].*)?)"
+    "(?i:(?:(?:aes|seed|aria|lea|hight|chacha|camellia|blowfish|sha|md|rsa|des|bcrypt(?:js)?|argon|scrypt|pbkdf|hmac|base|utf|wpa|oauth|saml|ldap|tls|x509|pkcs#?|ed|http|ipv|log4j|win|arm|amd|oracle|mysql|python|java|rfc)[-_./]?)+(?:[0-9].*)?)"
 )
 _NAME_OR_COLOR = re.compile(
     r"(?:\w+::)?(?:(?i:big)?[Uu]?(?i:int|float|complex|byte)(?:8|16|32|64|128|256)(?:[A-Z][A-Za-z]*)?|[HREP]S(?:256|384|512))"
@@ -63,6 +64,7 @@ def is_chosen(value: str) -> bool:
     return (
         has_letter_and_digit(value)
         and not PLACEHOLDER.search(value.replace("$", ""))
+        and (not _WORD_TO_REPLACE.search(value) or _SIGN_BEHIND.search(value) is not None)
         and not _VARIABLE.fullmatch(value)
     )
 
