@@ -13,6 +13,13 @@ _AFTER_FACT = re.compile(
     r"</time>(?:</(?:em|b|i|small)>)?</span>(?=<span[\s>])|</span>(?=<span\s{1,9}class=\"[^\"<>]{0,200}\b(?:item|meta|date|author|category)\b)",
     re.IGNORECASE,
 )  # about a post, such as its date, which a page sets apart from the next
+_BETWEEN_LINKS = re.compile(
+    r"</a></(?P<name>span|b|em|small|strong|i)>(?=<(?P=name)(?:\s[^<>]{0,500})?><a\s)", re.IGNORECASE
+)
+_AFTER_COLON = re.compile(
+    r"(?<=[가-힣][:：])</(?:span|strong|b|em|i|label)>(?=<(?:span|strong|b|em|i|a|time)(?:\s[^<>]{0,500})?>\w)",
+    re.IGNORECASE,
+)  # of a label and its value
 _EMPTY_BETWEEN = re.compile(
     r"</(?:span(?<=\w</span)|a(?<=\w</a))>(?=<(span|i|em|b)\s{1,9}class=[^<>]{1,200}></\1><(?:span|a)[\s>])",
     re.IGNORECASE,
@@ -27,12 +34,13 @@ _BETWEEN_PARTS = re.compile(
     r"(?P<before>[^<>]{2,400})</(?P<one>\w+)>(?=<(?P<other>\w+)[^<>]*>(?P<after>[^<>\s][^<>]{1,400}))"
 )
 LONGEST_PARTICLE = 2  # syllables
+_DATE = re.compile(r"(?:19|20)\d\d[.\-/]\d{1,2}[.\-/]\d{1,2}\Z")
 _HANGUL = re.compile("[가-힣]")
 
 
 def separate_spans(text: str) -> str:
-    """Sets a blank between neighboring <span> of different classes, of which a page shows one or sets them apart, facts about a post, and
-    texts with an empty element between them.
+    """Sets a blank between neighboring <span> of different classes, of which a page shows one or sets them apart, facts about a post,
+    links in elements of their own, a label and its value, and texts with an empty element between them.
 
     Numbers keep their units, words their particles, and single letters belong to their word.
     """
@@ -40,6 +48,10 @@ def separate_spans(text: str) -> str:
         text = _PARTS.sub(
             lambda link: link["opening"] + _BETWEEN_PARTS.sub(_separate_parts, link["parts"]), text
         )
+    if "</a></" in text:
+        text = _BETWEEN_LINKS.sub(r"\g<0> ", text)
+    if ":</" in text or "：</" in text:
+        text = _AFTER_COLON.sub(r"\g<0> ", text)
     if "></" in text:
         text = _EMPTY_BETWEEN.sub(r"\g<0> ", text)
     return _BETWEEN_SPANS.sub(_separate, _AFTER_FACT.sub(r"\g<0> ", text)) if "<span" in text else text
@@ -57,7 +69,7 @@ def _separate(match: re.Match[str]) -> str:
 
 def _are_words(before: str, after: str) -> bool:
     """Whether two texts are words of their own: no number with its unit, and no word with its particle."""
-    is_number = before[-1].isdigit() and not after[0].isdigit()
+    is_number = before[-1].isdigit() and not after[0].isdigit() and not _DATE.search(before)
     is_particle = bool(
         _HANGUL.match(before[-1]) and _HANGUL.match(after) and len(after.strip()) <= LONGEST_PARTICLE
     )

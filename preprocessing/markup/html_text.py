@@ -196,7 +196,8 @@ def page_to_text(text: str, source: str | None = None) -> str:
     """
     protected = Protected()
     text = replace_comments(_EMBEDDED_DATA.sub('""', text))  # as long as a picture, and no tag is that long
-    text = join_lines(replace_elements(restore_emoji(restore_formulas(text)), _HIDDEN, hide))
+    shown = replace_elements(restore_emoji(restore_formulas(text)), _HIDDEN, hide)
+    text = join_lines(shown, text if source is None else source)
     text = _remove_unknown(_CUSTOM_TAG.sub("", text), text if source is None else source)
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
     text = indent_lists(

@@ -33,7 +33,10 @@ def is_hidden(tree: PageTree, element: Element) -> bool:
     attributes = element.attributes
     names = HIDDEN.intersection(element.whole_names)
     is_slide = names == {"hidden"} and (
-        element.prose > LONGEST_LABEL or bool(_SHOWN.search(attributes)) or _is_of_tabs(element)
+        element.prose > LONGEST_LABEL
+        or bool(_SHOWN.search(attributes))
+        or _is_of_tabs(element)
+        or any(part.name == "h1" for part in element.children)  # a title that a script moves into view
     )
     if (
         names

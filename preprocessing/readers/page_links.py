@@ -21,6 +21,7 @@ from preprocessing.readers.page_excerpts import (
     is_link_group,
     is_section,
 )
+from preprocessing.readers.page_tabs import has_panels
 from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree
 from preprocessing.readers.page_words import COMMAND, CONTROL_LABEL, LINKS_HEADING, SENTENCE
 
@@ -128,8 +129,10 @@ def is_tabs(page: Page, element: Element) -> bool:
     around = (*islice(element.ancestors(), 2), *islice(element.descendants(), MOST_PARTS_ABOVE))
     if any(_TABS.search(part.attributes) for part in around) or all(target is None for target in targets):
         return True
+    if has_panels(element, len(links)):
+        return True
     is_list = len(links) >= FEWEST_OF_COLUMN and any(part.name in ("ul", "ol") for part in around)
-    if not is_list or any(COMMAND.fullmatch(label) for _, label in links):
+    if not is_list or 2 * sum(COMMAND.fullmatch(label) is not None for _, label in links) >= len(links):
         return False
     return SENTENCE.search(html, max(0, element.start - NEAR_SENTENCE), element.start) is not None
 

@@ -17,6 +17,7 @@ from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import (
     BUTTONS,
     CALLOUTS,
+    CARDS,
     CATEGORIES,
     COMMAND,
     COMMENTS,
@@ -31,6 +32,7 @@ from preprocessing.readers.page_words import (
     OTHER_PAGES,
     PLACES,
     REPLIES,
+    SIDES,
     SURE,
     TABS,
     WHOLE_NAMES,
@@ -39,6 +41,8 @@ from preprocessing.readers.page_words import (
 )
 
 _CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "tfoot", "caption"))
+_ROWS = frozenset(("figcaption", "table"))
+_DIGIT = re.compile(r"\d")
 _TEXT = re.compile(r">([^<>]*[^<>\s])")
 _COMMENTS = re.compile(r"(?:\s|<[^<>]*>){0,20}(?:댓글|덧글|독자\s*의견|comments?\b|leave\s+a)", re.IGNORECASE)
 
@@ -91,7 +95,7 @@ def find_run(tree: PageTree, named: set[Element]) -> tuple[int, int]:
         if element.parent in around:
             around[element] = around[element.parent]
         elif element in named:
-            around[element] = _is_sure(element) or is_comment(tree, element)
+            around[element] = has_sure_name(element) or is_comment(tree, element)
         elif element.own[2] and not element.is_cut:
             starts.append(element.start)
             prose += element.own[2]
@@ -102,7 +106,7 @@ def find_run(tree: PageTree, named: set[Element]) -> tuple[int, int]:
     return (starts[0], starts[-1]) if starts else (0, 0)
 
 
-def _is_sure(element: Element) -> bool:
+def has_sure_name(element: Element) -> bool:
     words = _own_words(element)
     return element.name != "p" and not SURE.isdisjoint(words) and CONTENT.isdisjoint(words)
 
@@ -110,7 +114,7 @@ def _is_sure(element: Element) -> bool:
 def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], is_headed: bool) -> bool:
     """True for a name of surroundings and other evidence of them; a page without a heading of its own lists other pages."""
     words = _own_words(element) & MARKING | WHOLE_NAMES.intersection(element.whole_names)
-    of_comments, is_sure = is_comment(tree, element), _is_sure(element)
+    of_comments, is_sure = is_comment(tree, element), has_sure_name(element)
     is_weak = words <= PLACES | OFFERS | OTHER_PAGES
     is_form, is_above = of_comments or not LOGINS.isdisjoint(words), is_above_page(element)
     share = MOST_IF_SURE if is_sure or of_comments or (is_form and is_above) else MOST
@@ -124,6 +128,8 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], is_he
     if is_between and element.links == 1 and words and words <= CATEGORIES:
         return False
     if is_sure:
+        if not element.links and _is_of_item(element) and _has_value(tree, element):
+            return _has_control(tree, element)
         return not ((is_between or _is_of_item(element)) and _has_facts(tree, element))
     if of_comments and element.start < run[0] and not element.links:
         return False  # comments follow
@@ -150,6 +156,8 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], is_he
         return True
     if is_between or (not of_comments and (words <= PLACES | OFFERS or (is_above and not element.links))):
         return False
+    if is_common and not element.links and words.isdisjoint(SIDES) and _has_value(tree, element):
+        return False
     if of_comments or not is_text:
         return of_comments or not element.links or LEAST_LINKED * element.linked >= element.text
     return element.links > 0 and element.prose < max(2 * element.linked, element.text / 2)
@@ -170,7 +178,10 @@ def _has_control(tree: PageTree, element: Element, control: re.Pattern[str] = CO
 
 def _is_of_item(element: Element) -> bool:
     """True for the end of an item or a post, which is no end of the page."""
-    return any(above.name in ("li", "article") for above in element.ancestors())
+    return any(
+        above.name in ("li", "article") or any(not CARDS.isdisjoint(words) for words in above.names)
+        for above in element.ancestors()
+    )
 
 
 def _has_facts(tree: PageTree, element: Element) -> bool:
@@ -179,11 +190,27 @@ def _has_facts(tree: PageTree, element: Element) -> bool:
     return is_prose and not CONTACT.search(tree.text_of(element)) and not is_notice(tree.text_of(element))
 
 
+def _has_value(tree: PageTree, element: Element) -> bool:
+    """True for rows of a table and for a text with a number, such as a price, that is no address."""
+    text = tree.text_of(element)
+    has_rows = any(part.name in _ROWS for part in islice(element.descendants(), MOST_AROUND_HEADING))
+    return has_rows or (_DIGIT.search(text) is not None and not (CONTACT.search(text) or is_notice(text)))
+
+
 def _has_only_commands(tree: PageTree, element: Element) -> bool:
     if element.close - element.inside > LONGEST_CONTROLS:
         return False
     texts = (text.strip() for text in _TEXT.findall(tree.html, element.inside - 1, element.close))
     return all(map(COMMAND.fullmatch, texts))
+
+
+def is_end(tree: PageTree, element: Element) -> bool:
+    """True for links or an address below the content of a page, without a sentence."""
+    if element.prose > element.linked or element.close - element.inside > LONGEST_CONTROLS:
+        return False
+    is_menu = element.links > 1 and 2 * element.linked > element.text
+    is_address = CONTACT.search(tree.text_of(element)) is not None
+    return (is_menu or is_address) and not tree.has_sentence(element)
 
 
 def is_called_header(element: Element) -> bool:

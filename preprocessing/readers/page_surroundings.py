@@ -12,7 +12,15 @@ from itertools import takewhile
 
 from preprocessing.readers.page_headings import keep_introduction
 from preprocessing.readers.page_hidden import is_policy_popup
-from preprocessing.readers.page_names import find_run, is_called_header, is_comment, is_cut_by_name, is_named
+from preprocessing.readers.page_names import (
+    find_run,
+    has_sure_name,
+    is_called_header,
+    is_comment,
+    is_cut_by_name,
+    is_end,
+    is_named,
+)
 from preprocessing.readers.page_tags import is_cut_by_tag
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree, sum_texts, weight_of
 from preprocessing.readers.page_words import CONTENT, DISCUSSION, QUESTIONS, names_own
@@ -32,7 +40,7 @@ SHORT_PAGE = 4000  # weight of a page for which this share is computed at most
 def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     """Marks what surrounds the main content; elements around the heading of the page stay.
 
-    Where names would leave too little, only tags and roles count.
+    Where names would leave too little, only tags and roles count, and the menus and addresses in what has a sure name.
     """
     page = tree.elements[0]
     tagged, named, rest = _cut_by_tags(tree, around_heading)
@@ -65,6 +73,17 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
         return
     if weight_of(page) < LEAST * max(rest - comments, min(rest, SHORT_PAGE)):
         _keep(tree, cut, tagged)
+        _cut_ends(tree, cut)
+
+
+def _cut_ends(tree: PageTree, kept: Iterable[Element]) -> None:
+    """Marks the menus and addresses in elements with sure names that are kept."""
+    for element in kept:
+        if has_sure_name(element):
+            for part in element.descendants():
+                above = part.parent
+                part.is_cut |= (above is not None and above.is_cut) or is_end(tree, part)
+    sum_texts(tree.elements)
 
 
 def _find_start(around_heading: set[Element]) -> int:

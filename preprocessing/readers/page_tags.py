@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from preprocessing.readers.page_hidden import FIELD, is_hidden
+from preprocessing.readers.page_tabs import is_tab
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import (
     AGREEMENT,
@@ -28,6 +29,8 @@ _CHOICE = re.compile(r"<input\b[^<>]*\btype=\"(?:radio|checkbox)\"", re.IGNORECA
 _QUESTION = re.compile(r"^\W*(?:Q\s*)?\d{1,2}\s*[.)]|[?？]\W*$")
 _LISTS = frozenset(("dl", "li", "table"))
 _CELLS = frozenset(("li", "td", "th", "dt", "dd", "summary", *HEADINGS))
+_LABELED = frozenset(("th", "dt", "caption", "summary", *HEADINGS))
+_VALUE = re.compile(r"(?:\s|[:：]|</?(?:span|strong|b|em|i|p|div|time)\b[^<>]*>){0,9}\w")
 
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
@@ -81,12 +84,15 @@ def _is_text(tree: PageTree, element: Element) -> bool:
         return True
     if element.name == "label":
         is_asked = _QUESTION.search(tree.text_of(element)) is not None
-        return (is_asked or _is_choice(tree, element)) and not _is_in_search(element)
+        is_kept = is_asked or _is_choice(tree, element) or _names_value(tree, element)
+        return is_kept and not _is_in_search(element)
     texts = _TEXT.findall(tree.html, element.inside - 1, min(element.close, element.inside + LONGEST_LABEL))
     if len(texts) > 1 and element.text >= LEAST_CARD:
         return True
     parent = element.parent
-    if parent is None or COMMAND.fullmatch(tree.text_of(element)):
+    if parent is None or is_tab(tree, element):
+        return parent is not None
+    if COMMAND.fullmatch(tree.text_of(element)):
         return False
     return parent.name in _CELLS or _is_one_of_labels(tree, parent)
 
@@ -108,6 +114,15 @@ def _is_choice(tree: PageTree, element: Element) -> bool:
     return (first is not None and "<input" not in after[: first.start()]) or bool(
         _CHOICE.match(before, max(0, before.rfind("<input")))
     )
+
+
+def _names_value(tree: PageTree, label: Element) -> bool:
+    """True for the label of a row of a table, and of a text beside it that is no field to fill in."""
+    parent = label.parent
+    if parent is None or parent.name in _LABELED:
+        return parent is not None
+    beside = tree.html[label.end : min(parent.close, label.end + NEAR_CHOICE)].partition("<label")[0]
+    return FIELD.search(beside) is None and _VALUE.match(beside) is not None
 
 
 def _is_in_search(element: Element) -> bool:

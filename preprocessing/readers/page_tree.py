@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from preprocessing.readers.page_words import SENTENCE, is_contact, split_names
 
 _SKIPPED = re.compile(
-    r"<(?:!--|\?|(script|style|noscript|template|svg|iframe|select|textarea|object|audio|video|canvas|head)(?=[\s>]))"
+    r"<(?:!--|\?|(script|style|noscript|template|svg|title|iframe|select|textarea|object|audio|video|canvas|head)(?=[\s>]))"
 )
 _SEAMLESS = frozenset(
     (None, "script", "style", "noscript", "template", "svg")

@@ -69,6 +69,10 @@ SURE = frozenset((
     "cookies", "cookiebar", "consent", "gdpr", "toast",
 ))  # fmt: skip
 """Words that mark even the largest element, where its name has no word of CONTENT."""
+SIDES = frozenset(("sidebar", "aside", "toc", "newsletter", "signup"))
+"""Names of what stands beside the content, whatever it says."""
+CARDS = frozenset(("card", "item", "product"))
+"""Names of one of several like parts of a page."""
 POPUPS = frozenset(("popup", "pop", "modal", "layer", "dialog", "overlay"))
 """Words that mark what a page shows above itself on request, such as its policies."""
 CALLOUTS = frozenset((
@@ -185,7 +189,7 @@ COMMAND = re.compile(
     r"접수|문의|로그인|로그아웃|예약|구매|찾기|조회|변경|재생|정지|공유|완료|이동|업로드|새로\s*고침)|"
     r"(?:add|back|buy|cancel|clear|close|copy|delete|download|edit|follow|hide|learn|load|log|next|open|play|prev(?:ious)?|read|remove|reply|report|"
     r"reset|save|search|send|share|show|sign|stop|submit|subscribe|upload|view)\b.{0,20}|copied!?|more|이전|다음|목록|답글|신고|"
-    r"좋아요|스크랩|찜|장바구니|\d{1,2}|)\W*\d{0,3}\W*",
+    r"좋아요|스크랩|찜|장바구니|(?:page\s*)?\d{1,2}(?:\s*(?:페이지|page))?|)\W*\d{0,3}\W*",
     re.IGNORECASE,
 )
 """Matches what a button does, whole."""

@@ -30,6 +30,10 @@ from preprocessing.markup.html_text import html_to_text
             "가\n나\n\n다\n라",
         ),
         (
+            '<div style="white-space: pre-wrap">가\n나<div>다\n라</div>마\n바</div><p>사\n아</p>',
+            "가\n나\n\n다\n라\n\n마\n바\n\n사 아",
+        ),
+        (
             "<p>가</p>\n{% highlight js %}\na\nb\n{% endhighlight %}\n<p>나</p>",
             "가\n\n```js\na\nb\n```\n\n나",
         ),
@@ -54,3 +58,10 @@ def test_line_ends_of_markdown_stay(text, expected):
 
 def test_paragraphs_typed_in_a_page_stay():
     assert html_to_text("<html><body><p>가\n나\n\n다\n라</p></body></html>") == "가 나\n\n다 라"
+
+
+def test_style_sheets_of_a_page_say_what_keeps_its_lines():
+    style = "<style>/* a */ .a, p.b { color: red; white-space: pre-line; } #c{white-space:pre-wrap} .d p{white-space:pre} .e{margin:0}</style>"
+    lines = "<p class='x a'>가\n나</p><p class='b'>다\n라</p><p id='c'>마\n바</p><div class='d'><p>사\n아</p></div><p class='ab e'>자\n차</p>"
+    text = html_to_text(f"<!DOCTYPE html><html><head>{style}</head><body>{lines}</body></html>")
+    assert text == "가\n나\n\n다\n라\n\n마\n바\n\n사 아\n\n자 차"

@@ -74,6 +74,17 @@ KEPT = {
     "code in an editor": (f"{A}<textarea class='editor'>plant(seed, depth=3, days=60, water=True)\nharvest()</textarea>{B}", "harvest()"),
     "a fact that is a link": (f"{A}{B}<div><b>누리집:</b> <a href='https://a.kr'>https://a.kr/soba</a></div>", "누리집: https://a.kr/soba"),
     "the foot of a table": (f"{A}{B}<table><tr><td>메밀</td><td>1</td></tr><tfoot class='footer'><tr><td>모두</td><td>1</td></tr></tfoot></table>", "| 모두 | 1 |"),
+    "the label of a tab that a command has": (
+        f"{A}<div class='seg'><button>설치</button><button>실행하기</button><button>Copy</button></div>" + f"<div class='x'>{A}</div>" * 3, "설치 실행하기 Copy"),
+    "a command in a group of tabs": (f"{A}<div class='tabs'><ul><li><button>설치</button></li><li><button>문의하기</button></li></ul></div>{B}", "- 문의하기"),
+    "links with as many panels": (
+        f"{A}<div class='s'><a href='#'>설치</a> <a href='#'>실행하기</a> <a href='#'>문의하기</a></div>" + f"<div class='x'>{B}</div>" * 3, "실행하기"),
+    "a label in a row of a table": (f"{A}<table><tr><th><label>작성자</label></th><td>김메밀</td></tr></table>{B}", "작성자"),
+    "a label before its value": (f"{A}<div><label>작성일:</label> 2026-01-02 <label>분류</label><span>밭</span></div>{B}", "작성일:"),
+    "a value in a box": (f"{A}{B}<div class='widget'><span>온도 24도</span></div>", "온도 24도"),
+    "a table in a box": (f"{A}{B}<div class='widget'><table><tr><td>온도</td><td>따뜻함</td></tr></table></div>", "온도"),
+    "a price in the foot of a card": (f"{A}{B}<div class='product-card'><b>메밀가루</b><div class='card-footer'>3,000원</div></div>", "3,000원"),
+    "a title that a script moves": (f"<div class='hidden'><h1>밭 소식</h1></div>{A}{B}", "# 밭 소식"),
     "a short sentence in the foot of a card": (f"<div>{A}<div class='card-footer'>함께 걸어요.</div>{B}</div>", "함께 걸어요."),
 }  # fmt: skip
 
@@ -99,6 +110,12 @@ CUT = {
     "the name of an icon": (f"{A}<span class='material-symbols-outlined'>chevron_right</span>{B}", "chevron"),
     "a title for print": (f"<h1 class='onlyprint'>메밀밭</h1>{A}", "메밀밭"),
     "other posts below an article": (f"<h1>메밀 심기</h1>{A}{B}<div class='box'>{NEWS}</div>", "밭 문을"),
+    "numbers of pages in buttons": (
+        f"{A}{B}<div>" + "".join(f"<button>{n}<span class='blind'>페이지</span></button>" for n in range(1, 6)) + "</div>", "1"),
+    "the button that copies code beside tabs": (f"{A}<div class='tabs'><button>npm</button><button class='copy'>Copy</button></div>{B}", "Copy"),
+    "the title of a page whose head is broken": (f"<head><title>밭 소식</title></head>{A}{B}", "밭 소식"),
+    "a menu in a foot that has a window": (
+        f"{A}<div id='footer'><ul><li><a href='/3'>회사소개</a></li><li><a href='/4'>파트너센터</a></li></ul><div>{B * 7}</div></div>", "파트너센터"),
     "pages of a list": (f"{A}{B}<div class='btns'><a href='/1'>1</a><a href='/2'>2</a></div>", "2"),
 }  # fmt: skip
 
