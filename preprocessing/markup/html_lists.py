@@ -26,6 +26,7 @@ _OWN_MARK = re.compile(
     r"(?:\s|<[^<>]{0,300}>|[\x1c-\x1f]){0,12}"
     r"(?:[(\[]?\d{1,3}[.)\]](?!\d)|0\d(?!\d)|(?P<same>\d{1,3})(?=[\s<])|[①-⑳㉠-㉻➀-➓]|[-–•·※▶☞]|(?i:step) ?\d)"
 )
+_OWN_DASH = re.compile(r"(?:\s|<[^<>]{0,300}>|[\x1c-\x1f]){0,12}-\s{1,9}[^\s<-]")
 TAG_OF_LIST = re.compile(
     r"<(?P<close>/?)(?P<name>[uo]l|li)(?=[\s>])(?P<attributes>[^<>]{0,2000})>", re.IGNORECASE
 )
@@ -63,14 +64,20 @@ class List:
         self._kind = kind[1] if kind else "1"
 
     def next_mark(self, attributes: str, text: str, at: int) -> str:
-        """The mark of the next item, which has these attributes and begins at ``at`` of the text."""
+        """The mark of the next item, which has these attributes and begins at ``at`` of the text, and a blank."""
         if self._number is None:
-            return "-"
+            return _dash_before(text, at)
         value = _VALUE.search(attributes)
         number = int(value[1]) if value else self._number
         self._number = number + self._step
         own = _OWN_MARK.match(text, at)
-        return "-" if own and own["same"] in (None, str(number)) else f"{write_number(number, self._kind)}."
+        is_hidden = own is not None and own["same"] in (None, str(number))
+        return _dash_before(text, at) if is_hidden else f"{write_number(number, self._kind)}. "
+
+
+def _dash_before(text: str, at: int) -> str:
+    """The mark of an item; nothing before a dash of its own, as ``- - 글`` would be a list in a list."""
+    return "" if _OWN_DASH.match(text, at) else "- "
 
 
 class OpenLists(list[List]):
@@ -89,6 +96,10 @@ class OpenLists(list[List]):
             self._items = _count_items(tag.string) if self._items is None else self._items
             items = self._items.get(tag.start(), 0)
         self.append(List(tag["name"].lower() == "ol", tag["attributes"], items))
+
+    def next_mark(self, attributes: str, text: str, at: int) -> str:
+        """Same as that of the innermost list, or a dash outside of lists."""
+        return self[-1].next_mark(attributes, text, at) if self else _dash_before(text, at)
 
     def column(self) -> int:
         """The column of the text of an item in the innermost list, at most that of the deepest item; 0 outside of lists."""

@@ -24,7 +24,8 @@ _BLOCKS = re.compile(
     re.IGNORECASE,
 )
 _SPAN = re.compile(r"\b(?P<name>col|row)span\s{0,9}=\s{0,9}[\"']?\s{0,9}(?P<count>[0-9]{1,3})", re.IGNORECASE)
-_OF_ROWS = frozenset(("table", "thead", "tbody", "tfoot", "col", "colgroup"))
+_GROUPS = frozenset(("thead", "tbody", "tfoot"))
+_OF_ROWS = _GROUPS | {"table", "col", "colgroup"}
 _MOST_CELLS = 1_000_000  # of a table, with what its cells span
 _LONGEST_INDENT = 200  # characters before a table in which its line begins
 _MIN_ROWS = _MIN_CELLS = 2  # rows that have as many cells with text; below a heading one
@@ -38,11 +39,13 @@ _HEADINGS = re.compile(
 )
 """A first row of two and more headings."""
 _LIST = re.compile(r"<[uo]l[\s>]", re.IGNORECASE)
+_LINE_END = re.compile(r"<br\s{0,20}/?>|</p\s{0,20}>\s{0,200}(?=<p[\s>])", re.IGNORECASE)
+"""Within a cell."""
 
 
 def convert_tables(text: str, protected: Protected) -> str:
-    """Replaces tables; the marks of indentation before a table begin its lines. Items of a cell are set apart by ``<br>``, which
-    is protected."""
+    """Replaces tables; the marks of indentation before a table begin its lines. Lines and items of a cell are set apart by ``<br>``,
+    which is protected."""
     pieces, at = [], 0
     opening = _TABLE.search(text)
     end = _END.search(text)
@@ -70,8 +73,10 @@ def _convert(inner: str, protected: Protected) -> list[str]:
     has_headings = _HEADINGS.match(inner) is not None
     if has_lists and not has_headings:
         return []
-    line_end = protected.add("<br>") if has_lists else ""
-    caption, rows = _read(_mark_items(inner, line_end) if has_lists else inner)
+    has_lines = has_lists or _LINE_END.search(inner) is not None
+    line_end = protected.add("<br>") if has_lines else ""
+    inner = _LINE_END.sub(line_end, inner) if has_lines else inner
+    caption, rows = _read(_mark_items(inner, line_end) if has_lists else inner, line_end)
     if rows is None:
         return []
     texts = _lay_out(rows)
@@ -81,11 +86,7 @@ def _convert(inner: str, protected: Protected) -> list[str]:
     if full < fewest or (arranges and max(map(len, chain.from_iterable(texts))) > LONGEST_CELL):
         return []
     texts = [[protected.escape_bars(cell) for cell in row] for row in texts]
-    if has_lists:
-        texts = [
-            [line_end.join(filter(None, map(str.strip, cell.split(line_end)))) for cell in row]
-            for row in texts
-        ]
+    caption = caption.replace(line_end, " ") if has_lines else caption
     return [*([caption, ""] if caption else []), *format_table(texts)]
 
 
@@ -113,35 +114,47 @@ def _mark_items(inner: str, line_end: str) -> str:
             return "" if lists else line_end
         if tag["close"]:
             return ""
-        number = lists[-1].next_mark(tag["attributes"], inner, tag.end()) if lists else "-"
-        return f"{line_end}{number} "
+        return line_end + lists.next_mark(tag["attributes"], inner, tag.end())
 
     return TAG_OF_LIST.sub(mark, inner)
 
 
-def _read(inner: str) -> tuple[str, list[list[Cell]] | None]:
-    """The caption and the rows of a table; None for the rows where text is outside of cells."""
-    caption, rows = "", []
+def _read(inner: str, line_end: str) -> tuple[str, list[list[Cell]] | None]:
+    """The caption and the rows of a table; None for the rows where text is outside of cells. ``line_end``: between lines of a cell."""
+    caption, rows, group = "", [], 0
     span = (1, 1)
     name, start = "", 0  # of the cell or the caption that is open
     for kind, attributes, begin, end in _tags(inner):
         closes = kind.startswith("/")
         if kind == f"/{name}" or (name and kind.lstrip("/") in ("td", "th", "tr", *_OF_ROWS)):
-            text = _text_of(inner[start:begin])
+            text = _text_of(inner[start:begin], line_end)
             caption = text if name == "caption" else caption
             if name != "caption":
                 rows[-1].append(Cell(text, *span))
             name, start = "", end if kind == f"/{name}" else begin
-        if not name and _text_of(inner[start:begin]):
+        if not name and _text_of(inner[start:begin], line_end):
             return "", None
+        if kind.lstrip("/") in _GROUPS:
+            group = _end_group(rows, group)
         if kind == "tr" or (kind in ("td", "th") and not rows):
             rows.append([])
         if not closes and kind in ("td", "th", "caption"):
             name = kind
             counts = {match["name"].lower(): int(match["count"]) for match in _SPAN.finditer(attributes)}
-            span = max(1, counts.get("col", 1)), max(1, counts.get("row", 1))
+            span = max(1, counts.get("col", 1)), counts.get("row", 1)
         start = end
-    return caption, rows if not _text_of(inner[start:]) else None
+    _end_group(rows, group)
+    return caption, rows if not _text_of(inner[start:], line_end) else None
+
+
+def _end_group(rows: list[list[Cell]], first: int) -> int:
+    """Ends what the cells of the last rows span, from ``first`` on, with their group; 0 rows are all of it. Returns the next row."""
+    for n in range(first, len(rows)):
+        left = len(rows) - n
+        rows[n] = [
+            cell._replace(rows=min(cell.rows or left, left)) if cell.rows != 1 else cell for cell in rows[n]
+        ]
+    return len(rows)
 
 
 def _tags(inner: str) -> Iterator[tuple[str, str, int, int]]:
@@ -153,8 +166,10 @@ def _tags(inner: str) -> Iterator[tuple[str, str, int, int]]:
     yield "/table", "", len(inner), len(inner)
 
 
-def _text_of(cell: str) -> str:
+def _text_of(cell: str, line_end: str) -> str:
     """A cell in one line with its inline tags and escaped bars; the empty text for one that shows nothing."""
+    if line_end and line_end in cell:
+        return line_end.join(filter(None, (_text_of(line, "") for line in cell.split(line_end))))
     line = " ".join(flatten_tags(cell).replace(INDENT, " ").split())
     shown = html.unescape(TAG.sub("", line)).strip() if "<" in line or "&" in line else line
     return line.replace("\\|", "|").replace("|", "\\|") if shown else ""

@@ -23,6 +23,7 @@ from preprocessing.markup.html_elements import (
     unescape,
 )
 from preprocessing.markup.html_lines import has_paragraphs, join_lines
+from preprocessing.markup.html_mentions import replace_known_tags
 from preprocessing.markup.html_quotations import CLOSED, OPENED, mark_quotations
 from preprocessing.markup.html_spans import separate_spans
 from preprocessing.markup.html_tables import convert_tables
@@ -34,11 +35,9 @@ from preprocessing.markup.html_tags import (
     INLINE,
     JOINED,
     TAG,
-    TAG_IN_MARKDOWN,
     Tags,
     flatten_tags,
     indent_lists,
-    replace_known_tag,
 )
 from preprocessing.markup.indentation import LIST_MARK, Items
 from preprocessing.markup.markdown import Protected, has_structure, protect_code, table_lines
@@ -78,11 +77,14 @@ _BLOCK_TAG = re.compile(rf"[ \t]*</?(?:{BLOCK}|td|th)(?=[\s/>])", re.IGNORECASE)
 _INDENTED_TAG = re.compile(
     r"^[ \t]{1,200}(?:</?[A-Za-z]|[^\n]{1,2000}<br[\s/>])", re.MULTILINE | re.IGNORECASE
 )
+_ONLY_BREAKS = re.compile(r"(?:\s|</?br\s{0,9}/?>)+", re.IGNORECASE)  # between lines of Markdown
 _LIST_OR_QUOTATION = re.compile(rf"[ \t]*(?:{LIST_MARK}|\||>[ \t])")  # or a row
 _BREAK_OF_LABEL = re.compile(
     r"(\[[^\[\]\n<]{1,200})(?:<br\s{0,20}/?>[ \t]{0,20}){1,9}(?=[^\[\]\n]{1,200}\]\()", re.IGNORECASE
 )  # of a link, which a line end would cut
-_BREAK_OF_EMPHASIS = re.compile(r"(?<=\S)<br\s{0,20}/?>(?=(?:\*\*|__)[ \t]*$)", re.IGNORECASE | re.MULTILINE)
+_BREAK_OF_EMPHASIS = re.compile(
+    r"(?<=\S)[ \t]{0,9}<br\s{0,20}/?>[ \t]{0,9}(?=(?:\*\*|__)[ \t]*$)", re.IGNORECASE | re.MULTILINE
+)
 _ANCHOR = re.compile(
     r"<a\s{1,9}(?:name|id)=[\"']?[^<>\"']{1,200}[\"']?\s{0,9}>\s{0,9}</a>", re.IGNORECASE
 )  # a target
@@ -154,8 +156,7 @@ def html_to_text(text: str) -> str:
     closed = {name.lower() for name in _CLOSING_NAME.findall(marked)}
     marked = convert_tables(marked, protected)
     marked = _flatten_cells(marked, protected) if "|" in marked else marked
-    tags = Tags()
-    marked = end_cut_lines(TAG_IN_MARKDOWN.sub(lambda match: replace_known_tag(match, closed, tags), marked))
+    marked = end_cut_lines(replace_known_tags(marked, closed))
     marked = indent_lists(unescape(marked))
     return mark_quotations(protected.restore(re.sub(r"\n{3,}", "\n\n", marked)).strip("\n"))
 
@@ -248,7 +249,7 @@ def _strip_lines_of_html(text: str) -> str:
         if not line.strip(EDGE):
             inside = False
             continue
-        inside |= begins
+        inside |= begins and not _ONLY_BREAKS.fullmatch(line)
         is_paragraph = indent > 0 and "<br" in line
         if begins or ((inside or is_paragraph) and not _LIST_OR_QUOTATION.match(line)):
             lines[n] = INDENT * indent + line.strip(EDGE)

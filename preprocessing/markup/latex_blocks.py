@@ -11,8 +11,11 @@ MATH = frozenset((
     "equation", "align", "gather", "multline", "eqnarray", "displaymath", "math", "alignat", "flalign",
     "dmath", "IEEEeqnarray", "subequations",
 ))  # fmt: skip
-CODE = frozenset(("verbatim", "Verbatim", "lstlisting", "minted", "alltt"))
+CODE = frozenset((
+    "verbatim", "Verbatim", "BVerbatim", "LVerbatim", "SaveVerbatim", "lstlisting", "minted", "alltt", "tcblisting",
+))  # fmt: skip
 WITHOUT_OPTIONS = frozenset(("verbatim", "alltt"))
+WITH_ARGUMENT = frozenset(("minted", "tcblisting", "SaveVerbatim"))
 REMOVED = frozenset((
     "thebibliography", "tikzpicture", "comment", "filecontents", "CCSXML", "IEEEkeywords", "pgfpicture", "circuitikz",
     "pspicture", "forest", "asy",
@@ -26,8 +29,15 @@ _SPECIAL = re.compile(
 )
 _FORMULA = re.compile(r"\\\[|\\\(|(?<!\\)\$\$?")
 _OPTIONS = re.compile(
-    r"[ \t]{0,20}\[[^\[\]]{0,1000}\]"
+    r"[ \t]{0,20}\[(?:[^\[\]]|\[[^\[\]]{0,200}\]){0,1000}\]"
 )  # of code: in its first line, where the code has not begun
+_CAPTION = re.compile(
+    r"(?<![\w-])(?:caption|title)\s{0,9}=\s{0,9}(?:\{((?:[^{}]|\{[^{}]{0,200}\}){1,500})\}|([^\s,{}\[\]][^,{}\[\]]{0,500}))"
+)  # of a listing
+_ARGUMENT = re.compile(r"\s{0,5}\{([^{}\n]{0,300})\}")
+_DEFINITION = re.compile(
+    r"\\(?:lstnewenvironment|DefineVerbatimEnvironment|newtcblisting|newverbatim)\s{0,9}(?:\[[^\[\]\n]{0,200}\]\s{0,9})?\{([A-Za-z]{1,40})\}"
+)  # of an environment for code
 
 PROTECTED = re.compile("\x7f([0-9]{1,8})\x7f")
 _THEOREM = re.compile(
@@ -47,6 +57,7 @@ def convert_environments(text: str, protected: list[str]) -> str:
     """Protects code (also inside lines) and formulas, removes pictures and bibliographies, keeps the content of others."""
     pieces, at = [], 0
     unclosed: set[str] = set()
+    codes = CODE.union(_DEFINITION.findall(text))
     match = _SPECIAL.search(text)
     while match:
         name = match[1]
@@ -55,7 +66,7 @@ def convert_environments(text: str, protected: list[str]) -> str:
             at = match.end()
             match = _SPECIAL.search(text, at)
             continue
-        special = name in MATH or name in CODE or name in REMOVED
+        special = name in MATH or name in codes or name in REMOVED
         ending = f"\\end{{{name}{match[2]}}}"
         end = text.find(ending, match.end()) if special and ending not in unclosed else -1
         if end < 0:
@@ -85,14 +96,23 @@ def _convert_environment(match: re.Match[str], content: str, ending: str, protec
         bare = name in ("equation", "displaymath", "math")
         body = formula if bare else f"{match[0]}\n{formula}\n{ending}"
         return "\n\n" + protect(f"$$\n{body}\n$$", protected) + "\n\n"
+    return _convert_listing(name, content, protected)
+
+
+def _convert_listing(name: str, content: str, protected: list[str]) -> str:
+    """A fence, below the caption that its options contain."""
     option = None if name in WITHOUT_OPTIONS else _OPTIONS.match(content)
-    lang = re.search(r"language\s{0,5}=\s{0,5}\{?(\w+)", option[0]) if option else None
     content = content[option.end() :] if option else content
-    if name == "minted":
-        lang = re.match(r"\s{0,5}\{(\w+)\}", content)
-        content = content[lang.end() :] if lang else content
+    argument = _ARGUMENT.match(content) if name in WITH_ARGUMENT else None
+    content = content[argument.end() :] if argument else content
+    settings = f"{option[0] if option else ''} {argument[1] if argument and name == 'tcblisting' else ''}"
+    lang = re.search(r"language\s{0,5}=\s{0,5}\{?(?:\[[^\[\]]{0,60}\])?(\w[\w+#]*)", settings)
+    lang = argument if name == "minted" else lang
+    caption = _CAPTION.search(settings)
+    head = f"\n\n\\caption{{{(caption[1] or caption[2]).strip()}}}" if caption else ""
+    language = lang[1].lower() if lang and re.fullmatch(r"[\w+#]+", lang[1]) else ""
     code = content.strip("\n")
-    return "\n\n" + protect(f"```{lang[1].lower() if lang else ''}\n{code}\n```", protected) + "\n\n"
+    return f"{head}\n\n" + protect(f"```{language}\n{code}\n```", protected) + "\n\n"
 
 
 def convert_formulas(text: str, protected: list[str]) -> str:

@@ -21,6 +21,7 @@ _TAGS = re.compile(r"(?<![ \t])[ \t]+:(?:[\w@#%]+:)+[ \t]*$")
 _BEGIN = re.compile(r"[ \t]*#\+begin_(?P<name>\S+)(?:[ \t]+(?P<rest>.*))?", re.IGNORECASE)
 _END = re.compile(r"[ \t]*#\+end_(?P<name>\S+)[ \t]*", re.IGNORECASE)
 _KEYWORD = re.compile(r"[ \t]*#\+(?P<name>[A-Za-z][\w-]*)(?:\[.*?\])?:[ \t]*(?P<value>.*)")
+_TITLE = re.compile(r"#\+title:[ \t]*\S", re.IGNORECASE)
 _COMMENT = re.compile(r"[ \t]*#(?:[ \t].*)?")
 _DRAWER = re.compile(r"[ \t]*:(?P<name>[\w-]+):[ \t]*")
 _PLANNING = re.compile(r"[ \t]*(?:(?:SCHEDULED|DEADLINE|CLOSED|CLOCK):[ \t]*[\[<].*)")
@@ -46,10 +47,13 @@ _MOST_LINES = 200  # of a formula
 def org_to_markdown(text: str) -> str:
     """Converts a document or a fragment."""
     text = _WRAPPED_LINK.sub(r"\1 \2", text) if "[[" in text else text
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(_convert(text.split("\n"), 0))).strip("\n")
+    lines = text.split("\n")
+    top = 2 if any(_TITLE.match(line) for line in lines if line.startswith("#")) else 1
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(_convert(lines, 0, top))).strip("\n")
 
 
-def _convert(lines: list[str], depth: int) -> list[str]:
+def _convert(lines: list[str], depth: int, top: int) -> list[str]:
+    """The lines as Markdown; ``top`` is the level of the headings with one star, which are below a title."""
     ends, drawers = _ends_of_blocks(lines), _ends_of_drawers(lines)
     places = (
         ["#" if line.startswith("*") else line for line in lines] if ends else lines
@@ -59,12 +63,12 @@ def _convert(lines: list[str], depth: int) -> list[str]:
     while at < len(lines):
         line = lines[at].rstrip()
         if at in ends:
-            block = _convert_block(_BEGIN.fullmatch(line), lines[at + 1 : ends[at]], depth)  # type: ignore[arg-type]
+            block = _convert_block(_BEGIN.fullmatch(line), lines[at + 1 : ends[at]], depth, top)  # type: ignore[arg-type]
             written += indented(block, column_of_item(places, at))
             at = ends[at] + 1
         elif at in drawers:
             is_text = line.strip().strip(":").upper() not in _LEFT_OUT_DRAWERS
-            written += _convert(lines[at + 1 : drawers[at]], depth) if is_text else []
+            written += _convert(lines[at + 1 : drawers[at]], depth, top) if is_text else []
             at = drawers[at] + 1
         elif end := _end_of_formula(lines, at):
             written += lines[at:end]
@@ -73,7 +77,7 @@ def _convert(lines: list[str], depth: int) -> list[str]:
             written += read[1](lines[at:end])
             at = end
         else:
-            written += _convert_line(line)
+            written += _convert_line(line, top)
             at += 1
     return written
 
@@ -110,7 +114,7 @@ def _ends_of_drawers(lines: list[str]) -> dict[int, int]:
     return ends
 
 
-def _convert_block(begin: re.Match[str], body: list[str], depth: int) -> list[str]:
+def _convert_block(begin: re.Match[str], body: list[str], depth: int, top: int) -> list[str]:
     name = begin["name"].lower()
     if name == "comment":
         return []
@@ -120,7 +124,7 @@ def _convert_block(begin: re.Match[str], body: list[str], depth: int) -> list[st
         return _fenced(body, first if _LANGUAGE.fullmatch(first) else "")
     if name == "export":
         return ["", *body, ""]
-    inner = _convert(body, depth + 1) if depth < _MOST_ROUNDS else body
+    inner = _convert(body, depth + 1, top) if depth < _MOST_ROUNDS else body
     if name in ("quote", "verse"):
         inner = [f"> {line}".rstrip() for line in "\n".join(inner).strip("\n").split("\n")]
     return ["", *inner, ""]
@@ -185,11 +189,11 @@ def _convert_table(run: list[str]) -> list[str]:
 # --- lines -----------------------------------------------------------------------------------------------
 
 
-def _convert_line(line: str) -> list[str]:
+def _convert_line(line: str, top: int) -> list[str]:
     if not line.strip():
         return [""]
     if heading := _HEADING.fullmatch(line):
-        return ["", _convert_heading(heading), ""]
+        return ["", _convert_heading(heading, top), ""]
     if "#" in line and (keyword := _KEYWORD.fullmatch(line)):
         return _convert_keyword(keyword["name"].upper(), keyword["value"])
     if _COMMENT.fullmatch(line) or _PLANNING.fullmatch(line):
@@ -201,10 +205,11 @@ def _convert_line(line: str) -> list[str]:
     return [convert_inline(line)]
 
 
-def _convert_heading(heading: re.Match[str]) -> str:
+def _convert_heading(heading: re.Match[str], top: int) -> str:
     title = _TAGS.sub("", heading["title"])
     title = _PRIORITY.sub("", _STATE.sub("", title, count=1), count=1)
-    return f"{'#' * min(len(heading['level']), _MOST_LEVELS)} {convert_inline(title)}"
+    level = len(heading["level"]) + top - 1
+    return f"{'#' * min(level, _MOST_LEVELS)} {convert_inline(title)}"
 
 
 def _convert_keyword(name: str, value: str) -> list[str]:

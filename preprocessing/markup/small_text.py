@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 
 _PRESENT = re.compile(r"<(?:su[pb]|small|ruby|rt|del|strike|s|q)(?=[\s>])", re.IGNORECASE)
 _FRACTION = re.compile(
@@ -56,6 +57,8 @@ _LONG_WORD = re.compile(
 _PRODUCT = re.compile(rf"[0-9]{{0,3}}[{_LETTERS}]{{2,4}}")
 _EMPHASIS = re.compile(r"([*_]{1,3})[^*_]+\1")
 _GREEK = re.compile("[\u0370-\u03ff]")
+_LETTERS_OF_FORMULAS = re.compile("[\U0001d400-\U0001d7ff]+")
+_OPERATOR_WITH_INDEX = re.compile("[×\u2200-\u22ff]")
 _NOTES = re.compile(r"[0-9]{1,3}(?:\s?[,–-]\s?[0-9]{1,3}){1,5}")
 _NOTE = re.compile(r"[0-9]{1,3}\)")
 _MARK_OF_NOTE = re.compile(r"-?[0-9]{1,3}\)?|\*{1,3}")  # or a power that blanks set apart
@@ -110,13 +113,17 @@ def _convert_fraction(match: re.Match[str]) -> str:
 def _convert_small(match: re.Match[str]) -> str:
     whole = _TAG.sub("", match["content"])
     content = whole.strip()
-    plain = html.unescape(content)
+    plain = _LETTERS_OF_FORMULAS.sub(_write_plainly, html.unescape(content))
     if not plain.strip():
         return " " if match["content"] else ""
     after = _character_after(match.string, match.end())
     if whole[-1:].isspace() and after.strip():  # the blank ends the element, not the text
         return _written(match, content, plain, whole[:1].isspace(), "") + " "
     return _written(match, content, plain, whole[:1].isspace(), after)
+
+
+def _write_plainly(letters: re.Match[str]) -> str:
+    return unicodedata.normalize("NFKC", letters[0])
 
 
 def _written(match: re.Match[str], content: str, plain: str, is_apart: bool, after: str) -> str:
@@ -128,6 +135,8 @@ def _written(match: re.Match[str], content: str, plain: str, is_apart: bool, aft
     base, name = before[-1:], match["name"].lower()
     if name == "sup" and plain.isdigit() and "A" <= after <= "Z" and not (base and _can_be_raised(base)):
         return content  # the mass number of an isotope
+    if base == "[" and after == "]":  # the label of a link to a note
+        return content
     if begins and name == "sup" and _MARK_OF_NOTE.fullmatch(plain):
         mark = f"[{content}]" if "<a" in match["content"].lower() else f"^{content}"
         return _apart("", mark, after)
@@ -188,6 +197,8 @@ def _lowered(before: str, content: str, plain: str) -> str:
         and not _EMPHASIS.fullmatch(plain)
     ):
         return f"_({content})"
+    if _OPERATOR_WITH_INDEX.match(before[-1]) and not _is_hangul(plain[0]):
+        return f"_({content})"
     return _gloss(before, content, plain)
 
 
@@ -215,7 +226,7 @@ def _apart(before: str, text: str, after: str) -> str:
 
 
 def _can_be_raised(base: str) -> bool:
-    return base.isalnum() or base in ")]}\x7f′'|"
+    return base.isalnum() or base in ")]}\x7f′'|" or _OPERATOR_WITH_INDEX.match(base) is not None
 
 
 def _is_variable(before: str) -> bool:

@@ -71,8 +71,13 @@ def test_code_in_an_item_has_its_indentation(text, expected):
         (
             f"<caption>표 1</caption>{_CELLS}<tr><td rowspan=2>공유</td><td colspan='2'><p>둘</p><p>다</p></td></tr>"
             "<tr><td>-</td><td>✓</td></tr>",
-            f"표 1\n\n{_HEAD}| 저장 | ✓ | ✓ |\n| 공유 | 둘 다 |  |\n|  | - | ✓ |",
+            f"표 1\n\n{_HEAD}| 저장 | ✓ | ✓ |\n| 공유 | 둘<br>다 |  |\n|  | - | ✓ |",
         ),
+        (
+            "<thead><tr><th rowspan=4>달</th><th>가</th></tr><tr><th>나</th></tr></thead>"
+            "<tbody><tr><td rowspan=0>1월</td><td>다<br> <b>라</b><br></td></tr><tr><td>마</td></tr></tbody>",
+            "| 달 | 가 |\n| --- | --- |\n|  | 나 |\n| 1월 | 다<br>라 |\n|  | 마 |",
+        ),  # what a cell spans ends with its group
         (f"<colgroup><col><col></colgroup>{_CELLS}", f"{_HEAD}| 저장 | ✓ | ✓ |"),
         (
             f"<tr><td>가</td><td>{'글 ' * 150}</td></tr><tr><td>나</td><td>다</td></tr>",

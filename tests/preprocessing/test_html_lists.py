@@ -17,7 +17,11 @@ LISTS = [
     ("<ol reversed=''><li>나<li>가</ol><ol reversed><li>가</li></ol>", "2. 나\n1. 가\n\n1. 가"),
     (
         "<ol><li><b>1.</b> 가</li><li>2) 나</li><li>③ 다</li><li>- 라</li><li>05 마</li></ol>",
-        "- 1. 가\n- 2) 나\n- ③ 다\n- - 라\n- 05 마",
+        "- 1. 가\n- 2) 나\n- ③ 다\n- 라\n- 05 마",
+    ),
+    (
+        "<ul><li>- 가</li><li><p>- 나</p><ul><li> - 다</li></ul></li><li>-5도</li></ul>",
+        "- 가\n- 나\n  - 다\n- -5도",
     ),
     (
         "<ol><li>3.5인치</li><li>10만 원</li><li>2026년</li><li>30 문제</li><li>5 개</li></ol>",

@@ -29,6 +29,8 @@ FENCE = "```html\n<!-- 주석 -->\n<script>\n  let a = '<b>';\n</script>\n\n\n<s
         ("| 값 | 뜻 |\n|---|---|\n| rem | <ul><li>가</li><li>나</li> <li>다</li></ul> |\n|<li>라</li>|글<ol><li>마<ul><li>바</li></ul></li></ol>|",
          "| 값 | 뜻 |\n|---|---|\n| rem | - 가<br>- 나<br>- 다   |\n| - 라 |글 <br>- 마 <br>- 바    |"),
         ("<p><sup>3</sup>He와 <sup>14</sup>C</p>", "3He와 14C"),
+        # lines of Markdown between breaks, and a break at the end of emphasis
+        ("## 글\n<br>\n- 가\n   나\n\n- **다 <br/>**\n  라", "## 글\n\n- 가\n   나\n\n- **다**\n  라"),
         # emphasized words and code have glosses, too
         ("**스트림**<sub>Stream</sub>은 `a`<sub>do not</sub> 인<sup>*in*</sup>, [전략](u)<sub>strategy pattern</sub> 값<sup>`x`</sup>",
          "**스트림**(Stream)은 `a`(do not) 인(*in*), [전략](u)(strategy pattern) 값(`x`)"),
@@ -121,6 +123,8 @@ def test_html_in_markdown(text, expected):
         ("<ruby>東<rt>とう</rt>京</ruby>、<ruby>汉 <rt>hàn</rt> 字<rt>zì</rt></ruby>", "東(とう)京、汉字(hàn zì)"),
         ("<ruby>Hello<rt>안녕</rt> World<rt>월드</rt></ruby>!", "Hello(안녕) World(월드)!"),
         ("<q>말</q>", "“말”"),
+        ("2<sup>𝑛</sup>개 𝐾<sub>𝑖</sub>를 R⋈<sub>AθB</sub>S A ×<sub>a=b</sub> B ∑<sub>i</sub>x", "2^𝑛개 𝐾_𝑖를 R⋈_AθB S A ×_(a=b) B ∑_i x"),
+        ("글[<sup>4</sup>](#a) [<sup>[5]</sup>](#b)", "글[4](#a) [[5]](#b)"),
         ("&alpha;<sup>2</sup>", "&alpha;^2"),
     ],
 )  # fmt: skip

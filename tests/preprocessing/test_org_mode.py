@@ -15,7 +15,8 @@ from preprocessing.readers.whole_files import read_whole_file
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("#+TITLE: 문서\n#+AUTHOR: 홍\n* TODO [#A] 첫 절 :태그:일:\n글", "# 문서\n\n# 첫 절\n\n글"),
+        ("* 절\n** 둘\n글", "# 절\n\n## 둘\n\n글"),
+        ("#+TITLE: 문서\n#+AUTHOR: 홍\n* TODO [#A] 첫 절 :태그:일:\n글", "# 문서\n\n## 첫 절\n\n글"),
         ("** *굵은* 제목\n*굵게* 하고\n* 다음", "## **굵은** 제목\n\n**굵게** 하고\n\n# 다음"),
         ("* 절\nSCHEDULED: <2024-01-02 Tue>\n:PROPERTIES:\n:ID: x\n:END:\n글", "# 절\n\n글"),
         (":NOTES:\n남는 글\n:END:\n:emoji:\n끝", "남는 글\n:emoji:\n끝"),

@@ -1,0 +1,223 @@
+"""Replaces the tags of Markdown, except those that a text only mentions: ``<div>는 블록 요소이다``, ``<ul>, <ol> 등``, ``a<b && b>c``.
+
+Owns what tells a tag that a text is about from one that marks it up; ``html_tags`` replaces the latter.
+"""
+
+from __future__ import annotations
+
+import re
+
+from preprocessing.markup.html_tags import TAG, TAG_IN_MARKDOWN, Tags
+
+_WORDS = frozenset((
+    "a", "address", "area", "article", "aside", "audio", "b", "base", "body", "button", "canvas", "caption", "code",
+    "col", "data", "details", "dialog", "form", "head", "header", "html", "i", "input", "label", "legend", "link", "main",
+    "map", "mark", "menu", "meta", "nav", "object", "option", "param", "path", "picture", "q", "s", "section",
+    "select", "source", "style", "summary", "table", "time", "title", "u", "var", "video",
+))  # fmt: skip
+"""Names of elements that are also names of placeholders, as in ``cp <source> <path>``."""
+_MENTION = re.compile(r"[ \t]?(?:태그|요소|엘리먼트|속성|tags?\b|elements?\b)", re.IGNORECASE)
+_MENTION_BEFORE = re.compile(
+    r"(?:태그|요소|엘리먼트|tag|element)[ \t]{0,3}[:=(→-][ \t]{0,3}\Z", re.IGNORECASE
+)
+_AMONG_OTHERS = re.compile("[ \t]?등(?:[이을은의]|으로)?(?![가-힣])")
+_INSIDE = re.compile("[ \t]?안[에의](?![가-힣])")
+_NO_WORDS = re.compile(r"(?:[^\w\n<]|와|과|이?나|및|and|or){0,20}<")  # <b>…</b>, <b>와 </b>
+_LONGEST_ELEMENT = 4000
+_PARTICLE = re.compile(
+    "(?:은|는|이|가|을|를|과|와|의|에|에서|에는|도|만|란|라는|처럼|보다|부터|까지|으로|로|이나|나)(?![가-힣])"
+)
+_PARTICLE_OF_WORD = re.compile(f"[ \\t]?{_PARTICLE.pattern}")
+_SURE_PARTICLE = re.compile("(?:는|를|에서|에는|으로|라는)(?![가-힣])")  # no sentence begins with it
+_NO_BEGINNING = re.compile(
+    "(?:는|를|을|로|으로|에|에서|에는|까지|부터|처럼|라는|이라는)(?![가-힣])"
+)  # of a line
+_OF_HEAD = frozenset(("base", "link", "meta"))
+_LEFT_BEHIND = frozenset((
+    "p", "div", "span", "a", "b", "i", "em", "strong", "u", "s", "font", "br", "li", "td", "th", "tr", "center", "mark", "small", "big",
+))  # fmt: skip
+_WORD_BEFORE, _WORD_BEHIND = re.compile(r"[^\W_][ \t,]{0,3}\Z"), re.compile(r"[ \t,]{0,3}[^\W_]")
+_VOID = frozenset(("br", "hr", "img", "input", "wbr", "col", "embed", "param", "rt", "rp"))
+_END_OPTIONAL = frozenset((
+    "p", "li", "dt", "dd", "td", "th", "tr", "thead", "tbody", "tfoot", "colgroup", "option", "optgroup", "html", "body", "head",
+))  # fmt: skip
+_QUOTES = ("''", '""', "‘’", "“”", "()")
+_OWNERS = {
+    **dict.fromkeys(("td", "th", "tr", "thead", "tbody", "tfoot", "caption"), ("table",)),
+    **dict.fromkeys(("dt", "dd"), ("dl",)),
+    **dict.fromkeys(("option", "optgroup"), ("select",)),
+}
+"""Elements that are never outside of others."""
+_NO_ATTRIBUTES = re.compile(r"[^=]*[^=\w\s/\"'-][^=]*")  # of ``a<b && b>c``
+_TERM = re.compile(r"[ \t]{0,3}(?::|[=→-][ \t])(?=[ \t]*\S)")
+_FIRST_OF_LINE = re.compile(r"(?:^|\n)[ \t>]{0,40}(?:[-*+]|[0-9]{1,3}[.)])[ \t]{1,9}\Z")  # of an item
+_NEAR = 400  # characters of a line
+_HAS_WORDS = re.compile(r"[^\W_]")
+
+
+def replace_known_tags(text: str, closed: set[str]) -> str:
+    """Replaces tags of Markdown; a tag that is only mentioned, escaped, or a placeholder or component stays.
+
+    ``closed``: names of elements that the text closes somewhere, also in what is converted before.
+    """
+    tags, unclosed = Tags(), _find_unclosed(text)
+    return TAG_IN_MARKDOWN.sub(lambda match: _replace(match, closed, unclosed, tags), text)
+
+
+def _find_unclosed(text: str) -> set[int]:
+    """Where the tags begin that open an element without an end, of those that need one."""
+    opened: dict[str, list[int]] = {}
+    for tag in TAG_IN_MARKDOWN.finditer(text):
+        name = tag["name"].lower()
+        if name in _VOID or name in _END_OPTIONAL:
+            continue
+        if tag["close"]:
+            del opened.get(name, [])[-1:]
+        else:
+            opened.setdefault(name, []).append(tag.start())
+    return {at for places in opened.values() for at in places}
+
+
+def _replace(match: re.Match[str], closed: set[str], unclosed: set[int], tags: Tags) -> str:
+    name, at = match["name"], match.start()
+    if name[0].isupper() and name[1:].islower():  # of a component, such as <Button>
+        return match[0]
+    before, after = match.string[at - 1 : at], match.string[match.end() : match.end() + 1]
+    if (
+        before == "\\"
+        or before + after in _QUOTES
+        or _is_mentioned(match)
+        or _is_left_open(match, closed, unclosed)
+        or _is_named(match, closed)
+        or _is_empty(match)
+    ):
+        return match[0]
+    is_column = name.lower() == "col" and (
+        "table" in closed or "colgroup" in closed or "/" in match["attributes"]
+    )
+    if name.lower() in _WORDS and name.lower() not in closed and not match["attributes"].strip(" /"):
+        return "" if is_column else match[0]
+    return tags.replace(match)
+
+
+def _is_left_open(match: re.Match[str], closed: set[str], unclosed: set[int]) -> bool:
+    """True for a tag that opens nothing, in a line of words: before a particle, a blank or a mark, or outside of its owner; and for
+    no tag at all, ``a<b && b>c``."""
+    text, name = match.string, match["name"].lower()
+    if match["close"]:
+        return False
+    if _AMONG_OTHERS.match(text, match.end()) and name not in closed:
+        return True
+    if _NO_ATTRIBUTES.fullmatch(match["attributes"]) and match.start() in unclosed:
+        return True
+    is_bare = not match["attributes"].strip(" /")
+    before = text[max(0, match.start() - _NEAR) : match.start()]
+    if name in _VOID or name in _END_OPTIONAL:
+        is_first = _FIRST_OF_LINE.search(before) is not None
+        if (
+            is_bare
+            and name not in closed
+            and (_MENTION_BEFORE.search(before) or (is_first and _TERM.match(text, match.end())))
+        ):
+            return True
+        return is_bare and name in _OWNERS and not closed.intersection((name, *_OWNERS[name]))
+    if match.start() not in unclosed or not _HAS_WORDS.search(_line_around(match)):
+        return False
+    if not is_bare:
+        return _NO_BEGINNING.match(text, match.end()) is not None or (
+            _FIRST_OF_LINE.search(before) is not None and _TERM.match(text, match.end()) is not None
+        )
+    after = text[match.end() : match.end() + 1]
+    return not (after.isalnum() or after in "<`*_[!\x7f") or _PARTICLE.match(text, match.end()) is not None
+
+
+def _line_around(match: re.Match[str]) -> str:
+    """The words of the line of a tag, without tags."""
+    text = match.string
+    first = max(text.rfind("\n", 0, match.start()) + 1, match.start() - _NEAR)
+    last = text.find("\n", match.end(), match.end() + _NEAR)
+    return TAG.sub(
+        "", f"{text[first : match.start()]} {text[match.end() : last if last >= 0 else match.end() + _NEAR]}"
+    )
+
+
+def _is_named(match: re.Match[str], closed: set[str]) -> bool:
+    """True for a tag without attributes and end that a particle follows: ``<div>는 블록 요소이다.``; so has the head of a page no
+    text behind its tags, and a line break no particle behind a blank: ``<meta name="a">에``, ``개행이 <br>로 바뀐다``."""
+    name, text = match["name"].lower(), match.string
+    if match["close"] or name in closed:
+        return _is_named_apart(match)
+    if name in _OF_HEAD or name == "input":
+        is_apart = text[match.end() : match.end() + 1] in (" ", "\t")
+        return (_NO_BEGINNING if is_apart else _PARTICLE).match(text, match.end() + is_apart) is not None
+    if match["attributes"].strip(" /"):
+        return False
+    if name in _VOID:
+        is_word = text[max(0, match.start() - 1) : match.start()] in (" ", "\t", "\n", "")
+        return is_word and _NO_BEGINNING.match(text, match.end()) is not None
+    particle = _SURE_PARTICLE if name in _END_OPTIONAL else _PARTICLE
+    return particle.match(text, match.end()) is not None
+
+
+def _is_named_apart(match: re.Match[str]) -> bool:
+    """True for a tag of an element that the text closes elsewhere, behind a blank and before a particle, as no element begins or
+    ends: ``<i>를 만나면 </i>를 찾는다``, but not ``나 <b>는</b>`` and ``<b>값 </b>를``."""
+    text, name = match.string, match["name"].lower()
+    if text[match.start() - 1 : match.start()] not in (" ", "\t") or match["attributes"].strip(" /"):
+        return False
+    if not match["close"]:
+        particle = _SURE_PARTICLE.match(text, match.end())
+        return particle is not None and text[particle.end() : particle.end() + 1] == " "
+    if not _PARTICLE.match(text, match.end()):
+        return False
+    line = text[max(text.rfind("\n", 0, match.start()) + 1, match.start() - _LONGEST_ELEMENT) : match.start()]
+    last = next((tag for tag in reversed(list(TAG.finditer(line))) if tag["name"].lower() == name), None)
+    return last is None or bool(last["close"]) or _is_named_apart(last)
+
+
+def _is_empty(match: re.Match[str]) -> bool:
+    """True for an element without attributes and content inside of a line of words, which would show nothing: ``<body></body> 안에``.
+
+    Elements that editors leave behind are none, unless they are a word of their own with a particle, which may have an id, too:
+    ``파일 안의 <div id="root"></div> 가``. Those of a class may be icons.
+    """
+    text, name = match.string, match["name"]
+    if match["close"]:
+        first, last = text.rfind("<", max(0, match.start() - _LONGEST_ELEMENT), match.start()), match.end()
+        opening = TAG_IN_MARKDOWN.fullmatch(text, max(first, 0), match.start())
+        is_empty = opening is not None and opening["name"] == name and not opening["close"]
+        attributes = opening["attributes"] if opening else ""
+    else:
+        first, last = match.start(), match.end() + len(name) + 3
+        is_empty, attributes = text[match.end() : last] == f"</{name}>", match["attributes"]
+    if not is_empty or "class" in attributes:
+        return False
+    if name.lower() in _LEFT_BEHIND or attributes.strip():
+        return text[first - 1 : first] in (" ", "\t") and _PARTICLE_OF_WORD.match(text, last) is not None
+    return bool(_WORD_BEFORE.search(text, max(0, first - 9), first) or _WORD_BEHIND.match(text, last))
+
+
+def _is_mentioned(match: re.Match[str]) -> bool:
+    """True before a word such as ``태그``, unless the tag encloses words: ``<b>속성</b>``, ``<b>href</b> 속성``."""
+    text = match.string
+    if match["close"]:
+        return _MENTION.match(text, match.end()) is not None and not _encloses_words(match)
+    mention = _MENTION.match(text, match.end()) or _INSIDE.match(text, match.end())
+    if mention is None and not _NO_WORDS.match(text, match.end()):
+        return False
+    closing = re.compile(rf"[^\n<]{{0,200}}</{re.escape(match['name'])}\s{{0,20}}>", re.IGNORECASE)
+    end = closing.match(text, match.end())
+    if end is None:
+        return mention is not None
+    return _MENTION.match(text, end.end()) is not None
+
+
+def _encloses_words(closing: re.Match[str]) -> bool:
+    """Whether a closing tag ends an element of its line with words other than ``속성`` and the like at its beginning."""
+    before = closing.string[max(0, closing.start() - _LONGEST_ELEMENT) : closing.start()].rpartition("\n")[2]
+    name = closing["name"].lower()
+    opening = next((tag for tag in reversed(list(TAG.finditer(before))) if tag["name"].lower() == name), None)
+    if opening is None or opening["close"]:
+        return False
+    words = TAG.sub("", before[opening.end() :])
+    return not _MENTION.match(words) and not _NO_WORDS.match(words + "<")
