@@ -110,6 +110,10 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
         text = text[:-1]
     key = key_of(parts[0])
     text = _in_line(text, key, before, following) if text and not around.bracket else text
+    if text[:1] == " " == before[-1:]:
+        text = text[1:]
+    if text[-1:] == " " == after[:1]:
+        text = text[:-1]
     if not text:
         _trim(pieces, following)
     elif key.startswith(_BLOCKS) and around.follows(key):

@@ -15,6 +15,7 @@ from preprocessing.markup.wiki_arguments import Named, first_of
 from preprocessing.markup.wiki_page import WikiPage
 
 _AGES = frozenset(("나이", "만나이", "나이계산", "age", "age_in_years", "경과연수", "years_ago", "연수"))
+_OF_AGE = re.compile("(?<![일과년])나이$|향년$|^age_at")
 _DAYS = frozenset(
     ("날수", "일수", "경과일", "경과일수", "age_in_days", "day_difference", "age_in_days_nts", "날짜차이")
 )
@@ -50,7 +51,7 @@ def value_of_time(key: str, plain: Sequence[str], named: Named, page: WikiPage) 
         return _NOW[key].format(page.written_on) if page.written_on else ""
     if key in _TITLE_WORDS and not plain:
         return page.title
-    if key in _AGES or key in _DAYS:
+    if key in _AGES or key in _DAYS or _OF_AGE.search(key):
         return _format_age(key, plain, named, page)
     format_time = _find_format(key)
     if format_time is None:

@@ -16,6 +16,11 @@ _BLOCK = re.compile(
     r"(?P<style>\s[^<>|]{0,2000})?>\s{0,200}",
     re.IGNORECASE,
 )
+_TABBER = re.compile(r"<tabber>([^<]*(?:<(?!/tabber>)[^<]*)*)</tabber>", re.IGNORECASE)
+_TABS = re.compile(
+    r"</?(tabs?)(?:\s[^<>]{0,200}?(?:name|title)\s{0,5}=\s{0,5}(?:\"([^\"<>]{1,200})\"|'([^'<>]{1,200})'))?(?:\s[^<>]{0,200})?>",
+    re.IGNORECASE,
+)
 _MARKS = {"caption": "|+ ", "tr": "|-\n", "td": "| ", "th": "! "}
 _ITEMS = {"ul": "*", "ol": "#"}
 
@@ -38,6 +43,19 @@ def remove_comments(text: str) -> str:
             pieces.append(text[at : found.start()])
             at = here
     return "".join([*pieces, text[at:]])
+
+
+def tabs_to_wikitext(text: str) -> str:
+    """``<tabber>title=text|-|title=text</tabber>`` and ``<tab name="title">``: each title in bold above its text."""
+    if "<tab" not in text:
+        return text
+    text = _TABBER.sub(lambda tabs: "\n\n".join(map(_tab, tabs[1].split("|-|"))), text)
+    return _TABS.sub(lambda tag: f"\n'''{tag[2] or tag[3]}'''\n\n" if tag[2] or tag[3] else "\n", text)
+
+
+def _tab(text: str) -> str:
+    title, equals, content = text.partition("=")
+    return f"\n'''{title.strip()}'''\n\n{content.strip()}\n" if equals and title.strip() else text
 
 
 def blocks_to_wikitext(text: str) -> str:

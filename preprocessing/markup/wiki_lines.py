@@ -127,7 +127,10 @@ def _begin_tables(lines: list[str]) -> Iterator[str]:
             yield "|}"
         elif not depth and number > end and (bare.startswith("|-") or _CELLS.match(bare)):
             end = _end_of_rows(lines, number)
-            yield "{|"
+            if _is_sentence(lines, number, end):
+                end = -1
+            else:
+                yield "{|"
         if not depth and number >= end and bare == "|}":
             continue
         depth = max(0, depth + bare.startswith("{|") - bare.startswith("|}")) if number >= end else depth
@@ -144,6 +147,12 @@ def _end_of_rows(lines: list[str], at: int) -> int:
         if bare.startswith(("|}", "=", "{|")) or (bare and not is_row and not lines[number - 1].strip()):
             return number
     return len(lines)
+
+
+def _is_sentence(lines: list[str], at: int, end: int) -> bool:
+    """Whether line ``at`` is no row but a line that begins with a mark of tables: no other row and no end follows."""
+    is_closed = end < len(lines) and lines[end].strip(" \t:").startswith("|}")
+    return not (lines[at].startswith("|-") or is_closed or any(line.strip() for line in lines[at + 1 : end]))
 
 
 def _close_table(tables: list[list[str]], rest: str) -> list[str]:

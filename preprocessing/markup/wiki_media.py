@@ -97,6 +97,10 @@ def is_file_name(text: str) -> bool:
     return _FILE_NAME.fullmatch(text.strip()) is not None
 
 
+def is_sound(text: str) -> bool:
+    return text.strip().lower().endswith((".ogg", ".oga", ".mp3", ".wav"))
+
+
 def mark_caption(text: str) -> str:
     text = " ".join(_CAPTION.sub(r" \1 ", text).split())
     return f"{START}{text}{END}" if text else ""

@@ -8,16 +8,16 @@ from __future__ import annotations
 import functools
 import re
 
-_NOTES = r"^주$|^주태그|^내용주|^역주|각주|주석|^r$|^ref|^efn|^sfn|^harv|^rp$|note|cite|출처|근거"
+_NOTES = r"^주$|^r:|^주태그|^내용주|^역주|각주|주석|^r$|^ref|^efn|^sfn|^harv|^rp$|note|cite|출처|근거"
 _CITATIONS = "인용$|citation"
-_ICONS = "그림(?:없음)?$|아이콘|icon|deco|flag$|깃발$"
+_ICONS = "그림(?:없음)?$|표지$|아이콘|icon|deco|flag$|깃발$"
 _ANCHORS = "앵커|anchor|anker|ancre|ancla|якорь|소리|audio|ogg"
 _SPACES = "여백|공백|간격|빈줄|빈칸|빈문단"
 _DATA, _FIGURES = "데이터|data", "인구|inflation|물가변동|통계|환율"  # of the wiki or its database
 _DOUBTS = "needed|필요|clarify|dubious|의심|모호|불명확"
 _NOTICES = "알림|안내|보호|삭제|지우기|지움|토막|stub|위키|틀$"
 _REQUESTS = "편집|병합|합병|분할|연구|주관|중립|번역|최신$|진행|언제|누가|누구|어디|attention|^rf[a-z]{2}"
-_BOXES = "정보|둘러|navbox|infobox"
+_BOXES = "정보|둘러|navbox|infobox|mbox"
 _SISTERS = "포털|portal|자매|sister|commons|공용"
 _POINTERS = (
     "동음|다른|구별|혼동|비슷한|참조|보기$|알아보기|넘어옴|^참고|^본문|^주요|^더보기|^main|^see|^about|^for$|^other|redirect|distinguish|"

@@ -25,14 +25,17 @@ FOLDED = frozenset((
     "collapse", "collapsible_list", "hidden", "접이식목록", "접을수있는목록", "접기", "숨김", "숨기기", "접은글", "펼치기", "접힌글", "ctop", "대화", "대사", "가사", "lyrics",
 ))  # fmt: skip
 _FOLDING = re.compile("접[기이은을힌]|펼치")
-_FOLD_BEGINS = re.compile("(?:접[기이은을힌]|펼치|숨[김기]|hidden|collapse).*(?:시작|begin|start|top)$")
+_DIALOGS = frozenset(("대화", "대사"))  # who speaks may be the name of an argument
+_FOLD_BEGINS = re.compile(
+    "(?:접[기이은을힌]|펼치|숨[김기]|번역|hidden|collapse|trans).*(?:시작|begin|start|top)$"
+)
 _CLADES = frozenset(("clade", "계통도", "계통수", "분기도", "cladogram"))
 _TRACKS = frozenset(("곡목록", "트랙목록", "tracklist", "track_listing", "track_list"))
 _TRACK_FIELD = re.compile("([a-z_가-힣]{1,20}?)([0-9]{1,3})")
-_LENGTHS = ("길이", "length")
+_SONGS, _LENGTHS = ("title", "제목", "곡", "곡명", "노래"), ("길이", "length", "시간", "재생시간")
 _ROW = re.compile(
     r"player|선수단|(?<!국기)선수$|novel_list|candidate|후보|선거기록|선거결과|election_(?:box|results)|episode|에피소드|회차|방영목록|방송목록|출연진|cast_?list|"
-    r"castlist|cast_listing|football_?box|경기(?:상자)?$|경기결과|single_?match|순위표?행|fs_manager"
+    r"castlist|cast_listing|football_?box|경기(?:상자)?(?:접기)?$|(?:표|목록|명단|연표|기록|/)[줄행]$|경기결과|single_?match|순위표?행|fs_manager"
 )
 _SIZE = re.compile(r"[0-9.]{1,5}(?:px|em|%)?")  # of columns, or their number
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "year")
@@ -63,6 +66,11 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
     if is_named_as(key, _FOLD_BEGINS):
         title = first_of(named, ("title", "제목", "header", "머리")) or "".join(plain[:1])
         return f"\n{title}\n" if title and not is_technical(title) and not _SIZE.fullmatch(title) else ""
+    if is_named_as(key, _ROW) and not is_named_as(key, NO_NAMED_ROW):
+        of_list = key.endswith(("/sublist", "/부목록"))  # the first argument is the title of the list
+        return format_row([*plain[of_list:], *named.values()])
+    if key in _DIALOGS and not plain:
+        return "".join(f"\n{speaker}: {text}" for speaker, text in named.items()) + "\n"
     if key in FOLDED or (is_named_as(key, _FOLDING) and not is_named_as(key, NO_NAMED_ROW)):
         title = first_of(named, ("title", "제목", "header", "1", "머리"))
         text = first_of(named, ("content", "내용", "2", "글", "가사"))
@@ -79,9 +87,6 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
         return _table(
             [["", ""], *([year, count] for year, count in zip(plain[::2], plain[1::2], strict=False))]
         )
-    if is_named_as(key, _ROW) and not is_named_as(key, NO_NAMED_ROW):
-        of_list = key.endswith(("/sublist", "/부목록"))  # the first argument is the title of the list
-        return format_row([*plain[of_list:], *named.values()])
     return None
 
 
@@ -136,9 +141,10 @@ def _format_tracks(named: Named) -> str:
         field = _TRACK_FIELD.fullmatch(name)
         if field and value:
             songs.setdefault(field[2], {})[field[1]] = value
-    lines = []
+    lines = [title] if (title := first_of(named, ("headline", "표제", "머리글"))) else []
     for song in songs.values():
-        title = song.pop("title", "") or song.pop("제목", "")
+        title = first_of(song, _SONGS)
+        song = {field: value for field, value in song.items() if field not in _SONGS}
         fields = sorted(song, key=_LENGTHS.__contains__)
         about = ", ".join(dict.fromkeys(song[name] for name in fields))
         if title:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from preprocessing.markup.wiki_arguments import key_of
 from preprocessing.markup.wiki_countries import COUNTRIES, country_name
 from preprocessing.markup.wiki_dates import format_days, is_date, write_dates
 
@@ -15,12 +16,17 @@ YEAR = re.compile("[12][0-9]{3}")
 _NAME_TO_SORT = re.compile(r"sort.{0,5}name|정렬.{0,2}이름|이름.{0,2}정렬")
 _LANGUAGE = re.compile("[a-z]{3}(?:-[a-z]{2,12})?")  # a code before the word
 _RATING = re.compile("별점|평점|rating")
+_RAILWAY = re.compile("(?:지하철|전철|도시철도|노선|국도|지방도|고속도로)$")
+_COUNTER = re.compile("[명승패무회위호차대번권편개세일월원]")
+_SPECIES, _LATIN = re.compile("학명|^종$|species|taxon"), re.compile(r"[A-Za-z]{2,30}|[A-Z]\.(?: [a-z]\.)?")
+_DATED = re.compile("[0-9]{4}")
 _VERSE = re.compile(r"[0-9]{1,3}:[0-9][0-9,–-]{0,9}")
 _ID = re.compile(r"[a-z]{0,3}[0-9]{4,}|(?=[^0-9]*[0-9])(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[\w-]{8,20}")
 
 
-def show_values(key: str, values: Sequence[str], korean: bool) -> str:
-    """The text of a template named ``key`` with the arguments ``values``, which have no technical ones."""
+def show_values(name: str, values: Sequence[str], korean: bool) -> str:
+    """The text of the template ``name`` with the arguments ``values``, which have no technical ones."""
+    key = key_of(name)
     if len(values) > 1 and _LANGUAGE.fullmatch(values[0]):
         values = values[1:]
     if is_date(values[:3]):
@@ -31,14 +37,29 @@ def show_values(key: str, values: Sequence[str], korean: bool) -> str:
         return values[-1]
     if values and values[0] in COUNTRIES:
         return country_name(values[0], korean)
+    if len(values) == 1 and NUMBER.fullmatch(values[0]):
+        return _name_number(name.strip(), key, values[0])
     if all(map(NUMBER.fullmatch, values)):
         return _join_numbers(key, values)
     if len(values) > 1 and _VERSE.fullmatch(values[1]):
         return " ".join(values[:2])
+    if _SPECIES.search(key) and all(map(_LATIN.fullmatch, values)):
+        return " ".join(values)
+    if len(values) > 3 and len(values) % 2 == 0 and all(map(_DATED.search, values[1::2])):
+        return ", ".join(f"{name}: {value}" for name, value in zip(values[::2], values[1::2], strict=True))
+    if len(values) == 2 and NUMBER.fullmatch(values[0]) and values[1].startswith(values[0]):
+        return values[1]
     glosses = [text for text in values[1:] if GLOSS.fullmatch(text) and text not in values[0]]
     if glosses and _ID.fullmatch(values[0]):
         return glosses[0]
     return f"{values[0]}{'' if korean else ' '}({', '.join(glosses)})" if glosses else "".join(values[:1])
+
+
+def _name_number(name: str, key: str, number: str) -> str:
+    """A number with the word of the template's name: 2호선, 국도 1호선, 3승."""
+    if _RAILWAY.search(key):
+        return f"{number}호선" if key.endswith("노선") else f"{name} {number}호선"
+    return f"{number}{key}" if _COUNTER.fullmatch(key) else number
 
 
 def _join_numbers(key: str, numbers: Sequence[str]) -> str:

@@ -35,6 +35,7 @@ FIRST = FLAGS | frozenset((
     "dfn", "visible_anchor", "vanchor", "앵커글", "괄호", "ja-l", "글씨크게", "글씨작게", "글자크게", "글자작게", "작은글씨", "큰글씨", "굵은글씨", "작은글자", "큰글자", "역명",
     "약어", "유니코드", "unicode", "옛한글", "글자강조", "overline", "윗줄", "윗금",
     "역", "역링크", "stn", "station", "원소기호", "ja-y", "일본어이름", "linktext", "nobold", "strike", "del", "ins", "음", "한국한자",
+    "c", "right", "오른쪽정렬", "왼쪽정렬", "가운데정렬", "우측정렬", "중앙정렬", "sc", "smaller", "fine_block", "larger_block",
 ))  # fmt: skip
 LINKS = frozenset(("ill", "interlanguage_link", "임시링크"))  # ``lt`` is the label, or a fourth argument
 KEYS = frozenset(("key", "키", "keypress", "key_press", "kbd", "단추", "키누르기"))
@@ -43,7 +44,7 @@ TRANSLATED = frozenset(("llang", "langx"))  # a language and the text; a reading
 # The text is the second argument, behind a language, a color or the state of a version.
 SECOND = frozenset((
     "lang", "언어", "범례", "범례2", "범례선", "legend", "legend2", "legend-line", "legend_inline", "색상범례",
-    "sort", "정렬", "t", "t+", "t-", "tt", "tt+", "t-simple", "t-check", "t+check", "script", "version", "버전",
+    "sort", "정렬", "script", "version", "버전",
 ))  # fmt: skip
 # The text is the last unnamed argument.
 LAST = frozenset((
@@ -83,12 +84,13 @@ _MUSIC = dict.fromkeys(("flat", "b", "♭", "플랫"), "♭") | dict.fromkeys(("
     "natural": "♮", "n": "♮", "♮": "♮", "doubleflat": "𝄫", "bb": "𝄫", "doublesharp": "𝄪", "x": "𝄪", "quarter": "♩", "quarternote": "♩",
     "4분음표": "♩", "eighth": "♪", "eighthnote": "♪", "8분음표": "♪", "treble": "𝄞", "bass": "𝄢", "alto": "𝄡",
 }  # fmt: skip
+_PLACE_OF_SOUND = re.compile("(?<=[^,]), ([가-힣]{1,9}(?:, [가-힣]{1,9})?)(?=,|$)")
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
     "minus": "−", "pi": "π", "plus": "+", "~": "~", "flat": "♭", "플랫": "♭", "sharp": "♯", "샤프": "♯", "natural": "♮", "내추럴": "♮",
     "!": "|", "=": "=", "(": "{", ")": "}", ".": " · ", "·": " · ", "·w": " · ", "dot": " · ", "middot": " · ", "가운뎃점": " · ", "bullet": " • ", "*": " • ", ":": ":", "ndash": "–", "mdash": "—",
     "'": "'", ",": ",", "em_dash": "—", "en_dash": "–", "endash": "–", "emdash": "—", "—": "—", "–": "–", "increase": "▲", "decrease": "▼", "steady": "—", "증가그림": "▲", "증가": "▲", "감소": "▼", "감소그림": "▼",
-    "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "--": " – ", "dash": " – ", "snds": " – ", "•": " • ", "\\": " / ", ";": "; ", "nbsp": " ", "spaces": " ", "pad": " ", "gap": " ", "물결": "~",
+    "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "--": " – ", "dash": " – ", "snds": " – ", "•": " • ", "\\": " / ", ";": "; ", "nbsp": " ", "nnbsp": " ", "thinsp": " ", "hair_space": " ", "공백": " ", "빈칸": " ", "spaces": " ", "pad": " ", "gap": " ", "물결": "~",
     "×": "×", "곱하기": "×", "times": "×", "...": "…", "줄임표": "…",
 }  # fmt: skip
 
@@ -153,7 +155,7 @@ def _block_text(key: str, plain: list[str], named: Named, page: WikiPage) -> str
 
 def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in SOUNDED:
-        return lambda plain: plain[is_technical(plain[0]) and len(plain) > 1]
+        return _format_sounds
     if key in FIRST or key.startswith(("ipa-", "link-")):
         return lambda plain: plain[0]
     if key in SECOND:
@@ -191,6 +193,13 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in KEYS:
         return "+".join
     return None
+
+
+def _format_sounds(plain: Sequence[str]) -> str:
+    """Sounds and where they are spoken: ``ˈɑːnsə|영|ˈænsɚ|미``."""
+    plain = plain[is_technical(plain[0]) and len(plain) > 1 :]
+    sounds = [text for text in plain if text and not is_technical(text) and not is_file_name(text)]
+    return _PLACE_OF_SOUND.sub(r" (\1)", ", ".join(sounds or plain[:1]))
 
 
 def _is_no_sound(text: str) -> bool:

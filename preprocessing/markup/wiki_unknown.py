@@ -14,7 +14,7 @@ from functools import cached_property
 
 from preprocessing.markup.wiki_arguments import Named, is_technical, key_of, read_arguments
 from preprocessing.markup.wiki_countries import COUNTRIES, COUNTRY_NAMES
-from preprocessing.markup.wiki_media import END, START, gallery_template, is_file_name
+from preprocessing.markup.wiki_media import END, START, gallery_template, is_file_name, is_sound
 from preprocessing.markup.wiki_names import (
     ASIDE,
     DOUBT,
@@ -38,6 +38,7 @@ _SENTENCE = re.compile(r"[가-힣]{2,20} [^\n.?!]{1,200}[다요죠음함임까][
 _LABEL = re.compile(r"(?=.{0,80}[\w×÷±°\u2190-\u2bff])[^\n=]{1,300}")
 _MARKED = re.compile(f"\x7f[^\n]*\x7f|{START}[^\n]*{END}")  # a formula or code, or captions of pictures
 _WORD = re.compile(r"\w")
+_ITEM, _NAMES_OF_TEXT = re.compile(r"[*#]{1,9}[ \t]*\S"), ("text", "content", "내용", "본문")
 _OF_SPAN = re.compile(r"(?:span|범위|부분|구절|구간)$")
 # A template of a railway is named as what it shows, and one that begins or ends a part of a list shows its name
 _OF_LINE = re.compile(
@@ -147,15 +148,16 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
         return named.get("text", "") or (plain[0] if plain and is_text else "")
     if is_named_as(key, ASIDE) and not (place.is_quoted or is_style or is_country):
         is_noun = place.is_noun and place.line.strip() and not is_named_as(key, NEVER_SHOWN)
-        return show_values(key, values, korean) if is_noun else ""
+        return show_values(parts[0], values, korean) if is_noun else ""
     if not any(plain):
         return _named(named, place) if named else _name(parts[0].strip(), place)
     if _ROW_BEGUN.search(place.before) and place.behind.startswith("\n|"):
         return f"| {' || '.join(values)}" if values else ""
-    is_item = place.line.lstrip()[:1] in ("*", "#")
+    is_item = place.line.lstrip()[:1] in ("*", "#", ":")
     if place.is_box and not (values and is_item and not (key.isascii() and is_named_as(key, NO_ROW))):
-        return format_row(values) if len(values) >= _FEWEST_VALUES_OF_BOX else ""
-    text = _measure(plain) or _count(values, place) or show_values(key, values, korean)
+        fewest = 2 if key.endswith(("목록", "list")) else _FEWEST_VALUES_OF_BOX
+        return format_row(values) if len(values) >= fewest else ""
+    text = _measure(plain) or _count(values, place) or show_values(parts[0], values, korean)
     if _IDEOGRAPHS.fullmatch(text) and _HANGUL.search(place.before[-1:]):
         return f"({text})"  # of the word before
     is_shown = place.is_box or is_style or is_country or place.is_alone or _is_value(text, place, key)
@@ -163,9 +165,10 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
 
 
 def _measure(plain: Sequence[str]) -> str:
-    """A number and its unit; the empty text for other arguments."""
-    unit = _UNIT.fullmatch(plain[1]) if len(plain) == 2 and NUMBER.fullmatch(plain[0]) else None
-    return ("" if unit["counter"] else " ").join(plain) if unit else ""
+    """A number, or the ends of a range, and the unit; the empty text for other arguments."""
+    is_number = 1 < len(plain) < 4 and all(map(NUMBER.fullmatch, plain[:-1]))
+    unit = _UNIT.fullmatch(plain[-1]) if is_number else None
+    return f"{'–'.join(plain[:-1])}{'' if unit['counter'] else ' '}{plain[-1]}" if unit else ""
 
 
 def _count(values: Sequence[str], place: Place) -> str:
@@ -178,9 +181,10 @@ def _content(key: str, plain: Sequence[str], named: Named, place: Place) -> str:
     """Several lines, pictures, and of a box also sentences and formulas."""
     if is_named_as(key, NOTICE):
         return ""
-    if sum(map(is_file_name, plain)) > (not place.is_box):
+    if sum(is_file_name(text) and not is_sound(text) for text in plain) > (not place.is_box):
         return gallery_template(plain, named)
-    blocks = [text for text in plain if "\n" in text or (place.is_box and _MARKED.fullmatch(text))]
+    inside = [*plain, *filter(None, map(named.get, _NAMES_OF_TEXT))]
+    blocks = [text for text in inside if "\n" in text or (place.is_box and _is_block(text))]
     if not blocks and place.is_box and not key.isascii() and not is_named_as(key, ASIDE):
         if any(map(_SENTENCE.search, plain)):  # with the words that the sentences explain
             blocks = [text for text in plain if _WORD.search(text) and not is_technical(text)]
@@ -188,6 +192,10 @@ def _content(key: str, plain: Sequence[str], named: Named, place: Place) -> str:
             text for name, text in named.items() if not is_named_as(name, ASIDE) and _SENTENCE.search(text)
         ]
     return "\n\n" + "\n\n".join(blocks) + "\n\n" if blocks else ""
+
+
+def _is_block(text: str) -> bool:
+    return _MARKED.fullmatch(text) is not None or (_ITEM.match(text) is not None and not is_technical(text))
 
 
 def _row(plain: Sequence[str], named: Named) -> str:

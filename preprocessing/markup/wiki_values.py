@@ -137,6 +137,15 @@ def _format_density(plain: Sequence[str], named: Named) -> str:
         return ""
 
 
+def _format_share_of_wins(plain: Sequence[str], named: Named) -> str:
+    """``79|53``, games won and lost, and those that ended in a tie: .598."""
+    try:
+        won, lost, *ties = [float(text) for text in plain[:3]]
+        return f"{(won + sum(ties) / 2) / (won + lost + sum(ties)):.3f}".removeprefix("0")
+    except (ValueError, ZeroDivisionError):
+        return ""
+
+
 def _prefix(mark: str) -> Callable[[Sequence[str], Named], str]:
     return lambda plain, named: mark + plain[0] if plain else mark.strip()
 
@@ -187,6 +196,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("oldstyledate", "oldstyledatedy", "old_style_date"), _format_old_style)
     | dict.fromkeys(("icd10",), lambda plain, named: "".join(plain[:2]) + "".join(f".{part}" for part in plain[2:3] if part))
     | dict.fromkeys(("퍼센트", "percent", "percentage", "백분율"), _format_percentage)
+    | dict.fromkeys(("winning_percentage", "winpct", "승률"), _format_share_of_wins)
     | dict.fromkeys(("ship", "배", "선박"), lambda plain, named: " ".join(filter(None, plain[:2])))
     | {ship: _prefix(f"{ship.upper()} ") for ship in ("uss", "hms", "rms", "hmas", "hmcs", "sms", "ss", "mv", "ms", "usns", "uscgc", "roks")}
     | {"ra": _format_angle("hms"), "적경": _format_angle("hms"), "dec": _format_angle("°′″"), "적위": _format_angle("°′″")}
@@ -199,7 +209,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
         _format_gloss,
     )
     | {
-        "oeis": lambda plain, named: f"(OEIS {plain[0]})" if plain else "",
+        "oeis": lambda plain, named: f"(OEIS {number})" if (number := "".join(plain[:1]) or named.get("id")) else "",
         "약": _prefix("약 "), "서기": _prefix("서기 "), "기원후": _prefix("기원후 "), "세기": _suffix("세기"), "utc": _prefix("UTC"), "circa": _format_about, "c.": _format_about, "ca.": _format_about, "기원전": _prefix("기원전 "), "10^": _prefix("10^"), "e": _prefix("×10^"),
         "bce": _suffix(" BCE"), "bc": _suffix(" BC"), "%": _suffix("%"), "°c": _suffix("°C"), "°f": _suffix("°F"),
     }

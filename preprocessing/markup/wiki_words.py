@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from preprocessing.markup.wiki_arguments import Named, first_of, is_technical
+from preprocessing.markup.wiki_arguments import Named, first_of
 from preprocessing.markup.wiki_languages import language_name
+from preprocessing.markup.wiki_shown import GLOSS
 
 # The code of a language, the word, the form that is shown, the meaning; the first of two codes is that of the page's word
 _WORDS = frozenset(("l", "ll", "m", "link", "mention", "vern"))
+# The gender follows the word.
+_TRANSLATIONS = frozenset(("t", "t+", "t-", "tt", "tt+", "t-simple", "t-check", "t+check"))
 _WITH_LANGUAGE = frozenset(("m+", "cog", "noncog", "desc"))
 _BORROWED = frozenset((
     "inh", "der", "bor", "lbor", "inh+", "der+", "bor+", "inherited", "derived", "borrowed", "cal", "calque", "etyl",
 ))  # fmt: skip
 _LEADS = {
-    "inh+": "Inherited from ",
-    "der+": "Derived from ",
-    "bor+": "Borrowed from ",
-    "cal": "Calque of ",
-    "calque": "Calque of ",
-}
+    "inh+": "Inherited from ", "der+": "Derived from ", "bor+": "Borrowed from ", "cal": "Calque of ", "calque": "Calque of ",
+}  # fmt: skip
 _LABELS = frozenset(("lb", "lbl", "label", "라벨", "tlb"))  # behind the code of the language
 _QUALIFIERS = frozenset(("qualifier", "qual", "qf", "i", "accent", "sense", "gloss", "gl"))
 _AFFIXES = frozenset((
     "af", "affix", "suf", "suffix", "pre", "prefix", "con", "confix", "com", "compound", "blend", "합성", "접사",
 ))  # fmt: skip
+_EXAMPLES = frozenset(("ux", "uxi", "usex", "ja-usex", "예문", "용례"))
+_RELATIONS = {
+    "syn": "Synonyms", "synonyms": "Synonyms", "ant": "Antonyms", "antonyms": "Antonyms", "hyper": "Hypernyms", "hypo": "Hyponyms",
+    "cot": "Coordinate terms",
+}  # fmt: skip
+_KOREAN_RELATION = re.compile(
+    "((?:합성|파생|유의|반의|동의|관련|상위|하위|비슷한|참고)[어말]|속담|관용구|숙어)(?:상자)?"
+)
+_COLUMNS = re.compile("(?:col|der|rel|syn|hyp)[1-5]")
+_CODE = re.compile("[a-z]{2,3}(?:-[a-z]{3,4}){0,2}")  # of a language
+_LANGUAGE_OF_NAME = re.compile("^[a-z]{2,3}-")
+_IDEOGRAPH = re.compile("[\u3400-\u9fff]")
 
 
 def word_text(key: str, plain: Sequence[str], named: Named, korean: bool) -> str | None:
     """The text of a template named ``key``; None for one that is not of Wiktionary."""
     if key in _WORDS:
-        return _format_word(plain[len(plain) > 1 and is_technical(plain[0]) :], named)
+        return _format_word(_without_code(plain, named), named)
+    if key in _TRANSLATIONS:
+        return _format_word(plain[1:2] or ([] if "tr" in named else plain), named)
     if key in _WITH_LANGUAGE:
         name = language_name("".join(plain[:1]), korean)
         return f"{name}{':' * (key == 'desc')} {_format_word(plain[1:], named)}".strip(": ")
@@ -43,15 +57,57 @@ def word_text(key: str, plain: Sequence[str], named: Named, korean: bool) -> str
         return f"({labels})" if labels else ""
     if key in _AFFIXES:
         return " + ".join(filter(None, plain if "lang" in named else plain[1:]))
+    if key in _EXAMPLES:
+        return _format_example(_without_code(plain, named), named)
+    if key == "c" and len(plain) > 1:
+        return ""  # categories; with one argument it centers a line
+    if key == "r" and len(plain) == 2 and _IDEOGRAPH.search(plain[0]):  # else it refers to a note
+        return f"{plain[0]}({plain[1]})"
+    return _relation_text(key, plain, named)
+
+
+def _relation_text(key: str, plain: Sequence[str], named: Named) -> str | None:
+    """Words that stand in a relation to that of the page: ``plural of cat``, synonyms, columns of derived terms."""
     if key.endswith("_of"):
-        word = next((text for text in plain if text and not is_technical(text)), "")
-        return f"{key.replace('_', ' ')} {word}" if word else ""
+        of_language = _LANGUAGE_OF_NAME.match(key)
+        phrase = key[of_language.end() if of_language else 0 :].replace("_", " ")
+        words = plain if of_language else _without_code(plain, named)
+        meaning = "".join(words[1:2]) if of_language else ""
+        word = next(filter(None, words), "")
+        word = _format_word(["", word, meaning if GLOSS.fullmatch(meaning) else ""], named)
+        return f"{phrase} {word}" if word else ""
+    words = [word for word in _without_code(plain, named) if word]
+    relation = _KOREAN_RELATION.fullmatch(key)
+    if relation or key in _RELATIONS:
+        return f"{relation[1] if relation else _RELATIONS[key]}: {', '.join(words)}" if words else ""
+    if _COLUMNS.fullmatch(key):
+        title = first_of(named, ("title", "제목"))
+        return (
+            "".join(f"\n{line}" for line in ([title] if title else []) + [f"* {word}" for word in words])
+            + "\n"
+        )
     return None
+
+
+def _without_code(plain: Sequence[str], named: Named) -> Sequence[str]:
+    has_code = len(plain) > 1 and "lang" not in named and _CODE.fullmatch(plain[0]) is not None
+    return plain[has_code:]
 
 
 def _format_word(plain: Sequence[str], named: Named) -> str:
     """``word|form|meaning``: the form, else the word, and how it is read and its meaning in parentheses."""
     glosses = [first_of(named, ("tr",)), "".join(plain[2:3]) or first_of(named, ("t", "gloss", "뜻"))]
     about = ", ".join(text for text in glosses if text not in ("", "-"))
-    text = "".join(plain[1:2]) or "".join(plain[:1])
+    text = "".join(plain[1:2]) or first_of(named, ("alt",)) or "".join(plain[:1])
+    text = text.removeprefix("^")  # a name
     return f"{text} ({about})" if about and text else text or about
+
+
+def _format_example(plain: Sequence[str], named: Named) -> str:
+    """A sentence, and its reading, translation and source in parentheses; percent signs divide it for its ruby only."""
+    if len(plain) > 1 and "%" in plain[0] and "%" in plain[1]:
+        plain = [text.replace("%", "") for text in plain]
+    keys = (("tr",), ("t", "translation", "번역"), ("lit",), ("footer",), ("출처", "source", "ref"))
+    about = ", ".join(filter(None, [*plain[1:], *(first_of(named, names) for names in keys)]))
+    text = "".join(plain[:1])
+    return f"{text} ({about})" if about and text else text

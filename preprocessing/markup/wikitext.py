@@ -18,7 +18,7 @@ from preprocessing.markup.missing_values import HOLE, SENTENCES_WITH_HOLES, remo
 from preprocessing.markup.references import resolve_blanks
 from preprocessing.markup.small_text import convert_small_text
 from preprocessing.markup.wiki_brackets import convert_brackets
-from preprocessing.markup.wiki_html import blocks_to_wikitext, remove_comments
+from preprocessing.markup.wiki_html import blocks_to_wikitext, remove_comments, tabs_to_wikitext
 from preprocessing.markup.wiki_lines import ROW, lines_to_markdown, remove_sections
 from preprocessing.markup.wiki_links import EXTERNAL
 from preprocessing.markup.wiki_media import END, START, gallery_captions, place_captions
@@ -87,7 +87,7 @@ def mediawiki_to_markdown(
         return f"\x7f{len(protected) - 1}\x7f"
 
     text = remove_comments(_MARKS.sub("", text))
-    text = _ONLY_TAGS.sub("", _ALONE.sub("", text))
+    text = tabs_to_wikitext(_ONLY_TAGS.sub("", _ALONE.sub("", text)))
     text = replace_elements(
         text, _ELEMENT, lambda opening, content: _convert_element(opening, content, protect)
     )

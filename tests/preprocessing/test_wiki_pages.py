@@ -71,6 +71,42 @@ def test_lists_rows_and_series_of_templates_stay(wikitext, markdown):
 @pytest.mark.parametrize(
     ("wikitext", "markdown"),
     [
+        ("{{축구 경기 상자 접기|날짜=3월 3일|팀1=가|점수=2–0|팀2=나}}", "- 3월 3일, 가, 2–0, 나"),
+        ("{{순위표 시작}}\n{{순위표 줄|순위=3|팀=가|승=15}}\n|}", "- 3, 가, 15"),
+        ("{{곡 목록|표제=앞면|곡1=밤|작사1=김|시간1=3:52}}", "앞면\n1. 밤 (김, 3:52)"),
+        ("{{대화|가=왜 왔니?|나=그냥.}}", "가: 왜 왔니?\n나: 그냥."),
+        ("{{Scroll box|height=9em|text=\n* 검\n* 방패\n}}", "- 검\n- 방패"),
+        ("{{아종 목록|시베리아호랑이|벵골호랑이}}", "- 시베리아호랑이, 벵골호랑이"),
+        ("; 민호\n: {{성우|김철수}}\n: 주인공이다.", "민호: 김철수\n주인공이다."),
+        ("! 그림에서 위치가 바뀌었다.!!\n\n글", "! 그림에서 위치가 바뀌었다.!!\n\n글"),  # no table
+        ("<tabber>\n하나=첫째\n|-|\n둘=둘째\n</tabber>", "**하나**\n\n첫째\n\n**둘**\n\n둘째"),
+        ('<tabs><tab name="하나">첫째</tab></tabs>', "**하나**\n\n첫째"),
+    ],
+)  # fmt: skip
+def test_rows_dialogs_and_tabs_stay(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("역은 {{서울 지하철|2}}과 {{노선|3}}의 역이다.", "역은 서울 지하철 2호선과 3호선의 역이다."),
+        ("가는 {{승|1}} {{패|2}}로 졌고 {{명|186}}이 왔다.", "가는 1승 2패로 졌고 186명이 왔다."),
+        ("몸길이는 {{범위|250|390|cm}}이고 {{당시 나이|1944|5|1|1960|3|15}}세이다.", "몸길이는 250–390 cm이고 15세이다."),
+        ("학명은 {{라틴어 학명|Panthera|tigris}}이다.", "학명은 Panthera tigris이다."),
+        ("그 판은 {{발매|일본|1999년 3월|한국|2000년 5월}}에 나왔다.", "그 판은 일본: 1999년 3월, 한국: 2000년 5월에 나왔다."),
+        ("{|\n| KT || {{Winning percentage|79|53}} || {{승률|1|1|2}}\n|}", "| KT | .598 | .500 |\n| --- | --- | --- |"),
+        ("수열이다. {{OEIS|id=A000045}} 글{{공백}}글 {{*}} 글", "수열이다. (OEIS A000045) 글 글 • 글"),
+        ("{{오른쪽 정렬|1919년}}\n{{c|'''민족 대표'''}}", "1919년\n**민족 대표**"),
+    ],
+)  # fmt: skip
+def test_values_are_as_the_template_shows_them(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
         ("{{인용 상자|푸른 밤<br />나는<br>\n부른다|출처=1절}}", "> 푸른 밤\n> 나는\n> 부른다\n> — 1절"),
         (
             "{{곡 목록|제목1=밤|길이1=3:52|작사1=가|작곡1=가|참고1=연주|제목11=낮}}",

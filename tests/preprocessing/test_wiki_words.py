@@ -1,0 +1,34 @@
+"""Entries of Wiktionary: sounds, readings, relations, examples and columns of words stay."""
+
+import pytest
+
+from preprocessing.markup.conversion import mediawiki_to_markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("{{IPA|ˈkɑːsə|영|ˈkæsɚ|미}}", "ˈkɑːsə (영), ˈkæsɚ (미)"),
+        ("* {{IPA|en|/kɑː/|/kæ/}}\n* {{IPA|ko|su}}", "- /kɑː/, /kæ/\n- su"),
+        ("{{발음 듣기|en-uk-car.ogg|영국|en-us-car.ogg|미국}}\n# 차", "1. 차"),
+        (":* {{lang|ja|この{{r|'''猫'''|ねこ}}は{{r|白|しろ}}い。}} 흰 고양이다.{{r|kim2001}}",
+         "- この**猫**(ねこ)は白(しろ)い。 흰 고양이다."),
+        ("* 일본어: {{t+|ja|柿|tr=かき, kaki}}\n* 독일어: {{t|de|Kaki|f}}\n* 우르두어: {{t|ur|tr=kaki}}",
+         "- 일본어: 柿 (かき, kaki)\n- 독일어: Kaki\n- 우르두어: kaki"),
+        ("{{m|grc|λόγος||말|tr=lógos}}에서", "λόγος (lógos, 말)에서"),
+        ("# {{ko-hanja form of|기차|철도 위를 달리는 차}}", "1. hanja form of 기차 (철도 위를 달리는 차)"),
+        ("# {{inflection of|be||2|s|lang=en}} in speech\n# {{plural of|en|car}} of a train", "1. inflection of be in speech\n2. plural of car of a train"),
+        ("#: {{ux|ja|阿%吽の呼%吸|あ%うんのこ%きゅう|찰떡호흡|lit=아흠의 호흡}}", "阿吽の呼吸 (あうんのこきゅう, 찰떡호흡, 아흠의 호흡)"),
+        ("#: {{예문|ko|밤이 깊다|출처=어느 시}}", "밤이 깊다 (어느 시)"),
+        ("# 차\n{{파생어|기차|마차}}\n{{합성어 상자|기찻길}}", "1. 차\n파생어: 기차, 마차\n합성어: 기찻길"),
+        ("# large\n#: {{syn|en|big|vast}} {{ant|en|small}}", "1. large\nSynonyms: big, vast Antonyms: small"),
+        ("{{der3|en|title=Terms|handcar|railcar}}", "Terms\n- handcar\n- railcar"),
+        ("{{외국어|\n* 구자라트어: [[કુતરો]]\n|\n* 스웨덴어: [[hund]]\n* 덴마크어: [[hund]]\n}}",
+         "- 구자라트어: કુતરો\n\n- 스웨덴어: hund\n- 덴마크어: hund"),
+        ("{{trans-top|a vehicle}}\n* {{t|ko|차}}\n{{trans-bottom}}", "a vehicle\n\n- 차"),
+        ("* {{R:표준국어대사전|153245}}\n* 책", "- 책"),
+        ("글\n{{C|en|Cars|Trains}}", "글"),
+    ],
+)  # fmt: skip
+def test_words_of_dictionaries_keep_what_the_page_shows(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
