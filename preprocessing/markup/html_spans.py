@@ -13,6 +13,10 @@ _AFTER_FACT = re.compile(
     r"</time>(?:</(?:em|b|i|small)>)?</span>(?=<span[\s>])|</span>(?=<span\s{1,9}class=\"[^\"<>]{0,200}\b(?:item|meta|date|author|category)\b)",
     re.IGNORECASE,
 )  # about a post, such as its date, which a page sets apart from the next
+_AFTER_DATE = re.compile(
+    r"(?<=>(?:19|20)\d\d[-./]\d\d[-./]\d\d)</(?P<name>span|em|time|i)>(?=(?:<(?:span|em|a|i|b)(?:\s[^<>]{0,500})?>)?(?!까지|부터|에서|에는|이후|이전)[가-힣A-Za-z]{3})",
+    re.IGNORECASE,
+)
 _BETWEEN_LINKS = re.compile(
     r"</a></(?P<name>span|b|em|small|strong|i)>(?=<(?P=name)(?:\s[^<>]{0,500})?><a\s)", re.IGNORECASE
 )
@@ -52,6 +56,7 @@ def separate_spans(text: str) -> str:
         text = _BETWEEN_LINKS.sub(r"\g<0> ", text)
     if ":</" in text or "：</" in text:
         text = _AFTER_COLON.sub(r"\g<0> ", text)
+    text = _AFTER_DATE.sub(r"\g<0> ", text)
     if "></" in text:
         text = _EMPTY_BETWEEN.sub(r"\g<0> ", text)
     return _BETWEEN_SPANS.sub(_separate, _AFTER_FACT.sub(r"\g<0> ", text)) if "<span" in text else text

@@ -93,7 +93,12 @@ def leads_elsewhere(page: Page, before: Element | None, element: Element) -> boo
         element.is_part = True
         return False
     introduced = before is not None and introduces(page.tree, before, element)
-    is_own = is_section(page.tree, element) or _has_facts(element) or _has_articles(before, element)
+    is_own = (
+        is_section(page.tree, element)
+        or _has_facts(element)
+        or _has_articles(before, element)
+        or _has_captions(element)
+    )
     element.is_part = introduced or is_own or has_cards(page.tree, element)
     if element.is_part or is_between or _is_labeled(page.tree, element):
         return False
@@ -194,6 +199,12 @@ def _has_articles(before: Element | None, element: Element) -> bool:
     """True for cards below a paragraph, such as the pages of a chapter."""
     is_below = before is not None and before.name in _ANNOUNCING
     return is_below and any(child.name == "article" for child in element.children[:1])
+
+
+def _has_captions(element: Element) -> bool:
+    """True for pictures whose captions are links and all of the text."""
+    captions = [part for part in islice(element.descendants(), MOST_PARTS) if part.name == "figcaption"]
+    return len(captions) > 1 and sum(part.text for part in captions) == element.text
 
 
 def is_listing(element: Element) -> bool:

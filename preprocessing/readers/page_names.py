@@ -35,6 +35,7 @@ from preprocessing.readers.page_words import (
     SIDES,
     SURE,
     TABS,
+    TITLES,
     WHOLE_NAMES,
     is_notice,
     names_own,
@@ -58,6 +59,9 @@ def is_named(tree: PageTree, element: Element) -> bool:
     words = _own_words(element)
     if not words.isdisjoint(TABS):
         return False
+    marking = words & MARKING
+    if element.name in HEADINGS and marking and marking <= OTHER_PAGES and not TITLES.isdisjoint(words):
+        return False  # the title of a post in an archive
     is_fact = element.name in _CELLS and _is_of_data(element, words)
     if is_comment(tree, element):
         return not (is_fact and element.name in ("td", "th"))
@@ -148,9 +152,9 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], is_he
         return of_comments or not (is_offer or is_card)
     if of_comments and element.links:
         return True
-    if not element.prose and not words.isdisjoint(CONTROLS):
-        return True
     is_text = tree.has_sentence(element)
+    if not element.prose and not words.isdisjoint(CONTROLS) and not (is_text and words == {"sns"}):
+        return True
     control = FIELD if is_above else CONTROL
     if (is_form or not (is_weak or is_text)) and _has_control(tree, element, control):
         return True
@@ -160,7 +164,7 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], is_he
         return False
     if of_comments or not is_text:
         return of_comments or not element.links or LEAST_LINKED * element.linked >= element.text
-    return element.links > 0 and element.prose < max(2 * element.linked, element.text / 2)
+    return element.linked > 0 and element.prose < max(2 * element.linked, element.text / 2)
 
 
 def _is_heading(element: Element) -> bool:

@@ -6,7 +6,7 @@ import functools
 import re
 
 _MENUS = frozenset((
-    "nav", "navi", "navigation", "navbar", "gnb", "lnb", "snb", "menu", "breadcrumb", "breadcrumbs", "sitemap", "skip",
+    "nav", "navi", "navigation", "navbar", "gnb", "lnb", "snb", "menu", "breadcrumb", "breadcrumbs", "crumb", "crumbs", "sitemap", "skip",
 ))  # fmt: skip
 MENUS = _MENUS | {"allmenu"}
 """Words of menus, in which the title of a page is no heading."""
@@ -65,7 +65,7 @@ TABS = frozenset(("tab", "tabs", "tablist", "tabmenu", "tabpanel", "pane"))
 FORMS = frozenset(("search", "filter", "filters", "login", "signin", "sort"))
 """Names of forms whose choices are no content."""
 SURE = frozenset((
-    "footer", "foot", "copyright", "copyrights", "gnb", "lnb", "snb", "navbar", "breadcrumb", "breadcrumbs", "cookie",
+    "footer", "foot", "copyright", "copyrights", "gnb", "lnb", "snb", "navbar", "breadcrumb", "breadcrumbs", "crumb", "crumbs", "cookie",
     "cookies", "cookiebar", "consent", "gdpr", "toast",
 ))  # fmt: skip
 """Words that mark even the largest element, where its name has no word of CONTENT."""

@@ -117,6 +117,8 @@ def test_main_content_keeps_words_whole():
         ('<span class="first">H</span><span class="rest">ello</span>', "Hello"),
         ('<span class="k">한글</span><span class="k">날입니다</span>', "한글날입니다"),
         ('<span class="date">2026.04.05</span><span class="title">아이의 말</span>', "2026.04.05 아이의 말"),
+        ('<span class="date">2026-04-05</span>밭일기', "2026-04-05 밭일기"),
+        ('<span class="date">2026-04-05</span>까지 심는다', "2026-04-05까지 심는다"),
         ('<span class="tag"><a href="/1">메밀</a></span><span class="tag"><a href="/2">국수</a></span>', "메밀 국수"),
         ("<b>작성일:</b><span>2026.1.2</span>", "작성일: 2026.1.2"),
         ("<b>가::</b><span>나</span>", "가::나"),
