@@ -11,6 +11,7 @@ from preprocessing.readers.page_words import (
     AGREEMENT,
     CALLOUTS,
     COMMAND,
+    CONTROLLING_ROLES,
     FORMS,
     LINE_NUMBERS,
     MENU_LABEL,
@@ -67,6 +68,8 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
     if name == "dialog" or element.get("role") in WINDOWS:
         return not _is_read(tree, element)
     role = element.get("role")
+    if role in CONTROLLING_ROLES:
+        return not tree.has_sentence(element)
     return is_edge or role in ROLES or (role == "complementary" and not _is_remark(tree, element))
 
 

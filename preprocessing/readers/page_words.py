@@ -15,14 +15,14 @@ NAVIGATION = _MENUS | frozenset((
 ))  # fmt: skip
 SURROUNDINGS = frozenset((
     "footer", "foot", "copyright", "copyrights", "sidebar", "aside", "widget", "banner", "ad", "ads", "advert", "adsense",
-    "adsbygoogle", "advertisement", "popup", "modal", "dialog", "toast", "cookie", "cookies", "cookiebar", "consent",
+    "adsbygoogle", "advertisement", "outbrain", "taboola", "zergnet", "popup", "modal", "dialog", "toast", "cookie", "cookies", "cookiebar", "consent",
     "gdpr", "share", "sharing", "sharedaddy", "sns", "newsletter", "login", "signup", "search", "button", "btn",
     "btns", "charge",
 ))  # fmt: skip
 CATEGORIES = frozenset(("category", "categories"))
 """Words of a list of links, and of the one link that says what a text beside it is about."""
 OTHER_PAGES = CATEGORIES | frozenset((
-    "related", "recommend", "popular", "recent", "prevnext", "tags", "hashtag", "archive", "archives",
+    "related", "recommend", "popular", "recent", "recirc", "recirculation", "prevnext", "tags", "hashtag", "archive", "archives",
 ))  # fmt: skip
 LISTS_OF_LINKS = (_MENUS | OTHER_PAGES) - {"skip"}
 """Words that mark nothing where there is no link."""
@@ -30,7 +30,7 @@ MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
 LINE_NUMBERS = frozenset(("gutter", "lineno", "linenos", "lntd", "linenodiv", "linenumber", "linenumbers"))
 CONTROLS = frozenset((
     "login", "signup", "button", "btn", "btns", "share", "sharing", "sns", "skip", "pagination", "paging", "pager",
-    "prevnext", "search", "ad", "ads", "advert", "adsense", "adsbygoogle", "advertisement",
+    "prevnext", "search", "ad", "ads", "advert", "adsense", "adsbygoogle", "advertisement", "outbrain", "taboola", "zergnet",
 ))  # fmt: skip
 """Words of MARKING that no content without sentences has."""
 BUTTONS = frozenset(("button", "btn", "btns"))
@@ -42,7 +42,7 @@ PLACES = frozenset(("bottom", "header", "page-header", "top"))
 """Names that say where a block is, within the content as often as around it."""
 HEADERS = frozenset(("header", "visual", "hero"))
 """Words of what a page begins with, its name, its menus and often its title."""
-COMMENTS = frozenset(("comment", "comments", "disqus"))
+COMMENTS = frozenset(("comment", "comments", "disqus", "livefyre"))
 REPLIES = frozenset(("reply", "replies", "respond"))
 """Words of comments below an article, and as often of the posts of a thread."""
 WHOLE_NAMES = frozenset((
@@ -59,6 +59,10 @@ HIDDEN = ANCHORS | frozenset((
     "material-icons", "material-icons-outlined", "material-icons-round", "material-symbols-outlined", "material-symbols-rounded",
 ))  # fmt: skip
 ROLES = frozenset(("navigation", "banner", "contentinfo"))
+CONTROLLING_ROLES = frozenset((
+    "menu", "menubar", "progressbar", "scrollbar", "search", "slider", "spinbutton", "timer", "toolbar", "tooltip",
+))  # fmt: skip
+"""Roles of controls, such as those of a player; sentences in them are text."""
 WINDOWS = frozenset(("dialog", "alertdialog"))
 TABS = frozenset(("tab", "tabs", "tablist", "tabmenu", "tabpanel", "pane"))
 """Names of labels that show parts of a page, and of these parts."""

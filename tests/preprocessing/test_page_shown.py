@@ -85,6 +85,7 @@ KEPT = {
     "a table in a box": (f"{A}{B}<div class='widget'><table><tr><td>온도</td><td>따뜻함</td></tr></table></div>", "온도"),
     "a price in the foot of a card": (f"{A}{B}<div class='product-card'><b>메밀가루</b><div class='card-footer'>3,000원</div></div>", "3,000원"),
     "a title that a script moves": (f"<div class='hidden'><h1>밭 소식</h1></div>{A}{B}", "# 밭 소식"),
+    "a sentence in a tip": (f"{A}<p>밭 <span class='tip' role='tooltip'>밭은 들에 있어요.</span></p>{B}", "밭은 들에 있어요."),
     "the title of a post in an archive": (
         f"<div><h2 class='archive__item-title'><a href='/1' rel='permalink'>밭 소식</a></h2><p>오 분</p>{A}</div>{B}", "## 밭 소식"),
     "captions that are links": (
@@ -115,6 +116,10 @@ CUT = {
     "the name of an icon": (f"{A}<span class='material-symbols-outlined'>chevron_right</span>{B}", "chevron"),
     "a title for print": (f"<h1 class='onlyprint'>메밀밭</h1>{A}", "메밀밭"),
     "other posts below an article": (f"<h1>메밀 심기</h1>{A}{B}<div class='box'>{NEWS}</div>", "밭 문을"),
+    "a control of a player": (f"{A}<div role='slider'>Loaded: 0%</div>{B}", "Loaded"),
+    "tools of an editor": (f"{A}<div role='toolbar'><span>굵게</span><span>기울임</span></div>{B}", "굵게"),
+    "what a network recommends": (f"{A}<div class='taboola-below'><b>밭 이야기</b></div>{B}", "밭 이야기"),
+    "pages that come round again": (f"<h1>메밀 심기</h1>{A}<div class='recirculation'>{NEWS}</div>{B}", "밭 문을"),
     "crumbs in two words": (f"<ul class='bread-crumb-list'><li><span>밭일</span></li><li><span>씨앗</span></li></ul><h1>메밀 심기</h1>{A}{B}", "밭일"),
     "numbers of pages in buttons": (
         f"{A}{B}<div>" + "".join(f"<button>{n}<span class='blind'>페이지</span></button>" for n in range(1, 6)) + "</div>", "1"),
