@@ -51,6 +51,7 @@ _OWNERS = {
 _NO_ATTRIBUTES = re.compile(r"[^=]*[^=\w\s/\"'-][^=]*")  # of ``a<b && b>c``
 _TERM = re.compile(r"[ \t]{0,3}(?::|[=→-][ \t])(?=[ \t]*\S)")
 _FIRST_OF_LINE = re.compile(r"(?:^|\n)[ \t>]{0,40}(?:[-*+]|[0-9]{1,3}[.)])[ \t]{1,9}\Z")  # of an item
+_BESIDE_WORDS = re.compile(r"\w[,.]?[ \t]{1,3}\Z")
 _NEAR = 400  # characters of a line
 _HAS_WORDS = re.compile(r"[^\W_]")
 
@@ -65,17 +66,20 @@ def replace_known_tags(text: str, closed: set[str]) -> str:
 
 
 def _find_unclosed(text: str) -> set[int]:
-    """Where the tags begin that open an element without an end, of those that need one."""
+    """Where the tags begin that have no partner, of elements that need two."""
     opened: dict[str, list[int]] = {}
+    alone = set()
     for tag in TAG_IN_MARKDOWN.finditer(text):
         name = tag["name"].lower()
-        if name in _VOID or name in _END_OPTIONAL:
+        if name in _VOID or (name in _END_OPTIONAL and not tag["close"]):
             continue
-        if tag["close"]:
-            del opened.get(name, [])[-1:]
-        else:
+        if not tag["close"]:
             opened.setdefault(name, []).append(tag.start())
-    return {at for places in opened.values() for at in places}
+        elif opened.get(name):
+            opened[name].pop()
+        elif name not in _END_OPTIONAL or name == "html":
+            alone.add(tag.start())
+    return alone.union(*opened.values())
 
 
 def _replace(match: re.Match[str], closed: set[str], unclosed: set[int], tags: Tags) -> str:
@@ -105,7 +109,11 @@ def _is_left_open(match: re.Match[str], closed: set[str], unclosed: set[int]) ->
     no tag at all, ``a<b && b>c``."""
     text, name = match.string, match["name"].lower()
     if match["close"]:
-        return False
+        return (
+            match.start() in unclosed
+            and _BESIDE_WORDS.search(text[max(0, match.start() - 9) : match.start()]) is not None
+            and text[match.end() : match.end() + 1] == " "
+        )
     if _AMONG_OTHERS.match(text, match.end()) and name not in closed:
         return True
     if _NO_ATTRIBUTES.fullmatch(match["attributes"]) and match.start() in unclosed:

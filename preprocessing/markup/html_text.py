@@ -40,6 +40,7 @@ from preprocessing.markup.html_tags import (
     indent_lists,
 )
 from preprocessing.markup.indentation import LIST_MARK, Items
+from preprocessing.markup.jsx import protect_jsx
 from preprocessing.markup.markdown import Protected, has_structure, protect_code, table_lines
 from preprocessing.markup.references import resolve_structure
 from preprocessing.markup.template_listings import fence_listings
@@ -143,6 +144,7 @@ def html_to_text(text: str) -> str:
         return protected.restore(marked if has_structure(marked) else unescape(marked))  # often escaped twice
     if ("=>" in marked or "className=" in marked or "return (" in marked) and _is_jsx(marked):
         return text
+    marked = protect_jsx(marked, protected)
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
     marked = restore_emoji(restore_formulas(replace_comments(marked)))
     marked = replace_elements(marked, _HIDDEN_IN_MARKDOWN, hide)

@@ -36,7 +36,7 @@ _HIDDEN = re.compile(
 _HIDDEN_BESIDE_MARKS = re.compile(
     rf"(?P<label>(?<=\])(?:{_HIDDEN.pattern})+(?=[(\[:]))"
     rf"|(?P<picture>(?<=!)(?:{_HIDDEN.pattern})+(?=\[))"
-    rf"|(?P<first>^(?:[ \t]|>){{0,40}})(?:{_HIDDEN.pattern})+(?:{_HIDDEN.pattern}|[ \t]){{0,40}}(?P<number>[0-9]{{0,9}})(?=(?:#{{1,6}}|[*+-])[ \t]|(?<=[0-9])[.)][ \t])"
+    rf"|(?P<first>^(?:[ \t]|>){{0,40}})(?:{_HIDDEN.pattern})+(?:{_HIDDEN.pattern}|[ \t]){{0,40}}(?P<number>[0-9]{{0,9}})(?=(?:#{{1,6}}|[*+-])[ \t]|(?<=[0-9])[.)][ \t]|`{{3}}|~{{3}})"
     rf"|(?P<text>(?<=\n)(?:[ \t]|>){{0,40}})(?:{_HIDDEN.pattern})+[ \t](?:{_HIDDEN.pattern}|[ \t]){{0,40}}",
     re.MULTILINE,
 )

@@ -31,7 +31,8 @@ _READING = re.compile(
 )
 _CONTINUES_WORD = re.compile(r"[\u3400-\u9fff々]\s{0,200}[\u3400-\u9fff々]|[가-힣][가-힣]|[ぁ-ヿ][ぁ-ヿ]")
 _STRUCK = re.compile(
-    r"(?<=\w)<(?:del|s|strike)(?:\s[^<>]{0,500})?>|</(?:del|s|strike)\s{0,20}>(?=\w)", re.IGNORECASE
+    r"(?<=\w)<(del|s|strike)(?:\s[^<>]{0,500})?>(?=(?:[^<\n]|<(?!/?\1[\s>])){0,500}</\1\s{0,20}>)|</(?:del|s|strike)\s{0,20}>(?=\w)",
+    re.IGNORECASE,
 )
 _QUOTATION = re.compile(r"<(/?)q(?:\s[^<>]{0,500})?>", re.IGNORECASE)
 _TAG = re.compile(

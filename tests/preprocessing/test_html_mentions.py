@@ -21,6 +21,8 @@ MENTIONS = [
     "if (a<b && b>c) 이다",
     '<meta charset="utf-8"> 을 추가한다',
     "List<String> list, vector<int> a, pair<int,int> p, <T extends U>",
+    "- [interface Converter<S , T>](#a)와 Comparator<S>",
+    "표시, </html> 뒤에는 아무 내용도 없다",
     "#include <stdio.h>\n<React.Fragment>와 <>를 쓴다. git clone <repo>",
 ]  # fmt: skip
 

@@ -158,6 +158,7 @@ def test_characters_without_width_keep_marks_apart(hidden, text, expected):
         ("\ufeff# 제목", "# 제목"),
         ("[가]\u200b(나)", "[가](나)"),  # no Markdown
         ("# 제목\n\n\u200b\t글\n- 가\n  \u200b \t다음", "# 제목\n\n글\n- 가\n  다음"),
+        ("# 제목\n\n\u200b ```\n글\n\n```\na\n```", "# 제목\n\n\\```\n글\n\n```\na\n```"),
         ("# 제목\n\n\u200b -- 글", "# 제목\n\n-- 글"),
         ("# 제목\n\n\u200b - 글 `a`\u200b 나", "# 제목\n\n\\- 글 `a` 나"),
         ("# 제목\n\n`[가]\u200b(나)`", "# 제목\n\n`[가](나)`"),
