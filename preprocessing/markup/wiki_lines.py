@@ -126,10 +126,8 @@ def _begin_tables(lines: list[str]) -> Iterator[str]:
         if number == end:
             yield "|}"
         elif not depth and number > end and (bare.startswith("|-") or _CELLS.match(bare)):
-            end = _end_of_rows(lines, number)
-            if _is_sentence(lines, number, end):
-                end = -1
-            else:
+            end = -1 if bare[0] == "!" and _is_sentence(lines, number) else _end_of_rows(lines, number)
+            if end > 0:
                 yield "{|"
         if not depth and number >= end and bare == "|}":
             continue
@@ -149,10 +147,10 @@ def _end_of_rows(lines: list[str], at: int) -> int:
     return len(lines)
 
 
-def _is_sentence(lines: list[str], at: int, end: int) -> bool:
-    """Whether line ``at`` is no row but a line that begins with a mark of tables: no other row and no end follows."""
-    is_closed = end < len(lines) and lines[end].strip(" \t:").startswith("|}")
-    return not (lines[at].startswith("|-") or is_closed or any(line.strip() for line in lines[at + 1 : end]))
+def _is_sentence(lines: list[str], at: int) -> bool:
+    """Whether no other row and no end of a table follows line ``at``, which begins with an exclamation mark."""
+    rest = lines[at + 1 : _end_of_rows(lines, at) + 1]
+    return not any(line.strip(" \t:")[:1] in ("|", "!", ROW) for line in rest)
 
 
 def _close_table(tables: list[list[str]], rest: str) -> list[str]:

@@ -48,6 +48,7 @@ _DEGREES = re.compile(r" °?([cf])$")
 _SCORE = re.compile(r"'{0,3}[0-9]{0,3}(?: ?\([^()]{1,20}\))?'{0,3}")  # with that of a shoot-out
 _TEAM = re.compile("rd([0-9]{1,2})-team([0-9]{1,3})")
 _TEAM_SCORE = re.compile("rd([0-9]{1,2})-score([0-9]{1,3})")
+_BROKEN_ITEMS = re.compile(rf"{BREAK.pattern}[ \t]*\* ", re.IGNORECASE)
 _YEAR = re.compile(r"[0-9]{3,4}년?")
 _COUNT = re.compile(r"[0-9][0-9,.]{0,15}%?명?")
 
@@ -97,6 +98,7 @@ def _format_items(texts: Sequence[str]) -> str:
 
 def format_row(values: Sequence[str], fewest: int = 2) -> str:
     """One row with the values that are text, not colors, files or sizes; the items of a template of rows."""
+    values = [BREAK.sub("\n", value) if _BROKEN_ITEMS.search(value) else value for value in values]
     items = [value for value in values if value.lstrip("\n").startswith(("* ", ROW))]
     texts = [
         " ".join(BREAK.sub(" ", value).split()).lstrip("*#:; ") for value in values if value not in items

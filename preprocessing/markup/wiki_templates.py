@@ -88,7 +88,7 @@ _PLACE_OF_SOUND = re.compile("(?<=[^,]), ([가-힣]{1,9}(?:, [가-힣]{1,9})?)(?
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
     "minus": "−", "pi": "π", "plus": "+", "~": "~", "flat": "♭", "플랫": "♭", "sharp": "♯", "샤프": "♯", "natural": "♮", "내추럴": "♮",
-    "!": "|", "=": "=", "(": "{", ")": "}", ".": " · ", "·": " · ", "·w": " · ", "dot": " · ", "middot": " · ", "가운뎃점": " · ", "bullet": " • ", "*": " • ", ":": ":", "ndash": "–", "mdash": "—",
+    "!": "|", "=": "&#61;", "(": "{", ")": "}", ".": " · ", "·": " · ", "·w": " · ", "dot": " · ", "middot": " · ", "가운뎃점": " · ", "bullet": " • ", "*": " • ", ":": ":", "ndash": "–", "mdash": "—",
     "'": "'", ",": ",", "em_dash": "—", "en_dash": "–", "endash": "–", "emdash": "—", "—": "—", "–": "–", "increase": "▲", "decrease": "▼", "steady": "—", "증가그림": "▲", "증가": "▲", "감소": "▼", "감소그림": "▼",
     "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "--": " – ", "dash": " – ", "snds": " – ", "•": " • ", "\\": " / ", ";": "; ", "nbsp": " ", "nnbsp": " ", "thinsp": " ", "hair_space": " ", "공백": " ", "빈칸": " ", "spaces": " ", "pad": " ", "gap": " ", "물결": "~",
     "×": "×", "곱하기": "×", "times": "×", "...": "…", "줄임표": "…",
@@ -107,9 +107,14 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str | None:
     country = country_name(parts[0].strip(), page.korean)
     if not key or country:
         return country
-    if len(parts) == 1 and key not in FIXED and _SIGN.fullmatch(sign := parts[0].strip()):
-        return sign
     plain, named = read_arguments(parts[1:])
+    if (
+        key not in FIXED
+        and key not in ANSWERS
+        and _SIGN.fullmatch(sign := parts[0].strip())
+        and not wiki_values.find_format(key)
+    ):
+        return sign + "".join(plain[:1])
     if key in FIXED:
         return FIXED[key] + ("" if FIXED[key].isspace() else "".join(plain[:1]))
     if key in ANSWERS:
