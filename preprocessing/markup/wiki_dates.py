@@ -63,9 +63,11 @@ def value_of_time(key: str, plain: Sequence[str], named: Named, page: WikiPage) 
         text if text in plain else write_dates(text, page.korean)
     )  # an argument stays as its author wrote it
     if key == "as_of" and text and not page.korean:
+        if named.get("alt"):
+            return named["alt"]
         lead = "Since" if "since" in named else "As of"
         return f"{lead.lower() if 'lc' in named else lead} {text}"
-    return text
+    return f"r. {text}" if key == "reign" and text and not page.korean else text
 
 
 def write_dates(text: str, korean: bool) -> str:

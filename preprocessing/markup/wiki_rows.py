@@ -84,10 +84,9 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
         return _format_matches(teams, named)
     if _is_climate(named):
         return _format_climate(named)
-    if _is_series(plain):
-        return _table(
-            [["", ""], *([year, count] for year, count in zip(plain[::2], plain[1::2], strict=False))]
-        )
+    series = [*plain, *(value for name, value in named.items() if name.isdecimal())]
+    if _is_series(series):
+        return _table([["", ""], *map(list, zip(series[::2], series[1::2], strict=False))])
     return None
 
 

@@ -128,7 +128,8 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str | None:
         code, texts = (
             (plain[0], plain[1:3]) if key in TRANSLATED and plain else (key.partition("-")[2], plain[:2])
         )
-        text = ", ".join(dict.fromkeys(filter(None, texts)))
+        literal = f"lit. {named['lit']}" if named.get("lit") else ""
+        text = ", ".join(dict.fromkeys(filter(None, (*texts, named.get("translit"), literal))))
         return labeled(code, text, first_of(named, ("label", "이름표")), page.korean)
     if key in LINKS and (label := named.get("lt") or "".join(plain[3:4])) and not is_technical(label):
         return label
@@ -203,7 +204,7 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
 def _format_sounds(plain: Sequence[str]) -> str:
     """Sounds and where they are spoken: ``ˈɑːnsə|영|ˈænsɚ|미``."""
     plain = plain[is_technical(plain[0]) and len(plain) > 1 :]
-    sounds = [text for text in plain if text and not is_technical(text) and not is_file_name(text)]
+    sounds = [text for text in plain if text and not is_technical(text) and not _is_no_sound(text.lower())]
     return _PLACE_OF_SOUND.sub(r" (\1)", ", ".join(sounds or plain[:1]))
 
 

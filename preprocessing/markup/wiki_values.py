@@ -19,10 +19,11 @@ _SUM, _IN_BRACKETS = re.compile(r"\S ?[-+−–±] ?\S"), re.compile(r"\([^()]{0
 _COMPASS = frozenset("NSEW")
 _GLOSS_NAMES = (
     "hangul", "한글", "hanja", "한자", "kanji", "kana", "t", "s", "c", "tp", "p", "hp", "간체", "번체", "정체", "병음",
-    "romaji", "rr", "mr", "로마자", "3", "4",
+    "romaji", "rr", "mr", "로마자", "3", "4", "extra",
 )  # fmt: skip
 
 
+_SYLLABLE_MARKS = str.maketrans("", "", "^_")
 _HANGUL = re.compile("[가-힣]{1,10}")
 _DEGREES = {"C": "°C", "F": "°F"}
 _PREFIXED = re.compile(r"e(3|6|9|12)([^\W\d_].*)")  # of a unit: 800|e6km
@@ -102,12 +103,21 @@ def _format_goals(plain: Sequence[str], named: Named) -> str:
 
 def _format_gloss(plain: Sequence[str], named: Named) -> str:
     """A word with its forms in other scripts: word(form, form)."""
-    forms = [*plain[1:], *(named[name] for name in _GLOSS_NAMES if named.get(name))]
+    forms = [*plain[1:], *(named[name] for name in _GLOSS_NAMES if named.get(name, "yes") != "yes")]
     forms = list(dict.fromkeys(filter(None, forms)))
     first = plain[0] if plain else ""
     if not first:
         return ", ".join(forms)
     return f"{first}({', '.join(forms)})" if forms else first
+
+
+def _format_syllables(plain: Sequence[str], named: Named) -> str:
+    """As a gloss, without the marks of names and joints for a romanization: ``hangul=^해동_^요순``."""
+    plain, named = (
+        [text.translate(_SYLLABLE_MARKS) for text in plain],
+        {key: text.translate(_SYLLABLE_MARKS) for key, text in named.items()},
+    )
+    return _format_gloss(plain, named)
 
 
 def _format_angle(units: str) -> Callable[[Sequence[str], Named], str]:
@@ -192,6 +202,9 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("goal", "골"), _format_goals)
     | dict.fromkeys(("gaps", "icd9", "atc", "atccode"), lambda plain, named: "".join(plain))
     | dict.fromkeys(("sortname", "정렬이름"), lambda plain, named: " ".join(plain[:2]))
+    | dict.fromkeys(("korean/auto",), _format_syllables)
+    | dict.fromkeys(("sclass", "sclass2"), lambda plain, named: f"{plain[0]}-class {''.join(plain[1:2])}".strip() if plain else "")
+    | dict.fromkeys(("lit", "lit.", "literally"), _prefix("lit. "))
     | dict.fromkeys(("동위원소", "핵종"), _format_nuclide)
     | dict.fromkeys(("oldstyledate", "oldstyledatedy", "old_style_date"), _format_old_style)
     | dict.fromkeys(("icd10",), lambda plain, named: "".join(plain[:2]) + "".join(f".{part}" for part in plain[2:3] if part))
@@ -220,6 +233,6 @@ BARE = frozenset(("약", "circa", "c.", "ca.", "%", "퍼센트", "°c", "°f")) 
 @functools.lru_cache(maxsize=4096)
 def find_format(key: str) -> Callable[[Sequence[str], Named], str] | None:
     """How the arguments of a template named ``key`` become text; None for one that is not of values."""
-    if key.startswith("zh-"):
+    if key.startswith(("zh-", "lang-zh")):
         return _format_gloss
     return FORMATS.get(key) or (_format_nuclide if "nuclide" in key else None)

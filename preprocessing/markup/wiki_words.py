@@ -59,6 +59,15 @@ def word_text(key: str, plain: Sequence[str], named: Named, korean: bool) -> str
         return " + ".join(filter(None, plain if "lang" in named else plain[1:]))
     if key in _EXAMPLES:
         return _format_example(_without_code(plain, named), named)
+    if key == "in_lang":
+        names = [language_name(code, korean) or code for code in plain]
+        return (
+            f"({', '.join(names)})"
+            if korean
+            else f"(in {' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))})"
+            if names
+            else ""
+        )
     if key == "c" and len(plain) > 1:
         return ""  # categories; with one argument it centers a line
     if key == "r" and len(plain) == 2 and _IDEOGRAPH.search(plain[0]):  # else it refers to a note

@@ -154,7 +154,7 @@ def test_words_of_dictionaries_and_items(wikitext, markdown):
 @pytest.mark.parametrize(
     ("wikitext", "markdown"),
     [
-        ("The letter {{angbr|a}}, 3500&nbsp;{{sc|bc}}, {{in lang|fr}} and {{bartable|87.5||2||background:red}}%.", "The letter a, 3500\u00a0bc, and 87.5%."),
+        ("The letter {{angbr|a}}, 3500&nbsp;{{sc|bc}}, {{in lang|fr}} and {{bartable|87.5||2||background:red}}%.", "The letter a, 3500\u00a0bc, (in French) and 87.5%."),
         ('He "goes."{{rp|20}} To {{bibleref|Mark|3:25|9}}, {{SimpleNuclide2|lithium|7}}.', 'He "goes." To Mark 3:25, lithium-7.'),
         ("'''{{Japonês|Gundam|機動}}''' is {{YouTube|zi0ENw-JlUI|An American}}, (†{{taxlink|Corvus}})", "**Gundam (機動)** is An American, (†Corvus)"),
         ("Born {{OldStyleDate|February 2|1905|January 20}}. The density is {{Pop density|36|7|km2|prec=1}} now.", "Born February 2 1905 (January 20). The density is 5.1/km2 now."),

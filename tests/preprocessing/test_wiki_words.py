@@ -32,3 +32,21 @@ from preprocessing.markup.conversion import mediawiki_to_markdown
 )  # fmt: skip
 def test_words_of_dictionaries_keep_what_the_page_shows(wikitext, markdown):
     assert mediawiki_to_markdown(wikitext) == markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
+        ("named {{Korean/auto|hangul=^해동_^요순|hanja=海東堯舜|mr=yes|labels=no}} in English", "named 해동요순, 海東堯舜 in English"),
+        ("a {{Nihongo|School|学校|extra={{lang|ko|학교}}}} in English", "a School(学校, 학교) in English"),
+        ("the site {{in lang|ko|en}} in English", "the site (in Korean and English) in English"),
+        ("written {{langx|ja|朝鮮|translit=Chōsen|lit=morning}} in English", "written Japanese: 朝鮮, Chōsen, lit. morning in English"),
+        ("written ({{Lang-zh|t=朝鮮|p=Cháoxiǎn}}) as {{lit|morning}} in English", "written (朝鮮, Cháoxiǎn) as lit. morning in English"),
+        ("said {{IPA|ko|sʌ.ul|IPA|ko-Seoul.ogg}} in English", "said sʌ.ul in English"),
+        ("the king ({{Reign|1400|1418}}), {{as of|2020|alt=today}} a {{sclass|Valiant|tug}}", "the king (r. 1400–1418), today a Valiant-class tug"),
+        ("{{Historical populations|5=1949|6=14|7=1960|8=24|9=1970|10=32|align=right}}\nPeople.",
+         "| 1949 | 14 |\n| --- | --- |\n| 1960 | 24 |\n| 1970 | 32 |\n\nPeople."),
+    ],
+)  # fmt: skip
+def test_languages_of_english_pages_keep_what_the_page_shows(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
