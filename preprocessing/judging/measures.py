@@ -46,7 +46,7 @@ MEASURES = (
     Measure("replacement", "Replacement characters U+FFFD."),
     Measure("lines", "Lines with a visible character."),
     Measure("paragraphs", "Runs of lines with a visible character."),
-    Measure("longest_line", "Characters of the longest line."),
+    Measure("longest_line", "Characters of the longest line, without the blanks at its end."),
     Measure("bullet_lines", "Lines that start with a bullet, except bold words (**)."),
     Measure("ellipsis_lines", "Lines that end in an ellipsis."),
     Measure("short_lines", "Lines of at most 30 characters."),

@@ -28,7 +28,7 @@ LONG_LINE = 500  # characters; longer lines count as long
 @inner()
 def _count_characters(data, start, end, row):
     """Counts characters and their classes, and classifies each line."""
-    length = letters = digits = numbers = blanks = marks = commas = tabs = before = 0
+    length = shown = letters = digits = numbers = blanks = marks = commas = tabs = before = 0
     i = start
     while i < end:
         b = data[i]
@@ -41,6 +41,7 @@ def _count_characters(data, start, end, row):
             i += step
         if b != 10:
             length += 1
+            shown = shown if bits & BLANK else length
             letters += (bits & LETTER) != 0
             digits += (bits & DIGIT) != 0
             numbers += (bits & NUMBER) != 0
@@ -54,13 +55,13 @@ def _count_characters(data, start, end, row):
             row[_ALPHANUMERIC] += letters + digits
             row[_VISIBLE] += length - blanks
             row[_LINES] += 1
-            row[_LONGEST] = max(row[_LONGEST], length)
+            row[_LONGEST] = max(row[_LONGEST], shown)
             if length > LONG_LINE:
                 row[_LONG] += length
                 row[_LONG_BLANK] += blanks
                 row[_LONG_MARKS] += marks
             before = _count_table(row, length - blanks, letters, digits, numbers, max(commas, tabs), before)
-            length = letters = digits = numbers = blanks = marks = commas = tabs = 0
+            length = shown = letters = digits = numbers = blanks = marks = commas = tabs = 0
 
 
 @inner()

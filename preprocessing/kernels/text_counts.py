@@ -169,7 +169,7 @@ def _read(data, start, end, table, endings, scripts, stop_words, common, row, s)
     lines = parts = words = symbol_words = word_characters = blank_words = alphabetic_words = (
         function_words
     ) = 0
-    longest = latin1 = sentences = recorded_characters = reached = jamo = 0
+    longest = shown = latin1 = sentences = recorded_characters = reached = jamo = 0
     first = last = before = previous = np.int64(0)
     first_at = last_at = np.int64(0)
     last_class = 0
@@ -238,7 +238,8 @@ def _read(data, start, end, table, endings, scripts, stop_words, common, row, s)
                     s.part_sizes[parts] = part_visible
                     parts += 1
                     part_hash, part_visible = BASIS, 0
-                longest = max(longest, line_length - 1)
+                longest = max(longest, shown)
+                shown = np.int64(0)
                 line_hash, line_visible, line_length = BASIS, 0, 0
             ending = False
         else:
@@ -308,6 +309,7 @@ def _read(data, start, end, table, endings, scripts, stop_words, common, row, s)
             total += characters - 1
             line_visible += characters
             line_length += characters
+            shown = line_length
             length += characters
             last, last_at, last_class = c, at, kind
         previous = c

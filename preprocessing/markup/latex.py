@@ -186,7 +186,8 @@ def _convert_command(name: str, groups: list[_Group], text: str, at: int) -> int
         return at
     if name in FIXED:
         groups[-1].pieces.append(FIXED[name])
-        return at
+        ends_word = FIXED[name].isalpha() or FIXED[name] == "°"  # the blank ends only the command
+        return re.compile("[ \t]*").match(text, at).end() if ends_word else at  # type: ignore[union-attr]
     if name in REMOVED_COMMANDS:
         if REMOVED_COMMANDS[name] and opening:
             groups.append(_Group(lambda content: "", REMOVED_COMMANDS[name] - 1))

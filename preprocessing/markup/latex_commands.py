@@ -42,11 +42,21 @@ ORDERED = frozenset(("enumerate", "compactenum", "inparaenum"))
 LISTS = frozenset(("itemize", "description", "compactitem")) | ORDERED
 FIXED = {
     "par": "\n\n", "newline": "\n", "ldots": "…", "dots": "…", "textellipsis": "…", "quad": " ",
-    "qquad": " ", "LaTeX": "LaTeX", "TeX": "TeX", "BibTeX": "BibTeX", "textbackslash": "\\", "textasciitilde": "~",
-    "copyright": "©", "textendash": "–", "textemdash": "—", "S": "§", "ss": "ß", "o": "ø", "ae": "æ", "oe": "œ",
+    "qquad": " ", "LaTeX": "LaTeX", "TeX": "TeX", "BibTeX": "BibTeX", "XeTeX": "XeTeX", "XeLaTeX": "XeLaTeX",
+    "LuaTeX": "LuaTeX", "LuaLaTeX": "LuaLaTeX", "textbackslash": "\\", "textasciitilde": "~", "textasciicircum": "^",
+    "copyright": "©", "textcopyright": "©", "textregistered": "®", "texttrademark": "™", "textendash": "–", "textemdash": "—",
+    "S": "§", "P": "¶", "dag": "†", "ddag": "‡", "pounds": "£", "ss": "ß", "o": "ø", "O": "Ø", "ae": "æ", "AE": "Æ", "oe": "œ",
+    "OE": "Œ", "aa": "å", "AA": "Å", "l": "ł", "L": "Ł", "i": "ı", "textbar": "|", "textless": "<", "textgreater": ">",
+    "textunderscore": "_", "textdollar": "$", "textbraceleft": "{", "textbraceright": "}", "textquotesingle": "'",
+    "textquoteleft": "‘", "textquoteright": "’", "textquotedblleft": "“", "textquotedblright": "”", "textbullet": "•",
+    "textperiodcentered": "·", "textdegree": "°", "degree": "°", "textcelsius": "℃", "textmu": "µ", "texttimes": "×", "textpm": "±",
+    "textwon": "₩", "texteuro": "€", "euro": "€", "textyen": "¥", "textsection": "§", "textparagraph": "¶", "textonehalf": "½",
+    "textrightarrow": "→", "textleftarrow": "←", "rightarrow": "→", "leftarrow": "←", "Rightarrow": "⇒", "rarr": "→", "larr": "←",
+    "checkmark": "✓", "slash": "/",
 }  # fmt: skip
 PARTICLES = frozenset("은는이가을를와과로으라")
 """First syllables of the particles that ko.TeX chooses by the word before them: ``\\는``."""
 KNOWN = frozenset((
     *HEADINGS, *REMOVED_COMMANDS, *AROUND, *ARGUMENTS_BEFORE_TEXT, *FIXED, "item", "begin", "end",
-))  # fmt: skip
+)) - {"rarr", "larr", "degree", "euro", "slash", "checkmark"}  # fmt: skip
+"""Commands that no document defines otherwise."""

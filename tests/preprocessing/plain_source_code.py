@@ -28,7 +28,7 @@ def counts(text: str) -> dict[str, int]:
         "alphanumeric": sum(letter(c) or c in "0123456789" for c in text),
         "visible": visible(text),
         "lines": len(lines),
-        "longest_line": max(map(len, lines), default=0),
+        "longest_line": max((len(line.rstrip(BLANK)) for line in lines), default=0),
         "long": len(long_text),
         "long_blank": len(long_text) - visible(long_text),
         "long_marks": sum(c in "{}()[];,:=<>+*&|!?\"'" for c in long_text),

@@ -154,7 +154,7 @@ def plain_measure(text, lang, unit):
         "replacement": text.count("\ufffd"),
         "lines": len(lines),
         "paragraphs": len(paragraphs),
-        "longest_line": max(map(len, every)),
+        "longest_line": max(len(re.sub(f"{BLANK}+$", "", line)) for line in every),
         "bullet_lines": sum(line[0] in BULLETS and not line.startswith("**") for line in stripped),
         "ellipsis_lines": sum(line.endswith(("...", "…")) for line in stripped),
         "short_lines": sum(len(line) <= 30 for line in lines),
