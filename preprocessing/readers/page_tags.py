@@ -31,7 +31,7 @@ _QUESTION = re.compile(r"^\W*(?:Q\s*)?\d{1,2}\s*[.)]|[?？]\W*$")
 _LISTS = frozenset(("dl", "li", "table"))
 _CELLS = frozenset(("li", "td", "th", "dt", "dd", "summary", *HEADINGS))
 _LABELED = frozenset(("th", "dt", "caption", "summary", *HEADINGS))
-_VALUE = re.compile(r"(?:\s|[:：]|</?(?:span|strong|b|em|i|p|div|time)\b[^<>]*>){0,9}\w")
+_VALUE = re.compile(r"(?:\s++|[:：]|</?(?:span|strong|b|em|i|p|div|time)\b[^<>]*>){0,9}\w")
 
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure

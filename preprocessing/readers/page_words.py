@@ -11,7 +11,7 @@ _MENUS = frozenset((
 MENUS = _MENUS | {"allmenu"}
 """Words of menus, in which the title of a page is no heading."""
 NAVIGATION = _MENUS | frozenset((
-    "pagination", "paging", "pager", "accessibility", "toc", "catlinks", "util", "toolbar", "quick", "quickmenu",
+    "pagination", "paginate", "paginator", "paging", "pager", "accessibility", "toc", "catlinks", "util", "toolbar", "quick", "quickmenu",
 ))  # fmt: skip
 SURROUNDINGS = frozenset((
     "footer", "foot", "copyright", "copyrights", "sidebar", "aside", "widget", "banner", "ad", "ads", "advert", "adsense",
@@ -29,7 +29,7 @@ LISTS_OF_LINKS = (_MENUS | OTHER_PAGES) - {"skip"}
 MARKING = NAVIGATION | SURROUNDINGS | OTHER_PAGES
 LINE_NUMBERS = frozenset(("gutter", "lineno", "linenos", "lntd", "linenodiv", "linenumber", "linenumbers"))
 CONTROLS = frozenset((
-    "login", "signup", "button", "btn", "btns", "share", "sharing", "sns", "skip", "pagination", "paging", "pager",
+    "login", "signup", "button", "btn", "btns", "share", "sharing", "sns", "skip", "pagination", "paginate", "paginator", "paging", "pager",
     "prevnext", "search", "ad", "ads", "advert", "adsense", "adsbygoogle", "advertisement", "outbrain", "taboola", "zergnet",
 ))  # fmt: skip
 """Words of MARKING that no content without sentences has."""
@@ -135,7 +135,7 @@ COMMENTS_HEADING = re.compile(
 """Matches headings of comments and subscriptions, whole."""
 _NOTICE = re.compile(
     r"(?=[무재acⓒ©(사홈서페저당쿠통wtp만공콘컨])(?:"  # what the alternatives begin with: most texts are searched for this only
-    r"무단\s*(?:전재|복제|배포|도용)[^.!?]{0,40}(?:금지|금합|금함|금하|처벌|불허)|재배포\s*금지|all\s+rights\s+reserved|"
+    r"무단\s*(?:전재|복제|배포|도용)[^.!?]{0,40}(?:금지(?!하[기고는면]|해서|했|[되된]|라고|이므로)|금합|금함|금하(?![기는])|처벌|불허)|재배포\s*금지|all\s+rights\s+reserved|"
     r"copyright\s*(?:ⓒ|Ⓒ|©|\(c\)|[:\d]|by\b)|(?<!\S)(?:ⓒ|©)\s*\S|(?<!\S)\(c\)\s*(?:19|20)[0-9]{2}|"
     r"사업자\s*등록\s*번호\W{0,5}[0-9]{3}|통신판매업(?:\s*신고)?(?:\s*번호)?\W{0,5}(?:제|[0-9])|저작권법의\s*보호|"
     r"저작권자의\s+(?:CC\b|크리에이티브)[^.!?]{0,20}(?:4\.0\s*)?라이[선센]스|this\s+(?:post|site|work|page|article)\s+is\s+licensed\s+under|"

@@ -81,6 +81,9 @@ KEPT = {
         f"{A}<div class='s'><a href='#'>설치</a> <a href='#'>실행하기</a> <a href='#'>문의하기</a></div>" + f"<div class='x'>{B}</div>" * 3, "실행하기"),
     "a label in a row of a table": (f"{A}<table><tr><th><label>작성자</label></th><td>김메밀</td></tr></table>{B}", "작성자"),
     "a label before its value": (f"{A}<div><label>작성일:</label> 2026-01-02 <label>분류</label><span>밭</span></div>{B}", "작성일:"),
+    "a label above what there is to choose": (
+        f"{A}<form><label>밭의 크기</label>\n        <div class='c'>\n          <div class='t'>한 마지기</div></div></form>{B}", "밭의 크기"),
+    "a sentence about copying": (f"<h1>메밀</h1>{A}<p>무단 복제를 금지하기 때문에 문제를 여기에 올리지는 않는다. 밭에서 읽으면 된다.</p>", "무단 복제를"),
     "a value in a box": (f"{A}{B}<div class='widget'><span>온도 24도</span></div>", "온도 24도"),
     "a table in a box": (f"{A}{B}<div class='widget'><table><tr><td>온도</td><td>따뜻함</td></tr></table></div>", "온도"),
     "a price in the foot of a card": (f"{A}{B}<div class='product-card'><b>메밀가루</b><div class='card-footer'>3,000원</div></div>", "3,000원"),
@@ -120,6 +123,7 @@ CUT = {
     "tools of an editor": (f"{A}<div role='toolbar'><span>굵게</span><span>기울임</span></div>{B}", "굵게"),
     "what a network recommends": (f"{A}<div class='taboola-below'><b>밭 이야기</b></div>{B}", "밭 이야기"),
     "pages that come round again": (f"<h1>메밀 심기</h1>{A}<div class='recirculation'>{NEWS}</div>{B}", "밭 문을"),
+    "numbers of pages": (f"{A}<div class='paginate'><span><a href='/1'>1</a><strong>2</strong><a href='/3'>3</a></span></div>{B}", "123"),
     "crumbs in two words": (f"<ul class='bread-crumb-list'><li><span>밭일</span></li><li><span>씨앗</span></li></ul><h1>메밀 심기</h1>{A}{B}", "밭일"),
     "numbers of pages in buttons": (
         f"{A}{B}<div>" + "".join(f"<button>{n}<span class='blind'>페이지</span></button>" for n in range(1, 6)) + "</div>", "1"),
