@@ -24,10 +24,10 @@ _AMONG_OTHERS = re.compile("[ \t]?등(?:[이을은의]|으로)?(?![가-힣])")
 _INSIDE = re.compile("[ \t]?안[에의](?![가-힣])")
 _NO_WORDS = re.compile(r"(?:[^\w\n<]|와|과|이?나|및|and|or){0,20}<")  # <b>…</b>, <b>와 </b>
 _LONGEST_ELEMENT = 4000
-_PARTICLE = re.compile(
+PARTICLE = re.compile(
     "(?:은|는|이|가|을|를|과|와|의|에|에서|에는|도|만|란|라는|처럼|보다|부터|까지|으로|로|이나|나)(?![가-힣])"
 )
-_PARTICLE_OF_WORD = re.compile(f"[ \\t]?{_PARTICLE.pattern}")
+_PARTICLE_OF_WORD = re.compile(f"[ \\t]?{PARTICLE.pattern}")
 _SURE_PARTICLE = re.compile("(?:는|를|에서|에는|으로|라는)(?![가-힣])")  # no sentence begins with it
 _NO_BEGINNING = re.compile(
     "(?:는|를|을|로|으로|에|에서|에는|까지|부터|처럼|라는|이라는)(?![가-힣])"
@@ -136,7 +136,7 @@ def _is_left_open(match: re.Match[str], closed: set[str], unclosed: set[int]) ->
             _FIRST_OF_LINE.search(before) is not None and _TERM.match(text, match.end()) is not None
         )
     after = text[match.end() : match.end() + 1]
-    return not (after.isalnum() or after in "<`*_[!\x7f") or _PARTICLE.match(text, match.end()) is not None
+    return not (after.isalnum() or after in "<`*_[!\x7f") or PARTICLE.match(text, match.end()) is not None
 
 
 def _line_around(match: re.Match[str]) -> str:
@@ -157,13 +157,13 @@ def _is_named(match: re.Match[str], closed: set[str]) -> bool:
         return _is_named_apart(match)
     if name in _OF_HEAD or name == "input":
         is_apart = text[match.end() : match.end() + 1] in (" ", "\t")
-        return (_NO_BEGINNING if is_apart else _PARTICLE).match(text, match.end() + is_apart) is not None
+        return (_NO_BEGINNING if is_apart else PARTICLE).match(text, match.end() + is_apart) is not None
     if match["attributes"].strip(" /"):
         return False
     if name in _VOID:
         is_word = text[max(0, match.start() - 1) : match.start()] in (" ", "\t", "\n", "")
         return is_word and _NO_BEGINNING.match(text, match.end()) is not None
-    particle = _SURE_PARTICLE if name in _END_OPTIONAL else _PARTICLE
+    particle = _SURE_PARTICLE if name in _END_OPTIONAL else PARTICLE
     return particle.match(text, match.end()) is not None
 
 
@@ -176,7 +176,7 @@ def _is_named_apart(match: re.Match[str]) -> bool:
     if not match["close"]:
         particle = _SURE_PARTICLE.match(text, match.end())
         return particle is not None and text[particle.end() : particle.end() + 1] == " "
-    if not _PARTICLE.match(text, match.end()):
+    if not PARTICLE.match(text, match.end()):
         return False
     line = text[max(text.rfind("\n", 0, match.start()) + 1, match.start() - _LONGEST_ELEMENT) : match.start()]
     last = next((tag for tag in reversed(list(TAG.finditer(line))) if tag["name"].lower() == name), None)

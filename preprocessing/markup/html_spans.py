@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import re
 
+from preprocessing.markup.html_mentions import PARTICLE
+
 _BETWEEN_SPANS = re.compile(
-    r"(?P<opening><span\s{1,9}class=\"(?P<one>[^\"<>]{1,200})\"[^<>]{0,200}>)(?P<before>[^<>]{2,400})</span>"
-    r"(?=<span\s{1,9}class=\"(?P<other>[^\"<>]{1,200})\"[^<>]{0,200}>(?P<after>[^<>\s][^<>]{1,400})</span>)",
+    r"(?P<opening><span(?:\s{1,9}class=\"(?P<one>[^\"<>]{1,200})\"[^<>]{0,200})?>)(?P<before>[^<>]{1,400})</span>"
+    r"(?=<span(?:\s{1,9}class=\"(?P<other>[^\"<>]{1,200})\"[^<>]{0,200})?>(?P<after>[^<>\s][^<>]{0,400})</span>)",
     re.IGNORECASE,
+)
+_LABELS = re.compile(r"(?<![a-z])(?:badge|category|chip|hashtag|keyword|pill|tag)s?(?![a-z])", re.IGNORECASE)
+_BOLD_BEFORE = re.compile(
+    r"(?P<before>(?<=>)[^<>]{2,60})</(?:strong|b)>(?=<(?P<other>span|small)>(?P<after>[^<>\s]{2,60} [^<>]{1,400})</(?P=other)>)",
+    re.IGNORECASE,
+)  # a label and what it says, in an element without a style
+_BEFORE_NUMBER = re.compile(
+    r"(?<=\w)</(?:span|b|strong|em)>(?=<a\s[^<>]{0,500}href=\"(?:tel|fax|sms|mailto):)", re.IGNORECASE
 )
 _AFTER_FACT = re.compile(
     r"</time>(?:</(?:em|b|i|small)>)?</span>(?=<span[\s>])|</span>(?=<span\s{1,9}class=\"[^\"<>]{0,200}\b(?:item|meta|date|author|category)\b)",
@@ -38,7 +48,9 @@ _BETWEEN_PARTS = re.compile(
     r"(?P<before>[^<>]{2,400})</(?P<one>\w+)>(?=<(?P<other>\w+)[^<>]*>(?P<after>[^<>\s][^<>]{1,400}))"
 )
 LONGEST_PARTICLE = 2  # syllables
+LONGEST_UNIT = 4  # Latin letters
 _DATE = re.compile(r"(?:19|20)\d\d[.\-/]\d{1,2}[.\-/]\d{1,2}\Z")
+_NUMBER = re.compile(r"(?:\A|[^A-Za-z\d,.])[\d,.]*\d\Z")  # not that of "STEP 1", "A4"
 _HANGUL = re.compile("[가-힣]")
 
 
@@ -56,7 +68,9 @@ def separate_spans(text: str) -> str:
         text = _BETWEEN_LINKS.sub(r"\g<0> ", text)
     if ":</" in text or "：</" in text:
         text = _AFTER_COLON.sub(r"\g<0> ", text)
-    text = _AFTER_DATE.sub(r"\g<0> ", text)
+    if "</strong><s" in text or "</b><s" in text:
+        text = _BOLD_BEFORE.sub(_separate_label, text)
+    text = _BEFORE_NUMBER.sub(r"\g<0> ", _AFTER_DATE.sub(r"\g<0> ", text))
     if "></" in text:
         text = _EMPTY_BETWEEN.sub(r"\g<0> ", text)
     return _BETWEEN_SPANS.sub(_separate, _AFTER_FACT.sub(r"\g<0> ", text)) if "<span" in text else text
@@ -67,14 +81,25 @@ def _separate_parts(match: re.Match[str]) -> str:
     return match[0] + " " * is_apart
 
 
+def _separate_label(match: re.Match[str]) -> str:
+    is_apart = not PARTICLE.match(match["after"]) and _are_words(match["before"], match["after"])
+    return match[0] + " " * is_apart
+
+
 def _separate(match: re.Match[str]) -> str:
-    apart = match["one"] != match["other"] and _are_words(match["before"], match["after"])
-    return f"{match['opening']}{match['before']}</span>{' ' * apart}"
+    one, other, before, after = match["one"], match["other"], match["before"], match["after"]
+    if one is not None and one == other and _LABELS.search(one):
+        apart = before[-1].isalnum() and after[0].isalnum()
+    else:
+        is_other = one != other if one and other else one is other
+        apart = is_other and min(len(before), len(after)) > 1 and _are_words(before, after)
+    return f"{match['opening']}{before}</span>{' ' * apart}"
 
 
 def _are_words(before: str, after: str) -> bool:
     """Whether two texts are words of their own: no number with its unit, and no word with its particle."""
-    is_number = before[-1].isdigit() and not after[0].isdigit() and not _DATE.search(before)
+    is_unit = not after[0].isdigit() and (after[0] >= "가" or len(after.split()[0]) <= LONGEST_UNIT)
+    is_number = is_unit and _NUMBER.search(before) is not None and not _DATE.search(before)
     is_particle = bool(
         _HANGUL.match(before[-1]) and _HANGUL.match(after) and len(after.strip()) <= LONGEST_PARTICLE
     )

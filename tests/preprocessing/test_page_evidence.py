@@ -18,7 +18,7 @@ def read_page(body: str, title: str = "누리집") -> list[str]:
 
 
 KEPT = {
-    "facts under a name": (f"<div>{A}{BOX % 'about-charge'}{B}</div>", "씨 뿌리기김매기"),
+    "facts under a name": (f"<div>{A}{BOX % 'about-charge'}{B}</div>", "씨 뿌리기 김매기"),
     "a category inside of a card that is a link": (
         f"<div>{A}<a href='/1'><div class='name'>{LINE}</div><div class='item-category'>밭갈이</div></a>{B}</div>", "밭갈이"),
     "a remark called comment": (f"<div>{A}<div class='comment'>{LINE}</div>{B}</div>", LINE),
