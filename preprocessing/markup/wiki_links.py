@@ -37,6 +37,7 @@ EXTERNAL = re.compile(
     re.IGNORECASE,
 )
 _BEHIND_NAME = re.compile(r"[ _]\([^()]*\)$")
+_SUBPAGE = re.compile("^/([^/]{1,200})/$")
 _LANGUAGE_PREFIX = re.compile(r"(?:[a-z]{2,3}|zh-[a-z-]{2,14}|simple)")
 
 
@@ -55,6 +56,6 @@ def link_text(parts: list[str]) -> str:
             return ""  # a link to the article in another language, unlike [[CSI: NY]]
         named = rest if prefix in NAMESPACES else target
     if len(parts) == 1:
-        target = target.removeprefix(":").replace("_", " ")
+        target = _SUBPAGE.sub(r"\1", target.removeprefix(":").replace("_", " "))
         return target.replace("#", "&#35;", 1) if target.startswith("#") else target  # not a mark of a list
     return label or _BEHIND_NAME.sub("", named).strip()  # the text of [[a (b)|]] is a

@@ -46,6 +46,11 @@ GALLERIES = frozenset(
         "그림모음",
         "multipleimages",
         "double_image",
+        "파노라마",
+        "파노라마상자",
+        "panorama",
+        "넓은그림",
+        "wide_image",
     )
 )
 START, END = "\x02", "\x03"  # around a caption within its line
@@ -83,7 +88,13 @@ def gallery_captions(attributes: str, content: str) -> str:
 
 def _without_options(text: str) -> str:
     options = _GALLERY_OPTIONS.match(text)
-    return text[options.end() if options else 0 :].strip()
+    text = text[options.end() if options else 0 :].strip()
+    first, bar, rest = text.partition("|")
+    return (
+        rest.strip()
+        if bar and (first.strip().lower() in _SHOWN or _OPTION.fullmatch(first.strip()))
+        else text
+    )
 
 
 def gallery_template(plain: Sequence[str], named: Mapping[str, str]) -> str:

@@ -29,7 +29,7 @@ FLAGS = frozenset((
 FIRST = FLAGS | frozenset((
     "nowrap", "nobr", "줄바꿈방지", "작게", "small", "크게", "big", "larger", "굵게", "기울임",
     "u", "밑줄", "국기그림이름", "abbr", "약자", "툴팁", "설명문", "틀링크", "틀",
-    "ill", "interlanguage_link", "임시링크", "ja", "로마자", "국기선수", "flagiocathlete", "flagathlete", "em", "strong",
+    "ill", "interlanguage_link", "임시링크", "ja", "로마자", "국기선수", "국기그림선수", "flagiocathlete", "flagathlete", "flagiocmedalist", "em", "strong",
     "var", "smallcaps", "sm", "tooltip", "center", "가운데", "왼쪽", "오른쪽", "noitalic", "가로쓰기",
     "인명", "이름", "본명", "사람", "사람이름", "저자", "작가", "작품", "작품명", "책", "서명", "강조", "취소선", "s",
     "dfn", "visible_anchor", "vanchor", "앵커글", "괄호", "ja-l", "글씨크게", "글씨작게", "글자크게", "글자작게", "작은글씨", "큰글씨", "굵은글씨", "작은글자", "큰글자", "역명",
@@ -88,7 +88,7 @@ _PLACE_OF_SOUND = re.compile("(?<=[^,]), ([가-힣]{1,9}(?:, [가-힣]{1,9})?)(?
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
     "minus": "−", "pi": "π", "plus": "+", "~": "~", "flat": "♭", "플랫": "♭", "sharp": "♯", "샤프": "♯", "natural": "♮", "내추럴": "♮",
-    "!": "|", "=": "&#61;", "(": "{", ")": "}", ".": " · ", "·": " · ", "·w": " · ", "dot": " · ", "middot": " · ", "가운뎃점": " · ", "bullet": " • ", "*": " • ", ":": ":", "ndash": "–", "mdash": "—",
+    "!": "|", "!!": "||", "!-": "|-", "(!": "{|", "!)": "|}", "=": "&#61;", "(": "{", ")": "}", ".": " · ", "·": " · ", "·w": " · ", "dot": " · ", "middot": " · ", "가운뎃점": " · ", "bullet": " • ", "*": " • ", ":": ":", "ndash": "–", "mdash": "—",
     "'": "'", ",": ",", "em_dash": "—", "en_dash": "–", "endash": "–", "emdash": "—", "—": "—", "–": "–", "increase": "▲", "decrease": "▼", "steady": "—", "증가그림": "▲", "증가": "▲", "감소": "▼", "감소그림": "▼",
     "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "--": " – ", "dash": " – ", "snds": " – ", "•": " • ", "\\": " / ", ";": "; ", "nbsp": " ", "nnbsp": " ", "thinsp": " ", "hair_space": " ", "공백": " ", "빈칸": " ", "spaces": " ", "pad": " ", "gap": " ", "물결": "~",
     "×": "×", "곱하기": "×", "times": "×", "...": "…", "줄임표": "…",
@@ -133,6 +133,8 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str | None:
         return labeled(code, text, first_of(named, ("label", "이름표")), page.korean)
     if key in LINKS and (label := named.get("lt") or "".join(plain[3:4])) and not is_technical(label):
         return label
+    if key in ("fbu", "fbu-rt") and len(plain) > 1:
+        return f"{country_name(plain[1].upper(), page.korean) or plain[1]} U-{plain[0]}"
     format_text = _formatter(key)
     if format_text is None:
         return None

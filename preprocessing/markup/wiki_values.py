@@ -204,6 +204,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("sortname", "정렬이름"), lambda plain, named: " ".join(plain[:2]))
     | dict.fromkeys(("korean/auto",), _format_syllables)
     | dict.fromkeys(("sclass", "sclass2"), lambda plain, named: f"{plain[0]}-class {''.join(plain[1:2])}".strip() if plain else "")
+    | {"su": lambda plain, named: f"<sup>{named.get('p', '')}</sup><sub>{named.get('b', '')}</sub>"}
     | dict.fromkeys(("lit", "lit.", "literally"), _prefix("lit. "))
     | dict.fromkeys(("동위원소", "핵종"), _format_nuclide)
     | dict.fromkeys(("oldstyledate", "oldstyledatedy", "old_style_date"), _format_old_style)

@@ -38,6 +38,8 @@ _ALONE = re.compile(
     r"<(?:ref|references|nowiki|templatestyles|section|gallery|pre|indicator|includeonly)(?=[\s/])[^<>]{0,2000}?/>",
     re.IGNORECASE,
 )
+_BETWEEN_NOTES = re.compile(r"(?<=>)\{\{,\}\}(?=<ref)", re.IGNORECASE)
+_BARS_AND_BRACES = re.compile(r"(?<!\{)(\{)\{\{!\}\}|\{\{!\}\}(\}{1,9})")
 _PARAMETER = re.compile(r"\{\{\{[^{}|\n]{0,200}\|?([^{}\n]{0,2000})\}\}\}")
 _MAGIC = re.compile(
     r"__(?:[가-힣]{2,30}|(?:NO|FORCE)?TOC|NOEDITSECTION|(?:NO)?NEWSECTIONLINK|NOGALLERY|HIDDENCAT|EXPECTUNUSED[A-Z]{1,20}|"
@@ -89,12 +91,15 @@ def mediawiki_to_markdown(
     text = remove_comments(_MARKS.sub("", text))
     text = tabs_to_wikitext(_ONLY_TAGS.sub("", _ALONE.sub("", text)))
     text = replace_elements(
-        text, _ELEMENT, lambda opening, content: _convert_element(opening, content, protect)
+        _BETWEEN_NOTES.sub("", text),
+        _ELEMENT,
+        lambda opening, content: _convert_element(opening, content, protect),
     )
     text = _INLINE_CODE.sub(
         lambda code: f"`{_WRITTEN_REFERENCE.sub(lambda reference: protect('&'), code[1])}`", text
     )
     text = _VARIANTS.sub(_convert_variants, text) if "-{" in text else text
+    text = _BARS_AND_BRACES.sub(_name_of_bar, text) if "{{!}}" in text else text
     text = convert_brackets(_PARAMETER.sub(r"\1", text), page)
     text = _ITALIC_INDEX.sub(r"<su\1>\2</su\1>", text) if "<su" in text else text
     text = convert_small_text(_SCRIPT_OF_FORMULA.sub(_add_script, text) if "$<su" in text else text)
@@ -108,6 +113,13 @@ def mediawiki_to_markdown(
     text = _strip_line_ends(text)
     text = _MARK.sub(lambda mark: _restore(mark, protected), text)
     return _MARK.sub("", text).strip()
+
+
+def _name_of_bar(match: re.Match[str]) -> str:
+    """The template for the beginning or the end of a table, of which one brace stands outside of ``{{!}}``."""
+    if match[1]:
+        return "{{(!}}"
+    return "{{!)}}" + match[2][1:] if len(match[2]) % 2 else match[0]
 
 
 def _clean_brackets(text: str) -> str:
