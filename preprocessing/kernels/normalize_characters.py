@@ -14,7 +14,7 @@ from preprocessing.kernels.hidden_code import is_hidden
 from preprocessing.kernels.normalize_classes import CONTROL, JAMO, PARTICLES, SIZE
 
 _FEED, _VERTICAL_TAB, _PAGE_BREAK, _RETURN, _ESCAPE = 10, 11, 12, 13, 27
-_JOINER, _LOWER_BLOCK = 0x200D, 0x2581
+_NON_JOINER, _JOINER, _LOWER_BLOCK = 0x200C, 0x200D, 0x2581
 # First letters of the conjoining jamo (leading, vowel, one before the trailing) and of the syllables
 _L, _V, _T, _S = 0x1100, 0x1161, 0x11A7, 0xAC00
 _ARAEA, _DOT_LETTER = 0x119E, 0x318D
@@ -37,14 +37,23 @@ def _is_emoji(c):
 
 
 @inner()
+def _is_joined(before, joiner, c):
+    """Whether a joiner stays: between two emoji, or between letters of Arabic and Indic scripts."""
+    if 0x600 <= before <= 0xDFF:
+        return 0x600 <= c <= 0xDFF
+    return joiner == _JOINER and _is_emoji(c) and (_is_emoji(before) or before == 0xFE0F)
+
+
+@inner()
 def remove_invisible(text, length, table, prose):
     """Same as ``remove_invisible`` or ``remove_invisible_in_code``; returns the length and whether anything changed."""
-    w, i, joiners, page_break, changed = 0, 0, 0, False, False
+    w, i, joiners, joiner, page_break, changed = 0, 0, 0, 0, False, False
     while 0 <= i < length:
         c = text[i]
         if classes_of(c, table) & CONTROL:
-            if prose and c == _JOINER:
+            if prose and (c == _NON_JOINER or c == _JOINER):
                 joiners += 1
+                joiner = np.int64(c)
                 i += 1
                 continue
             changed = True
@@ -70,8 +79,8 @@ def remove_invisible(text, length, table, prose):
                 w += 1
             page_break = False
         if joiners:
-            if joiners == 1 and w and _is_emoji(c) and (_is_emoji(text[w - 1]) or text[w - 1] == 0xFE0F):
-                text[w] = _JOINER
+            if joiners == 1 and w and _is_joined(text[w - 1], joiner, c):
+                text[w] = joiner
                 w += 1
             else:
                 changed = True

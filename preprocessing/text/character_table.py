@@ -47,7 +47,7 @@ def prose_table() -> np.ndarray:
     table = _common_table()
     _mark(
         table,
-        f"[{characters.INVISIBLE}{characters.LINE_ENDS}{characters.PAGE_BREAK}\u200d{characters.LOWER_BLOCK}]",
+        f"[{characters.INVISIBLE}{characters.LINE_ENDS}{characters.PAGE_BREAK}{characters.JOINERS}{characters.LOWER_BLOCK}]",
         CONTROL,
     )
     _mark(table, f"[{squeeze.SAME_EMOTION}]", SAME)

@@ -15,18 +15,20 @@ PAGE_BREAK = "\f"
 LINE_ENDS = "\r\v\u0085\u2028\u2029"
 _LINE_ENDS = re.compile("\r\n?|[\v\u0085\u2028\u2029]")
 _PAGE_BREAKS = re.compile("(?P<beside>(?:(?<=\n)|\\A)\f+|\f+(?=\n|\\Z))|\f+")
-# C0 without tab and line ends, C1, soft hyphen, zero-width space and non-joiner, bidi marks, word joiner and
+# C0 without tab and line ends, C1, soft hyphen, zero-width space, bidi marks, word joiner and
 # invisible operators, interlinear marks and object replacement, BOM, half-width filler, terminal escapes
 INVISIBLE = (
-    "\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u061c\u200b\u200c\u200e\u200f"
+    "\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u061c\u200b\u200e\u200f"
     "\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffc\uffa0\ufdd0-\ufdef\ufffe\uffff"
 )
 _SEPARATORS = re.compile("[\u001c-\u001f]")  # of files, groups, records and units
 _ESCAPES = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
-# The zero-width joiner joins emoji; elsewhere it is noise.
-_JOINER = re.compile(
-    "(?<![\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])\u200d|\u200d(?![\u2600-\u27bf\U0001f000-\U0001faff])"
+# The zero-width joiner joins emoji, and both joiners spell words of Arabic and Indic scripts; elsewhere they are noise.
+JOINERS = "\u200c\u200d"
+_JOINERS = re.compile(
+    "(?P<kept>(?<=[\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])\u200d(?=[\u2600-\u27bf\U0001f000-\U0001faff])"
+    f"|(?<=[\u0600-\u0dff])[{JOINERS}](?=[\u0600-\u0dff]))|[{JOINERS}]"
 )
 # Tag characters spell the region of a flag (🏴 and gbeng); elsewhere they hide text.
 _TAG_CHARACTERS = re.compile(
@@ -85,7 +87,7 @@ def remove_invisible(text: str) -> str:
     text = _LINE_ENDS.sub("\n", text)
     text = _INVISIBLE.sub("", _ESCAPES.sub("", _SEPARATORS.sub(" ", text)))
     text = _TAG_CHARACTERS.sub(lambda match: match["flag"] or "", text)
-    text = _JOINER.sub("", text).replace(LOWER_BLOCK, "_")
+    text = _JOINERS.sub(lambda match: match["kept"] or "", text).replace(LOWER_BLOCK, "_")
     return (
         _PAGE_BREAKS.sub(lambda match: "" if match["beside"] else "\n", text) if PAGE_BREAK in text else text
     )
