@@ -79,6 +79,9 @@ class ProseRules:
     spam: Switch = None
     """Drops advertisements: at least two distinct spam terms, a contact or link, and a high density of terms; in lists with words
     of searches and shops, one term and a contact."""
+    page_parts: Switch = None
+    """Drops documents of at most some 600 characters that are a footer, a cookie banner, a page of an error, a form to log in, or
+    buttons: four different phrases of such, and one in 40 characters."""
     max_symbol_ratio: Share = None
     """Maximum ratio of symbols (neither letters, digits nor plain punctuation) in the text that counts to the visible characters of the
     document. Sentences of its own keep a document."""

@@ -32,6 +32,8 @@ COLUMNS = pa.schema(
 )
 # An advertisement lists many terms; an honest page on loans has one or two of them in a thousand characters.
 MIN_GROUPS, MIN_TERMS, MIN_PER_1000 = 2, 3, 6.0
+# without contact data
+CROWDED_GROUPS, CROWDED_TERMS, CROWDED_PER_1000 = 3, 6, 40.0
 
 # Ambiguous words need a second word: Toto is also a boy in a film, and 급전 (urgent money) also begins 급전직하 (steep fall).
 GROUPS = {

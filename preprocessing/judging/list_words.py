@@ -53,6 +53,8 @@ MIN_OF_COLUMN, COLUMN_OF_ALL = 6, 0.8
 MIN_OF_FAMILY, FAMILIES_OF_ALL = 3, 0.5
 BEGINNING = 3  # syllables
 LONGEST_ENTRY = 2  # words of an entry of a list
+# words between two separators that begin with the same syllables, from which they are a place and its searches
+MIN_IN_A_ROW, OF_THE_ROW, BEGINNING_IN_A_ROW = 12, 0.8, 2
 
 
 def count_words(text: str) -> tuple[int, int, int]:
@@ -66,7 +68,7 @@ def count_words(text: str) -> tuple[int, int, int]:
         words += len(entry)
         listed += len(entry) if len(entry) <= LONGEST_ENTRY else 0
         keywords += len(entry) if row in grid else sum(_is_keyword(word, has_goods) for word in entry)
-    return words, listed, max(keywords, _count_families(entries, words))
+    return words, listed, max(keywords, _count_families(entries, words), _count_rows_of_one_beginning(entries))
 
 
 def _rows_of_grid(entries: list[list[str]]) -> set[int]:
@@ -100,6 +102,19 @@ def _count_families(entries: list[list[str]], words: int) -> int:
     beginnings = Counter(product[:BEGINNING] for product in products if _KOREAN.fullmatch(product))
     families = sum(count for count in beginnings.values() if count >= MIN_OF_FAMILY)
     return families if families >= FAMILIES_OF_ALL * words else 0
+
+
+def _count_rows_of_one_beginning(entries: list[list[str]]) -> int:
+    """Words in long rows of which nearly all begin with the same two syllables: 강남맛집 강남카페 강남술집."""
+    count = 0
+    for entry in entries:
+        if len(entry) < MIN_IN_A_ROW:
+            continue
+        beginnings = Counter(word[:BEGINNING_IN_A_ROW] for word in set(entry) if len(word) > BEGINNING_IN_A_ROW)
+        ((beginning, most),) = beginnings.most_common(1) or [("", 0)]
+        if most >= OF_THE_ROW * len(entry) and _KOREAN.fullmatch(beginning):
+            count += len(entry)
+    return count
 
 
 def _words(part: str) -> list[str]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preprocessing.documents import utf8_buffer
-from preprocessing.judging import advertising, measures, rows
+from preprocessing.judging import advertising, measures, page_parts, rows
 from preprocessing.judging.line_kinds import BLANK, CODE, HEADING, KINDS, LINK, LISTING, PROSE, TABLE
 
 LEVELS = ("prose", "text", "everything")
@@ -45,6 +45,8 @@ COLUMNS = pa.schema(
         ("text_lines", pa.int32()),  # visible lines other than markup and code
         ("link_lines", pa.int32()),  # of them, mostly links to other sites
         ("number_lines", pa.int32()),  # of them, mostly digits, or with a time
+        # different phrases of footers, cookie banners, errors and forms, in short documents
+        ("page_parts", pa.int32()),
         *rows.COLUMNS,
     ]
 )
@@ -82,6 +84,7 @@ def measure(column: pa.Array, lang: str) -> dict[str, pa.Array]:
         "bytes": pc.cast(pc.binary_length(column), pa.int32()),
         "bullet_lines": pa.array(bullets, pa.int32()),
         **prose.columns,
+        "page_parts": page_parts.count(column),
         **advertising.measure(column, read=prose.leave_out_code),
         **rows.count_rows(prose.text, rows.may_be_lists({**columns, **prose.columns})),
     }

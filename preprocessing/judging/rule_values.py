@@ -10,7 +10,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from preprocessing.judging.advertising import MIN_GROUPS, MIN_PER_1000, MIN_TERMS
+from preprocessing.judging import page_parts as page_phrases
+from preprocessing.judging.advertising import (
+    CROWDED_GROUPS,
+    CROWDED_PER_1000,
+    CROWDED_TERMS,
+    MIN_GROUPS,
+    MIN_PER_1000,
+    MIN_TERMS,
+)
 from preprocessing.judging.evidence import (
     FUNCTION_WORDS_OF_TEXT,
     SYLLABLE_AMONG_CELLS,
@@ -77,11 +85,17 @@ def symbols(of: Columns) -> np.ndarray:
     return _of_whole(of, others / np.maximum(of("visible"), 1))
 
 
+def letters(of: Columns) -> np.ndarray:
+    """1 for results with units and spans of years, such as the reigns of kings."""
+    return np.where(is_list_of_results(of), 1, of("letters") / np.maximum(of("visible"), 1))
+
+
 def hangul(of: Columns) -> np.ndarray:
     """At least a half for documents that are Korean as a whole although their sentences are not, such as lists of names below Korean
     headings, unless digits take the place of words."""
     share = hangul_share(of)
     is_korean = (of("language") == "ko") & (of("digits") <= DIGITS_OF_WORDS * of("letters"))
+    is_korean &= of("hangul") > 0  # not laughter alone
     return np.where(is_korean, np.maximum(share, HANGUL_OF_KOREAN), share)
 
 
@@ -208,12 +222,22 @@ def lorem(of: Columns) -> np.ndarray:
     return np.where(is_about, 0, of("lorem"))
 
 
+def page_parts(of: Columns) -> np.ndarray:
+    """1.0 for a short document of what pages say around their content, otherwise 0.0."""
+    parts, characters = of("page_parts"), of("characters")
+    dense = 1000 * parts >= page_phrases.MIN_PER_1000 * np.maximum(characters, 1)
+    return (dense & (parts >= page_phrases.MIN_PARTS)).astype(np.float64)
+
+
 def spam(of: Columns) -> np.ndarray:
-    """1.0 for advertisements, otherwise 0.0: for many terms of several groups and, in lists of keywords, for one term."""
+    """1.0 for advertisements, otherwise 0.0: for many terms of several groups and, in lists of keywords, for one term; without
+    contact data, for terms that are nearly all of a document."""
     dense = 1000 * of("spam_terms") >= MIN_PER_1000 * np.maximum(of("characters"), 1)
     many = (of("spam_groups") >= MIN_GROUPS) & (of("spam_terms") >= MIN_TERMS)
     entries = of("entry_words")
     limit = np.where(entries >= MANY_ENTRIES, KEYWORDS_OF_LONG_ADVERTISEMENTS, KEYWORDS_OF_ADVERTISEMENTS)
     is_list = (entries > 0) & (of("keywords") >= limit * entries)
     is_list &= ~is_spoken(of, FUNCTION_WORDS_OF_TEXT)
-    return (((dense & many) | is_list) & (of("spam_contact") > 0)).astype(np.float64)
+    crowded = (of("spam_groups") >= CROWDED_GROUPS) & (of("spam_terms") >= CROWDED_TERMS)
+    crowded &= 1000 * of("spam_terms") >= CROWDED_PER_1000 * np.maximum(of("characters"), 1)
+    return ((((dense & many) | is_list) & (of("spam_contact") > 0)) | crowded).astype(np.float64)

@@ -15,7 +15,7 @@ KOREAN = {
     "frequent_lines": "여러 문서에 반복되는 줄", "main_content": "본문 추출", "unexplained": "원인을 알 수 없는 변경",
     # reasons
     "too_short": "너무 짧음", "too_long": "너무 김", "too_few_words": "단어 부족", "too_many_words": "단어 과다",
-    "lorem": "더미 텍스트", "broken_jamo": "깨진 자모", "spam": "광고", "symbol_ratio": "기호 비율",
+    "lorem": "더미 텍스트", "broken_jamo": "깨진 자모", "spam": "광고", "page_parts": "본문 없는 화면", "symbol_ratio": "기호 비율",
     "hangul_ratio": "한글 비율", "language": "언어", "bullet_lines": "글머리 기호 줄", "ellipsis_lines": "말줄임표 줄",
     "short_lines": "짧은 줄", "ended_lines": "끝맺지 않은 줄", "newline_ratio": "줄바꿈 비율", "repeated_lines": "반복 줄 분량",
     "duplicate_lines": "중복 줄", "duplicate_paragraphs": "중복 문단", "duplicate_paragraph_characters": "중복 문단 분량",

@@ -1,0 +1,61 @@
+"""Counts what pages say around their content: footers, consent to cookies, errors, forms to log in, buttons and filters.
+
+Owns the phrases and the length of a document that may be nothing else; ``rule_values`` decides how many are too many.
+Whole phrases only, as each word of them is in ordinary sentences, too.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from preprocessing.text.matching import Matcher
+
+LONGEST = 600  # characters of a document of which such phrases are the most
+MIN_PARTS, MIN_PER_1000 = 4, 20.0
+_BYTES = 3 * LONGEST
+_PHRASES = (
+    # footers
+    "통신판매업 ?신고|사업자 ?(?:등록 ?)?번호|개인정보 ?(?:처리|취급|보호) ?방침|이용 ?약관|청소년 ?보호 ?(?:책임자|정책)|개인정보 ?(?:보호|관리) ?책임자|이메일 ?(?:주소 ?)?무단 ?수집 ?거부|"
+    "무단 ?(?:전재|복제)|재배포 ?금지|호스팅 ?(?:제공|서비스)|사이트 ?맵|(?i:all rights reserved|copyright ?[©(]|privacy policy|terms of (?:service|use))|"
+    # cookies
+    "쿠키를 ?(?:사용|허용|수락|거부)|쿠키 ?사용에 ?동의|쿠키 ?(?:정책|설정|허용|관리)|(?:모두|전체|모든 쿠키) ?(?:수락|허용|거부|동의)|(?:필수|분석|통계|마케팅|광고|기능|맞춤) ?쿠키|"
+    "(?i:(?:uses?|accept|reject|manage|essential|necessary|analytics|marketing|functional) (?:all )?cookies|accept all|reject all|cookie (?:policy|settings|preferences|consent))|"
+    # errors
+    "페이지를 ?찾을 ?수 ?(?:없|가)|(?:요청|찾으)(?:하신|시는) ?페이지|(?:주소|경로)가 ?(?:잘못|변경|바르|정확)|(?:변경|삭제)되었거나|일시적인 ?(?:오류|장애)|잠시 ?후 ?다시|서비스 ?(?:점검|이용에 ?불편)|접근 ?권한이 ?없|"
+    "자바스크립트를|(?i:javascript)(?:를|가)|이전 ?페이지로|(?:홈|메인 ?페이지|메인 ?화면)으?로 ?(?:이동|돌아|가기)|"
+    "(?i:(?:page|file) (?:was )?not found|access denied|enable javascript|(?:4|5)0[0-4](?: error)?[ :-]{1,3}(?:not found|forbidden|bad|unauthorized|internal|service|error)|go back|back to home|return to home)|"
+    # forms and buttons
+    "아이디 ?(?:저장|찾기)|비밀번호 ?(?:찾기|재설정)|로그인 ?(?:상태 ?유지|유지)|자동 ?로그인|(?:네이버|카카오|카카오톡|구글|애플|페이스북)(?:으로|로)? ?로그인|비회원 ?(?:주문|구매|로그인)|회원 ?가입|공유 ?하기|URL ?복사|"
+    "글자 ?크기|좋아요 ?[0-9]|싫어요 ?[0-9]|댓글 ?[0-9]|조회 ?수? ?[:0-9]|이전 ?글|다음 ?글|첫 ?댓글|구독 ?하기|알림 ?설정|스크랩|(?:인기|최신|낮은 ?가격|높은 ?가격|판매량|리뷰 ?많은|추천)순|더 ?보기|목록 ?보기|본문 ?바로 ?가기|"
+    "(?i:forgot (?:your )?password|remember me|sign (?:in|up) with|log in with|skip to (?:main )?content)"
+)
+_PATTERN = re.compile(_PHRASES, re.ASCII)
+_CODE = re.compile("[45]0[0-4]")
+
+
+@lru_cache(maxsize=1)
+def _matcher() -> Matcher:
+    return Matcher({"page_parts": _PHRASES})
+
+
+def _count_different(text: str) -> int:
+    """Different phrases; the codes of errors count as one, since a table of them is no page of an error."""
+    phrases = set(_PATTERN.findall(text))
+    codes = sum(_CODE.match(phrase) is not None for phrase in phrases)
+    return len(phrases) - max(codes - 1, 0)
+
+
+def count(column: pa.Array) -> pa.Array:
+    """Phrases of each document of a large_string column, different ones, int32; 0 in longer documents."""
+    counts = np.zeros(len(column), np.int32)
+    sizes = pc.binary_length(column).to_numpy(zero_copy_only=False)
+    short = np.flatnonzero(sizes <= _BYTES)
+    part = column.take(pa.array(short))
+    for row in _matcher().rows(part)["page_parts"].tolist():
+        counts[short[row]] = _count_different(part[row].as_py())
+    return pa.array(counts)

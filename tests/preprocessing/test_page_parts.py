@@ -1,0 +1,60 @@
+"""Documents of what pages say around their content are dropped; text about such pages is kept."""
+
+import pyarrow as pa
+import pytest
+
+from preprocessing.config.rules import FilterConfig
+from preprocessing.documents import DOCUMENT
+from preprocessing.judging import page_parts, rules
+from preprocessing.steps.measure import measure_batch
+
+BAD = [
+    "이 사이트는 쿠키를 사용합니다. 계속 이용하시면 쿠키 사용에 동의하는 것으로 간주합니다. 쿠키 정책 보기 필수 쿠키 광고 쿠키 모두 수락 모두 거부 저장",
+    "회사소개 이용약관 개인정보처리방침 이메일무단수집거부 고객센터 광고문의 Copyright © 2024 새벽신문. All rights reserved. 무단전재 금지",
+    "404 Not Found 페이지를 찾을 수 없습니다. 요청하신 페이지가 삭제되었거나 주소가 변경되었습니다. 홈으로 이동 이전 페이지로",
+    "아이디 비밀번호 로그인 아이디 저장 아이디 찾기 비밀번호 찾기 회원가입 네이버로 로그인 카카오로 로그인 비회원 주문조회",
+    "공유하기 페이스북 트위터 카카오톡 URL복사 인쇄 스크랩 글자크기 크게 작게 좋아요 0 싫어요 0 댓글 0",
+]
+GOOD = [
+    "아이디를 잊으셨다면 로그인 화면에서 아이디 찾기를 누르고 본인 인증을 하세요. 비밀번호 찾기는 아이디를 먼저 적어야 합니다. 문자가 오지 않으면 스팸함을 확인해 주세요.",
+    "회원 가입을 했는데 로그인이 안 돼요. 비밀번호 찾기를 눌러도 메일이 안 옵니다. 어떻게 해야 하나요?",
+    "회사는 맞춤 서비스를 제공하기 위해 쿠키를 사용합니다. 쿠키는 웹사이트가 브라우저에 보내는 작은 정보입니다. 이용자는 브라우저 설정에서 쿠키를 거부할 수 있습니다.",
+    "400 Bad Request: 요청이 잘못되었다.\n401 Unauthorized: 로그인이 필요하다.\n403 Forbidden: 권한이 없다.\n404 Not Found: 찾을 수 없다.\n"
+    "500 Internal Server Error: 서버에 문제가 생겼다.\n502 Bad Gateway: 중간 서버가 잘못된 응답을 받았다.",
+    "태조 1392~1398\n정종 1398~1400\n태종 1400~1418\n세종 1418~1450\n문종 1450~1452\n단종 1452~1455\n세조 1455~1468\n예종 1468~1469",
+    "경찰은 불법 스포츠토토와 바카라 도박 사이트를 운영한 혐의로 12명을 구속했다. 이들은 첫충, 꽁머니 같은 은어로 회원을 모은 것으로 조사됐다.",
+]
+OTHERS = {
+    "강남맛집 강남술집 강남카페 강남데이트 강남점심 강남회식 강남고기집 강남횟집 강남파스타 강남스시 강남룸술집 강남브런치 강남모임": "listed_words",
+    "지금 가입하시면 첫충 50% 보너스! 안전놀이터에서 즐기세요. 먹튀 없는 카지노, 빠른 환전. 가입코드를 넣고 포인트를 받으세요. 바카라, 슬롯머신, 스포츠토토.": "spam",
+    "ㅋㅋㅋ ㅋㅋㅋ ㅎㅎㅎ ㅋㅋㅋ ㅎㅎㅎ ㅋㅋㅋ ㅋㅋㅋ ㅎㅎㅎ ㅋㅋㅋ ㅋㅋㅋ ㅎㅎ": "hangul_ratio",
+}
+
+
+def reason_of(text):
+    row = {"id": "a", "text": text, "source": "a", "lang": "ko", "meta": "{}"}
+    batch = measure_batch(pa.RecordBatch.from_pylist([row], schema=DOCUMENT))
+    return rules.find_reasons(batch, FilterConfig())[0]
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_a_document_of_nothing_but_parts_of_a_page_is_dropped(text):
+    assert reason_of(text) == "page_parts"
+    assert reason_of(f"{'이 글은 산에 사는 새와 그 둥지를 오래 지켜본 기록이다. ' * 40}{text}") != "page_parts"
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_a_document_about_such_pages_is_kept(text):
+    assert reason_of(text) is None
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_keywords_of_one_beginning_advertising_without_contact_and_laughter_alone_are_dropped(text):
+    assert reason_of(text) == OTHERS[text]
+
+
+def test_different_phrases_are_counted_and_codes_of_errors_are_one():
+    column = pa.array(
+        ["회원가입 회원가입 아이디 찾기", "404 Not Found 403 Forbidden", "", "회원가입" * 600], pa.large_string()
+    )
+    assert page_parts.count(column).to_pylist() == [2, 1, 0, 0]
