@@ -81,7 +81,7 @@ class ProseRules:
     of searches and shops, one term and a contact."""
     page_parts: Switch = None
     """Drops documents of at most some 600 characters that are a footer, a cookie banner, a page of an error, a form to log in, or
-    buttons: four different phrases of such, and one in 40 characters."""
+    buttons: four different phrases of such, one in 50 characters, and no sentences beside them."""
     max_symbol_ratio: Share = None
     """Maximum ratio of symbols (neither letters, digits nor plain punctuation) in the text that counts to the visible characters of the
     document. Sentences of its own keep a document."""

@@ -68,7 +68,11 @@ def count_words(text: str) -> tuple[int, int, int]:
         words += len(entry)
         listed += len(entry) if len(entry) <= LONGEST_ENTRY else 0
         keywords += len(entry) if row in grid else sum(_is_keyword(word, has_goods) for word in entry)
-    return words, listed, max(keywords, _count_families(entries, words), _count_rows_of_one_beginning(entries))
+    return (
+        words,
+        listed,
+        max(keywords, _count_families(entries, words), _count_rows_of_one_beginning(entries)),
+    )
 
 
 def _rows_of_grid(entries: list[list[str]]) -> set[int]:
@@ -110,7 +114,9 @@ def _count_rows_of_one_beginning(entries: list[list[str]]) -> int:
     for entry in entries:
         if len(entry) < MIN_IN_A_ROW:
             continue
-        beginnings = Counter(word[:BEGINNING_IN_A_ROW] for word in set(entry) if len(word) > BEGINNING_IN_A_ROW)
+        beginnings = Counter(
+            word[:BEGINNING_IN_A_ROW] for word in set(entry) if len(word) > BEGINNING_IN_A_ROW
+        )
         ((beginning, most),) = beginnings.most_common(1) or [("", 0)]
         if most >= OF_THE_ROW * len(entry) and _KOREAN.fullmatch(beginning):
             count += len(entry)

@@ -36,6 +36,9 @@ _PHRASES = (
 )
 _PATTERN = re.compile(_PHRASES, re.ASCII)
 _CODE = re.compile("[45]0[0-4]")
+_SENTENCES = re.compile(r"(?<=[.!?])\s|\n")
+_SENTENCE = re.compile(r"(?s)(?=(?:.*?[가-힣]){12}).*[다요죠까]\W*|(?:[^ ]+ ){7,}[^ ]*[.!?]\W*")
+SENTENCES_OF_CONTENT = 40  # characters of sentences without a phrase, which are the content of a page
 
 
 @lru_cache(maxsize=1)
@@ -44,10 +47,15 @@ def _matcher() -> Matcher:
 
 
 def _count_different(text: str) -> int:
-    """Different phrases; the codes of errors count as one, since a table of them is no page of an error."""
+    """Different phrases, 0 beside sentences; the codes of errors count as one, since a table of them is no page of an error."""
     phrases = set(_PATTERN.findall(text))
     codes = sum(_CODE.match(phrase) is not None for phrase in phrases)
-    return len(phrases) - max(codes - 1, 0)
+    count = len(phrases) - max(codes - 1, 0)
+    if count < MIN_PARTS:
+        return count
+    sentences = (part for part in _SENTENCES.split(text) if _SENTENCE.fullmatch(part.strip()))
+    content = sum(len(sentence) for sentence in sentences if not _PATTERN.search(sentence))
+    return 0 if content >= SENTENCES_OF_CONTENT else count
 
 
 def count(column: pa.Array) -> pa.Array:

@@ -51,7 +51,7 @@ def remove_invisible(text, length, table, prose):
     while 0 <= i < length:
         c = text[i]
         if classes_of(c, table) & CONTROL:
-            if prose and (c == _NON_JOINER or c == _JOINER):
+            if prose and c in (_NON_JOINER, _JOINER):
                 joiners += 1
                 joiner = np.int64(c)
                 i += 1

@@ -21,6 +21,8 @@ GOOD = [
     "회사는 맞춤 서비스를 제공하기 위해 쿠키를 사용합니다. 쿠키는 웹사이트가 브라우저에 보내는 작은 정보입니다. 이용자는 브라우저 설정에서 쿠키를 거부할 수 있습니다.",
     "400 Bad Request: 요청이 잘못되었다.\n401 Unauthorized: 로그인이 필요하다.\n403 Forbidden: 권한이 없다.\n404 Not Found: 찾을 수 없다.\n"
     "500 Internal Server Error: 서버에 문제가 생겼다.\n502 Bad Gateway: 중간 서버가 잘못된 응답을 받았다.",
+    "홈 | 로그인 | 회원가입 | 장바구니 | 사이트맵\n\n욕실 거울의 얼룩은 식초와 물을 같은 양으로 섞어 닦으면 깨끗해집니다. 마른 수건으로 한 번 더 문지르면 물 자국이 남지 않습니다.\n\n"
+    "이전글 | 목록 | 다음글\n이용약관 | 개인정보처리방침 | 이메일무단수집거부",
     "태조 1392~1398\n정종 1398~1400\n태종 1400~1418\n세종 1418~1450\n문종 1450~1452\n단종 1452~1455\n세조 1455~1468\n예종 1468~1469",
     "경찰은 불법 스포츠토토와 바카라 도박 사이트를 운영한 혐의로 12명을 구속했다. 이들은 첫충, 꽁머니 같은 은어로 회원을 모은 것으로 조사됐다.",
 ]
@@ -40,7 +42,9 @@ def reason_of(text):
 @pytest.mark.parametrize("text", BAD)
 def test_a_document_of_nothing_but_parts_of_a_page_is_dropped(text):
     assert reason_of(text) == "page_parts"
-    assert reason_of(f"{'이 글은 산에 사는 새와 그 둥지를 오래 지켜본 기록이다. ' * 40}{text}") != "page_parts"
+    assert (
+        reason_of(f"{'이 글은 산에 사는 새와 그 둥지를 오래 지켜본 기록이다. ' * 40}{text}") != "page_parts"
+    )
 
 
 @pytest.mark.parametrize("text", GOOD)
@@ -55,6 +59,7 @@ def test_keywords_of_one_beginning_advertising_without_contact_and_laughter_alon
 
 def test_different_phrases_are_counted_and_codes_of_errors_are_one():
     column = pa.array(
-        ["회원가입 회원가입 아이디 찾기", "404 Not Found 403 Forbidden", "", "회원가입" * 600], pa.large_string()
+        ["회원가입 회원가입 아이디 찾기", "404 Not Found 403 Forbidden", "", "회원가입" * 600],
+        pa.large_string(),
     )
     assert page_parts.count(column).to_pylist() == [2, 1, 0, 0]
