@@ -51,6 +51,7 @@ _TERM_END = re.compile(
 )
 _LAST_OF_TERM = re.compile(r"([^\s>]?)((?:</(?:a|b|code|em|i|span|strong|tt)>|\s){0,8})\Z", re.IGNORECASE)
 _LONGEST_LAST = 1 + 8 * len("</strong>")
+_BLOCK_OF_CODE = re.compile(r"\n[ \t]{0,99}\x7f[0-9]{1,8}\x7f[ \t]{0,99}(?:\n|\Z)")
 _BETWEEN_CELLS = re.compile(r"(?<=</t[dh]>)\s{1,1000}(?=<t[dh][\s>])", re.IGNORECASE)
 _NO_TEXT = r"(?:\s{{1,4000}}+|</?(?:a|b|br|button|div|em|figure|i|img|input|label|p|picture|source|span|strong{})(?=[\s/>])[^<>]{{0,4000}}>){{0,60}}+"
 _EMPTY = re.compile(  # items, headings and terms without text, such as those of a picture
@@ -91,7 +92,9 @@ def _join_lines(match: re.Match[str]) -> str:
     """Joins the lines of a heading, item, cell or term without blocks, so that its mark and its text are one line."""
     content = match["content"]
     is_heading = match["name"][0] in "hH"
-    if "\n\n\x7f" in content or not ("\n" in content or (is_heading and BREAK.search(content))):
+    if "\n\n\x7f" in content or (not is_heading and _BLOCK_OF_CODE.search(content)):
+        return match[0]
+    if not ("\n" in content or (is_heading and BREAK.search(content))):
         return match[0]
     if is_heading:
         content = BREAK.sub(" ", content)

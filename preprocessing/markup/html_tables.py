@@ -56,8 +56,9 @@ def convert_tables(text: str, protected: Protected) -> str:
         before = text[max(at, opening.start() - _LONGEST_INDENT) : opening.start()]
         line = before[before.rfind("\n") + 1 :]
         is_simple = not line.lstrip().startswith("|")
-        is_simple = is_simple and not _BLOCKS.search(text, opening.end(), end.start())
-        lines = _convert(text[opening.end() : end.start()], protected) if is_simple else []
+        inner = text[opening.end() : end.start()]
+        is_simple = is_simple and not _BLOCKS.search(inner) and not protected.has_lines(inner)
+        lines = _convert(inner, protected) if is_simple else []
         if lines:
             indent = line if not line.strip(INDENT) else ""
             rows = "\n".join(indent + row for row in lines)

@@ -58,6 +58,10 @@ class Protected:
         texts = self._texts
         return _MARK.sub(lambda match: texts[int(match[1])] if int(match[1]) < len(texts) else match[0], text)
 
+    def has_lines(self, text: str) -> bool:
+        """Whether a mark stands for code of several lines."""
+        return "\x7f" in text and any("\n" in self.restore(mark[0]) for mark in _MARK.finditer(text))
+
     def escape_bars(self, text: str) -> str:
         """The text of a cell, with escaped bars in what its marks stand for."""
         if "\x7f" not in text or self.restore(text).count("|") == text.count("|"):

@@ -108,6 +108,14 @@ def test_a_table_stays_in_its_item_and_inside_of_a_row():
     assert html_to_text(f"| 가 |\n| --- |\n| {table.replace(chr(10), '')} |").count("\n") == 2
 
 
+def test_a_fence_in_a_cell_stays_a_fence():
+    code = "```js\nif (a)\n  b();\n```"
+    cells = f"<tr><td>가</td><td>\n\n코드:\n{code}\n</td></tr><tr><td>나</td><td>다</td></tr>"
+    text = html_to_text(f"# 글\n\n<table>{cells}</table>\n\n끝")
+    assert f"\n{code}\n" in text
+    assert text.endswith("끝")
+
+
 def test_an_address_in_small_text_is_no_tag():
     assert (
         html_to_text("# 글\n\n<small>\n예제<br/>\n<https://a.kr/b-c>\n</small>")
