@@ -12,27 +12,30 @@ _BETWEEN_SPANS = re.compile(
     re.IGNORECASE,
 )
 _LABELS = re.compile(r"(?<![a-z])(?:badge|category|chip|hashtag|keyword|pill|tag)s?(?![a-z])", re.IGNORECASE)
-_BOLD_BEFORE = re.compile(
-    r"(?P<before>(?<=>)[^<>]{2,60})</(?:strong|b)>(?=<(?P<other>span|small)>(?P<after>[^<>\s]{2,60} [^<>]{1,400})</(?P=other)>)",
+_AFTER_BOLD = re.compile(
+    r"</(?:strong|b)>(?=<(?P<other>span|small)>(?P<after>[^<>\s]{2,60} [^<>]{1,400})</(?P=other)>)",
     re.IGNORECASE,
-)  # a label and what it says, in an element without a style
+)  # of a label and what it says, in an element without a style
 _BEFORE_NUMBER = re.compile(
-    r"(?<=\w)</(?:span|b|strong|em)>(?=<a\s[^<>]{0,500}href=\"(?:tel|fax|sms|mailto):)", re.IGNORECASE
+    r"</(?:span(?<=\w</span)|b(?<=\w</b)|strong(?<=\w</strong)|em(?<=\w</em))>(?=<a\s[^<>]{0,500}href=\"(?:tel|fax|sms|mailto):)",
+    re.IGNORECASE,
 )
 _AFTER_FACT = re.compile(
     r"</time>(?:</(?:em|b|i|small)>)?</span>(?=<span[\s>])|</span>(?=<span\s{1,9}class=\"[^\"<>]{0,200}\b(?:item|meta|date|author|category)\b)",
     re.IGNORECASE,
 )  # about a post, such as its date, which a page sets apart from the next
 _AFTER_DATE = re.compile(
-    r"(?<=>(?:19|20)\d\d[-./]\d\d[-./]\d\d)</(?P<name>span|em|time|i)>(?=(?:<(?:span|em|a|i|b)(?:\s[^<>]{0,500})?>)?(?!까지|부터|에서|에는|이후|이전)[가-힣A-Za-z]{3})",
+    r">(?:19|20)\d\d[-./]\d\d[-./]\d\d</(?:span|em|time|i)>(?=(?:<(?:span|em|a|i|b)(?:\s[^<>]{0,500})?>)?(?!까지|부터|에서|에는|이후|이전)[가-힣A-Za-z]{3})",
     re.IGNORECASE,
 )
 _BETWEEN_LINKS = re.compile(
     r"</a></(?P<name>span|b|em|small|strong|i)>(?=<(?P=name)(?:\s[^<>]{0,500})?><a\s)", re.IGNORECASE
 )
+_ENDS_WITH_COLON = "|".join(
+    rf"{name}(?<=[가-힣][:：]</{name})" for name in ("span", "strong", "b", "em", "i", "label")
+)
 _AFTER_COLON = re.compile(
-    r"(?<=[가-힣][:：])</(?:span|strong|b|em|i|label)>(?=<(?:span|strong|b|em|i|a|time)(?:\s[^<>]{0,500})?>\w)",
-    re.IGNORECASE,
+    rf"</(?:{_ENDS_WITH_COLON})>(?=<(?:span|strong|b|em|i|a|time)(?:\s[^<>]{{0,500}})?>\w)", re.IGNORECASE
 )  # of a label and its value
 _EMPTY_BETWEEN = re.compile(
     r"</(?:span(?<=\w</span)|a(?<=\w</a))>(?=<(span|i|em|b)\s{1,9}class=[^<>]{1,200}></\1><(?:span|a)[\s>])",
@@ -49,6 +52,7 @@ _BETWEEN_PARTS = re.compile(
 )
 LONGEST_PARTICLE = 2  # syllables
 LONGEST_UNIT = 4  # Latin letters
+LONGEST_LABEL = 60  # characters in bold
 _DATE = re.compile(r"(?:19|20)\d\d[.\-/]\d{1,2}[.\-/]\d{1,2}\Z")
 _NUMBER = re.compile(r"(?:\A|[^A-Za-z\d,.])[\d,.]*\d\Z")  # not that of "STEP 1", "A4"
 _HANGUL = re.compile("[가-힣]")
@@ -69,7 +73,7 @@ def separate_spans(text: str) -> str:
     if ":</" in text or "：</" in text:
         text = _AFTER_COLON.sub(r"\g<0> ", text)
     if "</strong><s" in text or "</b><s" in text:
-        text = _BOLD_BEFORE.sub(_separate_label, text)
+        text = _AFTER_BOLD.sub(_separate_label, text)
     text = _BEFORE_NUMBER.sub(r"\g<0> ", _AFTER_DATE.sub(r"\g<0> ", text))
     if "></" in text:
         text = _EMPTY_BETWEEN.sub(r"\g<0> ", text)
@@ -82,8 +86,9 @@ def _separate_parts(match: re.Match[str]) -> str:
 
 
 def _separate_label(match: re.Match[str]) -> str:
-    is_apart = not PARTICLE.match(match["after"]) and _are_words(match["before"], match["after"])
-    return match[0] + " " * is_apart
+    _, mark, before = match.string[max(0, match.start() - LONGEST_LABEL) : match.start()].rpartition(">")
+    is_label = mark != "" and len(before) > 1 and not PARTICLE.match(match["after"])
+    return match[0] + " " * (is_label and _are_words(before, match["after"]))
 
 
 def _separate(match: re.Match[str]) -> str:
