@@ -98,7 +98,7 @@ _AFTER_ACCOUNT = re.compile(
 _BRAND_BEHIND = re.compile(f" (?:{_BRANDS})(?![가-힣])")
 _ACCOUNT_BEFORE = re.compile(r"<\|acc[a-z|]*>(?:, ?| ?[/·] ?| (?:및|또는) )\Z")
 """An account that is masked already, in a list of accounts."""
-_DATE = re.compile(r"(?:19|20)[0-9]{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12][0-9]|3[01])")
+_DATE = re.compile(r"(?:19|20)[0-9]{2}[-.]?(?:0[1-9]|1[0-2])[-.]?(?:0[1-9]|[12][0-9]|3[01])")
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,2}-")
 _NOT_A_NUMBER_OF = re.compile(r" ?(?:[천만억]? ?원|점|명|개|건|장(?![가-힣])|주|호|달러|%)")
 _COMPANY = re.compile(r"사업자|등록 ?번호|고객센터|대표번호|전화")

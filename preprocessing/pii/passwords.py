@@ -57,6 +57,7 @@ _ENDS_LOGIN = re.compile(r"[ *`)]*(?:\Z|</)")
 _LINE_BEFORE = re.compile(r"(?:\A|\n)[ \t-]*(?:export )?[A-Za-z0-9_.-]*\Z")
 _OPTION_BEFORE = re.compile(r"(?:\A|[\s\"'])--?[a-z-]*\Z")
 _ISSUE = re.compile("[A-Za-z]*#[0-9]+")
+_CHANGE = re.compile("(?:changes?|reset|issue|bug|fix)#[0-9]+")  # "password change#3"
 _COMMIT, _NAMES_COMMIT = (
     re.compile("[0-9a-f]{7,12}|[0-9a-f]{40}"),
     re.compile(r"(?i:commit|sha|hash|parent)|커밋|해시"),
@@ -132,6 +133,8 @@ def _is_password(match: Match, before: str, value: str, rank: int) -> bool:
         return True
     if place == "near":
         return needs_no_colon(value) and not _ISSUE.fullmatch(value)
+    if _CHANGE.fullmatch(value):
+        return False
     return needs_no_colon(value) or not named[0][0].islower() or _OPTION_BEFORE.search(front) is not None
 
 
