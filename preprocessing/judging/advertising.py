@@ -67,7 +67,12 @@ _CONTACT = (
     r"(?i:https?://|www\.|<\|phone\|>|<\|email\|>|카톡|카카오톡|텔레그램|텔레 ?[@:]|오픈 ?채팅|상담 ?전화|대표번호|문의|[☎☏▶☞]|"
     r"\b[0-9a-z-]+\.(?:com|net|kr|example)\b|놀러오세요|click|hotline)"
 )
-_LOREM = "(?i:lorem ipsum dolor)"
+_LOREM = (
+    "(?i:lorem ipsum dolor|sed ut perspiciatis unde|at vero eos et accusamus|nemo enim ipsam voluptatem|cras justo odio|cras mattis consectetur|"
+    "donec id elit non mi|donec sed odio dui|nullam quis risus eget|nullam id dolor id nibh|vestibulum id ligula porta|aenean eu leo quam|"
+    "maecenas sed diam eget|maecenas faucibus mollis|integer posuere erat|etiam porta sem|praesent commodo cursus|fusce dapibus, tellus ac|"
+    "li europan lingues es)"
+)
 _MISREAD = "占쏙|\\?[가-힣]\\?|[ìíëê][\u0080-\u00bf]"
 MISREAD_CHARACTERS = 2
 _PATTERNS = {

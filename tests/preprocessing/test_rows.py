@@ -173,3 +173,5 @@ def test_a_page_about_filler_text_is_kept_and_a_template_with_it_is_dropped():
         reason_of("# 회사\n\nLorem ipsum dolor sit amet.\n\n## 소개 문의\n\nLorem ipsum dolor sit amet.")
         == "lorem"
     )
+    other = "Cras justo odio, dapibus ac facilisis in, egestas eget quam. Donec id elit non mi porta gravida."
+    assert reason_of(f"# 회사\n\n{other}\n\n## 소개 문의\n\n회사를 소개하는 글이 들어갈 자리") == "lorem"
