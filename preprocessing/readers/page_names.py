@@ -132,8 +132,9 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], is_he
     if is_between and element.links == 1 and words and words <= CATEGORIES:
         return False
     if is_sure:
-        if not element.links and _is_of_item(element) and _has_value(tree, element):
-            return _has_control(tree, element)
+        is_value = not element.links and _is_of_item(element) and _has_value(tree, element)
+        if is_value and not _has_control(tree, element):
+            return False
         return not ((is_between or _is_of_item(element)) and _has_facts(tree, element))
     if of_comments and element.start < run[0] and not element.links:
         return False  # comments follow

@@ -84,6 +84,9 @@ KEPT = {
     "a label above what there is to choose": (
         f"{A}<form><label>밭의 크기</label>\n        <div class='c'>\n          <div class='t'>한 마지기</div></div></form>{B}", "밭의 크기"),
     "a sentence about copying": (f"<h1>메밀</h1>{A}<p>무단 복제를 금지하기 때문에 문제를 여기에 올리지는 않는다. 밭에서 읽으면 된다.</p>", "무단 복제를"),
+    "facts that a button of an item folds": (
+        f"{A}{B}<ul><li><div class='provide_consent'><button>보기</button><div>밭의 이름과 크기와 심는 때를 2년 동안 적어 둔다</div></div></li></ul>",
+        "밭의 이름과 크기"),
     "a value in a box": (f"{A}{B}<div class='widget'><span>온도 24도</span></div>", "온도 24도"),
     "a table in a box": (f"{A}{B}<div class='widget'><table><tr><td>온도</td><td>따뜻함</td></tr></table></div>", "온도"),
     "a price in the foot of a card": (f"{A}{B}<div class='product-card'><b>메밀가루</b><div class='card-footer'>3,000원</div></div>", "3,000원"),
