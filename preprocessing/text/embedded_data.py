@@ -35,7 +35,7 @@ _ENCODED = re.compile("(?=[^0-9]*[0-9])(?:(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])|[0-9A
 _PRIVATE = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?:(?!-----END )[^<])*\Z")
 _REST_OF_WORD = re.compile(r"(?:[-_][A-Za-z0-9+/]+)*=*")  # base64url
 _ADDRESS = re.compile(r"(?i:https?):(?://[^\s<>\"'`]*)?\Z")
-_BEFORE = 400
+_BEFORE, _BEFORE_IN_ADDRESS = 400, 4000
 """Characters before data in which the first line of a private key, and the beginning of an address are searched."""
 _OUTPUT = re.compile(r"\"(?:image/[a-z+.-]{1,20}|application/pdf)\": ?(?:\[\s{0,40})?\"\Z")
 
@@ -179,4 +179,4 @@ def _is_private(text: str, start: int) -> bool:
 
 def _is_in_address(text: str, start: int) -> bool:
     """Whether encoded characters are a part of a web address, such as the state of a playground."""
-    return _ADDRESS.search(text, max(0, start - _BEFORE), start) is not None
+    return _ADDRESS.search(text, max(0, start - _BEFORE_IN_ADDRESS), start) is not None

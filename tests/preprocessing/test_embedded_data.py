@@ -127,6 +127,7 @@ def test_other_data_leave_what_is_around_them(before, after):
         "![그림](a.png) [글][data] ![image1]\n\n[data]: https://a.kr\n[image1]: b.png",
         "<svg xmlns='http://www.w3.org/2000/svg'><path d='" + "M0 0h24v24H0z" * 40 + "'/></svg>",
         f"[놀이터](https://site.example/play?a=3#code/{DATA[:260]}-{DATA[300:360]}-aZ9) 글",
+        f"[놀이터](https://site.example/play#code/{DATA[:600]}-a-_{DATA[:400]}) 글",
         f"https://site.example/{HEX} 주소",
         "```sql\nSELECT A,\n"
         + "".join(
