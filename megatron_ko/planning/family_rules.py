@@ -64,6 +64,11 @@ def _speed_of_family(model: ModelConfig, speed: SpeedConfig) -> Problems:
     field = needs_plain_layers(model)
     if field and speed.layers == "engine":
         yield "speed.layers", f"engine: {field} needs own layers; set it to own or auto"
+    if field and speed.cuda_graphs != "none":
+        yield (
+            "speed.cuda_graphs",
+            f"{speed.cuda_graphs}: {field} needs own layers, which have none; remove it",
+        )
     if speed.fused_rope and model.rope.fraction != 1.0:
         message = f"true rotates whole heads, but model.rope.fraction is {model.rope.fraction}; remove it"
         yield "speed.fused_rope", message

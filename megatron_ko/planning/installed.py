@@ -63,6 +63,16 @@ def _version_of(*names: str) -> str:
     return ""
 
 
+def find_torch_cudnn() -> Path | None:
+    """Folder of the cuDNN that came with torch as a package of its own, or None, as where torch was built from source."""
+    try:
+        spec = importlib.util.find_spec("nvidia.cudnn")
+    except ModuleNotFoundError:
+        return None
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []
+    return next((folder for folder in folders if any(folder.glob("lib/libcudnn.so*"))), None)
+
+
 def has_flash_attention() -> bool:
     """Whether FlashAttention's own package is installed, which Transformer Engine does not bring."""
     return bool(_version_of("flash-attn", "flash-attn-3"))

@@ -117,6 +117,7 @@ def wants_engine(speed: SpeedConfig) -> bool:
     return (
         speed.layers == "engine"
         or speed.attention in ("flash", "fused")
+        or speed.cuda_graphs != "none"
         or any((speed.fused_rope, speed.fused_norm_linear, speed.overlap_tensor_parallel))
     )
 
@@ -171,20 +172,17 @@ def _needs_engine_layers(
     for name in ("fused_rope", "fused_norm_linear", "overlap_tensor_parallel"):
         if getattr(speed, name):
             yield f"speed.{name}", f"true {reason}; remove it"
+    if (
+        speed.cuda_graphs != "none"
+    ):  # replayed, own layers compute other gradients from the third step on (an H200)
+        yield "speed.cuda_graphs", f"{speed.cuda_graphs} {reason}; set speed.layers: engine, or remove it"
 
 
 def _compiled_layers(speed: SpeedConfig) -> Problems:
-    if not speed.compile:
-        return
-    if speed.layers != "own":
+    if speed.compile and speed.layers != "own":
         yield (
             "speed.compile",
             f"true compiles own layers, but speed.layers is {speed.layers}; set speed.layers: own, or remove it",
-        )
-    if speed.cuda_graphs != "none":
-        yield (
-            "speed.cuda_graphs",
-            f"{speed.cuda_graphs} cannot be combined with speed.compile; remove one of them",
         )
 
 
@@ -244,6 +242,15 @@ def _adam_state(speed: SpeedConfig, precision: PrecisionConfig) -> Problems:
         )
 
 
+def _offloaded(speed: SpeedConfig, precision: PrecisionConfig) -> Problems:
+    if speed.offload_optimizer and precision.dtype == "fp32":
+        yield (
+            "speed.offload_optimizer",
+            f"{speed.offload_optimizer} keeps the fp32 weights of a bf16 model on the host, but precision.dtype is fp32; "
+            "set it to bf16, or remove speed.offload_optimizer",
+        )
+
+
 def _one_stage(speed: SpeedConfig, precision: PrecisionConfig, stages: list[StageConfig]) -> Problems:
     """What cannot be carried over a boundary between stages, where weights and optimizer state move."""
     if not stages:
@@ -275,5 +282,6 @@ SPEED_RULES = (
     Rule(("speed", "run"), _overlap),
     Rule(("speed", "parallel"), _tensor_overlap),
     Rule(("speed", "precision"), _adam_state),
+    Rule(("speed", "precision"), _offloaded),
     Rule(("speed", "precision", "stages"), _one_stage),
 )

@@ -18,6 +18,7 @@ from megatron_ko.config.optimizer import MuonConfig
 from megatron_ko.planning.speed import switches_of
 from megatron_ko.planning.stages import Stage
 from megatron_ko.training import liveness, lora
+from megatron_ko.training.chunks import chunks_of
 from megatron_ko.training.distributed import World
 from megatron_ko.training.engine import end_overlap
 from megatron_ko.training.freezing import Frozen, freeze
@@ -114,7 +115,13 @@ def _collect(trainee: Trainee, gpt: Any) -> tuple[dict[str, _Piece], float]:
 
 
 def _release(earlier: list[Trainee], gpt: Any) -> None:
-    """Frees wrapper, optimizer and their buffers: parameters are views of them, and hooks refer to both."""
+    """Frees wrapper, optimizer and their buffers: parameters are views of them, and hooks refer to both.
+
+    ``end_overlap`` comes first. Its hooks can keep the wrapper itself, so the buffers are taken out of it.
+    """
+    for chunk in chunks_of(earlier[-1].ddp_model):
+        chunk.buffers.clear()
+        chunk.bucket_groups.clear()
     config = gpt.config
     config.no_sync_func = config.grad_scale_func = config.finalize_model_grads_func = None
     for parameter in gpt.parameters():

@@ -19,6 +19,7 @@ import torch.distributed as dist
 
 from megatron_ko.config.training import ParallelConfig, RunConfig
 from megatron_ko.errors import CheckpointError, ConfigError, Problem, first_line
+from megatron_ko.planning.installed import find_torch_cudnn
 from megatron_ko.planning.pipeline import is_virtual
 from megatron_ko.training import cpu, liveness, megatron_notes
 from megatron_ko.training import stop as stop_signals
@@ -47,6 +48,8 @@ class World:
 def import_megatron(device: str) -> None:
     """Imports megatron-core without its warnings about missing optional packages; adapts torch on the CPU."""
     megatron_notes.silence()
+    if device == "cuda":
+        share_cudnn()
     with warnings.catch_warnings(), cpu.without_compiler() if device == "cpu" else contextlib.nullcontext():
         warnings.filterwarnings("ignore", message=".*(Transformer Engine|Apex|absl).*")
         warnings.filterwarnings("ignore", category=FutureWarning)
@@ -60,6 +63,16 @@ def import_megatron(device: str) -> None:
         import megatron.core.pipeline_parallel  # noqa: F401
     if device == "cpu":
         cpu.enable()
+
+
+def share_cudnn() -> None:
+    """Lets Transformer Engine load the cuDNN of torch, unless CUDNN_HOME or CUDNN_PATH names one.
+
+    By itself it takes the system's first, and two versions in one process end with CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED.
+    """
+    folder = find_torch_cudnn()
+    if folder is not None and not {"CUDNN_HOME", "CUDNN_PATH"} & os.environ.keys():
+        os.environ["CUDNN_HOME"] = str(folder)
 
 
 def start(

@@ -6,6 +6,9 @@ Owns everything that ``speed`` and ``precision.fp8`` change beside fields of meg
 from __future__ import annotations
 
 import dataclasses
+import warnings
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -105,9 +108,32 @@ def writable(value: Any) -> Any:
 
 
 def compile_layers(gpt: Any, **options: Any) -> None:
-    """Compiles each layer in place, so that no weight changes its name."""
+    """Compiles the forward pass of each layer in place, so that no weight changes its name; the hooks of a layer stay outside."""
+    torch._dynamo.config.ignore_logging_functions.add(
+        warnings.warn
+    )  # megatron-core's would cut each layer into pieces
     for layer in gpt.decoder.layers:
-        layer.compile(**options)
+        layer.forward = torch.compile(layer.forward, **options)
+
+
+def wait_by_layer(chunk: Any, layers: Iterable[Any]) -> None:
+    """Moves the hooks of a wrapper that wait for gathered weights from the modules of each layer to the layer.
+
+    Within a compiled layer they would be code of its own for each: torch.compile would compile all layers, and give up after
+    eight.
+    """
+    handles = chunk.remove_forward_pre_hook_handles
+    for layer in layers:
+        modules = list(layer.modules())
+        for module in modules:
+            handles[module].remove()
+        wait = chunk._make_forward_pre_hook()
+        handles[layer] = layer.register_forward_pre_hook(partial(_wait_for_all, wait, modules))
+
+
+def _wait_for_all(wait: Callable[..., None], modules: list[Any], *_: Any) -> None:
+    for module in modules:
+        wait(module)
 
 
 def prepare_rank(config: Config, switches: Switches, device: torch.device) -> None:
@@ -190,9 +216,11 @@ def sync_weights(ddp_model: Any) -> None:
 def end_overlap(ddp_model: Any) -> None:
     """Gathers the weights and removes the hooks of a wrapper that another one replaces. Collective.
 
-    The nodes that accumulate gradients hold the wrapper by their hooks, and it holds them, which Python's collector cannot see.
+    The nodes that accumulate gradients have hooks that cannot be removed and that hold the wrapper. A node lives as long as a graph
+    or a compiled layer refers to it, beyond the next wrapper, so the hooks lose what they act on.
     """
     for chunk in chunks_of(ddp_model):
         if chunk.ddp_config.overlap_param_gather:
             chunk.disable_forward_pre_hook()
         chunk.grad_accs.clear()
+        chunk.param_to_bucket_group.clear()

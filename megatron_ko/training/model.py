@@ -299,9 +299,14 @@ def wrap(
 ) -> Any:
     """Wraps the GPT in megatron-core's mixed precision and distributed data parallel, ready for its optimizer; chunks remain
     chunks."""
-    fields = data_parallel_fields(fp8 or NoFp8(), switches or Switches())
+    switches = switches or Switches()
+    fields = data_parallel_fields(fp8 or NoFp8(), switches)
     fields["use_distributed_optimizer"] = distributed_optimizer
-    return join_chunks([_wrap_chunk(chunk, number, fields) for number, chunk in enumerate(chunks_of(gpt))])
+    wrapped = [_wrap_chunk(chunk, number, fields) for number, chunk in enumerate(chunks_of(gpt))]
+    if switches.compile and switches.overlap_param_gather:
+        for chunk, ddp_model in zip(chunks_of(gpt), wrapped):
+            engine.wait_by_layer(ddp_model, chunk.decoder.layers)
+    return join_chunks(wrapped)
 
 
 def _wrap_chunk(gpt: Any, number: int, fields: dict[str, Any]) -> Any:

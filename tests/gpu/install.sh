@@ -28,6 +28,14 @@ for file in "${files[@]}"; do
     *) cp "$file" "$WHEELS/" ;;
   esac
 done
+for wheel in "$WHEELS"/*.whl; do
+  name=$(basename "$wheel")
+  "$PYTHON" -m zipfile -t "$wheel" >/dev/null 2>&1 || {
+    pieces=$(cd "$BUNDLE" && find . -maxdepth 2 -name "$name.piece.*" -printf '%f ' | tr ' ' '\n' | sort | sed 's/.*[.]//' | xargs)
+    echo "error: $name is not whole: $BUNDLE has ${pieces:+its pieces $pieces}; copy every part of bundle.sh there" >&2
+    exit 2
+  }
+done
 "$PYTHON" -m pip --disable-pip-version-check install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade \
   --target "$SITE" "$WHEELS"/*.whl
 nvidia=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/nvidia

@@ -57,7 +57,9 @@ def run_side(
         optimizer.set_hyperparameters(trainee.optimizer, ADAM, ADAM.learning_rate)
         results.append(step.train_step(trainee, iter([entry]), world, training, 1))
         if number == 0:
-            gradients = {name: p.main_grad.float().cpu() for name, p in gpt.named_parameters()}
+            gradients = {
+                name: p.main_grad.to("cpu", torch.float32, copy=True) for name, p in gpt.named_parameters()
+            }
     torch.save({"logits": logits.float().cpu(), **gradients}, target)
     modules = [type(module).__module__ for module in gpt.modules()]
     distributed.stop()

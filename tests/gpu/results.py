@@ -1,18 +1,20 @@
 """Renders docs/gpu/RESULTS.md from the JSON files of acceptances that ran on a GPU.
 
 python -m tests.gpu.results [FILE ...]      copies the files into docs/gpu/results/ first, named after command, card and date
+
+Files with parts of one command, of the same source on the same card, become one. Of an error its last line is kept: tracebacks
+name the folders of a machine.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from megatron_ko.files import read_json, write_text
+from megatron_ko.files import read_json, write_json, write_text
 from tests.gpu.record import FORMAT
 from tests.gpu.shapes import ROOT
 
@@ -31,12 +33,37 @@ from runs on the CPU.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     files = [Path(name) for name in (sys.argv[1:] if arguments is None else arguments)]
-    for file in files:
-        record = read_record(file)
+    for record in join([read_record(file) for file in files]):
         FOLDER.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, FOLDER / f"{name_of(record)}.json")
+        write_json(FOLDER / f"{name_of(record)}.json", without_tracebacks(record))
     write_text(PAGE, render(read_all(FOLDER)))
     return 0
+
+
+def join(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Makes one record of those that a command wrote with ``--parts`` for the same source on the same card; of a part that ran
+    twice, the later run counts."""
+    joined: dict[tuple[str, ...], dict[str, Any]] = {}
+    for record in sorted(records, key=lambda record: record["date"]):
+        key = tuple(str(record[name]) for name in ("command", "commit", "source_sha256", "card", "versions"))
+        first = joined.setdefault(key, {**record, "parts": {}, "seconds": 0.0})
+        first["parts"] |= record["parts"]
+        first["seconds"] = round(first["seconds"] + record["seconds"], 1)
+        first["complete"] = first["complete"] and record["complete"]
+        first["passed"] = first["complete"] and all(part["passed"] for part in first["parts"].values())
+    return list(joined.values())
+
+
+def without_tracebacks(value: Any) -> Any:
+    """``value`` with the last line of each ``error`` in it."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: inner.strip().splitlines()[-1][:400]
+        if key == "error" and inner.strip()
+        else without_tracebacks(inner)
+        for key, inner in value.items()
+    }
 
 
 def read_all(folder: Path) -> list[dict[str, Any]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,14 +16,15 @@ from megatron_ko.config.training import Config
 from megatron_ko.errors import EXIT_USER_ERROR
 from megatron_ko.planning.speed import switches_of
 from tests.gpu import accept, core_parts, recipes, results, switches, te_parts
-from tests.gpu.apart import ProcessFailed
+from tests.gpu.apart import ProcessFailed, call_apart
 from tests.gpu.core_parts import CORE
 from tests.gpu.feature_parts import FEATURES
+from tests.gpu.numerics import read_side, run_side
 from tests.gpu.profiling import group_of, shares_of
 from tests.gpu.real_tokens import write_real_tokens
 from tests.gpu.record import Outcome, Record, at_least, at_most
 from tests.gpu.runs import write_config
-from tests.gpu.shapes import FULL, ROOT, Card, Setting, find_card, layers_that_fit
+from tests.gpu.shapes import FULL, ROOT, TINY, Card, Setting, find_card, layers_that_fit
 
 H100 = Card("NVIDIA H100 80GB HBM3", 81559 / 1024, "580", (9, 0))
 
@@ -145,6 +148,47 @@ def test_a_part_that_fails_is_recorded_and_the_next_one_runs(tmp_path):
     assert "| MFU | 0.4 | >= 0.5 | **no** |" in page and "0 of 2 targets met" in page and "no room" in page
 
 
+def test_records_of_parts_are_joined(tmp_path):
+    setting, records = Setting("cuda", False, tmp_path, tmp_path / "manifest.json", H100), []
+    runs = [("a", "abc", 0.4), ("b", "abc", 0.6), ("a", "abc", 0.7), ("a", "other", 0.4)]
+    for number, (part, commit, mfu) in enumerate(runs):
+        record = Record(tmp_path / f"{number}.json", "te", setting, commit=commit)
+        record.run(part, lambda _, mfu=mfu: Outcome({}, [at_least("MFU", mfu, 0.5)]))
+        record.end()
+        records.append(results.read_record(tmp_path / f"{number}.json"))
+        records[-1]["date"] = f"2026-01-0{number + 1}T00:00:00+00:00"
+    one, other = results.join(records[::-1])
+    assert list(one["parts"]) == ["a", "b"] and one["passed"] and one["complete"]
+    assert one["parts"]["a"]["checks"][0]["value"] == 0.7 and one["date"].startswith("2026-01-01")
+    assert other["commit"] == "other" and not other["passed"]
+
+
+def test_of_an_error_its_last_line_is_kept():
+    inner = {"speed": {"error": "Traceback\n  File /home/me/x.py\nRuntimeError: no room\n"}, "losses": [1.0]}
+    kept = results.without_tracebacks({"parts": inner, "complete": True})
+    assert kept == {"parts": {"speed": {"error": "RuntimeError: no room"}, "losses": [1.0]}, "complete": True}
+
+
+@pytest.mark.ranks
+def test_the_gradients_of_a_side_are_those_of_its_first_step(tmp_path):
+    manifest = write_real_tokens(tmp_path / "data")
+    sides = []
+    for steps in (1, 3):
+        target = tmp_path / str(steps)
+        arguments = (
+            "cpu",
+            TINY.small,
+            str(manifest),
+            str(target),
+            TINY.small_length,
+            TINY.small_batch,
+            steps,
+        )
+        call_apart("cpu", run_side, *arguments)
+        sides.append(read_side(target)[1])
+    assert sides[0] and all(sides[0][name].equal(sides[1][name]) for name in sides[0])
+
+
 def test_the_page_is_rendered_from_the_files():
     assert results.PAGE.read_text(encoding="utf-8") == results.render(results.read_all(results.FOLDER))
 
@@ -237,28 +281,41 @@ def test_shares_of_a_profile():
     )
 
 
-def test_bundled_parts_are_joined_and_installed_without_a_network(tmp_path):
-    """A wheel in pieces of two parts becomes whole; Transformer Engine's small wheel alone is left out."""
+@pytest.mark.parametrize("missing", ["", "part2/big-1.whl.piece.00", "part10/big-1.whl.piece.01"])
+def test_bundled_parts_are_joined_and_installed_without_a_network(tmp_path, missing):
+    """A wheel in pieces of two parts becomes whole, or is an error; Transformer Engine's small wheel alone is left out."""
     site, bundle = tmp_path / "site", tmp_path / "bundle"
     (tmp_path / "python").write_text(
-        '#!/bin/sh\nif [ "$2" = pip ]; then for a; do case $a in *.whl) cp "$a" "$SITE";; esac; done; fi\necho /lib\n'
+        '#!/bin/sh\nif [ "$2" = zipfile ]; then exec "$REAL" "$@"; fi\n'
+        'if [ "$2" = pip ]; then for a; do case $a in *.whl) cp "$a" "$SITE";; esac; done; fi\necho /lib\n'
     )
     (tmp_path / "python").chmod(0o755)
+    with zipfile.ZipFile(tmp_path / "wheel", "w") as wheel:
+        wheel.writestr("big/__init__.py", "0123456789" * 10)
+    whole = (tmp_path / "wheel").read_bytes()
     for name, content in (
-        ("part1/core-1.whl", "whole"),
-        ("part1/transformer_engine-2.whl", "small"),
-        ("part2/big-1.whl.piece.00", "be"),
-        ("part10/big-1.whl.piece.01", "gin"),
+        ("part1/core-1.whl", whole),
+        ("part1/transformer_engine-2.whl", whole),
+        ("part2/big-1.whl.piece.00", whole[:60]),
+        ("part10/big-1.whl.piece.01", whole[60:]),
     ):
-        (bundle / name).parent.mkdir(parents=True, exist_ok=True)
-        (bundle / name).write_text(content)
+        if name != missing:
+            (bundle / name).parent.mkdir(parents=True, exist_ok=True)
+            (bundle / name).write_bytes(content)
     site.mkdir()
     done = subprocess.run(
         [str(ROOT / "tests" / "gpu" / "install.sh"), str(bundle), str(site)],
-        env={"PATH": "/usr/bin:/bin", "PYTHON": str(tmp_path / "python"), "SITE": str(site)},
+        env={
+            "PATH": "/usr/bin:/bin", "PYTHON": str(tmp_path / "python"), "REAL": sys.executable, "SITE": str(site)
+        },
         capture_output=True, text=True,
     )  # fmt: skip
+    if missing:
+        present = {"00", "01"} - {missing[-2:]}
+        assert done.returncode == 2 and "big-1.whl" in done.stderr and present.pop() in done.stderr
+        assert not list(site.iterdir())
+        return
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in site.glob("*.whl")) == ["big-1.whl", "core-1.whl"]
-    assert (site / "big-1.whl").read_text() == "begin"
+    assert (site / "big-1.whl").read_bytes() == whole
     assert "PYTHONPATH" in (site / "activate.sh").read_text()

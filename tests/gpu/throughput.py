@@ -66,6 +66,9 @@ def measure_ours(
         micro_batches = plan.micro_batches_of(size)
         result = step.train_step(trainee, batches, world, stage.config.training, micro_batches)
         losses.append(result.loss)
+        _synchronize(
+            world.device
+        )  # the update is the step's, though a report would be the first to wait for it
         begin = time.perf_counter()
         report.count_step(position)
         report.step(position, result, rate)

@@ -50,6 +50,10 @@ LAYOUTS = {
     "TP2": (2, ["parallel.tensor=2"]),
     "PP2": (2, ["parallel.pipeline=2"]),
     "DP2": (2, []),
+    "DP2, overlapped": (
+        2,
+        ["speed={overlap_grad_reduce: true, overlap_param_gather: true, bucket_size: 20000}"],
+    ),
     "TP2 x PP2": (4, ["parallel.tensor=2", "parallel.pipeline=2"]),
     "TP2 with sequence parallel": (2, ["parallel.tensor=2", "parallel.sequence=true"]),
     "CP2": (2, ["parallel.context=2"]),
@@ -75,7 +79,7 @@ LAYOUTS = {
         ["parallel.pipeline=2", "parallel.first_stage_layers=3", "parallel.recompute.type=full"],
     ),
 }
-DEFAULT = [("untied", "TP2")]
+DEFAULT = [("untied", "TP2"), ("untied", "DP2, overlapped")]
 CASES = [
     pytest.param(model, name, marks=[] if (model, name) in DEFAULT else pytest.mark.slow)
     for model in ("untied", "tied")
