@@ -34,7 +34,7 @@ def is_composed(c):
 _WHITE, _INK, _DECODE = np.uint8(0), np.uint8(1), np.uint8(2)
 _EA, _ED, _9E, _A3, _B0 = np.array([0xEA, 0xED, 0x9E, 0xA3, 0xB0], np.uint8)
 _TAB, _RETURN, _1C, _1F, _BLANK, _C2, _CC, _EE = np.array([9, 13, 0x1C, 0x1F, 32, 0xC2, 0xCC, 0xEE], np.uint8)
-_STRETCH = 64  # bytes that are checked together
+_ONE, _STRETCH = np.uint64(1), np.uint64(64)  # a stretch of bytes is checked at once
 _BEGINNING = 16 << 10  # bytes of a document in which decomposed Hangul is found
 
 
@@ -80,20 +80,21 @@ def _is_hangul_only(data):
 
 
 @inner()
-def _is_simple(bytes_, following):
-    """Whether no byte must be decoded and no whitespace follows whitespace; ``following``: the bytes one place later."""
+def _is_simple(data, start):
+    """Whether no byte of a stretch must be decoded and no whitespace follows whitespace."""
     other = False
-    for i in range(len(bytes_)):
-        b = bytes_[i]
-        other |= _must_decode(b) | (_is_white_byte(b) & _is_white_byte(following[i]))
+    for i in range(start, start + _STRETCH):
+        b = data[i]
+        other |= _must_decode(b) | (_is_white_byte(b) & _is_white_byte(data[i + _ONE]))
     return not other
 
 
 @inner()
-def _copy_simple(bytes_, out):
-    """Copies bytes, whitespace as a blank."""
-    for i in range(len(bytes_)):
-        out[i] = _BLANK if _is_white_byte(bytes_[i]) else bytes_[i]
+def _copy_simple(data, start, out, size):
+    """Copies a stretch, whitespace as a blank."""
+    for i in range(_STRETCH):
+        b = data[start + i]
+        out[size + i] = _BLANK if _is_white_byte(b) else b
 
 
 @inner()
@@ -102,19 +103,13 @@ def _collapse_row(data, start, end, out, size):
     settled = _is_hangul_only(data[start:end])
     first = size
     i, last = np.uint64(start), np.uint64(end)  # unsigned, as ``size``: no index counts from the end
-    step = np.uint64(_STRETCH)
     after = _WHITE
     while i < last:
-        stop = min(i + step, last)
-        next_stop = stop + np.uint64(1)
-        if (
-            i + step < last
-            and (after or not _is_white_byte(data[i]))
-            and _is_simple(data[i:stop], data[i + np.uint64(1) : next_stop])
-        ):
-            _copy_simple(data[i:stop], out[size : size + step])
-            after = _WHITE if _is_white_byte(data[stop - np.uint64(1)]) else _INK
-            size += step
+        stop = min(i + _STRETCH, last)
+        if i + _STRETCH < last and (after or not _is_white_byte(data[i])) and _is_simple(data, i):
+            _copy_simple(data, i, out, size)
+            after = _WHITE if _is_white_byte(data[stop - _ONE]) else _INK
+            size += _STRETCH
             i = stop
         while i < stop:
             byte = data[i]

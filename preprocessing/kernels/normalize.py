@@ -18,9 +18,7 @@ from preprocessing.kernels.fences import BACKTICKS, NO_FENCES, TILDES
 from preprocessing.kernels.hidden_code import hide_code, narrow_backticks, show_code
 from preprocessing.kernels.normalize_blanks import put_code, put_collapsed
 from preprocessing.kernels.normalize_characters import (
-    classes_of,
     compose_hangul,
-    is_plain_vowel,
     join_typed_jamo,
     remove_invisible,
     replace_class,
@@ -29,27 +27,21 @@ from preprocessing.kernels.normalize_characters import (
 )
 from preprocessing.kernels.normalize_classes import (
     BACKTICK,
-    BLANK,
     COMPATIBILITY,
     COMPOSES,
     CONTROL,
     FAMILY,
     JAMO,
-    LINE_FEED,
     SINGLE,
-    SIZE,
     TAB,
-    TILDE,
     WIDTH,
 )
+from preprocessing.kernels.row_classes import APART, BLANKS, FENCE_OF_TILDES, INDENTED, RUN, classify
 from preprocessing.kernels.squeeze import set_limits, squeeze
 
 # Operations that changed a row, in order; UNDONE: the row was left unchanged, because it may need composition.
 OPERATIONS = ("control", "full_width", "nfc", "stray_jamo", "typed_jamo", "squeeze", "whitespace")
 _CONTROL, _FULL_WIDTH, _NFC, _STRAY, _TYPED, _SQUEEZE, _WHITESPACE, UNDONE = (1 << i for i in range(8))
-# Classes of a whole row, above those of a character: a run of emotion, blanks to collapse, separately typed jamo, three tildes
-# that may open a fence, a line that begins with a blank
-_RUN, _BLANKS, _APART, _FENCE_OF_TILDES, _INDENTED = (1 << i for i in range(16, 21))
 
 
 @njit()
@@ -75,16 +67,16 @@ def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typ
     at = 0
     for r in range(rows):
         row, start, end = data, offsets[r], offsets[r + 1]
-        seen, found = _classify(row, start, end, table, limits, runs)
+        seen, found = classify(row, start, end, table, limits, runs)
         changed = 0
         if seen & COMPOSES or (prose and keep_old and seen & JAMO):
             changed = UNDONE
-        elif seen & (CONTROL | SINGLE | JAMO) or (prose and seen & (WIDTH | (_APART if join_typed else 0))):
+        elif seen & (CONTROL | SINGLE | JAMO) or (prose and seen & (WIDTH | (APART if join_typed else 0))):
             length = _decode_row(row, start, end, text)
             length, changed = _change_characters(text, length, seen, spare, table, usual, prose, join_typed)
             if changed and not changed & UNDONE:
                 row, start, end = recoded, 0, _encode_row(text, length, recoded)
-                seen, found = _classify(row, start, end, table, limits, runs)
+                seen, found = classify(row, start, end, table, limits, runs)
         if changed & UNDONE:
             at = copy(data, offsets[r], offsets[r + 1], out, at)
         elif not prose:
@@ -92,13 +84,13 @@ def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typ
             changed |= _WHITESPACE if ended else 0
         else:
             fenced = BACKTICKS if seen & BACKTICK else NO_FENCES
-            fenced |= TILDES if seen & _FENCE_OF_TILDES else NO_FENCES
-            if seen & _RUN:
-                options = (longest, laughs_from, seen & _INDENTED != 0)
+            fenced |= TILDES if seen & FENCE_OF_TILDES else NO_FENCES
+            if seen & RUN:
+                options = (longest, laughs_from, seen & INDENTED != 0)
                 length = squeeze(row, start, end, table, runs[:found], options, fenced, squeezed, 0)
                 changed |= _SQUEEZE if length < end - start else 0
                 row, start, end = squeezed, 0, length
-            if seen & (_BLANKS | TAB):
+            if seen & (BLANKS | TAB):
                 at, collapsed = put_collapsed(row, start, end, fenced, columns, out, at)
                 changed |= _WHITESPACE if collapsed else 0
             else:
@@ -106,69 +98,6 @@ def normalize(data, offsets, table, usual, prose, longest, laughs_from, join_typ
         changes[r] = changed
         ends[r + 1] = at
     return out[:at], ends, changes
-
-
-@inner()
-def _classify(data, start, end, table, limits, runs):
-    """``(classes, found)``: the classes that occur in a row; how many runs may be shortened.
-
-    Writes a byte inside of each such run to ``runs``; ``limits``: see ``squeeze.set_limits``.
-    """
-    seen, previous, before = 0, 0, 0
-    found, run, run_end = 0, np.int64(0), np.int64(-1)
-    i = start
-    while 0 <= i < end:
-        c, step = decode(data, i)
-        classes = _classes_of(c, table)
-        seen |= classes
-        if classes & previous:
-            family = classes & FAMILY
-            if family and family == previous & FAMILY:
-                run = run + 1 if run_end == i else 2
-                run_end = i + step
-                if run == limits[family]:
-                    seen |= _RUN
-                    runs[found] = i
-                    found += 1
-            seen |= _pair(c, classes, previous, before)
-            if classes & previous & TILDE and _begin_fence(data, start, end, i - 1):
-                seen |= _FENCE_OF_TILDES
-        before, previous = previous, classes
-        i += step
-    if start < end and (data[start] <= 32 or data[end - 1] <= 32):
-        seen |= _BLANKS
-    return seen, found
-
-
-@inner()
-def _classes_of(c, table):
-    if c < SIZE:
-        return classes_of(c, table)
-    return COMPOSES if 0x2F800 <= c <= 0x2FA1F or 0xE0000 <= c < 0xE0080 else 0
-
-
-@inner()
-def _pair(c, classes, previous, before):
-    """Classes of the row that a character adds together with the one or two before it."""
-    if classes & previous & BLANK:
-        feed, after_feed = classes & LINE_FEED != 0, previous & LINE_FEED != 0
-        if (not feed and not after_feed) or (feed and (not after_feed or before & LINE_FEED)):
-            return _BLANKS
-        if after_feed and not feed:
-            return _INDENTED
-    elif classes & previous & COMPATIBILITY and is_plain_vowel(c):
-        return _APART
-    return 0
-
-
-@inner()
-def _begin_fence(data, start, end, i):
-    """Whether the two tildes at ``i`` are the first of three behind a blank, a line feed or a mark of a quotation."""
-    return (
-        i + 2 < end
-        and data[i + 2] == ord("~")
-        and (i == start or data[i - 1] <= 32 or data[i - 1] == ord(">"))
-    )
 
 
 @inner()
@@ -204,7 +133,7 @@ def _change_characters(text, length, seen, spare, table, usual, prose, join_type
             changes |= _STRAY if spelled else 0
             if has_code:
                 show_code(text, length)
-    if prose and join_typed and seen & (COMPATIBILITY | JAMO) and (changes or seen & _APART):
+    if prose and join_typed and seen & (COMPATIBILITY | JAMO) and (changes or seen & APART):
         if has_code:
             hide_code(text, length)
         joined = join_typed_jamo(text, length, spare)

@@ -25,7 +25,8 @@ _PIPE, _PLUS, _DOT, _GREATER, _DRAWING = (
     np.uint8(0xE2),
 )
 _TICK, _NONE = np.uint8(96), np.uint8(0)
-_STRETCH = 64  # bytes that are checked together
+_ONE = np.uint64(1)
+_STRETCH = 32  # bytes that are checked together
 
 
 @inner()
@@ -50,20 +51,19 @@ def _is_ordinary(b, following, stop):
 
 
 @inner()
-def _are_ordinary(bytes_, following, stop):
-    """``_is_ordinary`` of all bytes; ``following``: the bytes one place later."""
+def _are_ordinary(data, start, stop):
+    """``_is_ordinary`` of all bytes of a stretch, whose constant length lets the loop vectorize."""
     other = False
-    for i in range(len(bytes_)):
-        other |= not _is_ordinary(bytes_[i], following[i], stop)
+    for i in range(np.uint64(start), np.uint64(start) + np.uint64(_STRETCH)):
+        other |= not _is_ordinary(data[i], data[i + _ONE], stop)
     return not other
 
 
 @inner()
 def _after_ordinary(data, i, end, stop):
     """The first byte from ``i`` that is not ordinary; ``end`` without one. The last byte before ``end`` is visible."""
-    step = np.int64(_STRETCH)
-    while 0 <= i < end - step and _are_ordinary(data[i : i + step], data[i + 1 : i + step + 1], stop):
-        i += step
+    while 0 <= i < end - _STRETCH and _are_ordinary(data, i, stop):
+        i += _STRETCH
     while 0 <= i < end - 1 and _is_ordinary(data[i], data[i + 1], stop):
         i += 1
     return i + 1 if i == end - 1 and data[i] != stop else i

@@ -25,6 +25,7 @@ from preprocessing.kernels.structure import BLANK, HEADING, LINK, NUMBER, OUTWAR
 _TAB, _FEED, _SPACE = np.uint8(9), np.uint8(10), np.uint8(32)
 _STAR, _OPEN, _PIPE, _HASH, _BANG = 42, 91, 124, 35, 33
 _SLASH, _GREATER, _DASH, _PLUS, _BULLET_BYTE, _BULLET_END = 47, 62, 45, 43, 0xE2, 0xA2
+_ONE = np.uint64(1)
 _STRETCH = 64  # bytes that are checked together
 _ORDINARY = np.ones(256, np.bool_)  # bytes that begin nothing that is left out
 _ORDINARY[[BACKTICK, LESS, _STAR, _OPEN, _BANG, COLON]] = False
@@ -103,11 +104,11 @@ def _may_be_left_out(b, following):
 
 
 @inner()
-def _is_plain(bytes_, following):
-    """Whether nothing is left out of the bytes; ``following``: the bytes one place later."""
+def _is_plain(data, start):
+    """Whether nothing is left out of a stretch, whose constant length lets the loop vectorize."""
     other = False
-    for i in range(len(bytes_)):
-        other |= _may_be_left_out(bytes_[i], following[i])
+    for i in range(np.uint64(start), np.uint64(start) + np.uint64(_STRETCH)):
+        other |= _may_be_left_out(data[i], data[i + _ONE])
     return not other
 
 
@@ -125,14 +126,14 @@ def _begins_text(data, i, end):
 @inner()
 def _copy_plain_lines(data, start, end, out, size):
     """Appends lines of prose without marks, ``data[start:end]``, like ``_copy_line``; returns the new size."""
-    step = np.int64(_STRETCH)
     i = start
     while 0 <= i < end:
-        stop = min(i + step, end)
-        if stop < end and _is_plain(data[i:stop], data[i + 1 : stop + 1]):
-            size = copy(data, i, stop, out, size)
-            i = stop
-            continue
+        plain = i
+        while plain < end - _STRETCH and _is_plain(data, plain):
+            plain += _STRETCH
+        size = copy(data, i, plain, out, size)
+        i = plain
+        stop = min(i + _STRETCH, end)
         while 0 <= i < stop and not _may_be_left_out(data[i], data[i + 1] if i + 1 < end else _FEED):
             out[np.uint64(size)] = data[i]
             size += 1

@@ -19,9 +19,9 @@ _ONE = np.uint64(1)
 
 @inner()
 def table_size(count):
-    """Slots for ``count`` entries: a power of two, at most half full."""
+    """Slots for ``count`` entries: a power of two, at most a quarter full, so that few entries collide."""
     size = 16
-    while size < 2 * count:
+    while size < 4 * count:
         size *= 2
     return size
 

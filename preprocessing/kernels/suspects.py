@@ -249,11 +249,11 @@ def lines_at_ends(data, offsets, head_lines, head_bytes, tail_lines, tail_bytes,
 @inner()
 def _first_lines(data, start, end, lines, reach, line_bytes, out, at):
     """Writes the first lines; returns the start of the next line and the end of the output."""
-    i, step = start, np.int64(_SHORT_STRETCH)
+    i = start
     while lines and i < end and i < start + reach:
         j = i
-        while 0 <= j < end - step and not _has_feed(data[j : j + step]):
-            j += step
+        while 0 <= j < end - _SHORT_STRETCH and not _has_feed(data, j):
+            j += _SHORT_STRETCH
         while 0 <= j < end and data[j] != _LINE_FEED:
             j += 1
         if _is_visible(data, i, j):
@@ -265,11 +265,11 @@ def _first_lines(data, start, end, lines, reach, line_bytes, out, at):
 
 @inner()
 def _last_lines(data, start, end, lines, reach, line_bytes, out, at):
-    j, step = end, np.int64(_SHORT_STRETCH)
+    j = end
     while lines and j > start and j > end - reach:
         i = j
-        while i - step > start and not _has_feed(data[i - step : i]):
-            i -= step
+        while i - _SHORT_STRETCH > start and not _has_feed(data, i - _SHORT_STRETCH):
+            i -= _SHORT_STRETCH
         while i > start and data[i - 1] != _LINE_FEED:
             i -= 1
         if _is_visible(data, i, j):
@@ -280,10 +280,11 @@ def _last_lines(data, start, end, lines, reach, line_bytes, out, at):
 
 
 @inner()
-def _has_feed(stretch):
+def _has_feed(data, start):
+    """Whether a short stretch has a line feed; its constant length lets the loop vectorize."""
     result = False
-    for i in range(len(stretch)):
-        result |= stretch[i] == _LINE_FEED
+    for i in range(np.uint64(start), np.uint64(start) + np.uint64(_SHORT_STRETCH)):
+        result |= data[i] == _LINE_FEED
     return result
 
 

@@ -57,7 +57,7 @@ LIST_PIECE = 2  # words of a piece of a list
 _SEPARATES = np.zeros(128, np.bool_)  # pieces of a list, as do line ends and tabs
 _SEPARATES[[ord(c) for c in ",/|#;:>"]] = True
 _TAB = 9
-MAX_WORDS = 1 << 22  # words of a document that are searched for repetition: bounds memory to about 200 MB
+MAX_WORDS = 1 << 22  # words of a document that are searched for repetition: bounds memory to about 300 MB
 
 
 Scratch = namedtuple(

@@ -33,7 +33,7 @@ PIECES = [
     "\n+--+\n", "\n| a  | b |", "이름  나이\n가나  10", "\na   12\nbb   3", "\na\tb\nc\td", "\n1.  가", "|", "+-",
     "> ", "\n> ", "\n> ```\n", "\n>     x  =  1", "\n>   - 가  나", "\n>\t1. 가", "\n- ```\n", "\n12. ```\n", "\n>>> a  b", "\n...   a  b", "\n│  a  b", "，", "漢，", "？漢", "。",
     "┌", "│", "─", "────", "┐\n", "BAN....11", "1....", "가....2", " ~~~~6", ",~~~~", "}~~~~", "~~~~\\", "&~~~~", "~~~~", "~~~", "\n~~~\n", "\n~~~~\n", "\n~~~ r\n", "~~~ {.a b}\n", "\n> ~~~\n", "\n- ~~~\n", "    x  =  1\n", "\n\tx  y\n",
-    "\nㆍ둘", "\nㆍ는", "\n    ^^^^", "\n    a!!!!", "\n\t가!!!!", "\n>>> a!!!!", "!!!!", " " * 90, "ab" * 50,
+    "\nㆍ둘", "\nㆍ는", "\n    ^^^^", "\n    a!!!!", "\n\t가!!!!", "\n>>> a!!!!", "!!!!", " " * 90, "ab" * 50, "가나다라 마바사아. 자차카타파하 abc def",
 ]  # fmt: skip
 HARD = [
     "┌────┬────┐\n│ 가 │ 나 │\n└────┴────┘ ──── ㅡㅡㅡㅡ┐ ┃━━━━┃ ┐ㅡ────", "1 & ~~~~6 a},~~~~~ ~~~~\\a `x` ~~~~& 네~~~~6 ,~~~~〜 ```", ".... . .-.. \".... ..\" ~~~~~ 1 & -2 (....-)", "1950BAN....11..135V a....b 가....1 1.....2 1……2 ....3 4....",
@@ -126,6 +126,15 @@ def check_normal(texts, lang, config):
 @pytest.mark.parametrize("longest", [1, 3, 5])
 def test_hard_rows_equal_the_plain_functions(lang, keep_old, longest):
     check_column(HARD, lang, CleanConfig(squeeze_to=longest, keep_old_hangul=keep_old))
+
+
+@pytest.mark.parametrize("lang", ["ko", "code"])
+@pytest.mark.parametrize("longest", [1, 2, 3])
+@pytest.mark.parametrize("shift", range(0, 36, 5))
+def test_changes_between_plain_text_equal_the_plain_functions(lang, longest, shift):
+    plain = "가나다라 마바사아. 자차카타파하!\n\nabcdef ghi 이이 jkl 12345 "
+    texts = ["a" * shift + plain * 2 + piece * 2 + plain * 2 for piece in PIECES]
+    check_column(texts, lang, CleanConfig(squeeze_to=longest, squeeze_laughs_from=3))
 
 
 @pytest.mark.parametrize("lang", ["ko", "code"])
