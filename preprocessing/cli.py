@@ -25,7 +25,7 @@ from megatron_ko.config.cli import (
     split,
     unknown_command,
 )
-from megatron_ko.config.loading import Loaded, load, to_yaml
+from megatron_ko.config.loading import Loaded, load
 from megatron_ko.config.manual import manual
 from megatron_ko.errors import EXIT_BAD_RECORDS, EXIT_STOPPED, exit_code_of, report_message
 from preprocessing.config import descriptions
@@ -234,7 +234,7 @@ def _run_step(step: str, arguments: list[str]) -> int:
     given = step_parser(step).parse(arguments)
     loaded = _load(given.config, f"data {step}")
     if given.print_config:
-        sys.stdout.write(to_yaml(loaded.config))
+        sys.stdout.write(loaded.text)
         return 0
     from megatron_ko.logs import set_up_logging
     from preprocessing.steps import pipeline

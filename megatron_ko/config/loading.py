@@ -52,6 +52,11 @@ class Loaded(Generic[C]):
     borrowed: dict[Keys, str] = dataclasses.field(default_factory=dict)
     """Keys that no configuration contains, with the file that their values come from."""
 
+    @functools.cached_property
+    def text(self) -> str:
+        """``to_yaml`` of the configuration."""
+        return to_yaml(self.config)
+
     def problem(self, path: str, message: str, rule: str = "", remedy: str = "") -> Problem:
         return Problem(_place(self.places, tuple(path.split("."))), path, message, rule, remedy)
 

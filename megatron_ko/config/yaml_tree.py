@@ -281,7 +281,9 @@ class Quoted(str):
 
 
 def _represent_str(dumper: Any, text: str) -> yaml.ScalarNode:
-    unusual_line_end = any(end in text for end in "\x85\u2028\u2029")  # would be read as a space
+    unusual_line_end = not text.isascii() and any(
+        end in text for end in "\x85\u2028\u2029"
+    )  # read as a space
     return dumper.represent_scalar(_STR, text, style='"' if unusual_line_end else None)
 
 

@@ -51,9 +51,10 @@ def columns_of(context: Context, unit: Unit) -> Iterator[pa.RecordBatch]:
     files = [pq.ParquetFile(context.path(step, unit.name)) for step in column_steps(context.config)]
     masked = pq.ParquetFile(context.path("clean", unit.name, ".columns.parquet"))
     for group in range(files[0].num_row_groups):
-        tables = [file.read_row_group(group) for file in files]
+        tables = [file.read_row_group(group, use_threads=False) for file in files]
         merged = {name: tables[0][name] for name in tables[0].schema.names}
-        merged["secrets"] = masked.read_row_group(group, columns=["masked_secret"])["masked_secret"]
+        masks = masked.read_row_group(group, columns=["masked_secret"], use_threads=False)
+        merged["secrets"] = masks["masked_secret"]
         for table in tables[1:]:
             if not table["id"].equals(merged["id"]):
                 raise DataError(

@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 
-from megatron_ko.config.loading import Loaded, to_yaml
+from megatron_ko.config.loading import Loaded
 from megatron_ko.errors import DataError
 from megatron_ko.files import write_json, write_text
 from megatron_ko.wording import format_count
@@ -68,7 +68,7 @@ def run(loaded: Loaded[Config], step: str, runner: Runner, until: str | None = N
 
 def _keep_configuration(context: Context) -> None:
     """Writes the configuration unless the folder has it."""
-    path, text = context.folder / KEPT_CONFIGURATION, to_yaml(context.config)
+    path, text = context.folder / KEPT_CONFIGURATION, context.loaded.text
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
 
