@@ -12,6 +12,7 @@ import numpy as np
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.hidden_code import is_hidden
 from preprocessing.kernels.normalize_classes import CONTROL, JAMO, PARTICLES, SIZE
+from preprocessing.kernels.terminal_escapes import after_escape
 
 _FEED, _VERTICAL_TAB, _PAGE_BREAK, _RETURN, _ESCAPE = 10, 11, 12, 13, 27
 _NON_JOINER, _JOINER, _LOWER_BLOCK = 0x200C, 0x200D, 0x2581
@@ -71,7 +72,7 @@ def remove_invisible(text, length, table, prose):
             elif c == _LOWER_BLOCK:
                 c = ord("_")
             else:
-                i = _after_escape(text, i, length) if prose and c == _ESCAPE else i + 1
+                i = after_escape(text, i, length) if prose and c == _ESCAPE else i + 1
                 continue
         if page_break:
             if w and c != _FEED and text[w - 1] != _FEED:
@@ -89,19 +90,6 @@ def remove_invisible(text, length, table, prose):
         w += 1
         i += 1
     return w, changed or joiners > 0
-
-
-@inner()
-def _after_escape(text, i, length):
-    """The end of a terminal escape (ESC [ parameters letter) at ``i``; ``i + 1`` for any other text."""
-    j = i + 1
-    if j < length and text[j] == ord("["):
-        j += 1
-        while j < length and (48 <= text[j] <= 57 or text[j] == ord(";") or text[j] == ord("?")):
-            j += 1
-        if j < length and (65 <= text[j] <= 90 or 97 <= text[j] <= 122):
-            return j + 1
-    return i + 1
 
 
 @inner()

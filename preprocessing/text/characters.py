@@ -22,7 +22,10 @@ INVISIBLE = (
     "\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffc\uffa0\ufdd0-\ufdef\ufffe\uffff"
 )
 _SEPARATORS = re.compile("[\u001c-\u001f]")  # of files, groups, records and units
-_ESCAPES = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")
+# of colors, of titles and links of a terminal, of sets of characters
+_ESCAPES = re.compile(
+    "\x1b(?:\\[[0-9;?]*[A-Za-z]|\\][0-9]{1,4};[^\0-\x1b\x7f-\x9f]{0,300}(?:\x07|\x1b\\\\)|[()][0-2AB])"
+)
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 # The zero-width joiner joins emoji, and both joiners spell words of Arabic and Indic scripts; elsewhere they are noise.
 JOINERS = "\u200c\u200d"
