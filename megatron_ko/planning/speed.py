@@ -172,9 +172,8 @@ def _needs_engine_layers(
     for name in ("fused_rope", "fused_norm_linear", "overlap_tensor_parallel"):
         if getattr(speed, name):
             yield f"speed.{name}", f"true {reason}; remove it"
-    if (
-        speed.cuda_graphs != "none"
-    ):  # replayed, own layers compute other gradients from the third step on (an H200)
+    # replayed, own layers compute other gradients from the third step on (an H200, megatron-core 0.19.2)
+    if speed.cuda_graphs != "none":
         yield "speed.cuda_graphs", f"{speed.cuda_graphs} {reason}; set speed.layers: engine, or remove it"
 
 

@@ -109,9 +109,8 @@ def writable(value: Any) -> Any:
 
 def compile_layers(gpt: Any, **options: Any) -> None:
     """Compiles the forward pass of each layer in place, so that no weight changes its name; the hooks of a layer stay outside."""
-    torch._dynamo.config.ignore_logging_functions.add(
-        warnings.warn
-    )  # megatron-core's would cut each layer into pieces
+    # megatron-core's warnings would cut each layer into pieces
+    torch._dynamo.config.ignore_logging_functions.add(warnings.warn)
     for layer in gpt.decoder.layers:
         layer.forward = torch.compile(layer.forward, **options)
 

@@ -11,6 +11,7 @@ import pytest
 
 from megatron_ko.config.fp8 import DelayedFp8
 from megatron_ko.config.model import ModelConfig
+from megatron_ko.config.speed import SpeedConfig
 from megatron_ko.config.training import LoraConfig, PrecisionConfig
 from megatron_ko.errors import ConfigError
 from megatron_ko.planning import family_rules
@@ -107,19 +108,23 @@ def test_combinations_that_cannot_be_built_are_refused(tmp_path, changes, path, 
     assert (path, rule) in [(problem.path, problem.rule) for problem in caught.value.problems]
 
 
+PLAIN = {"precision.fp8", "speed.cuda_graphs"}
+"""What needs the layers of Transformer Engine."""
+
+
 @pytest.mark.parametrize(
     ("changes", "refuses"),
     [
         ({"residual": "parallel", "feed_forward": "gelu"}, {"lora"}),
-        ({"residual": "parallel_one_norm", "feed_forward": "gelu_tanh"}, {"lora", "precision.fp8"}),
+        ({"residual": "parallel_one_norm", "feed_forward": "gelu_tanh"}, {"lora", *PLAIN}),
         (
             {"residual": "sandwich", "feed_forward": "geglu_tanh", "attention_cap": 50.0},
-            {"lora", "precision.fp8"},
+            {"lora", *PLAIN},
         ),
         ({}, set()),
     ],
 )
-def test_adapters_and_fp8_need_what_the_layers_have(changes, refuses):
+def test_adapters_fp8_and_graphs_need_what_the_layers_have(changes, refuses):
     shape = {
         "layers": 1,
         "hidden_size": 64,
@@ -132,6 +137,7 @@ def test_adapters_and_fp8_need_what_the_layers_have(changes, refuses):
     problems = [
         *family_rules._lora_without_gate(model, LoraConfig(rank=2, alpha=4.0), []),
         *family_rules._plain_layers_with_fp8(model, PrecisionConfig(fp8=DelayedFp8(type="delayed"))),
+        *family_rules._speed_of_family(model, SpeedConfig(cuda_graphs="layers")),
     ]
     assert {path for path, _ in problems} == refuses
 
