@@ -7,7 +7,8 @@ import re
 from preprocessing.markup.html_mentions import PARTICLE
 
 _BETWEEN_SPANS = re.compile(
-    r"(?P<opening><span(?:\s{1,9}class=\"(?P<one>[^\"<>]{1,200})\"[^<>]{0,200})?>)(?P<before>[^<>]{1,400})</span>"
+    r"(?P<opening><span(?:\s{1,9}class=\"(?P<one>[^\"<>]{1,200})\"[^<>]{0,200})?>"
+    r"(?:\s{0,99}<(?:img|input)\s[^<>]{0,500}>)?)(?P<before>[^<>]{1,400})</span>"
     r"(?=<span(?:\s{1,9}class=\"(?P<other>[^\"<>]{1,200})\"[^<>]{0,200})?>(?P<after>[^<>\s][^<>]{0,400})</span>)",
     re.IGNORECASE,
 )

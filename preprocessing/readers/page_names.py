@@ -24,6 +24,7 @@ from preprocessing.readers.page_words import (
     CONTACT,
     CONTENT,
     CONTROLS,
+    FEET,
     HEADERS,
     LISTS_OF_LINKS,
     LOGINS,
@@ -135,7 +136,8 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], is_he
         is_value = not element.links and _is_of_item(element) and _has_value(tree, element)
         if is_value and not _has_control(tree, element):
             return False
-        return not ((is_between or _is_of_item(element)) and _has_facts(tree, element))
+        is_own = is_between or _is_of_item(element) or _is_closing(tree, element)
+        return not (is_own and _has_facts(tree, element))
     if of_comments and element.start < run[0] and not element.links:
         return False  # comments follow
     if not element.links and element.linked:
@@ -187,6 +189,13 @@ def _is_of_item(element: Element) -> bool:
         above.name in ("li", "article") or any(not CARDS.isdisjoint(words) for words in above.names)
         for above in element.ancestors()
     )
+
+
+def _is_closing(tree: PageTree, element: Element) -> bool:
+    """True for a heading and a sentence with which a page ends in what is called its foot, without a link or a control."""
+    if element.links or not _own_words(element) & SURE <= FEET or not tree.text_of(element):
+        return False
+    return has_heading(element) and tree.has_sentence(element) and not _has_control(tree, element)
 
 
 def _has_facts(tree: PageTree, element: Element) -> bool:

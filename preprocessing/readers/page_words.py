@@ -73,6 +73,8 @@ SURE = frozenset((
     "cookies", "cookiebar", "consent", "gdpr", "toast",
 ))  # fmt: skip
 """Words that mark even the largest element, where its name has no word of CONTENT."""
+FEET = frozenset(("foot", "footer"))
+"""Words of what a page or a part of it ends with."""
 SIDES = frozenset(("sidebar", "aside", "toc", "newsletter", "signup"))
 """Names of what stands beside the content, whatever it says."""
 CARDS = frozenset(("card", "item", "product"))

@@ -120,6 +120,7 @@ def test_main_content_keeps_words_whole():
         ('<span class="date">2026-04-05</span>밭일기', "2026-04-05 밭일기"),
         ('<span class="date">2026-04-05</span>까지 심는다', "2026-04-05까지 심는다"),
         ('<span class="chip">봄</span><span class="chip">메밀</span>', "봄 메밀"),
+        ('<span class="a"><input type="checkbox">무게 확인</span><span class="b">밭길 걷기</span>', "무게 확인 밭길 걷기"),
         ('<span class="post-category">일상</span><span class="post-category">휴일</span>', "일상 휴일"),
         ("<span>처음 심는 사람을 위해</span><span>쉬운 씨앗을 모았습니다.</span>", "처음 심는 사람을 위해 쉬운 씨앗을 모았습니다."),
         ("<span>모두 12</span><span>개월</span>", "모두 12개월"),

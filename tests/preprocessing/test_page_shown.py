@@ -97,6 +97,7 @@ KEPT = {
     "captions that are links": (
         f"{A}{B}<div><figure><a href='#'><figcaption>밭길</figcaption></a></figure><figure><a href='#'><figcaption>장터</figcaption></a></figure></div>", "장터"),
     "a sentence above pictures of another site": (f"{A}{B}<div class='sns-box'><p>밭이 궁금하신가요?</p><a href='/i'><img src='a.png'></a></div>", "밭이 궁금하신가요?"),
+    "a heading and a sentence in the foot of a page": (f"{A}{B}<div class='foot'><h2>밭길 안내</h2><p>예) 봄 밭</p><p>함께 걸어요.</p></div>", "예) 봄 밭"),
     "a short sentence in the foot of a card": (f"<div>{A}<div class='card-footer'>함께 걸어요.</div>{B}</div>", "함께 걸어요."),
 }  # fmt: skip
 
@@ -134,6 +135,8 @@ CUT = {
     "the title of a page whose head is broken": (f"<head><title>밭 소식</title></head>{A}{B}", "밭 소식"),
     "a menu in a foot that has a window": (
         f"{A}<div id='footer'><ul><li><a href='/3'>회사소개</a></li><li><a href='/4'>파트너센터</a></li></ul><div>{B * 7}</div></div>", "파트너센터"),
+    "an address under a heading in a foot": (
+        f"{A}{B}<div class='foot'><h2>밭 누리집</h2><p>주소: 서울특별시 가나구 다라로 12</p><p>문의해 주세요.</p></div>", "밭 누리집"),
     "pages of a list": (f"{A}{B}<div class='btns'><a href='/1'>1</a><a href='/2'>2</a></div>", "2"),
 }  # fmt: skip
 
