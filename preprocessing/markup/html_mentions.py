@@ -28,7 +28,7 @@ PARTICLE = re.compile(
     "(?:은|는|이|가|을|를|과|와|의|에|에서|에는|도|만|란|라는|처럼|보다|부터|까지|으로|로|이나|나)(?![가-힣])"
 )
 _PARTICLE_OF_WORD = re.compile(f"[ \\t]?{PARTICLE.pattern}")
-_SURE_PARTICLE = re.compile("(?:는|를|에서|에는|으로|라는)(?![가-힣])")  # no sentence begins with it
+_SURE_PARTICLE = re.compile("(?:는|를|에서|에는|으로|로|라는)(?![가-힣])")  # no sentence begins with it
 _NO_BEGINNING = re.compile(
     "(?:는|를|을|로|으로|에|에서|에는|까지|부터|처럼|라는|이라는)(?![가-힣])"
 )  # of a line
@@ -41,6 +41,7 @@ _VOID = frozenset(("br", "hr", "img", "input", "wbr", "col", "embed", "param", "
 _END_OPTIONAL = frozenset((
     "p", "li", "dt", "dd", "td", "th", "tr", "thead", "tbody", "tfoot", "colgroup", "option", "optgroup", "html", "body", "head",
 ))  # fmt: skip
+_PAGE = frozenset(("html", "head", "body"))
 _QUOTES = ("''", '""', "‘’", "“”", "()")
 _OWNERS = {
     **dict.fromkeys(("td", "th", "tr", "thead", "tbody", "tfoot", "caption"), ("table",)),
@@ -77,7 +78,7 @@ def _find_unclosed(text: str) -> set[int]:
             opened.setdefault(name, []).append(tag.start())
         elif opened.get(name):
             opened[name].pop()
-        elif name not in _END_OPTIONAL or name == "html":
+        elif name not in _END_OPTIONAL or name in _PAGE:
             alone.add(tag.start())
     return alone.union(*opened.values())
 

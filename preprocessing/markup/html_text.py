@@ -25,6 +25,7 @@ from preprocessing.markup.html_elements import (
 from preprocessing.markup.html_lines import has_paragraphs, join_lines
 from preprocessing.markup.html_mentions import replace_known_tags
 from preprocessing.markup.html_quotations import CLOSED, OPENED, mark_quotations
+from preprocessing.markup.html_shown import protect_shown
 from preprocessing.markup.html_spans import separate_spans
 from preprocessing.markup.html_tables import convert_tables
 from preprocessing.markup.html_tags import (
@@ -146,6 +147,7 @@ def html_to_text(text: str) -> str:
         return text
     marked = protect_jsx(marked, protected)
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
+    marked = marked if is_fragment else protect_shown(marked, protected)
     marked = restore_emoji(restore_formulas(replace_comments(marked)))
     marked = replace_elements(marked, _HIDDEN_IN_MARKDOWN, hide)
     marked = join_lines(marked) if is_fragment and not has_paragraphs(marked) else marked

@@ -30,6 +30,7 @@ _MAY_BEGIN = re.compile(
 )
 _QUOTED_TAG = re.compile("['\"]<[A-Za-z!/?]")
 _LITERAL_BEFORE = re.compile("(?:[=(,\\[+] ?|  )[bfruBFRU]{0,2}['\"]{1,3}\\Z")
+_LITERALS = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|//.*")
 _MAY_BE_INDENTED = re.compile(r"^(?:    | {0,3}\t)[^\n<&]*[<&]", re.MULTILINE)
 _RULE_OF_TABLE = re.compile(
     r"[ \t>]*\|?[ \t]*:?-{1,200}:?[ \t]*(?:\|[ \t]*:?-{1,200}:?[ \t]*){0,400}\|?[ \t]*"
@@ -170,7 +171,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
 
 
 def _lines_with_literals(text: str) -> set[int]:
-    """Where lines of code begin that contain tags in a string, such as ``x = '<b>'``, and no Hangul."""
+    """Where lines of code begin that contain tags in a string, such as ``x = '<b>'``, and no Hangul outside of strings and comments."""
     found, done = set(), 0
     for match in _QUOTED_TAG.finditer(text):
         if match.start() < done or not _LITERAL_BEFORE.search(
@@ -180,7 +181,7 @@ def _lines_with_literals(text: str) -> set[int]:
         start, end = text.rfind("\n", 0, match.start()) + 1, text.find("\n", match.start())
         done = end if end >= 0 else len(text)
         line = text[start:done]
-        if not line.lstrip().startswith("<") and not _HANGUL.search(line):
+        if not line.lstrip().startswith("<") and not _HANGUL.search(_LITERALS.sub("", line)):
             found.add(start)
     return found
 

@@ -1,0 +1,135 @@
+"""Finds HTML that a note shows without marks of code, whose page would show nothing of it, and keeps it as it is written.
+
+Owns elements without text that a line is about: of the head of a page, empty pairs, comments, and forms. ``html_mentions`` knows
+single tags that a sentence mentions.
+"""
+
+from __future__ import annotations
+
+import re
+
+from preprocessing.markup.html_tags import BLOCK, INLINE
+from preprocessing.markup.indentation import LIST_MARK
+from preprocessing.markup.markdown import Protected
+
+_MARKS = rf"[ \t]*(?:(?:>|{LIST_MARK})[ \t]*)*"
+_VALUES = r"(?:\s(?:\"[^\"\n]{0,2000}\"|'[^'\n]{0,2000}'|[^<>\"'\n]){0,100})?"
+_OF_HEAD = re.compile(
+    rf"<(?:(script|style){_VALUES}>[^<\n]{{0,400}}</\1>|(?:link|meta)(?=\s){_VALUES}>)", re.IGNORECASE
+)
+_EMBEDDED = re.compile("gist|widget|embed", re.IGNORECASE)  # pictures of other sites
+_ENDS = frozenset(".!?>")  # of what is before an element that the page does not show
+_PAIR = rf"<(?P<name>{BLOCK}|{INLINE}|script|style)>[ \t]*</(?P=name)>"
+_EXPLAINED_PAIR = re.compile(
+    rf"^(?P<before>{_MARKS})(?P<shown>{_PAIR})(?=[ \t]*(?::|=>|[=→-][ \t>])[ \t]*\S)"
+)
+_LISTED_TAG = re.compile(rf"{_MARKS}(?:{_PAIR}|<(?P<void>hr|img|input)[ \t]?/?>)[ \t]*(?:$|:|=>|->)")
+_COMMENT = re.compile(r"<!--(?P<content>[^\n]{0,200}?)-->")
+_ABOUT_COMMENTS = re.compile("주석|comment", re.IGNORECASE)
+_LONGEST_HEADING = 60
+_WORDS = re.compile(r"[^\W_]")
+_FORM = re.compile(
+    r"<(?:input|textarea|select)\s(?![^<>\n]{0,200}(?:checkbox|radio))[^<>\n]{0,2000}>|<fieldset\b",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(r"[ \t]*<label(?:\s[^<>]*)?>[^<]*<input\s[^<>]*>[^<]*</label>[ \t]*", re.IGNORECASE)
+_NOTE_ON_FORM = re.compile(
+    rf"^(?P<before>{_MARKS})(?P<shown>{_FORM.pattern})(?=[ \t]+[가-힣][^<>\n]*$)", re.IGNORECASE
+)
+_LINE_OF_CODE = re.compile(r"[ \t]*(?:<[/A-Za-z!]|//)")
+_TEMPLATE = re.compile(r"<[A-Za-z][^<>\n]{0,2000}=[\"'][^\"'\n]{0,400}\$\{")
+
+
+def protect_shown(text: str, protected: Protected) -> str:
+    """Replaces HTML that lines of Markdown show by marks."""
+    if "<" not in text:
+        return text
+    lines = text.split("\n")
+    _protect_forms(lines, protected)
+    _protect_lists(lines, protected)
+    before = ""
+    for n, line in enumerate(lines):
+        if "<" in line:
+            after = next((other for other in lines[n + 1 : n + 3] if other.strip()), "")
+            lines[n] = _protect_line(line, before, after, protected)
+        before = line if line.strip() else before
+    return "\n".join(lines)
+
+
+def _protect_line(line: str, before: str, after: str, protected: Protected) -> str:
+    def protect(match: re.Match[str]) -> str:
+        return protected.add(match[0])
+
+    marks = re.match(_MARKS, line)
+    begins = marks.end() if marks else 0
+    is_item = line[:begins].strip() or not line.startswith("<", begins)
+    is_apart = not _LINE_OF_CODE.match(before) and not _LINE_OF_CODE.match(after)
+    if is_item or (is_apart and (begins > 1 or before.rstrip().endswith(":"))):
+        line = line[:begins] + _OF_HEAD.sub(
+            lambda match: protect(match) if _is_subject(match) else match[0], line[begins:]
+        )
+    line = _EXPLAINED_PAIR.sub(lambda match: match["before"] + protected.add(match["shown"]), line)
+    line = _NOTE_ON_FORM.sub(lambda match: match["before"] + protected.add(match["shown"]), line)
+    if "<!--" in line:
+        is_heading = (
+            len(before) < _LONGEST_HEADING and "<!--" not in before and _ABOUT_COMMENTS.search(before)
+        )
+        line = _COMMENT.sub(
+            lambda match: protect(match) if is_heading or _is_about(match) else match[0], line
+        )
+    return line
+
+
+def _is_subject(tag: re.Match[str]) -> bool:
+    """Whether a line shows a tag of the head of a page: at its beginning or behind words of the same sentence."""
+    return not _EMBEDDED.search(tag[0]) and tag.string[max(0, tag.start() - 9) : tag.start()].rstrip()[-1:] not in _ENDS
+
+
+def _is_about(comment: re.Match[str]) -> bool:
+    """Whether words of its line are about a comment: ``주석: <!-- 글 -->``; also those behind an empty one."""
+    before, after = comment.string[: comment.start()], comment.string[comment.end() :]
+    if "<!--" not in before and _ABOUT_COMMENTS.search(before):
+        return True
+    return not comment["content"].strip() and not before.strip() and _WORDS.search(after) is not None
+
+
+def _protect_lists(lines: list[str], protected: Protected) -> None:
+    """Keeps neighboring lines of empty elements, each of another name, such as ``<p></p>`` and ``<div></div>``."""
+    run: list[tuple[int, str]] = []
+
+    def protect() -> None:
+        if len({name for _, name in run}) == len(run) > 1:
+            for n, _ in run:
+                tag = re.search("<[^:=]*>", lines[n].replace("->", "  "))
+                if tag:
+                    lines[n] = lines[n][: tag.start()] + protected.add(tag[0]) + lines[n][tag.end() :]
+
+    for n, line in enumerate(lines):
+        tag = _LISTED_TAG.match(line) if "<" in line else None
+        if tag:
+            run.append((n, (tag["name"] or tag["void"]).lower()))
+        elif line.strip():
+            protect()
+            run = []
+    protect()
+
+
+def _protect_forms(lines: list[str], protected: Protected) -> None:
+    """Keeps paragraphs that are only lines of code with a form or with expressions of a template in attributes."""
+    first = 0
+    for n in range(len(lines) + 1):
+        if n < len(lines) and lines[n].strip():
+            continue
+        block = lines[first:n]
+        if any(_FORM.search(line) or _TEMPLATE.search(line) for line in block if "<" in line):
+            _protect_code(lines, first, n, protected)
+        first = n + 1
+
+
+def _protect_code(lines: list[str], first: int, end: int, protected: Protected) -> None:
+    is_code = [bool(_LINE_OF_CODE.match(line)) for line in lines[first:end]]
+    for n in range(first, end):
+        alone = not (n > first and is_code[n - first - 1]) and not (n + 1 < end and is_code[n - first + 1])
+        is_whole = alone and _TEMPLATE.search(lines[n])
+        if all(is_code) or (is_code[n - first] and (is_whole or _LABEL.fullmatch(lines[n]))):
+            lines[n] = protected.add(lines[n])

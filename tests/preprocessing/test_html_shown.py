@@ -1,0 +1,49 @@
+"""HTML that a note shows without marks of code stays as it is; what an editor or an embedded page leaves behind goes."""
+
+import pytest
+
+from preprocessing.markup.html_text import html_to_text
+
+SHOWN = [
+    '- <script src="https://a.com/b.js"></script>\n- 글',
+    '> <script src="https://a.com/b.js"></script>',
+    "1. 연결: <link rel=\"stylesheet\" href='a.css'>\n2. <meta charset=\"utf-8\">\n3. <style>p {color: red}</style>",
+    "- 외부 참조\n\n  <link rel='stylesheet' href='경로'>",
+    '다음과 같이 쓴다:\n<script src="a.js" defer></script>',
+    "먼저 <html>로 열고, </html>로 닫는다.",
+    "1. <script>를 </body> 아래에 실행\n2. 글",
+    "<a></a> : 링크를 만든다\n<head> </head> -> 문서에 대한 설정\n- <span></span>: 한 부분",
+    "  <a></a> : 링크\n\n  <b></b>\n\n  등등\n\n  <p></p>\n\n  <hr>\n\n  <div></div>",
+    "- 주석\n\n  <!-- -->(Ctrl /) , 단축키\n- 주석: <!-- 글 -->",
+    "html에서 주석 쓰는 법\n\n<!-- 어쩌고 -->",
+    'out.println("<h2>오늘 날짜는 : " + date + "</h2>"); // 제목',
+    '글\n<tr><td>아이디</td><td>${user.id}<input type="hidden" value="${user.userid}"></td></tr>\n글',
+    '<input type="text" value="${member.userid}"> 이와 같이 들어간다.',
+    '// 기본\n<fieldset> </fieldset>\n<br>',
+    '<label for="a">이름표<input id="a"></label>\n\n<div>\n  <input type="submit" value="주문">\n</div>',
+    '<label> 1. text -> <input type="text"></label>\n<label> 2. checkbox <input type="checkbox"></label>\n3. hidden',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+@pytest.mark.parametrize("before", ["# 제목\n\n글 <b>굵게</b> <p>글</p>\n\n뒤의 글이다.\n\n", "# 제목\n\n"])
+def test_html_that_a_note_shows_stays(shown, before):
+    assert html_to_text(f"{before}{shown}\n\n# 뒤").endswith(f"{shown}\n\n# 뒤")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('글이다.\n\n<script src="a.js"></script>\n\n글', "글이다.\n\n글"),
+        ('글이다. <script src="a.js"></script>', "글이다."),
+        ('- <script src="https://gist.github.com/a/b.js"></script>', "-"),
+        ("글\n\n<p></p>\n\n<p></p>\n\n글", "글\n\n글"),
+        ("- [가](a.md) <sub></sub> - 나", "- [가](a.md)  - 나"),
+        ("앞<!-- -->뒤\n\n<!-- 목차 -->\n- 글", "앞뒤\n\n- 글"),
+        ('값 <img src="${url}"> 뒤', "값  뒤"),
+        ("이름=\"<b>굵게</b>\"이다", "이름=\"굵게\"이다"),
+    ],
+)  # fmt: skip
+def test_html_that_a_note_does_not_show_goes(text, expected):
+    lines = html_to_text(f"# 제목\n\n{text}\n\n# 뒤").removeprefix("# 제목").removesuffix("# 뒤").strip()
+    assert "\n".join(line.rstrip() for line in lines.split("\n")) == expected
