@@ -1,8 +1,9 @@
 """Writes tables of HTML as tables of Markdown.
 
 ``html_tags`` sets the cells of other tables apart by blanks: of nested ones, those whose cells have code or headings, those of
-one row or column, and those of lists or long texts in which no cell is empty, which arrange a page, unless their first row
-consists of headings. Rows and columns without text, with which pages set others apart, are left out.
+one row or column, those of a column of marks beside one of texts, and those of lists or long texts in which no cell is empty,
+which arrange a page, unless their first row consists of headings. Short lists stay in a table whose rows begin with headings.
+Rows and columns without text, with which pages set others apart, are left out.
 """
 
 from __future__ import annotations
@@ -31,13 +32,17 @@ _LONGEST_INDENT = 200  # characters before a table in which its line begins
 _MIN_ROWS = _MIN_CELLS = 2  # rows that have as many cells with text; below a heading one
 LONGEST_CELL = 200
 """Characters of a cell, above which a table without empty cells arranges text."""
+_WORD = re.compile(r"\w")
 _HEADING_ROW = re.compile(
-    r"(?:\s{1,200}+|</?(?:thead|tr|tbody)(?=[\s>])[^<>]{0,500}>){1,9}<th[\s>]", re.IGNORECASE
+    r"(?:\s{1,200}+|</?(?:thead|tr|tbody|col|colgroup)(?=[\s/>])[^<>]{0,500}>|<caption(?=[\s>])[^<>]{0,500}>(?:(?!</caption)[\s\S]){0,500}+</caption>)"
+    r"{1,99}+<th[\s>]",
+    re.IGNORECASE,
 )
 _HEADINGS = re.compile(
     rf"{_HEADING_ROW.pattern}(?:(?!</?t[dr][\s>])[\s\S]){{1,2000}}?<th[\s>]", re.IGNORECASE
 )
 """A first row of two and more headings."""
+_ROW = re.compile(r"<tr(?=[\s>])[^<>]{0,500}>(?P<label>\s{0,200}+<th[\s>])?", re.IGNORECASE)
 _LIST = re.compile(r"<[uo]l[\s>]", re.IGNORECASE)
 _LINE_END = re.compile(r"<br\s{0,20}/?>|</p\s{0,20}>\s{0,200}(?=<p[\s>])", re.IGNORECASE)
 """Within a cell."""
@@ -72,7 +77,7 @@ def _convert(inner: str, protected: Protected) -> list[str]:
     """The lines of a table; none where it arranges text, where few rows have several cells, or where text is outside of cells."""
     has_lists = _LIST.search(inner) is not None
     has_headings = _HEADINGS.match(inner) is not None
-    if has_lists and not has_headings:
+    if has_lists and not has_headings and not all(row["label"] for row in _ROW.finditer(inner)):
         return []
     has_lines = has_lists or _LINE_END.search(inner) is not None
     line_end = protected.add("<br>") if has_lines else ""
@@ -83,12 +88,24 @@ def _convert(inner: str, protected: Protected) -> list[str]:
     texts = _lay_out(rows)
     full = sum(sum(map(bool, row)) >= _MIN_CELLS for row in texts)
     fewest = 1 if len(texts) > 1 and _HEADING_ROW.match(inner) else _MIN_ROWS
-    arranges = not has_headings and all(all(row) and len(row) == len(texts[0]) for row in texts)
-    if full < fewest or (arranges and max(map(len, chain.from_iterable(texts))) > LONGEST_CELL):
+    is_full = all(all(row) and len(row) == len(texts[0]) for row in texts)
+    may_arrange = not has_headings and (has_lists or is_full)
+    if full < fewest or _is_list(texts):
+        return []
+    if may_arrange and any(map(_is_long, chain.from_iterable(texts))):
         return []
     texts = [[protected.escape_bars(cell) for cell in row] for row in texts]
     caption = caption.replace(line_end, " ") if has_lines else caption
     return [*([caption, ""] if caption else []), *format_table(texts)]
+
+
+def _is_list(rows: list[list[str]]) -> bool:
+    """True for a column of marks beside one of texts."""
+    return all(len(row) == 2 and not _WORD.search(row[0]) for row in rows)
+
+
+def _is_long(cell: str) -> bool:
+    return len(cell) > LONGEST_CELL and len(TAG.sub("", cell)) > LONGEST_CELL
 
 
 def _lay_out(rows: list[list[Cell]]) -> list[list[str]]:

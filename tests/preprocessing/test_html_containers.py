@@ -85,6 +85,23 @@ def test_code_in_an_item_has_its_indentation(text, expected):
         ),  # layout
         ("<tr><td><img src=a></td><td>글</td></tr><tr><td></td><td>둘</td></tr>", "글\n\n둘"),  # layout
         (
+            "<tr><th>봄</th><td>심기</td></tr><tr><th>가을</th><td><p>거두기</p><ul><li>메밀</li><li>콩</li></ul></td></tr>",
+            "| 봄 | 심기 |\n| --- | --- |\n| 가을 | 거두기<br>- 메밀<br>- 콩 |",
+        ),  # headings of rows
+        (
+            f"<tr><th>봄</th><td>심기</td></tr><tr><th>글</th><td>{'글 ' * 150}<ul><li>메밀</li></ul></td></tr>",
+            f"봄  심기\n\n글  {'글 ' * 150}\n\n- 메밀",
+        ),  # the form of a post
+        (
+            f"<tr><td>가</td><td><a href='{'a' * 250}'>글</a></td></tr><tr><td>나</td><td>다</td></tr>",
+            "| 가 | 글 |\n| --- | --- |\n| 나 | 다 |",
+        ),
+        (
+            f"<caption>표</caption><colgroup><col/><col/></colgroup><tr><th>가</th><th>나</th></tr><tr><td>다</td><td>{'글 ' * 150}</td></tr>",
+            f"표\n\n| 가 | 나 |\n| --- | --- |\n| 다 | {'글 ' * 150}|",
+        ),
+        ("<tr><td>-</td><td>가</td></tr><tr><td>-</td><td>나</td></tr>", "-  가\n\n-  나"),  # layout
+        (
             "<tr><th>구분</th><th>금액</th></tr><tr><td></td><td>3원</td></tr>",
             "| 구분 | 금액 |\n| --- | --- |\n|  | 3원 |",
         ),

@@ -89,7 +89,7 @@ FENCE = "```html\n<!-- 주석 -->\n<script>\n  let a = '<b>';\n</script>\n\n\n<s
         ("<table>\n  <thead>\n  <tr>\n  <th>가</th>\n  <th>나</th></tr></thead><tr><td>다:<ul><li>라</li><li><p>마</p></li></ul><p>바</p></td>"
          "<td><p><code>a|b</code>\n</p></td></tr><tr><td><ol><li>사<li>아</ol></td><td>" + "자 " * 101 + "</td></tr></table>",
          "| 가 | 나 |\n| --- | --- |\n| 다:<br>- 라<br>- 마<br>바 | `a\\|b` |\n| 1. 사<br>2. 아 | " + "자 " * 101 + "|"),
-        ("<table><tr><th>가</th><td><ul><li>나</li></ul></td></tr><tr><th>다</th><td>라</td></tr></table>", "가\n\n- 나\n\n다  라"),
+        ("<table><tr><td>가</td><td><ul><li>나</li></ul></td></tr><tr><td>다</td><td>라</td></tr></table>", "가\n\n- 나\n\n다  라"),
         ("<table><tr><td>1<td>2</tr><tr><th>3<th>4</tr></table>", "| 1 | 2 |\n| --- | --- |\n| 3 | 4 |"),
         ("<code>a&lt;b</code>와 <code>x<sup>2</sup></code>와 <code>`</code> <b>끝</b>", "`a<b`와 `x^2`와 ` 끝"),
     ],
