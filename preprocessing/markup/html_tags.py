@@ -22,8 +22,8 @@ INLINE = (
     "svg|path|td|th|textarea|time|tt|u|var|video|audio|wbr|base|head|data|map|area|o:p"
 )
 
-_STRAY_QUOTE = r"(?<=[\"'][ \n])[\"'](?:=\"\")?(?=[ /]{0,9}>)"
-"""Of a name without a value, as in ``<a href="y" ">``, or as a parser writes it: ``"=""``."""
+_STRAY_QUOTE = r"(?:(?<=[\"'][ \n])|(?<=\w))[\"'](?:=\"\")?(?=[ /]{0,9}>)"
+"""Of a name without a value, as in ``<a href="y" ">`` and ``<a b">``, or as a parser writes it: ``"=""``."""
 
 
 def _tag_with(value: str) -> re.Pattern[str]:

@@ -13,6 +13,7 @@ _HEADING = re.compile(
 )
 _TAG = re.compile(r"<[^<>]*>")
 _PARTS = frozenset((*HEADINGS, "td", "th", "dt", "dd", "li", "tbody", "thead", "caption"))
+_HOST = re.compile(r"href=\"https?://([^/\"]+)")
 _TEXT = re.compile(r">([^<>]*[^<>\s])")
 
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
@@ -24,6 +25,7 @@ LONGEST_LABEL = 12  # characters of a link of a menu, on average
 FEWEST_ROWS = 3
 FEWEST_LINKS = 3  # of a section that has no sentence
 MOST_PARTS = 200  # elements of which a title or a table is searched
+MOST_SOURCES = 40
 LONGEST_SECTION = 20000  # characters of HTML
 
 
@@ -81,6 +83,14 @@ def has_cards(tree: PageTree, element: Element) -> bool:
     if not element.links or element.linked < LEAST_CARD * element.links:
         return False
     return 3 * len(LINE_END.findall(tree.html, element.inside, element.close)) >= element.links
+
+
+def has_sources(tree: PageTree, element: Element) -> bool:
+    """True for a list of links to several other sites, such as the sources of an article."""
+    if element.name not in ("ul", "ol") or element.links > MOST_SOURCES:
+        return False
+    hosts = set(_HOST.findall(tree.html, element.inside, element.close))
+    return len(hosts) > 1 and 2 * len(hosts) > element.links
 
 
 def has_titles(element: Element) -> bool:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from itertools import islice
 
-from preprocessing.readers.page_excerpts import LONGEST_INTRODUCTION, MOST_PARTS, is_row, is_title_of
+from preprocessing.readers.page_excerpts import (
+    LONGEST_INTRODUCTION,
+    MOST_PARTS,
+    has_sources,
+    is_row,
+    is_title_of,
+)
 from preprocessing.readers.page_links import (
     Page,
     has_heading,
-    has_sources,
     is_listing,
     is_tabs,
     leads_elsewhere,

@@ -38,14 +38,18 @@ _ADDRESS = re.compile(
 )
 _TABS = re.compile(r"\b_?tab|tab(?:s|list|_|-|\b)|\bindicator", re.IGNORECASE)
 _LABEL = re.compile(
-    r"(?:\s|<(?!a\b)[^<>]*>){0,9}(?:([^<>:：]{1,20})[:：]\s*(?:<(?!a\b)[^<>]*>\s*){0,3}<a\b|<a\b[^<>]*>\s*(?:https?://|www\.))"
+    r"(?:\s|<(?!a\b)[^<>]*>){0,9}(?:([^<>:：]{1,20})[:：]\s*(?:<(?!a\b)[^<>]*>\s*){0,3}<a\b"
+    r"|(?:&\w{2,8};|[^\w<>]|<(?!a\b)[^<>]*>){0,9}<a\b[^<>]*>\s*(?:https?://|www\.))"
+)
+_DATE = re.compile(
+    r"<a\b[^<>]*>\s*(?:<(?!/?(?:a|time)\b)[^<>]*>\s*)*(?:<time\b[^<>]*>[^<>]*</time>|(?:19|20)\d\d\s?[-./년]\s?\d{1,2}\s?[-./월]\s?\d{1,2}[일.]?)\s*"
+    r"(?:<(?!/?a\b)[^<>]*>\s*)*</a>"
 )
 _BARS = " \n\t\u00a0|·ㆍ/"
 _WHOLE_LINK = re.compile(r"<a\b.*?</a>", re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>")
 _WORDS = re.compile(r"[가-힣]{2,}(?: [가-힣]+){0,3}")
 _LISTINGS = frozenset(("toctree", "footnotes", "footnote", "references", "bibliography"))
-_HOST = re.compile(r"href=\"https?://([^/\"]+)")
 _TRAIL = re.compile(r"</a>\s*(?:&gt;|[›»])")  # the way from the first page to this one
 
 MOST_PARTS_ABOVE = 6  # elements from a part of a page down to its tabs
@@ -54,7 +58,6 @@ LONGEST_OF_MENU = 40  # characters of a link in a menu, on average
 LONGEST_REST = 12  # characters beside links, such as "태그:" and commas
 FEWEST_OF_COLUMN = 3  # links of a menu beside the content
 MOST_ROWS_OF_LAYOUT = 4  # rows of a table that arranges the page
-MOST_SOURCES = 40
 LONGEST_BAR = 2000  # characters of HTML of a title between links
 NEAR_RUN = 20  # characters of HTML on both sides of links that bars set apart
 
@@ -92,6 +95,8 @@ def leads_elsewhere(page: Page, before: Element | None, element: Element) -> boo
     if is_tabs(page, element) or _leads_nowhere(page.tree, element):
         element.is_part = True
         return False
+    if element.start < page.run[0] and _DATE.search(page.tree.html, element.inside, element.close):
+        return False  # when a post was written, beside its categories
     introduced = before is not None and introduces(page.tree, before, element)
     is_own = (
         is_section(page.tree, element)
@@ -153,7 +158,8 @@ def _share_outside(tree: PageTree, element: Element) -> float:
 
 
 def _is_labeled(tree: PageTree, element: Element) -> bool:
-    """True for a fact, a label with a colon before its link or an address that is shown, unless the label announces other pages."""
+    """True for a fact, a label with a colon before its link or an address that is shown, perhaps behind a sign, unless the label
+    announces other pages."""
     fact = _LABEL.match(tree.html, element.inside, element.close)
     return fact is not None and not LINKS_HEADING.fullmatch(fact[1] or "")
 
@@ -210,14 +216,6 @@ def _has_captions(element: Element) -> bool:
 def is_listing(element: Element) -> bool:
     """True for the chapters that Sphinx lists in the content, and for notes at its end."""
     return any(not _LISTINGS.isdisjoint(words) for words in element.names)
-
-
-def has_sources(tree: PageTree, element: Element) -> bool:
-    """True for a list of links to several other sites, such as the sources of an article."""
-    if element.name not in ("ul", "ol") or element.links > MOST_SOURCES:
-        return False
-    hosts = set(_HOST.findall(tree.html, element.inside, element.close))
-    return len(hosts) > 1 and 2 * len(hosts) > element.links
 
 
 def _has_facts(element: Element) -> bool:

@@ -22,6 +22,8 @@ _SEAMLESS = frozenset(
 )  # no part of a line; None for comments and instructions
 _ENDS = {"<!--": "-->", "<?": ">"}  # of comments and of instructions, such as PHP that no server ran
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)([^>\"]*(?:\"[^\"]*\"[^>\"]*)*)>")
+_QUOTED = re.compile(r"<[a-z][^\s<>]*(?: [^\s=<>\"]+=\"[^\"]*\")*+(?: [^\s=<>]+=\"[^\"]*\")+>")
+_ATTRIBUTE = re.compile(r" ([^\s=<>]+)(=\"[^\"]*\")")
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 INLINE = frozenset((
     "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd",
@@ -156,7 +158,7 @@ class PageTree:
 
 def build_tree(page: str) -> PageTree:
     """Builds the tree of a page that resiliparse has serialized."""
-    page = _mark_runs(_remove_skipped(page))
+    page = _mark_runs(_QUOTED.sub(_unquote_names, _remove_skipped(page)))
     root = Element("", "", None, 0, 0, len(page), len(page))
     elements = [root]
     at, parent, links = 0, root, 0
@@ -202,6 +204,11 @@ def build_tree(page: str) -> PageTree:
         if element is not None:
             element.close = element.end = len(page)
     return PageTree(page, elements)
+
+
+def _unquote_names(tag: re.Match[str]) -> str:
+    """A tag with a quotation mark too many, which a parser reads as a part of a name, without it."""
+    return _ATTRIBUTE.sub(lambda part: " " + part[1].replace('"', "") + part[2], tag[0])
 
 
 @functools.lru_cache(maxsize=4096)

@@ -98,6 +98,12 @@ KEPT = {
         f"{A}{B}<div><figure><a href='#'><figcaption>밭길</figcaption></a></figure><figure><a href='#'><figcaption>장터</figcaption></a></figure></div>", "장터"),
     "a sentence above pictures of another site": (f"{A}{B}<div class='sns-box'><p>밭이 궁금하신가요?</p><a href='/i'><img src='a.png'></a></div>", "밭이 궁금하신가요?"),
     "a heading and a sentence in the foot of a page": (f"{A}{B}<div class='foot'><h2>밭길 안내</h2><p>예) 봄 밭</p><p>함께 걸어요.</p></div>", "예) 봄 밭"),
+    "a text behind a tag with a quotation mark too many": (f"{A}<div class='a' a-b\"><a href=\"/a\"\">밭길</a></div><p>{FIRST} 밭 둘</p>", "밭 둘"),
+    "a linked date": (
+        f"<h1>밭길</h1><div><div><a href='/d'><time>2026-05-01</time></a></div><p><a href='/t'>밭일</a></p></div>{A}{B}", "2026-05-01"),
+    "addresses behind arrows": (
+        f"<h1>밭길</h1>{A}{B}<div>밭을 도와요! <div>→&nbsp;<a href='https://a.kr/'>https://a.kr/</a></div> "
+        "<div>→ <a href='https://b.kr/'>https://b.kr/</a></div></div>", "→ https://b.kr/"),
     "a short sentence in the foot of a card": (f"<div>{A}<div class='card-footer'>함께 걸어요.</div>{B}</div>", "함께 걸어요."),
 }  # fmt: skip
 
@@ -137,6 +143,10 @@ CUT = {
         f"{A}<div id='footer'><ul><li><a href='/3'>회사소개</a></li><li><a href='/4'>파트너센터</a></li></ul><div>{B * 7}</div></div>", "파트너센터"),
     "an address under a heading in a foot": (
         f"{A}{B}<div class='foot'><h2>밭 누리집</h2><p>주소: 서울특별시 가나구 다라로 12</p><p>문의해 주세요.</p></div>", "밭 누리집"),
+    "a category beside a linked date": (
+        f"<h1>밭길</h1><div><div><a href='/d'><time>2026-05-01</time></a></div><p><a href='/t'>밭일</a></p></div>{A}{B}", "밭일"),
+    "a tag with a quotation mark too many": (f"{A}<div class='a' a-b\"><a href=\"/a\"\">밭길</a></div>{B}", "a-b"),
+    "a menu in such a tag": (f"<nav class='a' a-b\"><a href='/a'>봄 밭</a> <a href='/b'>들깨</a></nav>{A}{B}", "봄 밭"),
     "pages of a list": (f"{A}{B}<div class='btns'><a href='/1'>1</a><a href='/2'>2</a></div>", "2"),
 }  # fmt: skip
 
