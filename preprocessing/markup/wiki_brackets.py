@@ -12,6 +12,7 @@ from preprocessing.markup.missing_values import HOLE
 from preprocessing.markup.wiki_arguments import key_of
 from preprocessing.markup.wiki_lines import ROW
 from preprocessing.markup.wiki_links import link_text
+from preprocessing.markup.wiki_numbers import join_unit
 from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wiki_rows import FOLDED
 from preprocessing.markup.wiki_templates import template_text
@@ -27,6 +28,7 @@ _GOES_ON = re.compile(r"[^\n|}\]=]")
 _NOTHING_ELSE = re.compile(
     r"\w\([ ,;·]{0,9}$"
 )  # glued to a word, where empty parentheses would be those of a function
+_YEARS = ("연도", "년도")
 _BLOCKS = ("범례", "legend")  # stand in lines of their own
 _CLOSING = re.compile(r"[ )\],.;:\n]|$")
 _OPENING = {"}}": "{{", "]]": "[["}
@@ -80,7 +82,9 @@ def convert_brackets(text: str, page: WikiPage) -> str:
             frame = stack.pop()
             open_brackets[frame.bracket] -= 1
             if frame.bracket == "{{":
-                _add_template(stack[-1], frame.texts(), tokens[number + 1 : number + 9], page)
+                behind = tokens[number + 1 : number + 9]
+                written = _add_template(stack[-1], frame.texts(), behind, page)
+                tokens[number + 1] = tokens[number + 1][written:]
             elif text := link_text(frame.texts()):
                 stack[-1].add(text)
             else:
@@ -93,8 +97,11 @@ def convert_brackets(text: str, page: WikiPage) -> str:
     return "".join(outer.parts[0])
 
 
-def _add_template(around: _Frame, parts: list[str], behind: list[str], page: WikiPage) -> None:
-    """Adds the text of a template; where it has none, its argument or no blank too many."""
+def _add_template(around: _Frame, parts: list[str], behind: list[str], page: WikiPage) -> int:
+    """Adds the text of a template; where it has none, its argument or no blank too many.
+
+    Returns how many characters behind it the text has, too.
+    """
     pieces, after, following = around.parts[-1], behind[0], "".join(behind)
     before = "".join(piece[-_SHOWN_BEFORE:] for piece in pieces[-_SHOWN_BEFORE:])
     text = template_text(parts, page)
@@ -109,6 +116,7 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
     if text.startswith(("* ", ROW)) and after[:1] == "\n":
         text = text[:-1]
     key = key_of(parts[0])
+    text, written = join_unit(text, after) if text else ("", 0)
     text = _in_line(text, key, before, following) if text and not around.bracket else text
     if text[:1] == " " == before[-1:]:
         text = text[1:]
@@ -121,6 +129,7 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
     around.add(text)
     around.begins = not text and _OPENED.search(before) is not None
     around.last = key, len(around.parts), len(pieces)
+    return written
 
 
 def _in_line(text: str, key: str, before: str, behind: str) -> str:
@@ -130,7 +139,7 @@ def _in_line(text: str, key: str, before: str, behind: str) -> str:
         return text.strip(f"\n{ROW}").replace("\n", "").replace(ROW, ", ")
     if text[:1].isdecimal() and before[-1:].isdecimal() and "/" in text:
         return f" {text}"  # 3 and a half
-    if not line and text.isdecimal() and _END_OF_LINE.match(behind):
+    if not line and (text.isdecimal() or key.endswith(_YEARS)) and _END_OF_LINE.match(behind):
         return ""  # a box that is named by its year
     if not (line.strip("*#:; ") and _GOES_ON.match(behind) and text[:1] == text[-1:] == "\n"):
         return text

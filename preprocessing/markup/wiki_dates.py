@@ -137,9 +137,8 @@ def _format_age(key: str, plain: Sequence[str], named: Mapping[str, str], page: 
     numbers = plain or [named[name] for name in ("연", "월", "일", "year", "month", "day") if name in named]
     start, end = _read_date(numbers[:3]), _read_date(numbers[3:6]) or page.written_on
     if start is None or end is None or end < start:
-        return write_dates(
-            "-".join(number.zfill(2) for number in numbers[:3] if number.isdecimal()), page.korean
-        )
+        day = "-".join(number.zfill(2) for number in numbers[:3] if number.isdecimal())
+        return f"{day}년" if page.korean and _YEAR.fullmatch(day) else write_dates(day, page.korean)
     if key in _DAYS:
         return str((end - start).days)
     return str(end.year - start.year - ((end.month, end.day) < (start.month, start.day)))

@@ -27,7 +27,7 @@ FOLDED = frozenset((
 _FOLDING = re.compile("접[기이은을힌]|펼치")
 _DIALOGS = frozenset(("대화", "대사"))  # who speaks may be the name of an argument
 _FOLD_BEGINS = re.compile(
-    "(?:접[기이은을힌]|펼치|숨[김기]|번역|hidden|collapse|trans).*(?:시작|begin|start|top)$"
+    "(?:접[기이은을힌]|펼치|숨[김기]|번역|증명|풀이|해설|예제|proof|hidden|collapse|trans).*(?:시작|begin|start|top)$"
 )
 _CLADES = frozenset(("clade", "계통도", "계통수", "분기도", "cladogram"))
 _TRACKS = frozenset(("곡목록", "트랙목록", "tracklist", "track_listing", "track_list"))

@@ -13,11 +13,11 @@ from preprocessing.markup.wiki_arguments import Named, first_of, is_technical, k
 from preprocessing.markup.wiki_countries import country_name
 from preprocessing.markup.wiki_dates import value_of_time
 from preprocessing.markup.wiki_functions import function_text
-from preprocessing.markup.wiki_items import Items, is_item
 from preprocessing.markup.wiki_languages import labeled
-from preprocessing.markup.wiki_lines import BREAK
+from preprocessing.markup.wiki_medals import medal_text
 from preprocessing.markup.wiki_media import GALLERIES, gallery_template, is_file_name
 from preprocessing.markup.wiki_page import WikiPage
+from preprocessing.markup.wiki_quotations import format_quotation, is_quotation
 from preprocessing.markup.wiki_rows import rows_text
 from preprocessing.markup.wiki_words import word_text
 
@@ -53,15 +53,8 @@ LAST = frozenset((
 ))  # fmt: skip
 RAISED = {"위첨자": "sup", "sup": "sup", "아래첨자": "sub", "sub": "sub"}
 PROOFS = frozenset(("math_theorem", "math_proof", "수학정리", "정리와증명", "증명", "정리", "정의", "보조정리", "따름정리", "theorem", "proof"))  # fmt: skip
-QUOTES = frozenset((
-    "quote", "cquote", "blockquote", "인용구", "인용상자", "quotation", "rquote", "pquote", "quote_box",
-    "poem", "poemquote", "시", "verse", "글상자인용", "따온글", "인용",
-))  # fmt: skip
 QUOTE_MARKS = {"큰따옴표": "“{}”", "작은따옴표": "‘{}’", "따옴표": "“{}”", "낫표": "「{}」", "홑낫표": "「{}」", "겹낫표": "『{}』", "홑화살괄호": "〈{}〉",
                "겹화살괄호": "《{}》", "qq": "“{}”", "q": "“{}”", '"': "“{}”"}  # fmt: skip
-_SHORTEST_QUOTATION = 10  # of templates that cite, too, but then have names for all arguments
-_QUOTE_NAMES = ("text", "quote", "내용", "인용", "인용문", "본문", "글")
-_AUTHOR_NAMES, _SOURCE_NAMES = ("author", "저자", "작가", "지은이", "말한이", "sign"), ("source", "출처")
 FORMULAS = frozenset(("수학", "math", "mvar", "수식", "tmath"))
 ROOTS = frozenset(("sqrt", "제곱근", "radic"))
 CHEMICALS = frozenset(("화학식", "chem", "chem2"))
@@ -73,7 +66,6 @@ ANSWERS = {
     "해당없음": ("해당 없음", "N/A"), "tba": ("미정", "TBA"), "미정": ("미정", "TBA"), "pending": ("미정", "Pending"),
     "any": ("모두", "Any"), "free": ("무료", "Free"), "무료": ("무료", "Free"), "unknown": ("알 수 없음", "Unknown"),
     "알수없음": ("알 수 없음", "Unknown"), "draw": ("무승부", "Draw"), "무승부": ("무승부", "Draw"), "sic": ("[원문 그대로]", "[sic]"),
-    "gold1": ("금메달", "Gold"), "silver2": ("은메달", "Silver"), "bronze3": ("동메달", "Bronze"),
 }  # fmt: skip
 _SIGN = re.compile(r"[\"' ]{2,5}|[^\w\s\x00-\x7f]")  # a template that is named by what it shows
 CODES = frozenset(("code", "코드", "mono", "tt", "codett", "javadoc"))
@@ -117,6 +109,8 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str | None:
         return sign + "".join(plain[:1])
     if key in FIXED:
         return FIXED[key] + ("" if FIXED[key].isspace() else "".join(plain[:1]))
+    if not plain and (medal := medal_text(key, page.korean)):
+        return medal
     if key in ANSWERS:
         return plain[0] if plain and plain[0] else ANSWERS[key][not page.korean]
     for text in (value_of_time(key, plain, named, page), _block_text(key, plain, named, page)):
@@ -152,9 +146,8 @@ def _block_text(key: str, plain: list[str], named: Named, page: WikiPage) -> str
         return "".join(f"\n\n{text}\n\n" for text in [*plain[1:2], named.get("equation", "")] if text)
     if key in PROOFS:
         return _format_proof(plain, named)
-    is_quotation = key.endswith("인용") and len("".join(plain[:1])) > _SHORTEST_QUOTATION
-    if key in QUOTES or key.startswith("인용문") or is_quotation:
-        return _format_quote(plain, named)
+    if is_quotation(key, plain):
+        return format_quotation(key, plain, named)
     if key in GALLERIES:
         return gallery_template(plain, named)
     text = word_text(key, plain, named, page.korean)
@@ -212,24 +205,6 @@ def _format_sounds(plain: Sequence[str]) -> str:
 
 def _is_no_sound(text: str) -> bool:
     return text in _NO_SOUNDS or is_file_name(text)
-
-
-def _format_quote(plain: Sequence[str], named: Named) -> str:
-    """A quotation of Markdown, with its author or source in a line of its own."""
-    plain = plain[len(plain) > 1 and is_technical(plain[0]) :]  # the side on which it stands
-    text = plain[0] if plain else first_of(named, _QUOTE_NAMES)
-    if not text:
-        return ""
-    named_authors = (first_of(named, names) for names in (_AUTHOR_NAMES, _SOURCE_NAMES))
-    authors = [
-        part for part in plain[1:] if part and not is_technical(part)
-    ]  # sizes of the marks may come first
-    author = ", ".join(authors[:2]) or ", ".join(filter(None, named_authors))
-    items = Items()
-    written = [line.strip() for line in re.split(rf"{BREAK.pattern}\n?|\n", text)]
-    lines = [items.write(line) if is_item(line) else line for line in written]
-    lines += [f"— {author}"] if author else []
-    return "\n" + "\n".join(f"> {line}" for line in lines) + "\n"
 
 
 def _format_proof(plain: Sequence[str], named: Named) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from preprocessing.markup.wiki_arguments import Named
 from preprocessing.markup.wiki_functions import FORMATTED_NUMBERS, format_number
+from preprocessing.markup.wiki_numbers import NUMBERED
 
 _NUMBER = re.compile(r"[-+−–]?[0-9][0-9,. /]*")
 _RANGES = {"-": "–", "–": "–", "~": "~", "to": " to ", "and": " and ", "or": " or ", "x": " × ", "×": " × ", "by": " by ",
@@ -178,10 +179,7 @@ def _suffix(mark: str) -> Callable[[Sequence[str], Named], str]:
     return lambda plain, named: "".join(plain[:1]) + mark
 
 
-_NUMBERS = [
-    "숫자", "수", "수치", "number", "nowrap_number", "자릿수", "번호",
-    "연도", "년",
-]  # fmt: skip
+_NUMBERS = ["숫자", "수", "수치", "number", "nowrap_number", "자릿수", "번호"]
 _UNITS = [
     "단위", "값단위", "si", "convert", "cvt", "변환", "단위변환", "길이", "넓이", "면적", "무게", "높이", "부피", "속도", "온도", "거리", "질량",
     "측정값", "밀도", "해발", "고도", "기온", "압력", "용량", "시간", "currency",
@@ -193,6 +191,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     dict.fromkeys(_NUMBERS, _format_first)
     | dict.fromkeys(FORMATTED_NUMBERS, lambda plain, named: format_number("".join(plain[:1]), plain[1:]))
     | dict.fromkeys(_UNITS, _format_measure)
+    | NUMBERED
     | {key: _prefix(sign) for key, sign in _CURRENCIES.items()}
     | dict.fromkeys(("val", "값", "ntsh", "측정"), _format_value)
     | dict.fromkeys(("±", "+-"), _format_tolerance)
@@ -224,7 +223,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     )
     | {
         "oeis": lambda plain, named: f"(OEIS {number})" if (number := "".join(plain[:1]) or named.get("id")) else "",
-        "약": _prefix("약 "), "서기": _prefix("서기 "), "기원후": _prefix("기원후 "), "세기": _suffix("세기"), "utc": _prefix("UTC"), "circa": _format_about, "c.": _format_about, "ca.": _format_about, "기원전": _prefix("기원전 "), "10^": _prefix("10^"), "e": _prefix("×10^"),
+        "약": _prefix("약 "), "서기": _prefix("서기 "), "기원후": _prefix("기원후 "), "세기": _suffix("세기"), "utc": _prefix("UTC"), "circa": _format_about, "c.": _format_about, "ca.": _format_about, "기원전": _prefix("기원전 "), "10^": _prefix("10^"),
         "bce": _suffix(" BCE"), "bc": _suffix(" BC"), "%": _suffix("%"), "°c": _suffix("°C"), "°f": _suffix("°F"),
     }
 )  # fmt: skip

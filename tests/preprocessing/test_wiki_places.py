@@ -124,8 +124,8 @@ def test_functions_with_known_arguments_are_computed(wikitext, markdown):
 @pytest.mark.parametrize(
     ("wikitext", "markdown"),
     [
-        ("{{SS|Great Britain}} sank at {{ordinal|21}} place.", "SS Great Britain sank at 21 place."),
-        ("{{ordinal|21}} place is lost, {{some icon|21}} ship is not.", "21 place is lost, ship is not."),
+        ("{{SS|Great Britain}} sank at {{ordinal|21}} place.", "SS Great Britain sank at 21st place."),
+        ("{{ordinal|21}} place is lost, {{some icon|21}} ship is not.", "21st place is lost, ship is not."),
         ("{{some mark|here}} London is a city.", "London is a city."),
         ("It cost {{inflation|US|100|1950}} dollars. It is new.", "It is new."),
         ("# {{lb|en|informal|dated}} A house.\nHe said {{\"'}}no{{'\"}}.", "1. (informal, dated) A house.\nHe said \"'no'\"."),
@@ -175,11 +175,11 @@ def test_values_in_english_sentences(wikitext, markdown):
         ("* {{서울 지하철 3호선}} : 안국\n* 파리{{*}}니스", "- 서울 지하철 3호선 : 안국\n- 파리 • 니스"),
         ("{{목록 접기|제목=배달계|배달|한서}}\n{{접기 시작|제목=가}}글{{접기 끝}}", "배달계\n배달\n한서\n\n가\n글"),
         ("식 {{ket|ψ}}{{=}}{{ket|1}}+{{ket|2}}, 3{{frac|1|2}} 큰술, {{시각|05|46}}에 {{어떤 임기|1990|1995}} {{투표|35|명}}이", "식 ψ=1+2, 3 1/2 큰술, 05:46에 1990–1995 35명이"),
-        ("{{인용문 상자|제목=전문|인용문=유구한 역사|출처=헌법}}\n돈은 {{북한 원}}(KPW)이다.", "> 유구한 역사\n> — 헌법\n\n돈은 북한 원(KPW)이다."),
+        ("{{인용문 상자|제목=전문|인용문=유구한 역사|출처=헌법}}\n돈은 {{북한 원}}(KPW)이다.", "> 전문\n> 유구한 역사\n> — 헌법\n\n돈은 북한 원(KPW)이다."),
         ("여기서 {{math|{{vec|a}}}}는 수이고, 농도는 {{농도|0.04|%}}이다.\n* {{음성 기호|k}}와 {{IPA|k}}", "여기서 $a$는 수이고, 농도는 0.04 %이다.\n- k와 k"),
         ("{{rquote|right|나는 간다.|뉴턴}}\n글. 버전은 {{최신 안정판 버전/가}}이다. {{키 누르기|Ctrl|F1}}", "> 나는 간다.\n> — 뉴턴\n\n글. Ctrl+F1"),
         ("{{verse translation|lang=zh|國之語音|나라의 말소리}}\n{{축구 경기 상자|팀1=가|점수=2–1|팀2=나}}", "國之語音\n나라의 말소리\n\n- 가, 2–1, 나"),
-        ("{{시 인용|한라산 자락에<br />눈이 내린다|지은이=가|제목=나}}\n{{웹 인용|url=a|제목=글}}", "> 한라산 자락에\n> 눈이 내린다\n> — 가"),
+        ("{{시 인용|한라산 자락에<br />눈이 내린다|지은이=가|제목=나}}\n{{웹 인용|url=a|제목=글}}", "> 한라산 자락에\n> 눈이 내린다\n> — 가, 나"),
     ],
 )  # fmt: skip
 def test_quotations_results_and_folded_lists_of_templates(wikitext, markdown):

@@ -1,0 +1,25 @@
+"""Icons of medals whose name has a number, by which a table sorts them, as words: ``금01``, ``은메달2``, ``gold03``."""
+
+from __future__ import annotations
+
+import re
+
+_MEDALS = {
+    "금": "금메달",
+    "은": "은메달",
+    "동": "동메달",
+    "gold": "Gold",
+    "silver": "Silver",
+    "bronze": "Bronze",
+}
+_ICON = re.compile(rf"({'|'.join(_MEDALS)})_?(?:메달|medal)?_?0?([1-9])")
+
+
+def medal_text(key: str, korean: bool) -> str:
+    """The medal that a template named ``key`` shows; a number other than that of its place follows. Empty for other templates."""
+    icon = _ICON.fullmatch(key)
+    if icon is None:
+        return ""
+    words, place = [*_MEDALS.values()], [*_MEDALS].index(icon[1]) % 3
+    medal = words[place if korean else place + 3]
+    return medal if int(icon[2]) == place + 1 else f"{medal} {icon[2]}"

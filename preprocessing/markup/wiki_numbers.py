@@ -1,0 +1,64 @@
+"""Numbers with a word that only their template has, such as years, ordinals and articles of laws, and what follows them.
+
+Owns these words, and the letters behind a template that belong to its value: ``{{나이|1990|1|1}}세``, ``{{은02}} 은메달``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from preprocessing.markup.wiki_arguments import Named
+
+_BIRTH = re.compile(r"[0-9]{3,4}년(?: [0-9]{1,2}월(?: [0-9]{1,2}일)?)?")
+_UNIT = re.compile("[0-9](년|번째)$|([금은동]메달)$")
+_ARTICLE = re.compile("([0-9]{1,5})(?:(?:의|-)([0-9]{1,3}))?")
+
+
+def join_unit(text: str, after: str) -> tuple[str, int]:
+    """The text of a template, and the number of characters ``after`` it that it has, too.
+
+    The day from which an unknown age counts is not followed by the unit of the age: it is a day of birth.
+    """
+    if after[:1] in ("세", "살") and _BIRTH.fullmatch(text):
+        return f"{text}생", 1
+    if unit := _UNIT.search(text):
+        word = unit[1] or f" {unit[2]}"
+        return text, len(word) if after.startswith(word) else 0
+    return text, 0
+
+
+def _with_unit(unit: str) -> Callable[[Sequence[str], Named], str]:
+    """A number and the word of the template, unless the argument has a word of its own."""
+    return lambda plain, named: (text := "".join(plain[:1])) + unit * text[-1:].isdecimal()
+
+
+def _format_ordinal(plain: Sequence[str], named: Named) -> str:
+    number = "".join(plain[:1])
+    if not number.isdecimal():
+        return number
+    is_teen = number[-2:-1] == "1"
+    return number + ("th" if is_teen else {"1": "st", "2": "nd", "3": "rd"}.get(number[-1], "th"))
+
+
+def _format_power(plain: Sequence[str], named: Named) -> str:
+    """``9``: ×10^9; ``1.9|30``: 1.9×10^30."""
+    return "×10^".join(plain[:2]) if len(plain) > 1 else "".join(["×10^", *plain])
+
+
+def _format_statute(plain: Sequence[str], named: Named) -> str:
+    """``민법|839의2|1``: a law, its article, and the paragraph and item of this."""
+    parts = zip(filter(None, plain[1:4]), "조항호", strict=False)
+    return " ".join([*plain[:1], *(_write_article(text, unit) for text, unit in parts)])
+
+
+def _write_article(text: str, unit: str) -> str:
+    article = _ARTICLE.fullmatch(text)
+    return f"제{article[1]}{unit}{f'의{article[2]}' if article[2] else ''}" if article else text
+
+
+NUMBERED: dict[str, Callable[[Sequence[str], Named], str]] = (
+    dict.fromkeys(("연도", "년도", "년"), _with_unit("년"))
+    | dict.fromkeys(("법조문", "조문", "법조항", "법령조문"), _format_statute)
+    | {"서수": _with_unit("번째"), "ordinal": _format_ordinal, "e": _format_power}
+)
