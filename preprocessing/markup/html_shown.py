@@ -82,7 +82,10 @@ def _protect_line(line: str, before: str, after: str, protected: Protected) -> s
 
 def _is_subject(tag: re.Match[str]) -> bool:
     """Whether a line shows a tag of the head of a page: at its beginning or behind words of the same sentence."""
-    return not _EMBEDDED.search(tag[0]) and tag.string[max(0, tag.start() - 9) : tag.start()].rstrip()[-1:] not in _ENDS
+    return (
+        not _EMBEDDED.search(tag[0])
+        and tag.string[max(0, tag.start() - 9) : tag.start()].rstrip()[-1:] not in _ENDS
+    )
 
 
 def _is_about(comment: re.Match[str]) -> bool:

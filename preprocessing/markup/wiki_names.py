@@ -37,7 +37,7 @@ def _any_of(*words: str) -> re.Pattern[str]:
     return re.compile("|".join(words))
 
 
-ICON = _any_of(_ICONS)
+ICON, NOTE = _any_of(_ICONS), _any_of(_NOTES)
 # A value that only the wiki has, and functions that need its database
 OF_WIKI = _any_of(
     r"^#(?!tag|if|switch|vardefine|set\b|lst)", "^(?:.{0,40}:)?numberof", _FIGURES, "population|데이터|문서수"

@@ -122,6 +122,23 @@ def test_values_are_as_the_template_shows_them(wikitext, markdown):
 @pytest.mark.parametrize(
     ("wikitext", "markdown"),
     [
+        ("== 제원 ==\n{{항공기 제원|날개폭=9 m|최고속도(km/h)=1,600|출처=가}}\n== 무장 ==\n[[파일:a.jpg|섬네일|그림]]\n{{무장|기관포 1문|AIM-9=4발}}\n[[분류:가]]",
+         "## 제원\n- 날개폭: 9 m\n- 최고속도(km/h): 1,600\n## 무장\n\n그림\n\n- 기관포 1문\n- AIM-9: 4발"),
+        ("== Specifications (A) ==\n{{Aircraft specs|ref=B|prime units?=met|genhide=yes|length m=13.14|length ft=43|length in=1|max speed kmh=1,600\n"
+         "|max speed note=at sea level|armament=\n* gun\n* bombs\n}}\n== See ==\nText",
+         "## Specifications (A)\n- Length: 13.14 m, 43 ft 1 in\n- Max speed: 1,600 km/h (at sea level)\n- Armament:\n  - gun\n  - bombs\n## See\nText"),
+        # at the side
+        ("== 총 ==\n{{총기 제원|구경=5.56}}\n소총이다.\n== 글 ==\n{{제원 상자|길이=3}}\n{{항공기 정보|길이=3}}", "## 총\n\n소총이다."),
+        ("{{함선 제원|길이=100}}\n글이다.", "글이다."),
+    ],
+)  # fmt: skip
+def test_specifications_that_fill_a_section_stay(wikitext, markdown):
+    assert mediawiki_to_markdown(wikitext) == markdown
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "markdown"),
+    [
         ("{{인용 상자|푸른 밤<br />나는<br>\n부른다|출처=1절}}", "> 푸른 밤\n> 나는\n> 부른다\n> — 1절"),
         (
             "{{곡 목록|제목1=밤|길이1=3:52|작사1=가|작곡1=가|참고1=연주|제목11=낮}}",
