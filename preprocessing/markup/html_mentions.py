@@ -29,7 +29,7 @@ PARTICLE = re.compile(
 )
 _PARTICLE_OF_WORD = re.compile(f"[ \\t]?{PARTICLE.pattern}")
 _SURE_PARTICLE = re.compile("(?:는|를|에서|에는|으로|로|라는)(?![가-힣])")  # no sentence begins with it
-_NO_BEGINNING = re.compile(
+NO_BEGINNING = re.compile(
     "(?:는|를|을|로|으로|에|에서|에는|까지|부터|처럼|라는|이라는)(?![가-힣])"
 )  # of a line
 _OF_HEAD = frozenset(("base", "link", "meta"))
@@ -133,7 +133,7 @@ def _is_left_open(match: re.Match[str], closed: set[str], unclosed: set[int]) ->
     if match.start() not in unclosed or not _HAS_WORDS.search(_line_around(match)):
         return False
     if not is_bare:
-        return _NO_BEGINNING.match(text, match.end()) is not None or (
+        return NO_BEGINNING.match(text, match.end()) is not None or (
             _FIRST_OF_LINE.search(before) is not None and _TERM.match(text, match.end()) is not None
         )
     after = text[match.end() : match.end() + 1]
@@ -158,12 +158,12 @@ def _is_named(match: re.Match[str], closed: set[str]) -> bool:
         return _is_named_apart(match)
     if name in _OF_HEAD or name == "input":
         is_apart = text[match.end() : match.end() + 1] in (" ", "\t")
-        return (_NO_BEGINNING if is_apart else PARTICLE).match(text, match.end() + is_apart) is not None
+        return (NO_BEGINNING if is_apart else PARTICLE).match(text, match.end() + is_apart) is not None
     if match["attributes"].strip(" /"):
         return False
     if name in _VOID:
         is_word = text[max(0, match.start() - 1) : match.start()] in (" ", "\t", "\n", "")
-        return is_word and _NO_BEGINNING.match(text, match.end()) is not None
+        return is_word and NO_BEGINNING.match(text, match.end()) is not None
     particle = _SURE_PARTICLE if name in _END_OPTIONAL else PARTICLE
     return particle.match(text, match.end()) is not None
 

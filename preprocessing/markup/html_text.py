@@ -23,7 +23,7 @@ from preprocessing.markup.html_elements import (
     unescape,
 )
 from preprocessing.markup.html_lines import has_paragraphs, join_lines
-from preprocessing.markup.html_mentions import replace_known_tags
+from preprocessing.markup.html_mentions import NO_BEGINNING, replace_known_tags
 from preprocessing.markup.html_quotations import CLOSED, OPENED, mark_quotations
 from preprocessing.markup.html_shown import protect_shown
 from preprocessing.markup.html_spans import separate_spans
@@ -81,6 +81,10 @@ _INDENTED_TAG = re.compile(
 )
 _ONLY_BREAKS = re.compile(r"(?:\s|</?br\s{0,9}/?>)+", re.IGNORECASE)  # between lines of Markdown
 _LIST_OR_QUOTATION = re.compile(rf"[ \t]*(?:{LIST_MARK}|\||>[ \t])")  # or a row
+_BREAK_OF_TWO_TAGS = re.compile(r"<br\s{0,9}>[ \t]{0,9}</br\s{0,9}>", re.IGNORECASE)
+_MISSPELT_BREAK = re.compile(
+    rf"<(?:/[bB][rR]|Br|bR|BR)\s{{0,9}}/?>(?![ \t]?(?:태그|{NO_BEGINNING.pattern}))"
+)  # which its renderer takes for a line break, too
 _BREAK_OF_LABEL = re.compile(
     r"(\[[^\[\]\n<]{1,200})(?:<br\s{0,20}/?>[ \t]{0,20}){1,9}(?=[^\[\]\n]{1,200}\]\()", re.IGNORECASE
 )  # of a link, which a line end would cut
@@ -148,6 +152,7 @@ def html_to_text(text: str) -> str:
     marked = protect_jsx(marked, protected)
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
     marked = marked if is_fragment else protect_shown(marked, protected)
+    marked = _MISSPELT_BREAK.sub("<br>", _BREAK_OF_TWO_TAGS.sub("<br>", marked))
     marked = restore_emoji(restore_formulas(replace_comments(marked)))
     marked = replace_elements(marked, _HIDDEN_IN_MARKDOWN, hide)
     marked = join_lines(marked) if is_fragment and not has_paragraphs(marked) else marked

@@ -23,6 +23,13 @@ _SMALL = re.compile(
     r"</(?P=name)\s{0,20}>",
     re.IGNORECASE,
 )
+_UNCLOSED = re.compile(
+    r"(?<=[\w)\]}])(?P<open>[ \t]?<(?P<name>sup|sub)>)(?=[ \t]?[\w(+-])"
+    r"(?:(?P<word>[^\s<>|*]{1,12})<(?P=name)>(?![^<\n]{1,20}</(?P=name)\s{0,20}>)"
+    r"|(?P<rest>[^<>|*\n]{1,60})(?=\*\*|<br|\||\n|\Z))",
+    re.IGNORECASE,
+)
+"""An element that its paragraph never closes: ``**2<sup>i**``; or that a tag closes which lacks its slash."""
 _RUBY = re.compile(
     r"<ruby(?:\s[^<>]{0,500})?>(?P<content>(?:[^<]|<(?!/?ruby[\s>])){0,4000})</ruby\s{0,20}>", re.IGNORECASE
 )
@@ -69,9 +76,10 @@ _ELEMENT_SYMBOL = re.compile(r"(?:[A-Z][a-z]?|[)\]])\Z")
 
 
 def convert_small_text(text: str) -> str:
-    """Converts <sup>, <sub>, <small>, <ruby>, <del> and <q>; unclosed elements stay."""
+    """Converts <sup>, <sub>, <small>, <ruby>, <del> and <q>; <sup> and <sub> end with their line at the latest, other unclosed elements stay."""
     if not _PRESENT.search(text):
         return text
+    text = _UNCLOSED.sub(r"\g<open>\g<word>\g<rest></\g<name>>", text)
     text = _RUBY.sub(_convert_ruby, text)
     text = _FRACTION.sub(_convert_fraction, text)
     for _ in range(_NESTING):
@@ -209,7 +217,7 @@ def _gloss(before: str, content: str, plain: str) -> str:
     is_word = base.isalnum() or (base in ")\x7f" and len(plain) > 1)
     if not (is_word and (first.isalnum() or first == "\x7f")):
         return content
-    if base.isdigit():
+    if base.isdigit() and not _LONG_WORD.search(plain):
         return f" {content}" if first.isdigit() else content
     if _is_hangul(base) == _is_hangul(first):
         return content if _is_hangul(base) and len(plain) <= 2 else f"({content})"

@@ -144,6 +144,9 @@ _WORD_OF_TEXT = re.compile(
 _PATH_BEHIND = re.compile(r":(?:[~/]|[A-Za-z0-9._/-]+\.git(?![A-Za-z]))")
 _IN_A_URL = re.compile(r"://[^/\s@]*\Z")
 
+_FIELD_BEFORE = re.compile(
+    r"(?<![0-9A-Za-z.-])[0-9A-Fa-f]{1,3}/\Z"
+)  # of an instruction, whose fields slashes separate
 # "RM-070-1234-5678": part of a longer code, unless the letters name a telephone
 _IN_A_CODE = re.compile(
     r"(?<![A-Za-z0-9])(?!(?i:tel|hp|fax|phone|mobile|cell|[tfmhc])-)[A-Za-z][A-Za-z0-9]*-$"
@@ -179,6 +182,8 @@ def _check_phone(match: Match, words: re.Pattern[str] = _TOUCHES_PHONE) -> Part 
     """Rejects the number of an order, a row of figures and a part of a code."""
     thing = is_numbered_thing(match) and not _SENT_BEHIND.match(text_after(match, 12))
     if is_in_code(match, words) or thing or _is_in_row(match) or _is_no_telephone(match):
+        return None
+    if "/" in match[0] and _FIELD_BEFORE.search(text_before(match, 5)):
         return None
     return None if _IN_A_CODE.search(text_before(match, 12)) else match.span()
 

@@ -47,3 +47,22 @@ def test_html_that_a_note_shows_stays(shown, before):
 def test_html_that_a_note_does_not_show_goes(text, expected):
     lines = html_to_text(f"# 제목\n\n{text}\n\n# 뒤").removeprefix("# 제목").removesuffix("# 뒤").strip()
     assert "\n".join(line.rstrip() for line in lines.split("\n")) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("개수 **2<sup>i** 개, **2<sup>(h+1)</sup>** 개", "개수 **2^i** 개, **2^(h+1)** 개"),
+        ("모두 **2<sup>h+1**", "모두 **2^(h+1)**"),
+        ("물은 H<sub>2<sub>O이고 x<sup>2", "물은 H2O이고 x^2"),
+        ("검색 트리<sub>self-balancing tree\n- 글", "검색 트리(self-balancing tree)\n- 글"),
+        ("서버풀<sup>1</sup><sub>Server Pool</sub> 사이", "서버풀^1(Server Pool) 사이"),
+        ("윗글자: <sub>, <sup>\n\n글", "윗글자: <sub>, <sup>\n\n글"),
+        ("속도는 10<sup>3</sup>m/s", "속도는 10^3m/s"),
+        ("| 가 </br> 나 | 다<Br>라<BR/>마<br/>바 |\n| --- | --- |", "| 가 <br> 나 | 다<br>라<br>마<br/>바 |\n| --- | --- |"),
+        ("가이다.</br>다음 <Br>그다음<br></br>끝", "가이다.\n다음\n그다음\n끝"),
+        ("다른 </br>을 쓰지 않고 </Br> 태그도 없다", "다른 </br>을 쓰지 않고 </Br> 태그도 없다"),
+    ],
+)  # fmt: skip
+def test_tags_without_an_end_and_misspelt_breaks(text, expected):
+    assert html_to_text(f"# 제목\n\n글 <b>가</b>\n\n{text}") == f"# 제목\n\n글 가\n\n{expected}"

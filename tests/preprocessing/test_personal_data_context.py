@@ -214,6 +214,7 @@ def test_what_is_no_password(line):
         'name="Gaon.Core" publicKeyToken="3a13f649e28eb09a"',
         "driver_id=119011223344",
         "공사번호 13-25-331244-56",
+        "00/110/011/00000111",
         "010_3312_4456.png",
         "값 4000 3000 2000 1000",
         "은행잎 331-1244-561장",
