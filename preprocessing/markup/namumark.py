@@ -15,7 +15,7 @@ from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.missing_values import HOLE, remove_holes
 from preprocessing.markup.namumark_inline import AUTOMATIC, Inline, is_hidden
 from preprocessing.markup.namumark_tables import convert_table, find_table
-from preprocessing.markup.wiki_lines import remove_sections
+from preprocessing.markup.wiki_sections import remove_sections
 
 _REDIRECT = re.compile(r"(?:={1,6} [^\n]{0,500}\n)?\s{0,20}#(?:redirect|넘겨주기)\s", re.IGNORECASE)
 _BRACES = re.compile(r"\{\{\{|\}\}\}")

@@ -1,11 +1,10 @@
-"""Converts lines of wikitext to Markdown: headings, lists, emphasis, tables; removes sections by title."""
+"""Converts lines of wikitext to Markdown: headings, lists, emphasis, tables."""
 
 from __future__ import annotations
 
-import functools
 import itertools
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from preprocessing.markup.references import BAR
@@ -13,7 +12,7 @@ from preprocessing.markup.table_layout import Cell, format_table, lay_out
 from preprocessing.markup.wiki_items import Items, is_item, join_terms
 
 # The bar also stays behind a template that wrote only the style.
-_CELL_STYLE = re.compile(r"[^|\[\]]{0,500}=[^|\[\]]{0,500}\|(?!\|)|[ \t]{0,20}\|(?!\|)")
+_CELL_STYLE = re.compile(r"[^|\[\]]{0,500}=[^|\[\]]{0,500}\|(?!\|)|[ \t]{0,20}(?:nowrap[ \t]{1,20})?\|(?!\|)")
 # A template that writes the bar may follow: | rowspan="2" {{yes}}
 _CELLS = re.compile(r"[|!][^|!}].{0,2000}?(?:\|\||!!)")  # several in a line
 _MARKS_OF_TABLES = frozenset("|!{")
@@ -175,13 +174,20 @@ def _read_table(lines: list[str]) -> tuple[list[str], list[list[str]]]:
         elif line.startswith("|+"):
             captions.append(_CELL_STYLE.sub("", line[2:], count=1).strip())
         elif line[:1] in ("|", "!"):
-            rows[-1] += map(_read_cell, re.split(r"\|\||!!" if line[0] == "!" else r"\|\|", line[1:]))
+            rows[-1] += map(_read_cell, _split_cells(line))
         elif line.strip() and rows[-1]:
             rows[-1][-1].lines.append(line.strip().lstrip(":; "))
         elif line.strip():
             captions.append(line.strip())
     laid_out = lay_out([cell.as_text() for cell in row] for row in rows if row)
     return [*filter(None, captions)], list(laid_out)
+
+
+def _split_cells(line: str) -> Iterator[str]:
+    """The cells of a line; bars with a blank on both sides, and no style before them, are meant to divide cells, too."""
+    for cell in re.split(r"\|\||!!" if line[0] == "!" else r"\|\|", line[1:]):
+        is_whole = "`" in cell or cell.count("|") > cell.count(" | ") or _CELL_STYLE.match(cell)
+        yield from [cell] if is_whole else cell.split(" | ")
 
 
 def _read_cell(cell: str) -> _Cell:
@@ -207,49 +213,3 @@ def _format_cell(pieces: list[str]) -> str:
         content += between + item
     content = BREAK.sub(" ", content)
     return BAR.sub(r"\\|", " ".join(content.split()).replace("|", "\\|"))
-
-
-# --- sections --------------------------------------------------------------------------------------------
-
-
-def remove_sections(text: str, titles: Collection[str]) -> str:
-    """Removes the sections with one of the titles, their subsections, and sections without any text."""
-    removed = {_bare_title(title) for title in titles}
-    lines: list[str] = []
-    hidden_level = 0
-    for line in text.split("\n"):
-        level = _level(line)
-        if level:
-            if hidden_level and level > hidden_level:
-                continue
-            hidden_level = level if _bare_title(line[level:]) in removed else 0
-            while lines and not hidden_level and _remove_empty_section(lines, level):
-                pass
-        if not hidden_level:
-            lines.append(line)
-    while _remove_empty_section(lines, 1):
-        pass
-    return "\n".join(lines)
-
-
-def _remove_empty_section(lines: list[str], level: int) -> bool:
-    """Removes a heading of ``level`` or deeper from the end of ``lines``; returns whether there was one."""
-    end = len(lines)
-    while end and not lines[end - 1].strip():
-        end -= 1
-    if end and _level(lines[end - 1]) >= level:
-        del lines[end - 1 :]
-        return True
-    return False
-
-
-def _level(line: str) -> int:
-    if line[:1] != "#":
-        return 0
-    marks = len(line) - len(line.lstrip("#"))
-    return marks if 0 < marks <= 6 and line[marks : marks + 1] == " " else 0
-
-
-@functools.lru_cache(maxsize=4096)
-def _bare_title(title: str) -> str:
-    return re.sub(r"[\s*_'`#]+", "", title).casefold()

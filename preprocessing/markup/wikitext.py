@@ -19,10 +19,11 @@ from preprocessing.markup.references import resolve_blanks
 from preprocessing.markup.small_text import convert_small_text
 from preprocessing.markup.wiki_brackets import convert_brackets
 from preprocessing.markup.wiki_html import blocks_to_wikitext, remove_comments, tabs_to_wikitext
-from preprocessing.markup.wiki_lines import ROW, lines_to_markdown, remove_sections
+from preprocessing.markup.wiki_lines import ROW, lines_to_markdown
 from preprocessing.markup.wiki_links import EXTERNAL
 from preprocessing.markup.wiki_media import END, START, gallery_captions, place_captions
 from preprocessing.markup.wiki_page import WikiPage
+from preprocessing.markup.wiki_sections import remove_sections
 
 _ELEMENT = re.compile(
     r"<(nowiki|pre|syntaxhighlight|source|math|chem|ce|ref|gallery|timeline|imagemap|score|mapframe|graph|templatedata|"
