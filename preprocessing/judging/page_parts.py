@@ -27,17 +27,28 @@ _PHRASES = (
     "(?i:(?:uses?|accept|reject|manage|essential|necessary|analytics|marketing|functional) (?:all )?cookies|accept all|reject all|cookie (?:policy|settings|preferences|consent))|"
     # errors
     "페이지를 ?찾을 ?수 ?(?:없|가)|(?:요청|찾으)(?:하신|시는) ?페이지|(?:주소|경로)가 ?(?:잘못|변경|바르|정확)|(?:변경|삭제)되었거나|일시적인 ?(?:오류|장애)|잠시 ?후 ?다시|서비스 ?(?:점검|이용에 ?불편)|접근 ?권한이 ?없|"
-    "자바스크립트를|(?i:javascript)(?:를|가)|이전 ?페이지로|(?:홈|메인 ?페이지|메인 ?화면)으?로 ?(?:이동|돌아|가기)|"
-    "(?i:(?:page|file) (?:was )?not found|access denied|enable javascript|(?:4|5)0[0-4](?: error)?[ :-]{1,3}(?:not found|forbidden|bad|unauthorized|internal|service|error)|go back|back to home|return to home)|"
+    "자바스크립트를|(?i:javascript)(?:를|가)|새로 ?고침|이전 ?페이지로|(?:홈|메인 ?페이지|메인 ?화면)으?로 ?(?:이동|돌아|가기)|"
+    "(?i:(?:page|file) (?:was )?not found|access denied|enable javascript|(?:4|5)0[0-4](?: error)?[ :-]{1,3}(?:not found|forbidden|bad|unauthorized|internal|service|error)|(?:error code|request id):|go back|back to home|return to home)|"
     # forms and buttons
-    "아이디 ?(?:저장|찾기)|비밀번호 ?(?:찾기|재설정)|로그인 ?(?:상태 ?유지|유지)|자동 ?로그인|(?:네이버|카카오|카카오톡|구글|애플|페이스북)(?:으로|로)? ?로그인|비회원 ?(?:주문|구매|로그인)|회원 ?가입|공유 ?하기|URL ?복사|"
+    "로그인이 ?필요|로그인 ?후 ?(?:이용|사용)|간편 ?로그인|아이디 ?(?:저장|찾기)|비밀번호 ?(?:찾기|재설정)|로그인 ?(?:상태 ?유지|유지)|자동 ?로그인|(?:네이버|카카오|카카오톡|구글|애플|페이스북)(?:으로|로)? ?로그인|비회원 ?(?:주문|구매|로그인)|회원 ?가입|공유 ?하기|URL ?복사|"
     "글자 ?크기|좋아요 ?[0-9]|싫어요 ?[0-9]|댓글 ?[0-9]|조회 ?수? ?[:0-9]|이전 ?글|다음 ?글|첫 ?댓글|구독 ?하기|알림 ?설정|스크랩|(?:인기|최신|낮은 ?가격|높은 ?가격|판매량|리뷰 ?많은|추천)순|더 ?보기|목록 ?보기|본문 ?바로 ?가기|"
     "(?i:forgot (?:your )?password|remember me|sign (?:in|up) with|log in with|skip to (?:main )?content)"
 )
 _PATTERN = re.compile(_PHRASES, re.ASCII)
 _CODE = re.compile("[45]0[0-4]")
 _SENTENCES = re.compile(r"(?<=[.!?])\s|\n")
-_SENTENCE = re.compile(r"(?s)(?=(?:.*?[가-힣]){12}).*[다요죠까]\W*|(?:[^ ]+ ){7,}[^ ]*[.!?]\W*")
+_ENDS_SENTENCE = re.compile(r"[.!?…][\"'”’)\]]*\s*\Z")
+_SENTENCE = re.compile(r"(?s)(?=(?:[^가-힣]*[가-힣]){12}).*[다요죠까]\W*|(?:[^ ]+ ){7,}[^ ]*[.!?]\W*")
+_OF_THE_PAGE = re.compile(
+    "페이지|브라우저|새로 ?고침|클릭|고객 ?센터|관리자에게|로그(?:인|아웃)|가입|인터넷 ?주소|주소를 ?다시|(?i:page|browser|refresh|click|log ?in|sign ?(?:in|up)|administrator|support team|URL)"
+)
+"""Words with which a page speaks of itself; only between labels, since instructions have them, too."""
+_WRITTEN = re.compile(r"(?s).*(?<!니)다\W*")
+"""The end of a sentence of an article; pages ask their readers politely."""
+_STEPS = re.compile(
+    r"^[ \t]*(?:[0-9]{1,2}[.)]|[-*])[ \t](?=(?:[^가-힣\n]*[가-힣]){12}).*[다요][.!?]?[ \t]*$", re.MULTILINE
+)
+_LABELS = 3
 SENTENCES_OF_CONTENT = 40  # characters of sentences without a phrase, which are the content of a page
 
 
@@ -53,9 +64,17 @@ def _count_different(text: str) -> int:
     count = len(phrases) - max(codes - 1, 0)
     if count < MIN_PARTS:
         return count
+    labels = sum(line.strip() != "" and _ENDS_SENTENCE.search(line) is None for line in text.split("\n"))
     sentences = (part for part in _SENTENCES.split(text) if _SENTENCE.fullmatch(part.strip()))
-    content = sum(len(sentence) for sentence in sentences if not _PATTERN.search(sentence))
-    return 0 if content >= SENTENCES_OF_CONTENT else count
+    content = sum(len(sentence) for sentence in sentences if _is_content(sentence, labels >= _LABELS))
+    steps = sum(map(len, _STEPS.findall(text)))
+    return 0 if max(content, steps) >= SENTENCES_OF_CONTENT else count
+
+
+def _is_content(sentence: str, is_between_labels: bool) -> bool:
+    if _WRITTEN.fullmatch(sentence):
+        return True
+    return not (_PATTERN.search(sentence) or (is_between_labels and _OF_THE_PAGE.search(sentence)))
 
 
 def count(column: pa.Array) -> pa.Array:

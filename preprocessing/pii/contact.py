@@ -20,11 +20,13 @@ from preprocessing.pii.pattern import (
     is_in_code,
     is_numbered_thing,
     mask_whole,
+    replaces_masked,
     text_after,
     text_before,
     touching,
 )
 from preprocessing.pii.table_columns import title_of_column
+from preprocessing.text.mail_domains import has_mailboxes, is_tld
 
 _MAY_START = r"(?=[0-9+(\[])"  # asked for first, because Python looks behind slowly
 _PHONE_START = r"(?<![0-9+])(?<![0-9][-.,])"
@@ -87,8 +89,9 @@ _SPACED = re.compile(
     r"(?<![0-9])(?<![0-9][ .,-])0 (?:1 [016789]|2|[3-6] [1-5]|7 0) ?(?P<hyphen>- ?)?(?:[0-9] ){3,4}(?:- ?)?(?:[0-9] ){3}[0-9](?![ .,]?[0-9])"
 )
 _SPOKEN_DIGIT = "공영일이삼사오육륙칠팔구"
+_SPOKEN_GAP = "(?:에|의| ?다시)?(?:[.,]? |[-.,~])?"
 _SPOKEN = re.compile(
-    rf"(?<![{_SPOKEN_DIGIT}])[공영]일[공영일][- ]?[{_SPOKEN_DIGIT}]{{4}}[- ]?[{_SPOKEN_DIGIT}]{{4}}(?!(?!이(?:에요|예요|고|며|야|지|라|랑|었))[{_SPOKEN_DIGIT}])"
+    rf"(?<![{_SPOKEN_DIGIT}])[공영]일[공영일]{_SPOKEN_GAP}[{_SPOKEN_DIGIT}]{{4}}{_SPOKEN_GAP}[{_SPOKEN_DIGIT}]{{4}}(?!(?!이(?:에요|예요|고|며|야|지|라|랑|었))[{_SPOKEN_DIGIT}])"
 )
 
 _LOCAL = r"(?:(?<![A-Za-z0-9._%+@\u00c0-\u024f-])|(?<=[:：]-))[A-Za-z0-9_\u00c0-\u024f](?:[A-Za-z0-9._%+\u00c0-\u024f-]|'(?=[A-Za-z])){0,63}"
@@ -112,28 +115,7 @@ _EMAIL_HIDDEN = re.compile(
 )
 _BEFORE_BARE = re.compile(r"(?:메일|[Mm]ail)(?: ?(?:주소|address))?(?:은|는)?[ :：]{1,3}\Z")
 """Before "abc at naver.com", which is also English: "look at naver.com"."""
-# The domains of countries count (IANA's list); of the others only those in common use and the reserved ones (RFC 2606),
-# so that matrix products, decorators and file names in code are not addresses.
-_COMMON_TLDS = (
-    "com net org edu gov mil int info biz name pro mobi asia jobs travel museum coop aero tel cat post xyz online site shop store tech "
-    "app dev cloud club blog live life world today news media agency studio design email mail works company group team center "
-    "digital network systems solutions services software academy school university institute foundation global international "
-    "bank finance games game wiki space website page link click top vip fun art music video tube ai codes technology engineering engineer "
-    "rocks ninja guru computer consulting expert ventures partners berlin london tokyo kim example test invalid"
-)  # fmt: skip
-_COUNTRY_TLDS = (
-    "ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bm bn bo br bs bt bw by bz ca cc cd cf "
-    "cg ch ci ck cl cm cn co cr cu cv cw cx cy cz de dj dk dm do dz ec ee eg er es et eu fi fj fk fm fo fr ga gd ge gf gg "
-    "gh gi gl gm gn gp gq gr gs gt gu gw gy hk hm hn hr ht hu id ie il im in io iq ir is it je jm jo jp ke kg kh ki km kn "
-    "kp kr kw ky kz la lb lc li lk lr ls lt lu lv ly ma mc md me mg mh mk ml mm mn mo mp mq mr ms mt mu mv mw mx my mz na "
-    "nc ne nf ng ni nl no np nr nu nz om pa pe pf pg ph pk pl pm pn pr ps pt pw py qa re ro rs ru rw sa sb sc sd se sg sh "
-    "si sk sl sm sn so sr ss st su sv sx sy sz tc td tf tg th tj tk tl tm tn to tr tt tv tw tz ua ug uk us uy uz va vc ve "
-    "vg vi vn vu wf ws ye yt za zm zw "
-)  # fmt: skip
-_TLDS = frozenset(_COMMON_TLDS.split() + _COUNTRY_TLDS.split())
 _STRING_OF_CODE = re.compile("[BFRUbfru]'")
-_CHAT_GROUP = "g.us"  # of an identifier of a group of WhatsApp
-_CLOUD_HOST = re.compile(r"(?:compute(?:-1)?\.amazonaws\.com|cloudapp\.azure\.com)\Z")
 _LOGIN_BEFORE = re.compile(
     r"(?<![A-Za-z0-9가-힣_.-])(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id|sshfs|autossh)(?: +[^\s@가-힣]+)*? +(?:[A-Za-z0-9._-]+@[^\s]+ +)?\Z"
 )
@@ -214,6 +196,7 @@ def _check_landline(match: Match) -> Part | None:
         _PHONE_NAMED.search(front)
         or _PHONE_NAMED.search(text_after(match, 6))
         or _LETTER_BEFORE.search(front)
+        or replaces_masked(match, "phone")
         or _PHONE_NAMED.search(title_of_column(match))
         or (spaced and (_OFFICE.search(front) or _OFFICE_BEHIND.match(text_after(match, 12))))
     ):
@@ -238,17 +221,17 @@ def _check_international(match: Match) -> Part | None:
 def _check_email(match: Match) -> Part | None:
     """Requires a known top-level domain; rejects logins such as ``git@``, which are no mailbox, and a password before a host."""
     tld, end = match["tld"], match.end()
-    if tld and not _is_tld(tld):
+    if tld and not is_tld(tld):
         labels = (match["domain"] or "").split(".")
         # "hong@naver.com.Please": a sentence without a blank before it
-        if len(labels) < 3 or not tld.istitle() or not _is_tld(labels[-2]):
+        if len(labels) < 3 or not tld.istitle() or not is_tld(labels[-2]):
             return None
         end -= len(tld) + 1
     if match.re is _EMAIL_HIDDEN and match["bare"] and not _BEFORE_BARE.search(text_before(match, 16)):
         return None
     if (
         match[0].startswith("git@")
-        or match["domain"] == _CHAT_GROUP
+        or not has_mailboxes(match["domain"] or "")
         or _IN_A_URL.search(text_before(match, 80))
         or _is_login(match)
     ):
@@ -258,15 +241,11 @@ def _check_email(match: Match) -> Part | None:
 
 
 def _is_login(match: Match) -> bool:
-    """True for the user and the host of a command that connects, of a file on a host, or of a machine in a cloud."""
-    if _CLOUD_HOST.search(match["domain"] or "") or _PATH_BEHIND.match(text_after(match, 80)):
+    """True for the user and the host of a command that connects, or of a file on a host."""
+    if _PATH_BEHIND.match(text_after(match, 80)):
         return True
     front = _LOGIN_BEFORE.search(text_before(match, 120))
     return front is not None and _WORD_OF_TEXT.search(front[0]) is None
-
-
-def _is_tld(label: str) -> bool:
-    return label.lower() in _TLDS
 
 
 _SEPARATED = rf"[-{DASHES[1:]}. )\]_/~·ㅡ]"
@@ -278,7 +257,7 @@ PHONES = (
     Pattern("phone", rf"[2-9][0-9]{{2}}{_SEPARATED}{{1,2}}[2-9][0-9]{{2}}[{DASHES}. ][0-9]{{4}}", _AMERICA, _check_phone),
     Pattern("phone", rf"(?:\+|00(?:[127]|[37][0-9]{{2}})?[{DASHES}. ]?)[2-9][0-9]{{0,2}}[{DASHES}. ]\(?[0-9]|\+[2-9](?:[0-9]{{9}}|[0-9]{{0,2}}\) ?[0-9]{{9}})", _WORLD, _check_international),
     Pattern("phone", rf"0 [1-7] (?:[0-9] |[{DASHES}])", _SPACED, _check_spaced),
-    Pattern("phone", rf"[공영]일[공영일][{DASHES} ]?[{_SPOKEN_DIGIT}]{{4}}", _SPOKEN, mask_whole),
+    Pattern("phone", rf"[공영]일[공영일](?:에|의| ?다시)?[{DASHES} .,~]{{0,2}}[{_SPOKEN_DIGIT}]{{4}}", _SPOKEN, mask_whole),
 )  # fmt: skip
 EMAILS = (
     Pattern("email", "[A-Za-z0-9_%+-]@[A-Za-z0-9가-힣]|@[가-힣]", _EMAIL, _check_email),

@@ -20,6 +20,7 @@ from preprocessing.pii.pattern import (
     Pattern,
     is_in_code,
     is_number_of_thing,
+    replaces_masked,
     text_after,
     text_before,
     touching,
@@ -46,7 +47,7 @@ _CORPORATE = re.compile("(?i:corporate|corporation|company|business) (?i:reg)|�
 _AMOUNT = re.compile(r" ?(?:원(?![본천고금장생])|명(?![의단])|개(?![인명])|건(?![강물])|호(?![가-힣]))")
 _PERSON = re.compile("성명|이름|성함|생년|출생|사망|망인|고인|본인|환자|세대주|상속|할머니|할아버지|어르신")
 _PASSPORT = re.compile(
-    r"(?:(?<![0-9A-Za-z_])(?<![0-9A-Za-z]-)|(?<=[Pp]assport)|(?<=[Pp]assport_)|(?<=PASSPORT))(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[MSRGDO] [0-9]{8}|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_-])"
+    r"(?:(?<![0-9A-Za-z_])(?<![0-9A-Za-z]-)|(?<=[Pp]assport)|(?<=[Pp]assport_)|(?<=PASSPORT))(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[MSRGDO] [0-9]{8}|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_]|-(?!-?>))"
 )
 _PASSPORT_NAMED = re.compile(r"여권|旅券|(?i:passport)")
 _PRODUCT = re.compile(r"모델|품번|제품|상품|부품|시리얼|도면|재고|(?i:part|model|sku|serial)")
@@ -93,7 +94,8 @@ def _check_rrn(match: Match) -> Part | None:
         and not (named or _PERSON.search(text_before(match, 24)))
     ):
         return None
-    return match.span() if named or valid or "-" in separator else None
+    certain = named or valid or "-" in separator or replaces_masked(match, "rrn")
+    return match.span() if certain else None
 
 
 def _is_birthday(year: str, month: str, day: str, gender: str | None) -> bool:
@@ -113,7 +115,9 @@ def _check_passport(match: Match) -> Part | None:
     """Accepts the format of 2021 unless the text names a product, older formats only where it names a passport."""
     near = text_before(match, 20)
     title = title_of_column(match)
-    if any(map(_PASSPORT_NAMED.search, (near, text_after(match, 6), title))):
+    if any(map(_PASSPORT_NAMED.search, (near, text_after(match, 6), title))) or replaces_masked(
+        match, "passport"
+    ):
         return match.span()
     thing = (
         _PRODUCT.search(near)
@@ -129,7 +133,7 @@ def _check_driver(match: Match) -> Part | None:
     if is_in_code(match, _TOUCHES_DRIVER):
         return None
     near = (text_before(match, 16), text_after(match, 8), title_of_column(match))
-    if any(map(_DRIVER_NAMED.search, near)):
+    if any(map(_DRIVER_NAMED.search, near)) or replaces_masked(match, "driver"):
         return None if text_after(match, 1) == "원" else match.span()
     front = text_before(match, 24)
     if is_number_of_thing(match) or any(
@@ -144,7 +148,7 @@ PATTERNS = (
     Pattern("rrn", rf"[0-9]{{2}}[01][0-9][0-3][0-9] ?[{DASHES}]? ?[0-9][0-9{_HIDDEN}]{{6}}", _RRN, _check_rrn),
     Pattern("rrn", rf"[0-9]{{6}} ?[{DASHES}]? ?[0-9{_HIDDEN}]", _RRN, _check_rrn, "주민|외국인|거소|(?i:rrn|jumin|resident reg)"),
     Pattern("driver", rf"[0-9]{{2}}[{DASHES}][0-9]{{6}}[{DASHES}][0-9]{{2}}", _DRIVER, _check_driver),
-    Pattern("driver", rf"[12][0-9](?:[0-9]{{10}}|[ .][0-9]{{2}}[ .][0-9]{{6}}[ .][0-9]{{2}}| ?[{DASHES}] ?[0-9]{{2}} ?[{DASHES}] ?[0-9]{{6}} ?[{DASHES}])", _DRIVER, _check_driver, "면허|(?i:driver|licen[cs]e)"),
+    Pattern("driver", rf"[12][0-9](?:[0-9]{{10}}|[ .][0-9]{{2}}[ .][0-9]{{6}}[ .][0-9]{{2}}| ?[{DASHES}] ?[0-9]{{2}} ?[{DASHES}] ?[0-9]{{6}} ?[{DASHES}])", _DRIVER, _check_driver, rf"면허|(?i:driver|licen[cs]e)|[0-9]{{2}}[{DASHES}][0-9]{{6}}[{DASHES}][0-9]{{2}}"),
     Pattern("passport", r"[MSRGDO][0-9]{3}[A-Z][0-9]{4}", _PASSPORT, _check_passport),
-    Pattern("passport", r"[0-9]{7}", _PASSPORT, _check_passport, "여권|旅券|(?i:passport)"),
+    Pattern("passport", r"[0-9]{7}", _PASSPORT, _check_passport, "여권|旅券|(?i:passport)|[MSRGDO][0-9]{3}[A-Z][0-9]{4}"),
 )  # fmt: skip

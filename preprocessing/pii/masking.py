@@ -18,14 +18,23 @@ import pyarrow as pa
 
 from preprocessing.config.languages import KINDS
 from preprocessing.documents import Counts, replace_rows
-from preprocessing.pii import commands, contact, credentials, identity, ip_addresses, money, passwords
+from preprocessing.pii import (
+    commands,
+    contact,
+    credentials,
+    door_codes,
+    identity,
+    ip_addresses,
+    money,
+    passwords,
+)
 from preprocessing.pii.candidates import Candidate, Candidates
 from preprocessing.pii.pattern import Pattern, to_plain
 from preprocessing.pii.table_columns import TitleLines
 from preprocessing.text.matching import Engine
 
 PLACEHOLDERS = {kind: f"<|{kind}|>" for kind in KINDS}
-_NAMES_OF_BLOTS = {"ip": "|ip", "account": "|acc"}
+_NAMES_OF_BLOTS = {kind: f"|{kind[:2]}|" for kind in KINDS}
 CONTEXT_CHARACTERS = 80
 EXAMPLE_CHARACTERS_BEFORE = 60
 
@@ -34,6 +43,7 @@ PATTERNS: tuple[Pattern, ...] = (
     *credentials.PATTERNS,
     *passwords.PATTERNS,
     *commands.PATTERNS,
+    *door_codes.PATTERNS,
     *contact.EMAILS,
     *identity.PATTERNS,
     *money.CARDS,
@@ -130,9 +140,10 @@ def _search(above: str, line: str, patterns: Sequence[Pattern]) -> tuple[list[Sp
 
 
 def _blot_of(span: Span) -> str:
-    """As many characters as the span has, which look like its placeholder; only addresses and accounts are told apart from others."""
-    name = _NAMES_OF_BLOTS.get(span.kind, "")
-    return f"<{name}{'|' * (span.end - span.start - 2 - len(name))}>"
+    """As many characters as the span has, which look like its placeholder; long ones tell its kind."""
+    length = span.end - span.start - 2
+    name = _NAMES_OF_BLOTS[span.kind]
+    return f"<{(name if len(name) <= length else '').ljust(length, '|')}>"
 
 
 def _replace_spans(text: str, spans: Sequence[Span], replacement: Callable[[Span], str]) -> str:

@@ -20,6 +20,7 @@ from preprocessing.pii.pattern import (
     is_in_code,
     is_number_of_thing,
     is_numbered_thing,
+    replaces_masked,
     text_after,
     text_before,
     touching,
@@ -96,7 +97,7 @@ _AFTER_ACCOUNT = re.compile(
     rf"[ ,]{{0,2}}(?:[(\[]?(?:[가-힣]{{1,6}}(?:은행|뱅크)|{_BANK}|카뱅|케뱅|토뱅|예금주)|[(\[](?:{_SHORT_BANK}|우리|하나)[)\],/ ])"
 )
 _BRAND_BEHIND = re.compile(f" (?:{_BRANDS})(?![가-힣])")
-_ACCOUNT_BEFORE = re.compile(r"<\|acc[a-z|]*>(?:, ?| ?[/·] ?| (?:및|또는) )\Z")
+_ACCOUNT_BEFORE = re.compile(r"<\|ac[a-z|]*>(?:, ?| ?[/·] ?| (?:및|또는) )\Z")
 """An account that is masked already, in a list of accounts."""
 _DATE = re.compile(r"(?:19|20)[0-9]{2}[-.]?(?:0[1-9]|1[0-2])[-.]?(?:0[1-9]|[12][0-9]|3[01])")
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,2}-")
@@ -125,6 +126,7 @@ def _check_card(match: Match) -> Part | None:
     digits = digits_of(match[0])
     title = title_of_column(match)
     named = _CARD_NAMED.search(text_before(match, 24)) is not None or _CARD_NAMED.search(title) is not None
+    named = named or (match.re is _CARD and replaces_masked(match, "card"))
     card_behind = _CARD_NAMED.search(text_after(match, 12)) is not None
     if is_in_code(match, _TOUCHES_CARD) or not has_luhn(digits) or _is_number_of_another(match, named):
         return None
@@ -167,6 +169,7 @@ def _check_account(match: Match) -> Part | None:
     named = named or (bank and _TRANSFER_BEHIND.match(text_after(match, 8)))
     named = named or _BEFORE_ACCOUNT.search(title_of_column(match))
     named = named or (match["grouped"] and _BRAND_BEHIND.match(text_after(match, 8)))
+    named = named or replaces_masked(match, "account")
     if not named and match["grouped"]:
         named = _ACCOUNT_BEFORE.search(match.string, max(0, match.start() - 32), match.start())
     return match.span() if named else None

@@ -28,7 +28,7 @@ from preprocessing.pii.secret_values import (
     needs_no_colon,
     rank_of,
 )
-from preprocessing.pii.table_columns import MAX_TITLE_LINE, title_of_column
+from preprocessing.pii.table_columns import title_of_column
 
 BEHIND = 24
 """Characters behind a value in which a word for it begins."""
@@ -64,7 +64,7 @@ _COMMIT, _NAMES_COMMIT = (
 )
 _NAMES_FILE = re.compile(r"(?:(?i:\bfile|path)|파일|경로)[\"'*` ]{0,3}[:=][\"'*` ]{0,3}\Z")
 _PLAIN_WORD = re.compile("[A-Za-z0-9_.-]+")
-_TITLE = re.compile(rf"[*` ]*(?:[가-힣A-Za-z]{{2,8}} ?)?{PASSWORD}[*` ]*")
+_TITLE = re.compile(rf"[*` ]*(?:[가-힣A-Za-z]{{2,8}}[ _]?)?{PASSWORD}[*` ]*")
 
 
 def _check_value(match: Match) -> Part | None:
@@ -108,9 +108,8 @@ def _word_places(text: str) -> list[int]:
 
 
 def _is_cell(match: Match) -> bool:
-    """True below the title of a column for passwords."""
-    in_table = "\n" in match.string[: MAX_TITLE_LINE + 1] and match.end() < LONGEST_ROW
-    return in_table and _TITLE.fullmatch(title_of_column(match)) is not None
+    """True below the title of a column for passwords, and in such a column of a statement."""
+    return match.end() < LONGEST_ROW and _TITLE.fullmatch(title_of_column(match)) is not None
 
 
 @lru_cache(maxsize=4)
@@ -200,7 +199,7 @@ _HINT = (
     rf"(?:{_WORDS})[^\n]{{0,40}}(?:{LETTER_AT_DIGIT.pattern})|(?:is|as) (?:the|your|my|a) [a-z ]{{0,10}}pass"
     r"|@[A-Za-z0-9.-]{3,24}(?: / |` / `)|[0-9A-Za-z!@#$%^*][^A-Za-z0-9\n]{1,6}(?:비밀번호|비번|패스워드|계정|로 로그인|로 접속)"
 )
-_CELL_HINT = rf"(?i:value)[\"']?[ :=>]{{1,3}}[\"']?[A-Za-z0-9!@#]|[\t|] *`?[{_BODY}]{{0,24}}(?:{LETTER_AT_DIGIT.pattern})"
+_CELL_HINT = rf"(?i:value)[\"']?[ :=>]{{1,3}}[\"']?[A-Za-z0-9!@#]|(?i:values) ?\(|[\t|] *`?[{_BODY}]{{0,24}}(?:{LETTER_AT_DIGIT.pattern})"
 _CELL_NEEDS = "비밀번호|비번|암호|패스워드|(?i:pass(?:[^a-z]|w|phrase|code)|psk|pwd?[^a-z])|TOKEN|SECRET|_KEY"
 _ANY_HINT = re.compile(f"{_HINT}|{_CELL_HINT}")
 PATTERNS = (

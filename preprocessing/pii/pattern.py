@@ -60,6 +60,10 @@ _NUMBERED_THING = re.compile(
     rf"(?:(?:{_ACTS}|{_OTHERS}){_NAMES_NUMBER}|(?:{_GOODS}){_NAMES_NUMBER}?|[가-힣]{{2}}(?:코드|기호|부호)){_BETWEEN}|{_LATIN}"
 )
 
+_ARROW_BEHIND = re.compile(
+    r"<\|(?P<kind>[a-z]{2})[a-z|]*>[\"'`)]{0,2} ?(?:[-=]+>|<[-=]+|[→←⇒➔➜▶►]) ?[\"'`(]{0,2}"
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Pattern:
@@ -103,6 +107,13 @@ def text_before(match: Match, width: int) -> str:
 def text_after(match: Match, width: int) -> str:
     """Up to ``width`` characters after a match, before the next placeholder."""
     return match.string[match.end() : match.end() + width].partition("<|")[0]
+
+
+def replaces_masked(match: Match, kind: str) -> bool:
+    """True behind an arrow from personal data of the same kind: "여권 변경: <|passport|> -> M90218374"."""
+    start = match.string.rfind("<|", max(0, match.start() - 80), match.start())
+    arrow = _ARROW_BEHIND.fullmatch(match.string, start, match.start()) if start >= 0 else None
+    return arrow is not None and kind.startswith(arrow["kind"])
 
 
 def is_number_of_thing(match: Match) -> bool:

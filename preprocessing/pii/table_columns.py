@@ -1,4 +1,4 @@
-"""The titles of columns: the first line of a table names what the numbers in the lines below are.
+"""The titles of columns: the first line of a table, or the columns of a statement, name what the numbers in the lines below are.
 
 Owns how the lines of a table are recognized: lines of Markdown that begin with a bar, and lines with as many tabs, or with
 as many bars, semicolons or commas, as the line above. A title counts for the cell of its column alone.
@@ -10,6 +10,8 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
+
+from preprocessing.pii.insert_columns import HeaderLines, column_of_value
 
 MAX_TITLE_LINE = 400
 """Characters of a first line that can name columns."""
@@ -24,9 +26,13 @@ class TitleLines:
     def __init__(self, lines: Sequence[str]):
         self._lines = lines
         self._last, self._top = -1, -1
+        self._headers = HeaderLines(lines)
 
     def find(self, number: int) -> int:
         """The number of the first line of the table that ``number`` continues; -1 outside of tables and for first lines."""
+        header = self._headers.find(number)
+        if header >= 0:
+            return header
         separator, count = _separator_of(self._lines[number])
         if not separator:
             return -1
@@ -45,7 +51,11 @@ class TitleLines:
 
 
 def title_of_column(match: re.Match[str]) -> str:
-    """The title of the column of a match whose line follows the first line of its table; empty outside of tables."""
+    """The title of the column of a match whose line follows the first line of its table, or whose statement names its columns;
+    empty elsewhere."""
+    named = column_of_value(match)
+    if named:
+        return named if len(named) <= MAX_TITLE else ""
     titles, ends = _columns_of(match.string)
     column = bisect_right(ends, match.start())
     title = titles[column].strip() if column < len(titles) else ""

@@ -14,6 +14,7 @@ import re
 from preprocessing.text import by_lines
 from preprocessing.text.blanks import collapse_blanks
 from preprocessing.text.fences import find_fences
+from preprocessing.text.mail_domains import is_mailbox
 
 HEAD_LINES = 4
 TAIL_LINES = 6
@@ -161,7 +162,12 @@ def _after_sign(match: re.Match[str], owner: str) -> str:
 
 
 def _is_by_line_of_mail(match: re.Match[str], before: str, after: str) -> bool:
-    """Whether an address belongs to a reporter, or follows the end of a text; not where readers are to write."""
+    """Whether an address belongs to a reporter, or follows the end of a text; not where readers are to write.
+
+    A name of a file such as ``logo@2x.png`` is no address.
+    """
+    if not is_mailbox(match["address"]):
+        return False
     neighbors = [_match_line(before), _match_line(after)]
     if any(line and line["reporters"] for line in neighbors):
         return True

@@ -145,6 +145,27 @@ def test_the_first_line_may_be_a_title(line):
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "logo@2x.png",
+        "Default-568h@2x.png",
+        "icon@1.5x.webp",
+        "cover@2x.ai",
+        "left-pad@1.3.0.tgz",
+        "tool@1.2.0.sh",
+        "getty@tty1.service",
+        "root@server1.lan",
+        "git@github.com",
+        "[logo@2x.png]",
+        "E-mail logo@2x.png",
+    ],
+)
+def test_names_of_files_packages_and_logins_are_no_addresses(name):
+    for text in (f"{name}\n\n{BODY}", f"{BODY}\n\n{name}", f"{LONG}\n{name}", name):
+        assert cut_boilerplate(text) == text
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "지원서\n이름: 홍길동\n전화: 010-0000-0000\n이메일: gildong@hanbit.example",

@@ -1,0 +1,96 @@
+"""Personal data that a column of a statement, an arrow or a door names, and what only looks like it."""
+
+import re
+
+import pytest
+
+from preprocessing.pii.masking import find, mask
+
+VALUES = {
+    "rrn": ("jumin_no", "9001011234569", "9203141029384"),
+    "passport": ("passport_no", "M88123049", "M90218374"),
+    "driver": ("license_no", "119012345678", "119112345699"),
+    "phone": ("tel", "0212345678", "0311234567"),
+    "card": ("card_no", "4539148803436467", "4916338506082832"),
+    "account": ("account_no", "11012345678901", "30212345678912"),
+    "secret": ("password", "Abc!2345", "Xyz!9876"),
+}
+STATEMENTS = [
+    "INSERT INTO t({0}) VALUES ('{1}');",
+    "insert into t (id, name, {0}, memo) values (1, 'kim, o''neil (a)', '{1}', NULL), (2, 'lee', '{2}', 'x');",
+    'INSERT INTO t (`id`, `{0}`, `addr`) VALUES (1, "{1}", NOW());',
+]
+ROWS = [
+    "INSERT INTO t (id, {0}) VALUES\n(1, '{1}'),\n(2, '{2}');",
+    "INSERT INTO t\n(id, {0})\nVALUES\n(1, '{1}'),\n(2, '{2}');",
+]
+CHANGES = ["{0}: {1} -> {2}", "{0} {1} → {2}"]
+TIGHT_CHANGES = ["{0} {1}->{2}", "{0} '{1}' => '{2}'"]
+EVERYWHERE = [(kind, frame) for kind in VALUES for frame in (*STATEMENTS, *CHANGES)]
+NUMBERS = [(kind, frame) for kind in VALUES if kind != "secret" for frame in (*ROWS, *TIGHT_CHANGES)]
+
+
+@pytest.mark.parametrize(("kind", "frame"), EVERYWHERE + NUMBERS)
+def test_the_column_of_a_statement_or_an_arrow_is_as_good_as_a_word(kind, frame):
+    name, *values = VALUES[kind]
+    masked = mask(frame.format(name, *values))[0]
+    assert masked == frame.format(name, *([f"<|{kind}|>"] * 2))
+    assert mask(masked)[0] == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO orders (id, order_no) VALUES (1, '9001011234568');",
+        "INSERT INTO parts (passport_no, part_no) VALUES (NULL, 'M88123049');",
+        "INSERT INTO `t` VALUES (1, 'M88123049');",
+        "INSERT INTO t (id, password_hash) VALUES (1, '5f4dcc3b5aa765d61d8327deb882cf99');",
+        "(passport_no, part_no)\n(1, 'M88123049')",
+        "부품 M88123049 -> M90218374",
+        "계좌 -> 2024-03-15 -> 11012345678901개",
+        "f(passport, (1, 2), VALUES (M88123049",
+    ],
+)
+def test_other_columns_and_arrows_name_nothing(text):
+    assert mask(text) == (text, {})
+
+
+@pytest.mark.parametrize("gap", ["", " ", "-", "에 ", "에", ", ", " 다시 ", ". "])
+def test_a_mobile_number_spelled_as_it_is_said(gap):
+    assert mask(f"문자는 {gap.join(('공일공', '이구삼팔', '사칠오육'))}으로")[0] == "문자는 <|phone|>으로"
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        ("현관 비밀번호 ", " 누르세요"),
+        ("공동현관 비번: ", ""),
+        ("도어락 비밀번호는 ", "입니다"),
+        ("현관에서 ", " 누르고 들어오세요"),
+        ("공동현관 (비번 ", ")"),
+    ],
+)
+@pytest.mark.parametrize("code", ["2580*", "*2580#", "#2580", "1203*2580#"])
+def test_the_code_of_a_door(before, code, behind):
+    assert mask(f"{before}{code}{behind}")[0] == f"{before}<|secret|>{behind}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "현관 앞 3동 2580호",
+        "공동현관 비밀번호 **2580**",
+        "도어락 초기 비밀번호는 1234* 입니다",
+        "현관 매트 60*90 두 장",
+        "출입문 규격 2100*900",
+        "대문 번호 12*",
+    ],
+)
+def test_what_is_no_code_of_a_door(text):
+    assert mask(text) == (text, {})
+
+
+def test_many_rows_of_a_statement():
+    rows = ",\n".join(f"({number}, 'M{88000000 + number}')" for number in range(3000))
+    text = f"INSERT INTO t (id, passport_no) VALUES\n{rows};"
+    assert len(find(text, ["passport"])) == len(re.findall("M88", text))
