@@ -12,6 +12,7 @@ import re
 
 from preprocessing.markup.emoji import restore_emoji
 from preprocessing.markup.formulas import restore_formulas
+from preprocessing.markup.front_matter import flatten_front_matter
 from preprocessing.markup.html_containers import end_cut_lines, mark_code_of_items
 from preprocessing.markup.html_elements import (
     BREAK,
@@ -141,6 +142,7 @@ def html_to_text(text: str) -> str:
         text = text.replace(mark, usual)
     if with_tags and _PAGE.match(text):
         return page_to_text(text)
+    text = flatten_front_matter(text) if text.startswith("---") else text
     protected = Protected()
     marked = _EMBEDDED_DATA.sub('""', protect_code(text, protected))  # as long as a picture
     marked = resolve_structure(_CELL_OF_BLOCKS.sub(_open_cell, marked) if "<t" in marked else marked)

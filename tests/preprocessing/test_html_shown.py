@@ -66,3 +66,21 @@ def test_html_that_a_note_does_not_show_goes(text, expected):
 )  # fmt: skip
 def test_tags_without_an_end_and_misspelt_breaks(text, expected):
     assert html_to_text(f"# 제목\n\n글 <b>가</b>\n\n{text}") == f"# 제목\n\n글 가\n\n{expected}"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (
+            '<div style="white-space:nowrap;"><font color="#2c84fa">𝑓 </font>UnequipItem</div>',
+            "𝑓 UnequipItem",
+        ),
+        ('"첫 줄<br>둘째 줄"', '"첫 줄 둘째 줄"'),
+        ('"[HTML] 글자: <sub>, <sup>"', '"[HTML] 글자: <sub>, <sup>"'),
+        ("<h1>제목</h1>", "제목"),
+        ("<p>가</p><p>나 &amp; 다</p>", "가 나 & 다"),
+    ],
+)
+def test_a_value_of_front_matter_stays_in_its_line(value, expected):
+    text = f"---\nlayout: default\ntitle: {{}}\nparent: 글\n---\n\n# 글\n\n{{}}"
+    assert html_to_text(text.format(value, "<p>끝</p>")) == text.format(expected, "끝")
