@@ -1,6 +1,6 @@
-"""Templates of specifications, performance or armament that are the content of a section, as lists of what they name.
+"""Templates of specifications, performance or armament that end a section, as lists of what they name.
 
-Owns their names, their place and the form of an item. A box at the side has another name, or text of its section below it.
+Owns their names, their place and the form of an item. A box at the side has another name, or stands above text.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ import re
 from collections.abc import Sequence
 
 from preprocessing.markup.wiki_arguments import is_technical
-from preprocessing.markup.wiki_media import END, is_file_name
+from preprocessing.markup.wiki_media import is_file_name
 from preprocessing.markup.wiki_names import NOTE, is_named_as
 
 _NAME = re.compile(
     r"(?:(?!상자|정보|box)[^/\n]){0,30}(?:제원|성능|무장|사양|스펙|요구사항|specs|specifications?)표?(?:_?\([^()]{1,20}\))?"
 )
-_BELOW_HEADING = re.compile(rf"==[ \t]*\n\s*(?:[^\n]*{END}\s*)*$")
 _ENDS_SECTION = re.compile(r"\s*(?:$|==|\{\{|\[\[[^\[\]|:]{2,12}:)")
 # The last word of an English name may be the unit.
 _UNITS = {unit: unit for unit in ("km", "m", "cm", "mm", "nmi", "mi", "ft", "in", "kg", "lb", "mph", "hp", "shp", "lbf", "min")} | {
@@ -24,9 +23,9 @@ _UNITS = {unit: unit for unit in ("km", "m", "cm", "mm", "nmi", "mi", "ft", "in"
 _OPTION = re.compile(r"[^=]{1,40}\?|[a-z]{1,10}hide")
 
 
-def fills_section(key: str, before: str, behind: str) -> bool:
-    """Whether a template named ``key`` has the specifications of a section with nothing else."""
-    return bool(_BELOW_HEADING.search(before) and _ENDS_SECTION.match(behind) and _NAME.fullmatch(key))
+def ends_section(key: str, before: str, behind: str) -> bool:
+    """Whether a template named ``key`` has specifications and is the last content of a section, which no box at the side is."""
+    return bool(before.strip() and _ENDS_SECTION.match(behind) and _NAME.fullmatch(key))
 
 
 def list_specifications(arguments: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ from preprocessing.markup.wiki_names import (
 )
 from preprocessing.markup.wiki_rows import format_row
 from preprocessing.markup.wiki_shown import GLOSS, LAST_IS_SHOWN, NUMBER, YEAR, show_values
-from preprocessing.markup.wiki_specifications import fills_section, list_specifications
+from preprocessing.markup.wiki_specifications import ends_section, list_specifications
 
 _SENTENCE = re.compile(r"[가-힣]{2,20} [^\n.?!]{1,200}[다요죠음함임까][.?!]")
 _LABEL = re.compile(r"(?=.{0,80}[\w×÷±°\u2190-\u2bff])[^\n=]{1,300}")
@@ -124,7 +124,7 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
     """The text of a template without an entry in any table."""
     key = key_of(parts[0])
     plain, named = read_arguments(parts[1:])
-    if not place.is_argument and fills_section(key, place.before, place.behind):
+    if place.is_box and ends_section(key, place.before, place.behind):
         return list_specifications(parts[1:])
     if content := _content(key, plain, named, place):
         return content

@@ -127,12 +127,14 @@ def test_values_are_as_the_template_shows_them(wikitext, markdown):
         ("== Specifications (A) ==\n{{Aircraft specs|ref=B|prime units?=met|genhide=yes|length m=13.14|length ft=43|length in=1|max speed kmh=1,600\n"
          "|max speed note=at sea level|armament=\n* gun\n* bombs\n}}\n== See ==\nText",
          "## Specifications (A)\n- Length: 13.14 m, 43 ft 1 in\n- Max speed: 1,600 km/h (at sea level)\n- Armament:\n  - gun\n  - bombs\n## See\nText"),
+        ("== 성능 ==\n빠르다.\n{{항공기 제원|길이=1 m}}\n{{항공기 제원|길이=2 m}}\n{{항공기 무장|총=1}}\n{{각주}}", "## 성능\n빠르다.\n- 길이: 1 m\n- 길이: 2 m\n- 총: 1"),
         # at the side
         ("== 총 ==\n{{총기 제원|구경=5.56}}\n소총이다.\n== 글 ==\n{{제원 상자|길이=3}}\n{{항공기 정보|길이=3}}", "## 총\n\n소총이다."),
         ("{{함선 제원|길이=100}}\n글이다.", "글이다."),
+        ("{{구별|가}}\n{{함선 제원|길이=100}}\n== 가 ==\n글이다.", "## 가\n글이다."),
     ],
 )  # fmt: skip
-def test_specifications_that_fill_a_section_stay(wikitext, markdown):
+def test_specifications_that_end_a_section_stay(wikitext, markdown):
     assert mediawiki_to_markdown(wikitext) == markdown
 
 
