@@ -49,7 +49,9 @@ _BARS = " \n\t\u00a0|·ㆍ/"
 _WHOLE_LINK = re.compile(r"<a\b.*?</a>", re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>")
 _WORDS = re.compile(r"[가-힣]{2,}(?: [가-힣]+){0,3}")
-_LISTINGS = frozenset(("toctree", "footnotes", "footnote", "references", "bibliography"))
+_LISTINGS = frozenset((
+    "toctree", "footnotes", "footnote", "references", "bibliography", "itemizedlist", "orderedlist", "variablelist",
+))  # fmt: skip
 _TRAIL = re.compile(r"</a>\s*(?:&gt;|[›»])")  # the way from the first page to this one
 
 MOST_PARTS_ABOVE = 6  # elements from a part of a page down to its tabs
@@ -214,7 +216,7 @@ def _has_captions(element: Element) -> bool:
 
 
 def is_listing(element: Element) -> bool:
-    """True for the chapters that Sphinx lists in the content, and for notes at its end."""
+    """True for lists that Sphinx and DocBook name in the content, and for notes at its end."""
     return any(not _LISTINGS.isdisjoint(words) for words in element.names)
 
 

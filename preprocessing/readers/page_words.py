@@ -11,7 +11,7 @@ _MENUS = frozenset((
 MENUS = _MENUS | {"allmenu"}
 """Words of menus, in which the title of a page is no heading."""
 NAVIGATION = _MENUS | frozenset((
-    "pagination", "paginate", "paginator", "paging", "pager", "accessibility", "toc", "catlinks", "util", "toolbar", "quick", "quickmenu",
+    "pagination", "paginate", "paginator", "paging", "pager", "accessibility", "toc", "catlinks", "navheader", "navfooter", "util", "toolbar", "quick", "quickmenu",
 ))  # fmt: skip
 SURROUNDINGS = frozenset((
     "footer", "foot", "copyright", "copyrights", "sidebar", "aside", "widget", "banner", "ad", "ads", "advert", "adsense",
@@ -69,7 +69,7 @@ TABS = frozenset(("tab", "tabs", "tablist", "tabmenu", "tabpanel", "pane"))
 FORMS = frozenset(("search", "filter", "filters", "login", "signin", "sort"))
 """Names of forms whose choices are no content."""
 SURE = frozenset((
-    "footer", "foot", "copyright", "copyrights", "gnb", "lnb", "snb", "navbar", "breadcrumb", "breadcrumbs", "crumb", "crumbs", "cookie",
+    "footer", "foot", "copyright", "copyrights", "gnb", "lnb", "snb", "navbar", "navheader", "navfooter", "breadcrumb", "breadcrumbs", "crumb", "crumbs", "cookie",
     "cookies", "cookiebar", "consent", "gdpr", "toast",
 ))  # fmt: skip
 """Words that mark even the largest element, where its name has no word of CONTENT."""

@@ -101,6 +101,8 @@ KEPT = {
     "a text behind a tag with a quotation mark too many": (f"{A}<div class='a' a-b\"><a href=\"/a\"\">밭길</a></div><p>{FIRST} 밭 둘</p>", "밭 둘"),
     "a linked date": (
         f"<h1>밭길</h1><div><div><a href='/d'><time>2026-05-01</time></a></div><p><a href='/t'>밭일</a></p></div>{A}{B}", "2026-05-01"),
+    "chapters that DocBook lists": (
+        f"<h1>밭길</h1>{A}{B}<div class='itemizedlist'><ul><li><a href='/1'>1장, 씨 고르기</a></li><li><a href='/2'>2장, 밭 갈기</a></li></ul></div>", "- 2장"),
     "addresses behind arrows": (
         f"<h1>밭길</h1>{A}{B}<div>밭을 도와요! <div>→&nbsp;<a href='https://a.kr/'>https://a.kr/</a></div> "
         "<div>→ <a href='https://b.kr/'>https://b.kr/</a></div></div>", "→ https://b.kr/"),
@@ -143,6 +145,9 @@ CUT = {
         f"{A}<div id='footer'><ul><li><a href='/3'>회사소개</a></li><li><a href='/4'>파트너센터</a></li></ul><div>{B * 7}</div></div>", "파트너센터"),
     "an address under a heading in a foot": (
         f"{A}{B}<div class='foot'><h2>밭 누리집</h2><p>주소: 서울특별시 가나구 다라로 12</p><p>문의해 주세요.</p></div>", "밭 누리집"),
+    "pages before and behind one of DocBook": (
+        f"<h1>밭길</h1>{A}{B}<div class='navfooter'><table><tr><td><a href='/1'><img src='p.png' alt='이전'></a></td><td><a href='/3'>다음</a></td></tr>"
+        "<tr><td>1장. 씨 고르기</td><td>3장. 거두어 말리기</td></tr></table></div>", "씨 고르기"),
     "a category beside a linked date": (
         f"<h1>밭길</h1><div><div><a href='/d'><time>2026-05-01</time></a></div><p><a href='/t'>밭일</a></p></div>{A}{B}", "밭일"),
     "a tag with a quotation mark too many": (f"{A}<div class='a' a-b\"><a href=\"/a\"\">밭길</a></div>{B}", "a-b"),
