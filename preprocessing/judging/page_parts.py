@@ -4,6 +4,8 @@ Owns the phrases and the length of a document that may be nothing else; ``rule_v
 Whole phrases only, as each word of them is in ordinary sentences, too.
 """
 
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import re
