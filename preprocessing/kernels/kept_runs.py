@@ -1,4 +1,5 @@
-"""Finds runs in a row of UTF-8 that are no emotion and stay: of drawings, identifiers, formulas and Morse code, like ``text.kept_runs``.
+"""Finds runs in a row of UTF-8 that are no emotion and stay: of drawings, identifiers, formulas, Morse code and data, like
+``text.kept_runs``.
 
 ``squeeze`` shortens the others. ``row`` is where the row begins and ends in ``data``.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.line_marks import is_blank
-from preprocessing.kernels.normalize_classes import LONGEST_ENTRY, LONGEST_MORSE
+from preprocessing.kernels.normalize_classes import LONGEST_CELL, LONGEST_ENTRY, LONGEST_MORSE
 
 _SPACE = 32
 
@@ -18,6 +19,34 @@ def is_drawn(data, i, start, end):
     if i < start or i + 3 > end or data[i] != 0xE2:
         return False
     return data[i + 1] == 0x95 or (data[i + 1] == 0x94 and data[i + 2] >= 0x82)
+
+
+@inner()
+def is_data(data, i, run, row):
+    """Whether the run at ``i`` is in a string without blanks of a list: between a bracket or comma and another."""
+    start, end = row
+    first, last = i, run
+    while first > start and first > i - LONGEST_CELL and _is_of_cell(data[first - 1]):
+        first -= 1
+    while 0 <= last < end and last < run + LONGEST_CELL and _is_of_cell(data[last]):
+        last += 1
+    k = first - 2
+    if k >= start and data[k] == _SPACE:
+        k -= 1
+    if k < start or last + 1 >= end or not _is_quote(data[first - 1]) or not _is_quote(data[last]):
+        return False
+    before, behind = data[k], data[last + 1]
+    return (before == ord("[") or before == ord(",")) and (behind == ord("]") or behind == ord(","))
+
+
+@inner()
+def _is_of_cell(b):
+    return _SPACE < b < 127 and not _is_quote(b)
+
+
+@inner()
+def _is_quote(b):
+    return b == 34 or b == 39
 
 
 @inner()

@@ -12,7 +12,14 @@ from preprocessing.kernels.characters import copy, decode
 from preprocessing.kernels.code_lines import is_in_code
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.fences import NO_FENCES, fence_end, span_end
-from preprocessing.kernels.kept_runs import is_before_entry, is_drawn, is_identifier, is_morse, is_spacing
+from preprocessing.kernels.kept_runs import (
+    is_before_entry,
+    is_data,
+    is_drawn,
+    is_identifier,
+    is_morse,
+    is_spacing,
+)
 from preprocessing.kernels.normalize_characters import classes_of
 from preprocessing.kernels.normalize_classes import (
     BACKTICK,
@@ -95,7 +102,7 @@ def _squeeze_part(data, i, end, row, table, options, fenced, out, at):
             following = _url_end(data, i, end, out, first, at)
         if following == i and family:
             run, count = _run_end(data, i, end, table, family, c)
-            if indented and count > 1 and is_in_code(data, i, row):
+            if count > 1 and ((indented and is_in_code(data, i, row)) or is_data(data, i, run, row)):
                 at = copy(data, i, run, out, at)
                 i = run
                 continue

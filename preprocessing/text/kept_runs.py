@@ -1,4 +1,4 @@
-"""Finds runs of one sign that are no emotion and stay: of drawings, identifiers, formulas and Morse code.
+"""Finds runs of one sign that are no emotion and stay: of drawings, identifiers, formulas, Morse code and strings of data.
 
 ``preprocessing.kernels.kept_runs`` does the same; ``squeeze`` shortens the others.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from preprocessing.kernels.normalize_classes import LONGEST_ENTRY, LONGEST_MORSE
+from preprocessing.kernels.normalize_classes import LONGEST_CELL, LONGEST_ENTRY, LONGEST_MORSE
 
 _DRAWING = re.compile("[\u2502-\u257f]|.[\u2502-\u257f]", re.DOTALL)
 _IDENTIFIER = re.compile("[0-9A-Za-z][0-9]")
@@ -16,7 +16,15 @@ _ENTRY = re.compile(rf"[ \t]{{1,2}}[!-~]{{1,{LONGEST_ENTRY}}}[ \t]{{1,2}}&")
 _BOUNDS = "\x00-\x20\"'()"  # of words
 _AFTER_LETTER = re.compile(rf"[ \t]{{1,2}}([.-]{{1,{LONGEST_MORSE}}})(?![^{_BOUNDS}])")
 _BEFORE_LETTER = re.compile(rf"(?:\A|[{_BOUNDS}])([.-]{{1,{LONGEST_MORSE}}})[ \t]{{1,2}}\Z")
+_DATA_BEFORE = re.compile(rf"[\[,]\x20?[\"'][!#-&(-~]{{0,{LONGEST_CELL}}}\Z")
+_DATA_BEHIND = re.compile(rf"[!#-&(-~]{{0,{LONGEST_CELL}}}[\"'][\],]")
 _FURTHEST = LONGEST_MORSE + 3  # characters from the beginning of the letter before
+
+
+def is_data(run: re.Match[str]) -> bool:
+    """Whether a run is in a string without blanks of a list, such as ``["..#....", "....."]``."""
+    before = run.string[max(0, run.start() - LONGEST_CELL - 3) : run.start()]
+    return _DATA_BEFORE.search(before) is not None and _DATA_BEHIND.match(run.string, run.end()) is not None
 
 
 def is_kept(run: re.Match[str]) -> bool:

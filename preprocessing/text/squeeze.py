@@ -10,7 +10,7 @@ import re
 from preprocessing.kernels.normalize_classes import MAX_RATING
 from preprocessing.text.code_lines import is_in_code
 from preprocessing.text.fences import SPAN, change_outside_fences
-from preprocessing.text.kept_runs import is_kept
+from preprocessing.text.kept_runs import is_data, is_kept
 
 _URL = r"(?P<url>(?:https?://|www\.)[^\x00-\x20]+)"
 SAME_EMOTION = "ㄱ-ㅎㅏ-ㅣ~♪^"
@@ -39,13 +39,13 @@ def squeeze(text: str, longest: int, laughs_from: int = 5) -> str:
     Shortens laughing syllables (하하하하하) only from ``laughs_from`` repetitions. Up to ten stars, or hearts of both
     kinds, are a rating (★★★★☆) and stay, as do lines of drawings (┌────┐), dots inside of identifiers (1950BAN....11) and of Morse code
     (.... ..) and tildes that are blanks of a formula (1 & ~~~~6). Marks keep their order: ???!!! stays, ?!?!?!?! becomes ?!?. Digits, letters,
-    other syllables, URLs, fenced code, code spans and indented code stay unchanged.
+    other syllables, strings of lists (["..#....", "....."]), URLs, fenced code, code spans and indented code stay unchanged.
     """
 
     def shorten(match: re.Match[str]) -> str:
         if match["url"] or match["code"]:
             return match[0]
-        if is_in_code(match.string, match.start()):
+        if is_in_code(match.string, match.start()) or is_data(match):
             return match[0]
         if match["group"]:
             return _shorten_group(match[0], longest)

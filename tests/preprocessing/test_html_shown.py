@@ -82,5 +82,5 @@ def test_tags_without_an_end_and_misspelt_breaks(text, expected):
     ],
 )
 def test_a_value_of_front_matter_stays_in_its_line(value, expected):
-    text = f"---\nlayout: default\ntitle: {{}}\nparent: 글\n---\n\n# 글\n\n{{}}"
+    text = "---\nlayout: default\ntitle: {}\nparent: 글\n---\n\n# 글\n\n{}"
     assert html_to_text(text.format(value, "<p>끝</p>")) == text.format(expected, "끝")
