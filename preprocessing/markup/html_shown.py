@@ -118,10 +118,10 @@ def _protect_lists(lines: list[str], protected: Protected) -> None:
 
 
 def _protect_forms(lines: list[str], protected: Protected) -> None:
-    """Keeps paragraphs that are only lines of code with a form or with expressions of a template in attributes."""
+    """Keeps paragraphs, also beside fences, that are only lines of code with a form or with expressions of a template in attributes."""
     first = 0
     for n in range(len(lines) + 1):
-        if n < len(lines) and lines[n].strip():
+        if n < len(lines) and lines[n].strip() and "\x7f" not in lines[n]:
             continue
         block = lines[first:n]
         if any(_FORM.search(line) or _TEMPLATE.search(line) for line in block if "<" in line):

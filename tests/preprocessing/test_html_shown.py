@@ -20,6 +20,7 @@ SHOWN = [
     '글\n<tr><td>아이디</td><td>${user.id}<input type="hidden" value="${user.userid}"></td></tr>\n글',
     '<input type="text" value="${member.userid}"> 이와 같이 들어간다.',
     '// 기본\n<fieldset> </fieldset>\n<br>',
+    "```html\n<p>\n```\n// 기본\n<fieldset> </fieldset>",
     '<label for="a">이름표<input id="a"></label>\n\n<div>\n  <input type="submit" value="주문">\n</div>',
     '<label> 1. text -> <input type="text"></label>\n<label> 2. checkbox <input type="checkbox"></label>\n3. hidden',
 ]  # fmt: skip
