@@ -40,6 +40,7 @@ _MODIFIER_ENDS = frozenset(modifier[-1] for modifier in _MODIFIERS.split("|"))
 _HAS_GOODS = re.compile(_GOODS)
 _KOREAN_KEYWORD = re.compile(f"[가-힣A-Za-z0-9]*(?:{_MODIFIERS}|(?:{_GOODS})[가-힣]*)")
 _WHOLE_WORDS = frozenset(f"{_MENU}|{_ENGLISH}".lower().split("|"))
+_LAST = _MODIFIER_ENDS | {last for word in _WHOLE_WORDS for last in (word[-1], word[-1].upper())}
 _HASHTAG = re.compile(r"#(?!\d+$)[^#]+")  # not the number of an issue
 _SEPARATORS = re.compile(
     r"[,/|;:>\t\n·ㆍ‧∙•→=()\[\]▲△▷▶▼▽◇◆■□●○◎★☆]|(?<=\d)\.\s|\s[-–—]\s|^[-–—*+]\s", re.MULTILINE
@@ -67,7 +68,11 @@ def count_words(text: str) -> tuple[int, int, int]:
     for row, entry in enumerate(entries):
         words += len(entry)
         listed += len(entry) if len(entry) <= LONGEST_ENTRY else 0
-        keywords += len(entry) if row in grid else sum(_is_keyword(word, has_goods) for word in entry)
+        if row in grid:
+            keywords += len(entry)
+            continue
+        may_be = entry if has_goods else [word for word in entry if word[-1] in _LAST or word[0] == "#"]
+        keywords += sum(_is_keyword(word, has_goods) for word in may_be)
     return (
         words,
         listed,
@@ -114,6 +119,9 @@ def _count_rows_of_one_beginning(entries: list[list[str]]) -> int:
     for entry in entries:
         if len(entry) < MIN_IN_A_ROW:
             continue
+        others = len(entry) - int(OF_THE_ROW * len(entry))
+        if len({word[:BEGINNING_IN_A_ROW] for word in entry}) > others + 1:
+            continue  # which is quicker than to count them
         beginnings = Counter(
             word[:BEGINNING_IN_A_ROW] for word in set(entry) if len(word) > BEGINNING_IN_A_ROW
         )
@@ -125,8 +133,7 @@ def _count_rows_of_one_beginning(entries: list[list[str]]) -> int:
 
 def _words(part: str) -> list[str]:
     """The words of a part, without numbers and the anchors of headings (``{#id}``)."""
-    return [
-        word
-        for piece in part.split()
-        if piece[:2] != "{#" and (word := piece.strip(_EDGES)) and not word.isdecimal()
-    ]
+    pieces = part.split()
+    if "{#" in part:
+        pieces = [piece for piece in pieces if not piece.startswith("{#")]
+    return [word for piece in pieces if (word := piece.strip(_EDGES)) and not word.isdecimal()]
