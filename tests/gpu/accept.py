@@ -1,6 +1,6 @@
 """Acceptance on a GPU: measures and compares, and writes one JSON file.
 
-    python -m tests.gpu.accept core --output FOLDER         our own modules; at most 6 minutes on one Hopper GPU
+    python -m tests.gpu.accept core --output FOLDER         our own modules; about ten minutes on one Hopper GPU
     python -m tests.gpu.accept te --output FOLDER           Transformer Engine and each FP8 recipe of the card
     python -m tests.gpu.accept features --output FOLDER     LoRA, frozen rows, packing, distillation
 
