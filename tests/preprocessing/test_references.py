@@ -210,7 +210,7 @@ def test_breaks_cut_neither_headings_nor_cells_nor_labels(place, tag):
     converted = html_to_text(PLACES[place].format(tag))
     kept = tag if place == "cell" else " "  # a row shows the lines of its cells
     assert structure_of(converted) == structure_of(PLACES[place].format(kept))
-    assert re.search(rf"앞(?: +|{tag} ?)뒤", converted)
+    assert re.search(rf"앞(?: +|{tag} ?|<br>)뒤", converted)
 
 
 @pytest.mark.parametrize(

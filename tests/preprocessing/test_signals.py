@@ -56,7 +56,7 @@ def stops(
         was_stopped = check(ended, whole_s)
         stopped += was_stopped
         if not was_stopped:
-            within_s *= 0.8  # it ended by itself: the machine has become faster, or less was left to do
+            within_s *= 0.4  # it ended by itself: the machine has become faster, or less was left to do
         if not was_stopped or number % finish_every == finish_every - 1 or number == moments - 1:
             ended = run_with_signal(command(folder), folder, sent, 600.0, False, ENVIRONMENT)
             assert ended.code == 0, ended.text
