@@ -171,7 +171,7 @@ def _is_named(match: re.Match[str], closed: set[str]) -> bool:
 def _is_named_apart(match: re.Match[str]) -> bool:
     """True for a tag of an element that the text closes elsewhere, behind a blank and before a particle, as no element begins or
     ends: ``<i>를 만나면 </i>를 찾는다``, but not ``나 <b>는</b>`` and ``<b>값 </b>를``."""
-    text, name = match.string, match["name"].lower()
+    text = match.string
     if text[match.start() - 1 : match.start()] not in (" ", "\t") or match["attributes"].strip(" /"):
         return False
     if not match["close"]:
@@ -179,9 +179,15 @@ def _is_named_apart(match: re.Match[str]) -> bool:
         return particle is not None and text[particle.end() : particle.end() + 1] == " "
     if not PARTICLE.match(text, match.end()):
         return False
-    line = text[max(text.rfind("\n", 0, match.start()) + 1, match.start() - _LONGEST_ELEMENT) : match.start()]
-    last = next((tag for tag in reversed(list(TAG.finditer(line))) if tag["name"].lower() == name), None)
+    last = _last_before(match)
     return last is None or bool(last["close"]) or _is_named_apart(last)
+
+
+def _last_before(match: re.Match[str]) -> re.Match[str] | None:
+    """The last tag of the same name before a tag in its line; its string ends where the tag begins."""
+    before = match.string[max(0, match.start() - _LONGEST_ELEMENT) : match.start()].rpartition("\n")[2]
+    name = match["name"].lower()
+    return next((tag for tag in reversed(list(TAG.finditer(before))) if tag["name"].lower() == name), None)
 
 
 def _is_empty(match: re.Match[str]) -> bool:
@@ -223,10 +229,8 @@ def _is_mentioned(match: re.Match[str]) -> bool:
 
 def _encloses_words(closing: re.Match[str]) -> bool:
     """Whether a closing tag ends an element of its line with words other than ``속성`` and the like at its beginning."""
-    before = closing.string[max(0, closing.start() - _LONGEST_ELEMENT) : closing.start()].rpartition("\n")[2]
-    name = closing["name"].lower()
-    opening = next((tag for tag in reversed(list(TAG.finditer(before))) if tag["name"].lower() == name), None)
+    opening = _last_before(closing)
     if opening is None or opening["close"]:
         return False
-    words = TAG.sub("", before[opening.end() :])
+    words = TAG.sub("", opening.string[opening.end() :])
     return not _MENTION.match(words) and not _NO_WORDS.match(words + "<")
