@@ -44,7 +44,7 @@ from preprocessing.text.language import detect
 
 log = logging.getLogger(__name__)
 STEP = "clean"
-VERSION = 28
+VERSION = 29
 """Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 MARKUP_LANGUAGES = ("mediawiki", "namumark", "latex", "rst", "asciidoc", "notebook", "org", "po")
 """Formats whose marks look like code."""

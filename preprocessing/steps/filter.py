@@ -29,7 +29,7 @@ from preprocessing.running.context import Context, Outcome, Task
 from preprocessing.running.markers import Marker
 
 STEP = "filter"
-VERSION = 15
+VERSION = 16
 """Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 REASONS = pa.schema(
     [("id", pa.string()), ("source", pa.string()), ("lang", pa.string()), ("reason", pa.string())]

@@ -17,7 +17,7 @@ from preprocessing.text.by_language import by_language
 from preprocessing.text.language import LANGUAGE_COLUMNS, detect
 
 STEP = "measure"
-VERSION = 17
+VERSION = 18
 """Increase when this step writes other bytes for the same inputs and configuration, shared code included."""
 _SCHEMA = pa.schema(
     [
