@@ -14,9 +14,10 @@ from preprocessing.markup.wiki_lines import ROW
 from preprocessing.markup.wiki_links import link_text
 from preprocessing.markup.wiki_numbers import join_unit
 from preprocessing.markup.wiki_page import WikiPage
+from preprocessing.markup.wiki_place import Place
 from preprocessing.markup.wiki_rows import FOLDED
 from preprocessing.markup.wiki_templates import template_text
-from preprocessing.markup.wiki_unknown import Place, is_missing, unknown_text
+from preprocessing.markup.wiki_unknown import is_missing, unknown_text
 
 MAX_DEPTH = 100  # of nested brackets; deeper brackets stay unchanged
 _TOKEN = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\|)")
@@ -108,7 +109,7 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
     if not text:
         is_repeated = text is None and _is_beside_same(around, key_of(parts[0]), behind)
         place = Place(before, following, after, around.bracket == "{{", is_repeated)
-        text = unknown_text(parts, place, page.korean) if text is None else text
+        text = unknown_text(parts, place, page) if text is None else text
         is_hole = is_missing(parts[0], place) or (behind[0][:1] == ")" and _NOTHING_ELSE.search(before))
         text = text or (HOLE if is_hole else "")
     if text.startswith(("\n* ", "\n" + ROW)) and before[-1:] in ("", "\n"):
@@ -116,7 +117,7 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
     if text.startswith(("* ", ROW)) and after[:1] == "\n":
         text = text[:-1]
     key = key_of(parts[0])
-    text, written = join_unit(text, after) if text else ("", 0)
+    text, written = join_unit(text, before, after) if text else ("", 0)
     text = _in_line(text, key, before, following) if text and not around.bracket else text
     if text[:1] == " " == before[-1:]:
         text = text[1:]

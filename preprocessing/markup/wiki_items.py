@@ -37,9 +37,11 @@ class Items:
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
+        self._open = ""  # the marks of the last item
 
     def end(self) -> None:
         self._numbers.clear()
+        self._open = ""
 
     def write(self, line: str) -> str:
         """An item of MediaWiki as one of Markdown."""
@@ -47,12 +49,21 @@ class Items:
         return self._next_mark(line[: len(line) - len(text)]) + text.strip()
 
     def _next_mark(self, marks: str) -> str:
-        """The mark of Markdown of the next item with these marks, with its indentation; empty for ``:`` and ``;``."""
+        """The mark of Markdown of the next item with these marks, with its indentation.
+
+        ``:`` and ``;`` have none, and stand below the text of the item that they belong to.
+        """
         self._numbers = {inner: number for inner, number in self._numbers.items() if marks.startswith(inner)}
         if marks[-1] in ":;":
-            return ""
-        indent = " " * sum(3 if mark == "#" else 2 for mark in marks[:-1][:MAX_LEVELS])
+            around = marks.rstrip(":;")
+            return _indent(around) if around and self._open.startswith(around) else ""
+        self._open = marks
+        indent = _indent(marks[:-1])
         if marks[-1] == "*":
             return f"{indent}- "
         self._numbers[marks] = self._numbers.get(marks, 0) + 1
         return f"{indent}{self._numbers[marks]}. "
+
+
+def _indent(marks: str) -> str:
+    return " " * sum(3 if mark == "#" else 2 for mark in marks[:MAX_LEVELS])

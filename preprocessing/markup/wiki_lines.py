@@ -27,6 +27,8 @@ _BOLD = re.compile(r"'''([^\n]+?)'''")
 _ITALIC = re.compile(r"''([^\n]+?)''")
 _ITEM = re.compile(r"[*#]{1,20}(?!\*)[ \t]{0,20}")
 _NO_EMPHASIS = re.compile("(?<!')''''(?!')")  # around a template without text
+_GLUED_BOLD = re.compile("\\w'''\\w")
+_EMPHASIS = re.compile("(?<!')(?:''|'''|''''')(?!')")
 _OPEN_EMPHASIS = re.compile("'{2,5}")  # which ends with its line
 _TAGS_BEFORE_TABLE = re.compile(
     r"(?:</?(?:div|center|span|small|p)(?:\s[^<>]{0,500})?>\s{0,20}){1,10}(?=\{\|)", re.IGNORECASE
@@ -48,10 +50,24 @@ def lines_to_markdown(text: str) -> str:
     text = "\n".join(lines)
     if "''" in text:
         text = _NO_EMPHASIS.sub("", text)
+        if "'''" in text and _GLUED_BOLD.search(text):
+            text = "\n".join(map(_mark_apostrophe, text.split("\n")))
         text = _BOLD_ITALIC.sub(r"***\1***", text)
         text = _BOLD.sub(r"**\1**", text)
         text = _OPEN_EMPHASIS.sub("", _ITALIC.sub(r"*\1*", text))
     return text
+
+
+def _mark_apostrophe(line: str) -> str:
+    """The line with an apostrophe for the first of three quotes that begin italics in a word: ``l'''amour''``.
+
+    As in MediaWiki, marks of bold and of italics that both do not pair have one of these.
+    """
+    marks = _EMPHASIS.findall(line) if _GLUED_BOLD.search(line) else []
+    both = marks.count("'''''")
+    if (marks.count("'''") + both) % 2 and (marks.count("''") + both) % 2:
+        return _GLUED_BOLD.sub(lambda mark: f"{mark[0][0]}&#39;''{mark[0][-1]}", line, count=1)
+    return line
 
 
 def _convert_line(line: str, items: Items) -> str:
@@ -184,10 +200,14 @@ def _read_table(lines: list[str]) -> tuple[list[str], list[list[str]]]:
 
 
 def _split_cells(line: str) -> Iterator[str]:
-    """The cells of a line; bars with a blank on both sides, and no style before them, are meant to divide cells, too."""
+    """The cells of a line; bars with a blank on both sides are meant to divide cells, too, those behind a style only of headings."""
     for cell in re.split(r"\|\||!!" if line[0] == "!" else r"\|\|", line[1:]):
-        is_whole = "`" in cell or cell.count("|") > cell.count(" | ") or _CELL_STYLE.match(cell)
-        yield from [cell] if is_whole else cell.split(" | ")
+        style = _CELL_STYLE.match(cell)
+        content = cell[style.end() :] if style else cell
+        is_whole = "`" in cell or content.count("|") > content.count(" | ") or (style and line[0] == "|")
+        first, *more = [content] if is_whole else content.split(" | ")
+        yield cell[: len(cell) - len(content)] + first
+        yield from more
 
 
 def _read_cell(cell: str) -> _Cell:

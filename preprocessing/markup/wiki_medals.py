@@ -1,4 +1,4 @@
-"""Icons of medals whose name has a number, by which a table sorts them, as words: ``금01``, ``은메달2``, ``gold03``."""
+"""Icons of medals as words; a name may have a number, by which a table sorts them: ``금메달``, ``금01``, ``은메달2``, ``gold03``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MEDALS = {
     "silver": "Silver",
     "bronze": "Bronze",
 }
-_ICON = re.compile(rf"({'|'.join(_MEDALS)})_?(?:메달|medal)?_?0?([1-9])")
+_ICON = re.compile(rf"({'|'.join(_MEDALS)})_?(?:(?:메달|medal)_?(?:0?([1-9]))?|0?([1-9]))")
 
 
 def medal_text(key: str, korean: bool) -> str:
@@ -22,4 +22,5 @@ def medal_text(key: str, korean: bool) -> str:
         return ""
     words, place = [*_MEDALS.values()], [*_MEDALS].index(icon[1]) % 3
     medal = words[place if korean else place + 3]
-    return medal if int(icon[2]) == place + 1 else f"{medal} {icon[2]}"
+    number = icon[2] or icon[3] or str(place + 1)
+    return medal if int(number) == place + 1 else f"{medal} {number}"

@@ -12,16 +12,23 @@ from preprocessing.markup.wiki_arguments import Named
 
 _BIRTH = re.compile(r"[0-9]{3,4}년(?: [0-9]{1,2}월(?: [0-9]{1,2}일)?)?")
 _UNIT = re.compile("[0-9](년|번째)$|([금은동]메달)$")
+_MEDAL = re.compile("[금은동]메달")
+_COUNTER = re.compile("(?:번째)?(?:[회대차호권]|번째)(?![가-힣]{2})")
 _ARTICLE = re.compile("([0-9]{1,5})(?:(?:의|-)([0-9]{1,3}))?")
 
 
-def join_unit(text: str, after: str) -> tuple[str, int]:
+def join_unit(text: str, before: str, after: str) -> tuple[str, int]:
     """The text of a template, and the number of characters ``after`` it that it has, too.
 
-    The day from which an unknown age counts is not followed by the unit of the age: it is a day of birth.
+    The day from which an unknown age counts is not followed by the unit of the age: it is a day of birth. An ordinal before a
+    counter is its number: 제3회; a medal that the text names has no name of its own.
     """
     if after[:1] in ("세", "살") and _BIRTH.fullmatch(text):
         return f"{text}생", 1
+    if text.endswith("번째") and (before[-1:] == "제" or _COUNTER.match(after)):
+        return text.removesuffix("번째"), 0
+    if _MEDAL.fullmatch(text) and before.rstrip().endswith(text):
+        return "", 0
     if unit := _UNIT.search(text):
         word = unit[1] or f" {unit[2]}"
         return text, len(word) if after.startswith(word) else 0

@@ -9,11 +9,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 from preprocessing.markup.wiki_arguments import Named, is_technical, key_of, read_arguments
 from preprocessing.markup.wiki_countries import COUNTRIES, COUNTRY_NAMES
+from preprocessing.markup.wiki_heads import head_text
 from preprocessing.markup.wiki_media import END, START, gallery_template, is_file_name, is_sound
 from preprocessing.markup.wiki_names import (
     ASIDE,
@@ -25,6 +24,8 @@ from preprocessing.markup.wiki_names import (
     OF_WIKI,
     is_named_as,
 )
+from preprocessing.markup.wiki_page import WikiPage
+from preprocessing.markup.wiki_place import Place
 from preprocessing.markup.wiki_rows import format_row
 from preprocessing.markup.wiki_shown import GLOSS, LAST_IS_SHOWN, NUMBER, YEAR, show_values
 from preprocessing.markup.wiki_specifications import ends_section, list_specifications
@@ -43,6 +44,8 @@ _BEGINS_PART, _ENDS_PART = (
     re.compile(r"(?:[,:·、/→~–(]|\|\||!!|\n[|!]) ?$"),
     re.compile(r"[ \t]{0,5}(?:[,·、/→~–)]|\n|$|\{\{)"),
 )
+_ENDS_WORDS, _ITEMS_AND_CELLS = re.compile(r"[^\s.?!*#:|] $"), ("*", "#", ":", "|")
+_BETWEEN_COLUMNS = re.compile("끝$|나눔$|나누기$|바꿈$")
 _COUNTED = re.compile("[호년월일회조항명개번판권편위세장절](?![가-힣]{2})")
 _MARKS = " \t*#:;|!'\""
 _BEHIND_WORD = frozenset(".,;:–—=(")
@@ -52,78 +55,17 @@ _UNIT = re.compile(r"(?=[^0-9])[A-Za-zµΩ°/²³·^0-9%‰]{1,8}|(?P<counter>[�
 _PART_OF_WORD = re.compile(r"[0-9][0-9,.]{0,15}[가-힣]{0,3}|[가-힣]{1,5}")
 _IDEOGRAPHS = re.compile("[\u3400-\u9fff\uf900-\ufaff ]{1,20}")
 _HANGUL = re.compile("[가-힣]")
-_BEFORE_VALUE = re.compile(
-    r"(?:^|[\s(（\[\"'“‘·*《〈「『/~–†;=+×→-]|<(?:small|big|center|div|br\s?/?)>)$"
-)  # at the end of the text before
-_PARTICLE = re.compile(
-    r"(?:년|월|일|세|살|명|개|대|번|원|위|호|회)?"
-    r"(?:은|는|이|가|을|를|의|에|에서|에게|으로|로|와|과|도|만|부터|까지|보다|이다|이며|이고|이라|라고|이라고|(?<=[년월일세살명개대번원위호회]))"
-    r"(?![가-힣])"
-)
-_CELL_OR_LINE = re.compile(r"\n|\|\||!!")
-_START_OF_LINE = re.compile(r"[ \t*#:;]*$")
-_START_OF_ARGUMENT = re.compile(r"(?:[^=\n]{1,40}=)?[ \t]*")
-_START_OF_CELL = re.compile(
-    r"(?:^|\n)[|!]+[ \t]{0,5}$|(?:\|\||!!)[ \t]{0,5}$|(?:\|\||!!|\n[|!])[^|\n]{1,60}=[^|\n]{1,60}\|[ \t]{0,5}$"
-)
-_END_OF_CELL = re.compile(r"[ \t]{0,5}(?:\|\||!!|\n[|!])")
-_END_OF_LINE = re.compile(r"[ \t]*(?:\n|$)")
 _ROW_BEGUN = re.compile(r"(?:^|\n)\|-[^\n]*\n$")
-_QUOTES = dict(zip("“‘《〈「『", "”’》〉」』", strict=True))
 _SYMBOL = re.compile(r"[A-Z][A-Za-z0-9]{1,7}")
 _FEWEST_VALUES_OF_BOX = 4
 
 
-@dataclass
-class Place:
-    """The text around a template: ``before`` and ``behind`` it, and ``after`` it up to a bracket or a bar."""
-
-    before: str
-    behind: str
-    after: str
-    is_argument: bool = False  # of another template
-    is_repeated: bool = False  # beside a template of the same name
-
-    @cached_property
-    def line(self) -> str:
-        """The text before the template in its line or cell."""
-        return _CELL_OR_LINE.split(self.before)[-1]
-
-    @cached_property
-    def is_box(self) -> bool:
-        """Whether the template is alone on its lines."""
-        begins_text = self.is_argument and "\n" not in self.before
-        line = self.before.rpartition("\n")[2]
-        return not begins_text and bool(_START_OF_LINE.match(line) and _END_OF_LINE.match(self.behind))
-
-    @cached_property
-    def is_alone(self) -> bool:
-        """Whether a cell, an argument, or a pair of brackets, quotes or marks of emphasis has nothing but the template."""
-        if self.is_argument and _START_OF_ARGUMENT.fullmatch(self.before) and not self.after.strip():
-            return True
-        if self.before[-1:] in ("(", "（"):
-            return self.behind[:1] in (")", "）")
-        is_emphasized = self.before.endswith("''") and self.behind.startswith("''")
-        return (
-            self.is_quoted
-            or is_emphasized
-            or bool(_START_OF_CELL.search(self.before) and _END_OF_CELL.match(self.behind))
-        )
-
-    @cached_property
-    def is_quoted(self) -> bool:
-        """Whether the template is all that is between quotes, which no note is."""
-        return bool(self.before) and _QUOTES.get(self.before[-1]) == self.behind[:1]
-
-    @cached_property
-    def is_noun(self) -> bool:
-        return bool(_BEFORE_VALUE.search(self.before[-9:]) and _PARTICLE.match(self.after))
-
-
-def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
+def unknown_text(parts: Sequence[str], place: Place, page: WikiPage) -> str:
     """The text of a template without an entry in any table."""
-    key = key_of(parts[0])
+    key, korean = key_of(parts[0]), page.korean
     plain, named = read_arguments(parts[1:])
+    if place.is_box and (head := head_text(key, plain, named, page.title, place.before)):
+        return head
     if place.is_box and ends_section(key, place.before, place.behind):
         return list_specifications(parts[1:])
     if content := _content(key, plain, named, place):
@@ -141,7 +83,7 @@ def unknown_text(parts: Sequence[str], place: Place, korean: bool) -> str:
         return _row(plain, named)
     is_country = bool(values) and values[0] in COUNTRIES and not is_named_as(key, ICON)
     if is_named_as(key, DOUBT):
-        is_text = _OF_SPAN.search(key) or (not key.isascii() and _BEFORE_VALUE.search(place.before[-9:]))
+        is_text = _OF_SPAN.search(key) or (not key.isascii() and place.begins_word)
         return named.get("text", "") or (plain[0] if plain and is_text else "")
     if is_named_as(key, ASIDE) and not (place.is_quoted or is_style or is_country):
         is_noun = place.is_noun and place.line.strip() and not is_named_as(key, NEVER_SHOWN)
@@ -207,9 +149,7 @@ def is_missing(name: str, place: Place) -> bool:
     key = key_of(name)
     begins_or_ends = place.is_box or place.line.rstrip()[-1:] in (".", "。")
     if is_named_as(key, OF_WIKI) and "위키" not in key:
-        return place.is_argument or (
-            _BEFORE_VALUE.search(place.before[-9:]) is not None and not begins_or_ends
-        )
+        return place.is_argument or (place.begins_word and not begins_or_ends)
     return bool(key and place.line.strip()) and place.is_noun and not is_named_as(key, ASIDE)
 
 
@@ -230,17 +170,19 @@ def _name(name: str, place: Place) -> str:
         is_label = not place.line.strip(_MARKS) and place.after.lstrip()[:1] == ":"
         is_label |= place.before[-1:] == " " and place.after[:1] == "("
         is_part = _BEGINS_PART.search(place.before[-9:]) and (
-            _ENDS_PART.match(place.behind) or _END_OF_CELL.match(place.behind)
+            _ENDS_PART.match(place.behind) or place.ends_cell
         )
+        is_end = place.ends_cell or (place.ends_line and place.line.lstrip()[:1] in _ITEMS_AND_CELLS)
+        is_part = is_part or (is_end and _ENDS_WORDS.search(place.line) and not _BETWEEN_COLUMNS.search(name))
         is_name = name in COUNTRY_NAMES or _OF_LINE.search(name)
-        is_value = is_name and not place.is_box and _BEFORE_VALUE.search(place.before[-9:])
+        is_value = is_name and not place.is_box and place.begins_word
         is_shown = is_noun or place.is_alone or is_label or is_part or is_value
     return name.replace("_", " ") if is_shown else ""
 
 
 def _is_value(text: str, place: Place, key: str) -> bool:
     """Whether a template inside of a line shows a value; a note follows its word without a blank, an icon begins the line."""
-    if not _BEFORE_VALUE.search(place.before[-9:]):
+    if not place.begins_word:
         return bool(_PART_OF_WORD.fullmatch(text) and place.after[:1].isalnum())
     is_item = place.line.lstrip()[:1] in ("*", "#") and place.behind.lstrip(" ")[:1] != "["
     is_no_icon = not key.isascii() or YEAR.fullmatch(text) is not None or is_item

@@ -182,7 +182,7 @@ def test_specifications_that_end_a_section_stay(wikitext, markdown):
             '<table class="a">\n<tr><th>회</th><th colspan="2">수</th></tr>\n<tr><td>1</td><td>2</td><td>\n3</td></tr></table>',
             "| 회 | 수 | |\n| --- | --- | --- |\n| 1 | 2 | 3 |",
         ),
-        ("# 가\n## 나\n## 다\n#: 이어짐\n# 라\n* 마\n# 바\n\n*# 사", "1. 가\n   1. 나\n   2. 다\n이어짐\n2. 라\n- 마\n1. 바\n\n  1. 사"),
+        ("# 가\n## 나\n## 다\n#: 이어짐\n# 라\n* 마\n# 바\n\n*# 사", "1. 가\n   1. 나\n   2. 다\n   이어짐\n2. 라\n- 마\n1. 바\n\n  1. 사"),
         ("<ol>\n<li>가</li>\n<li>나<ul><li>다</li></ul></li>\n</ol>\n글", "1. 가\n2. 나\n   - 다\n\n글"),
         ("{|\n|\n1절\n: 높은 산\n: 푸른 물\n| 나\n|}", "| 1절 높은 산 푸른 물 | 나 |\n| --- | --- |"),
     ],

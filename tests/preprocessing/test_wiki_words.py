@@ -3,6 +3,7 @@
 import pytest
 
 from preprocessing.markup.conversion import mediawiki_to_markdown
+from preprocessing.markup.wiki_page import WikiPage
 
 
 @pytest.mark.parametrize(
@@ -21,17 +22,21 @@ from preprocessing.markup.conversion import mediawiki_to_markdown
         ("#: {{ux|ja|阿%吽の呼%吸|あ%うんのこ%きゅう|찰떡호흡|lit=아흠의 호흡}}", "阿吽の呼吸 (あうんのこきゅう, 찰떡호흡, 아흠의 호흡)"),
         ("#: {{예문|ko|밤이 깊다|출처=어느 시}}", "밤이 깊다 (어느 시)"),
         ("# 차\n{{파생어|기차|마차}}\n{{합성어 상자|기찻길}}", "1. 차\n파생어: 기차, 마차\n합성어: 기찻길"),
-        ("# large\n#: {{syn|en|big|vast}} {{ant|en|small}}", "1. large\nSynonyms: big, vast Antonyms: small"),
+        ("# large\n#: {{syn|en|big|vast}} {{ant|en|small}}", "1. large\n   Synonyms: big, vast Antonyms: small"),
         ("{{der3|en|title=Terms|handcar|railcar}}", "Terms\n- handcar\n- railcar"),
         ("{{외국어|\n* 구자라트어: [[કુતરો]]\n|\n* 스웨덴어: [[hund]]\n* 덴마크어: [[hund]]\n}}",
          "- 구자라트어: કુતરો\n\n- 스웨덴어: hund\n- 덴마크어: hund"),
         ("{{trans-top|a vehicle}}\n* {{t|ko|차}}\n{{trans-bottom}}", "a vehicle\n\n- 차"),
         ("* {{R:표준국어대사전|153245}}\n* 책", "- 책"),
         ("글\n{{C|en|Cars|Trains}}", "글"),
+        # the word of the page, unless it is written
+        ("{{ko-noun|hanja=漢字}}\n# 글", "한글 (漢字)\n1. 글"),
+        ("'''한글'''\n{{ko-verb|nm=없음|한글은}}", "**한글**\n(한글은)"),
+        ("{{en-verb|es|ing|ed}}\n{{en-noun|head=man|men}}\n{{head|de|noun|plural|Häuser}}", "한글\nman (men)\n한글 (plural Häuser)"),
     ],
 )  # fmt: skip
 def test_words_of_dictionaries_keep_what_the_page_shows(wikitext, markdown):
-    assert mediawiki_to_markdown(wikitext) == markdown
+    assert mediawiki_to_markdown(wikitext, page=WikiPage("한글")) == markdown
 
 
 @pytest.mark.parametrize(
