@@ -2,7 +2,7 @@
 
 A listing (assembler, logs, stack traces, SQL, configuration, data) is a run of lines without Hangul, with a comment in Hangul,
 or with an entry in quotation marks such as ``'city': '서울',``, that has many signs and numbers and few function words of English. Only a document with sentences of Hangul has listings: a
-file of source code with Korean comments has none.
+file of source code with Korean comments has none. Sentences must outweigh comments, unless the document begins with one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 MIN_LINES = 3
 MIN_SIGNS, MAX_FUNCTION_WORDS = (9, 20), (1, 10)  # per Latin word of a listing
 MIN_SYLLABLES = 40  # of sentences in a document with listings
+COMMENTS = 4  # syllables of comments for one of sentences, in a document that begins with Korean prose
 SENTENCE = 8  # syllables of a line that may be a sentence
 FUNCTION_WORDS = frozenset(b"the of to was that it are were this you they we he has have been be".split())
 SIGNS = b"[](){}<>=%$#_\\;|@&:,/+*\"'~^-"
@@ -44,10 +45,12 @@ def find_listings(lines: list[bytes]) -> set[int]:
     run: _Run | None = None
     sentences = comments = latin_lines = 0
     fence = b""
+    begins_with_prose: bool | None = None
     for n, line in enumerate(lines):
         body = line.lstrip(_BLANKS)
         if not body:
             continue
+        is_first, begins_with_prose = begins_with_prose is None, bool(begins_with_prose)
         latin_lines += _letters(line) >= max(1, sum(0xE3 <= b <= 0xED for b in line))
         mark = body[:1] if _FENCE.match(body) else b""
         if fence or mark:
@@ -63,11 +66,13 @@ def find_listings(lines: list[bytes]) -> set[int]:
             continue
         found |= _lines_of(run)
         run = None
+        begins_with_prose |= is_first and 0 < syllables >= _letters(line) and not _COMMENT.match(body)
         if syllables and _COMMENT.match(body):
             comments += syllables
         elif syllables >= SENTENCE and syllables >= _letters(line) and not _STRONG.search(line):
             sentences += syllables
     found |= _lines_of(run)
+    comments //= COMMENTS if begins_with_prose else 1
     has_listings = sentences >= MIN_SYLLABLES and sentences >= comments and latin_lines >= MIN_LINES
     return found if has_listings else set()
 

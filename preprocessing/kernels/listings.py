@@ -14,6 +14,7 @@ from preprocessing.kernels.line_features import COMMENT, FEATURES, HANGUL, LETTE
 MIN_LINES = 3
 MIN_SIGNS, MAX_FUNCTION_WORDS = (9, 20), (1, 10)  # per Latin word of a listing
 MIN_SYLLABLES = 40  # of sentences in a document with listings
+COMMENTS = 4  # syllables of comments for one of sentences, in a document that begins with Korean prose
 SENTENCE = 8  # syllables of a line that may be a sentence
 FUNCTION_WORDS = (
     "the",
@@ -236,6 +237,7 @@ def _find_in_row(data, start, row_end, line, f, run, spans, size, r):
     old_size = size
     sentences = comments = latin_lines = np.int64(0)
     fence = np.int64(0)
+    begins_with_prose, begun = False, False
     while start < row_end:
         end = _read_line(data, start, row_end, line, f)
         latin_lines += f[_LETTERS] > 0 and f[_LETTERS] >= f[_WIDE]
@@ -260,6 +262,7 @@ def _find_in_row(data, start, row_end, line, f, run, spans, size, r):
             size = _end_run(run, spans, size, r)
             if f[_HANGUL]:
                 marked = _is_marked(data, f[_BEGIN], end)
+                begins_with_prose |= not begun and not marked and f[_HANGUL] >= f[_LETTERS]
                 if marked:
                     comments += f[_HANGUL]
                 elif (
@@ -268,8 +271,11 @@ def _find_in_row(data, start, row_end, line, f, run, spans, size, r):
                     and not _has_strong_sign(data, f[_BEGIN], end)
                 ):
                     sentences += f[_HANGUL]
+        begun |= part != _BLANK
         start = end + 1
     size = _end_run(run, spans, size, r)
+    if begins_with_prose:
+        comments //= COMMENTS
     has_listings = sentences >= MIN_SYLLABLES and sentences >= comments and latin_lines >= MIN_LINES
     return size if has_listings else old_size
 

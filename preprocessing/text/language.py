@@ -5,7 +5,8 @@ another script or code. Latin lines are English when English function words prev
 and Indonesian are ``other``, like Japanese and Chinese. A document is ``mixed`` when both Korean and English have a
 substantial share. Text outside of fenced code decides, unless there is hardly any, so Korean prose with examples is Korean; so does
 text outside of listings without fences (``kernels.listings``), which only Korean prose has. A document with Hangul that does
-not seem Korean by that, or of English around formulas, is read again without front matter, addresses, tags, code spans and formulas (``text.page_words``).
+not seem Korean by that, or of English around formulas, is read again without front matter, addresses, tags, code spans and formulas, but
+with the sentences that bare fences hold (``text.page_words``).
 The rules are our own: cheap enough for every document, and meant only to distinguish these five.
 """
 
@@ -23,7 +24,7 @@ import pyarrow.compute as pc
 from preprocessing.documents import replace_rows, utf8_buffer
 from preprocessing.text.characters import compose
 from preprocessing.text.embedded_data import LONGEST_LITERAL, SCHEME
-from preprocessing.text.page_words import count_syllables, has_formulas, words_of_page
+from preprocessing.text.page_words import count_syllables, has_formulas, open_prose, words_of_page
 
 LANGUAGE_COLUMNS = pa.schema(
     [("language", pa.string()), *((f"para_{name}", pa.int32()) for name in ("ko", "en", "code", "other"))]
@@ -36,6 +37,10 @@ MIN_MIXED = 0.25  # of the smaller of Korean and English in their sum
 MIN_ENGLISH_WORDS = 0.03  # function words among words, in texts of FEW_WORDS or more
 MIN_FOREIGN_WORDS = 0.05  # function words of other languages among words
 MIN_PROSE = 0.05  # of text other than code, beside fenced code; below it a document is code
+# weight of 75 syllables, with which a document is no file of fenced code, and of what must be prose even then
+MIN_KOREAN_BESIDE_FENCES, MIN_PROSE_OF_NOTES = 150, 0.005
+# function words among words in Korean prose, below which Latin lines are names and titles
+MIN_ENGLISH_AMONG_KOREAN = 0.12
 FEW_WORDS = 30
 _EMBEDDED_DATA = (
     f"data:[A-Za-z0-9/+.;=-]{{1,80}};base64,[A-Za-z0-9+/=]*|[A-Za-z0-9+/=]{{{LONGEST_LITERAL + 1},}}"
@@ -73,9 +78,12 @@ def detect(column: pa.Array) -> LanguageColumns:
     rows = np.flatnonzero((found != "ko") & (counts["ko"] >= MIN_KOREAN_AROUND_LISTING))
     if len(rows) and _leave_out_listings(column, table, rows):  # counts are parts of the table
         found, english = _languages(counts)
-    is_listing = _is_fenced(counts) & (counts["fenced"] >= counts["code"])
-    is_candidate = np.isin(found, _REREAD) & ~is_listing
-    _read_words(column, is_candidate, counts["english_words"] >= MIN_ENGLISH_AROUND_FORMULAS, found)
+    is_fenced = _is_fenced(counts) & (counts["fenced"] >= counts["code"])
+    is_candidate = np.isin(found, _REREAD)
+    is_candidate |= (found == "en") & ((counts["fenced"] > 0) | (counts["ko"] >= 2 * MIN_SYLLABLES))
+    _read_words(
+        column, is_candidate, is_fenced, counts["english_words"] >= MIN_ENGLISH_AROUND_FORMULAS, found
+    )
     paragraphs = np.stack(
         [
             counts["para_ko"],
@@ -108,10 +116,14 @@ def _without_embedded_data(column: pa.Array) -> pa.Array:
 
 
 def _read_words(
-    column: pa.Array, is_candidate: np.ndarray, is_english: np.ndarray, found: np.ndarray
+    column: pa.Array,
+    is_candidate: np.ndarray,
+    is_fenced: np.ndarray,
+    is_english: np.ndarray,
+    found: np.ndarray,
 ) -> None:
     """Decides candidates with Hangul, and with English around formulas, by their words alone, unless they become less Korean; writes
-    to ``found``. ``is_candidate, is_english: [rows] bool``."""
+    to ``found``. Of those that consist of fences, only those with sentences in them are read. ``is_*: [rows] bool``."""
     from preprocessing.kernels import language_words, languages
 
     data, offsets = utf8_buffer(column)
@@ -123,7 +135,10 @@ def _read_words(
         source = column[row].as_py()
         if not (is_korean or has_formulas(source)):
             continue
-        text = words_of_page(source)
+        opened = open_prose(source)
+        if is_fenced[row] and opened == source:
+            continue
+        text = words_of_page(opened)
         if not is_korean or count_syllables(np.frombuffer(text.encode(), np.uint8)) >= MIN_SYLLABLES:
             rows.append(row)
             texts.append(text)
@@ -163,14 +178,16 @@ def _latin_languages(counts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndar
 
     An accented letter counts as half a foreign function word. Lines of names and numbers are neither, but count as
     another language in a document with almost no Korean. A few words are English where Korean is scarce, otherwise only with
-    a function word: they are rather names.
+    a function word: they are rather names. So are Latin lines with few function words beside more Korean.
     """
     words, english_words = counts["latin_words"], counts["english_words"]
     others = counts["foreign_words"] + counts["accents"] / 2
     foreign = (others > english_words) & (others >= MIN_FOREIGN_WORDS * words)
     scarce = FEW_KOREAN * counts["ko"] < counts["latin"]
     few = (words < FEW_WORDS) & ((english_words > 0) | scarce)
-    english = ~foreign & ((english_words >= np.maximum(MIN_ENGLISH_WORDS * words, 1)) | few)
+    among_korean = (counts["ko"] >= counts["latin"]) & (counts["ko"] > 2 * counts["comment"])
+    are_names = among_korean & (english_words < MIN_ENGLISH_AMONG_KOREAN * words)
+    english = ~foreign & ~are_names & ((english_words >= np.maximum(MIN_ENGLISH_WORDS * words, 1)) | few)
     return english, foreign | (~english & scarce)
 
 
@@ -178,7 +195,8 @@ def _is_fenced(counts: dict[str, np.ndarray]) -> np.ndarray:
     """Whether hardly anything is outside of fenced code."""
     prose = counts["ko"] + counts["latin"] + counts["other"]
     visible = np.maximum(prose + counts["code"], 1) + counts["fenced"]
-    return (counts["fenced"] > 0) & (prose < MIN_PROSE * visible)
+    is_note = (counts["ko"] >= MIN_KOREAN_BESIDE_FENCES) & (prose >= MIN_PROSE_OF_NOTES * visible)
+    return (counts["fenced"] > 0) & (prose < MIN_PROSE * visible) & ~is_note
 
 
 def _by_name(table: np.ndarray) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 Owns what is left out before a language is decided by words: front matter, targets of links, web addresses, tags, code spans,
 formulas, braces of templates, numbers of issues, marks of emphasis and items, and the bars of tables. Labels of links and
-alternative texts of pictures are words.
+alternative texts of pictures are words, and so are Korean sentences in a fence that names no language.
 """
 
 from __future__ import annotations
@@ -36,7 +36,12 @@ _FORMULAS = re.compile(
 )
 FEW_FORMULAS = 2
 _ROW = re.compile(r"^[ \t]*\|.*\|[ \t]*$", re.MULTILINE)
-_SPAN = re.compile(r"(?<!`)`[^`\n]{1,400}`(?!`)")
+_SPAN = re.compile(r"(?<!`)(`{1,3})(?!`)[^`\n]{1,400}(?<!`)\1(?!`)")
+_BARE_FENCE = re.compile(
+    r"^([ \t]{0,8})(`{3,9}|~{3,9})[ \t]*\n((?:(?![ \t]*\2).{0,2000}\n){1,200}?)[ \t]*\2[ \t]*$", re.MULTILINE
+)
+_SYLLABLE, _LETTER, _CODE_SIGN = re.compile("[가-힣]"), re.compile("[A-Za-z0-9]"), re.compile("[={};]")
+SYLLABLES_OF_FENCE = 10
 
 
 def words_of_page(text: str) -> str:
@@ -46,6 +51,18 @@ def words_of_page(text: str) -> str:
         text = pattern.sub("", text)
     text = _STAR.sub(r"\n\1-", _BOLD.sub(r"\1", text))
     return _ROW.sub(lambda row: row[0].replace("|", " ").strip(" \t-:"), text)
+
+
+def open_prose(text: str) -> str:
+    """The text with the sentences of fences without a language outside of them."""
+    return _BARE_FENCE.sub(_open_fence, text) if "```\n" in text or "~~~\n" in text else text
+
+
+def _open_fence(match: re.Match[str]) -> str:
+    """The lines of a fence if they have more syllables than Latin letters and digits, and hardly any sign of code; otherwise the fence."""
+    syllables, letters, signs = (len(p.findall(match[3])) for p in (_SYLLABLE, _LETTER, _CODE_SIGN))
+    is_prose = syllables >= max(SYLLABLES_OF_FENCE, letters, 10 * signs)
+    return match[3] if is_prose else match[0]
 
 
 def has_formulas(text: str) -> bool:

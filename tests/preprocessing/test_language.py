@@ -131,6 +131,13 @@ PROSE_WITH_CODE = {
     "formulas": ("# 행렬\n\n다음 두 행렬의 곱을 구하면 아래와 같은 결과를 얻는다.\n\n" + "$$A_{ij} = \\sum_{k=1}^{n} B_{ik} C_{kj}, \\quad f(x) = \\frac{a}{b}$$\n\n" * 9, "ko"),
     "names of files only": ("".join(f"* tool-v1.{n}.0-linux-amd64.tar.gz\n" for n in range(20)), "code"),
     "comments among tags": ("// 화면을 그린다. 이 함수는 이름을 받아서 화면에 보여 준다.\nconst list = () => <ul className=\"a\">{items.map((x) => <li key={x.id}>{x.name}</li>)}</ul>;\nexport default list;\n" * 3, "code"),
+    "notes in sections": ("# 색인 만들기\n\n색인은 자료를 빨리 찾기 위한 것이다. 쓰기는 그만큼 느려지므로 자주 찾는 열에만 만드는 것이 좋다.\n\n" + "".join(f"## {title}\n\n{CODE}\n{CODE}\n\n" for title in ("색인의 종류와 차이", "쪼개진 색인 다시 만들기", "쓰지 않는 색인 찾기")), "ko"),
+    "numbered solutions": ("".join(f"## {n}번\n\n{CODE}\n" for n in range(9)), "code"),
+    "sentences in fences": ("---\ntitle: \"how to find the largest of the gaps\"\ntags: [\"of the list\"]\n---\n\n```\n두 수 사이의 거리 중에서 가장 큰 것을 돌려주세요.\n* 수는 모두 다릅니다.\n```\n\n```\ninput: 9\noutput: 2\n설명: 거리가 가장 큰 두 수입니다.\n```\n", "ko"),
+    "comments in fences": ("```\n" + "// 두 점 사이의 거리를 구하는 함수이다.\nfunction dist(a, b) { return Math.hypot(a.x - b.x, a.y - b.y); } // 거리\n" * 6 + "```\n", "code"),
+    "names among Korean": ("# 흐름\n\n* 자료를 흐름으로 다룬다. 원본은 바뀌지 않는다.\n* 한 번 쓴 흐름은 닫혀서 다시 쓸 수 없다.\n\n## 쓰는 것\n\n* Stream Builder\n* Collectors and Files\n* Optional\n* Spliterator\n* Iterator\n* Comparator\n", "ko"),
+    "spans of three marks": ("바꾼 것을 잠시 치워 두려면 다음 명령을 쓴다. 나중에 다시 꺼낼 수 있다.\n\n```git stash push -m \"the name of it\" -- [path of the file]```\n\n```git stash pop with the index of it```\n", "ko"),
+    "explanation and commented code": ("배낭 문제\n담을 수 있는 무게가 정해진 배낭에 물건을 골라 넣어 값을 가장 크게 한다. 쪼갤 수 없는 물건이면 표를 채워서 푼다.\n\n" + "def fill(items, limit):\n    best = [0] * (limit + 1)  # 무게마다 가장 큰 값을 적는다\n    for w, v in items:  # 물건을 하나씩 보면서\n        best[w] = max(best[w], best[0] + v)  # 더 큰 값으로 바꾼다\n    return best[limit]\n\n" * 3, "ko"),
     "component": ('return <div className="a" id={x}>{this.props.children}</div>;\nconst a = `x${y}`;', "code"),
 }  # fmt: skip
 
