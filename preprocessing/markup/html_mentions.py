@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import re
 
+from preprocessing.markup.html_examples import END_OPTIONAL, PAGE, VOID, is_component, words_around
 from preprocessing.markup.html_tags import TAG, TAG_IN_MARKDOWN, Tags
 
 _WORDS = frozenset((
-    "a", "address", "area", "article", "aside", "audio", "b", "base", "body", "button", "canvas", "caption", "code",
-    "col", "data", "details", "dialog", "form", "head", "header", "html", "i", "input", "label", "legend", "link", "main",
-    "map", "mark", "menu", "meta", "nav", "object", "option", "param", "path", "picture", "q", "s", "section",
-    "select", "source", "style", "summary", "table", "time", "title", "u", "var", "video",
+    "a", "address", "area", "article", "aside", "audio", "b", "base", "button", "canvas", "caption", "code", "col", "data",
+    "details", "dialog", "header", "i", "link", "main", "map", "mark", "menu", "meta", "nav", "object", "param", "path",
+    "picture", "q", "s", "section", "source", "style", "summary", "table", "time", "u", "var", "video",
 ))  # fmt: skip
 """Names of elements that are also names of placeholders, as in ``cp <source> <path>``."""
-_MENTION = re.compile(r"[ \t]?(?:태그|요소|엘리먼트|속성|tags?\b|elements?\b)", re.IGNORECASE)
+_MENTION = re.compile(
+    r"[ \t]{0,2}(?:태그|요소|엘리먼트|속성|tags?\b|elements?\b)|[ \t](?:말고|라고[ \t]하)", re.IGNORECASE
+)
 _MENTION_BEFORE = re.compile(
-    r"(?:태그|요소|엘리먼트|tag|element)[ \t]{0,3}[:=(→-][ \t]{0,3}\Z", re.IGNORECASE
+    r"(?:태그|요소|엘리먼트|줄[ \t]?바꿈|개행|수평선|구분선|tag|element|line break)[ \t]{0,3}[:=(→-][ \t]{0,3}\Z",
+    re.IGNORECASE,
 )
 _AMONG_OTHERS = re.compile("[ \t]?등(?:[이을은의]|으로)?(?![가-힣])")
 _INSIDE = re.compile("[ \t]?안[에의](?![가-힣])")
@@ -32,16 +35,11 @@ _SURE_PARTICLE = re.compile("(?:는|를|에서|에는|으로|로|라는)(?![가-
 NO_BEGINNING = re.compile(
     "(?:는|를|을|로|으로|에|에서|에는|까지|부터|처럼|라는|이라는)(?![가-힣])"
 )  # of a line
-_OF_HEAD = frozenset(("base", "link", "meta"))
+_OF_RULE = re.compile(f"{NO_BEGINNING.pattern}|은(?![가-힣])")  # an author sets a rule in a line of its own
 _LEFT_BEHIND = frozenset((
     "p", "div", "span", "a", "b", "i", "em", "strong", "u", "s", "font", "br", "li", "td", "th", "tr", "center", "mark", "small", "big",
 ))  # fmt: skip
 _WORD_BEFORE, _WORD_BEHIND = re.compile(r"[^\W_][ \t,]{0,3}\Z"), re.compile(r"[ \t,]{0,3}[^\W_]")
-_VOID = frozenset(("br", "hr", "img", "input", "wbr", "col", "embed", "param", "rt", "rp"))
-_END_OPTIONAL = frozenset((
-    "p", "li", "dt", "dd", "td", "th", "tr", "thead", "tbody", "tfoot", "colgroup", "option", "optgroup", "html", "body", "head",
-))  # fmt: skip
-_PAGE = frozenset(("html", "head", "body"))
 _QUOTES = ("''", '""', "‘’", "“”", "()")
 _OWNERS = {
     **dict.fromkeys(("td", "th", "tr", "thead", "tbody", "tfoot", "caption"), ("table",)),
@@ -52,6 +50,7 @@ _OWNERS = {
 _NO_ATTRIBUTES = re.compile(r"[^=]*[^=\w\s/\"'-][^=]*")  # of ``a<b && b>c``
 _TERM = re.compile(r"[ \t]{0,3}(?::|[=→-][ \t])(?=[ \t]*\S)")
 _FIRST_OF_LINE = re.compile(r"(?:^|\n)[ \t>]{0,40}(?:[-*+]|[0-9]{1,3}[.)])[ \t]{1,9}\Z")  # of an item
+_NEXT = re.compile(r"[ \t,/]{1,3}<(\w{1,12})>")
 _BESIDE_WORDS = re.compile(r"\w[,.]?[ \t]{1,3}\Z")
 _NEAR = 400  # characters of a line
 _HAS_WORDS = re.compile(r"[^\W_]")
@@ -72,20 +71,20 @@ def _find_unclosed(text: str) -> set[int]:
     alone = set()
     for tag in TAG_IN_MARKDOWN.finditer(text):
         name = tag["name"].lower()
-        if name in _VOID or (name in _END_OPTIONAL and not tag["close"]):
+        if name in VOID or (name in END_OPTIONAL and not tag["close"]):
             continue
         if not tag["close"]:
             opened.setdefault(name, []).append(tag.start())
         elif opened.get(name):
             opened[name].pop()
-        elif name not in _END_OPTIONAL or name in _PAGE:
+        elif name not in END_OPTIONAL or name in PAGE:
             alone.add(tag.start())
     return alone.union(*opened.values())
 
 
 def _replace(match: re.Match[str], closed: set[str], unclosed: set[int], tags: Tags) -> str:
     name, at = match["name"], match.start()
-    if name[0].isupper() and name[1:].islower():  # of a component, such as <Button>
+    if is_component(name):
         return match[0]
     before, after = match.string[at - 1 : at], match.string[match.end() : match.end() + 1]
     if (
@@ -121,7 +120,9 @@ def _is_left_open(match: re.Match[str], closed: set[str], unclosed: set[int]) ->
         return True
     is_bare = not match["attributes"].strip(" /")
     before = text[max(0, match.start() - _NEAR) : match.start()]
-    if name in _VOID or name in _END_OPTIONAL:
+    if name in VOID or name in END_OPTIONAL:
+        if is_bare and name not in VOID and _is_before_tag(match, unclosed):
+            return True
         is_first = _FIRST_OF_LINE.search(before) is not None
         if (
             is_bare
@@ -130,7 +131,7 @@ def _is_left_open(match: re.Match[str], closed: set[str], unclosed: set[int]) ->
         ):
             return True
         return is_bare and name in _OWNERS and not closed.intersection((name, *_OWNERS[name]))
-    if match.start() not in unclosed or not _HAS_WORDS.search(_line_around(match)):
+    if match.start() not in unclosed or not _HAS_WORDS.search(words_around(match)):
         return False
     if not is_bare:
         return NO_BEGINNING.match(text, match.end()) is not None or (
@@ -140,31 +141,25 @@ def _is_left_open(match: re.Match[str], closed: set[str], unclosed: set[int]) ->
     return not (after.isalnum() or after in "<`*_[!\x7f") or PARTICLE.match(text, match.end()) is not None
 
 
-def _line_around(match: re.Match[str]) -> str:
-    """The words of the line of a tag, without tags."""
-    text = match.string
-    first = max(text.rfind("\n", 0, match.start()) + 1, match.start() - _NEAR)
-    last = text.find("\n", match.end(), match.end() + _NEAR)
-    return TAG.sub(
-        "", f"{text[first : match.start()]} {text[match.end() : last if last >= 0 else match.end() + _NEAR]}"
-    )
+def _is_before_tag(tag: re.Match[str], unclosed: set[int]) -> bool:
+    """Whether a tag stands before one of another name that opens nothing: ``<p> <div> <span> 이 있다``."""
+    other = _NEXT.match(tag.string, tag.end())
+    return other is not None and other.start(1) - 1 in unclosed and other[1].lower() != tag["name"].lower()
 
 
 def _is_named(match: re.Match[str], closed: set[str]) -> bool:
-    """True for a tag without attributes and end that a particle follows: ``<div>는 블록 요소이다.``; so has the head of a page no
-    text behind its tags, and a line break no particle behind a blank: ``<meta name="a">에``, ``개행이 <br>로 바뀐다``."""
+    """True for a tag without attributes and end that a particle follows: ``<div>는 블록 요소이다.``; so has a line break no particle
+    behind a blank: ``개행이 <br>로 바뀐다``."""
     name, text = match["name"].lower(), match.string
     if match["close"] or name in closed:
         return _is_named_apart(match)
-    if name in _OF_HEAD or name == "input":
-        is_apart = text[match.end() : match.end() + 1] in (" ", "\t")
-        return (NO_BEGINNING if is_apart else PARTICLE).match(text, match.end() + is_apart) is not None
     if match["attributes"].strip(" /"):
         return False
-    if name in _VOID:
+    if name in VOID:
         is_word = text[max(0, match.start() - 1) : match.start()] in (" ", "\t", "\n", "")
-        return is_word and NO_BEGINNING.match(text, match.end()) is not None
-    particle = _SURE_PARTICLE if name in _END_OPTIONAL else PARTICLE
+        particle = _OF_RULE if name == "hr" else NO_BEGINNING
+        return is_word and particle.match(text, match.end()) is not None
+    particle = _SURE_PARTICLE if name in END_OPTIONAL else PARTICLE
     return particle.match(text, match.end()) is not None
 
 
@@ -205,7 +200,7 @@ def _is_empty(match: re.Match[str]) -> bool:
     else:
         first, last = match.start(), match.end() + len(name) + 3
         is_empty, attributes = text[match.end() : last] == f"</{name}>", match["attributes"]
-    if not is_empty or "class" in attributes:
+    if not is_empty or ("class" in attributes and name.lower() != "div"):
         return False
     if name.lower() in _LEFT_BEHIND or attributes.strip():
         return text[first - 1 : first] in (" ", "\t") and _PARTICLE_OF_WORD.match(text, last) is not None

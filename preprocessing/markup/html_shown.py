@@ -21,11 +21,14 @@ _EMBEDDED = re.compile("gist|widget|embed", re.IGNORECASE)  # pictures of other 
 _ENDS = frozenset(".!?>")  # of what is before an element that the page does not show
 _PAIR = rf"<(?P<name>{BLOCK}|{INLINE}|script|style)>[ \t]*</(?P=name)>"
 _EXPLAINED_PAIR = re.compile(
-    rf"^(?P<before>{_MARKS})(?P<shown>{_PAIR})(?=[ \t]*(?::|=>|[=→-][ \t>])[ \t]*\S)"
+    rf"^(?P<before>{_MARKS})(?P<shown>{_PAIR}|<(?P<block>{BLOCK})(?=\s){_VALUES}>[^<\n]{{0,200}}</(?P=block)>)"
+    r"(?=[ \t]*(?::|=>|[=→-][ \t>])[ \t]*\S)"
 )
 _LISTED_TAG = re.compile(rf"{_MARKS}(?:{_PAIR}|<(?P<void>hr|img|input)[ \t]?/?>)[ \t]*(?:$|:|=>|->)")
 _COMMENT = re.compile(r"<!--(?P<content>[^\n]{0,200}?)-->")
 _ABOUT_COMMENTS = re.compile("주석|comment", re.IGNORECASE)
+_ABOUT_SCRIPTS = re.compile(r"\bCDN\b|스크립트|\bscript", re.IGNORECASE)
+_SENTENCE = re.compile(r"[ \t]*(?![<|\x7f])[^\n]*[가-힣][^\n]*(?<![>|])[ \t]*")
 _LONGEST_HEADING = 60
 _WORDS = re.compile(r"[^\W_]")
 _FORM = re.compile(
@@ -51,12 +54,13 @@ def protect_shown(text: str, protected: Protected) -> str:
     for n, line in enumerate(lines):
         if "<" in line:
             after = next((other for other in lines[n + 1 : n + 3] if other.strip()), "")
-            lines[n] = _protect_line(line, before, after, protected)
+            is_below = n > 0 and _SENTENCE.fullmatch(lines[n - 1]) is not None
+            lines[n] = _protect_line(line, before, after, is_below, protected)
         before = line if line.strip() else before
     return "\n".join(lines)
 
 
-def _protect_line(line: str, before: str, after: str, protected: Protected) -> str:
+def _protect_line(line: str, before: str, after: str, is_below: bool, protected: Protected) -> str:
     def protect(match: re.Match[str]) -> str:
         return protected.add(match[0])
 
@@ -64,7 +68,8 @@ def _protect_line(line: str, before: str, after: str, protected: Protected) -> s
     begins = marks.end() if marks else 0
     is_item = line[:begins].strip() or not line.startswith("<", begins)
     is_apart = not _LINE_OF_CODE.match(before) and not _LINE_OF_CODE.match(after)
-    if is_item or (is_apart and (begins > 1 or before.rstrip().endswith(":"))):
+    is_introduced = is_below or (len(before) < _LONGEST_HEADING and _ABOUT_SCRIPTS.search(before))
+    if is_item or is_introduced or (is_apart and (begins > 1 or before.rstrip().endswith(":"))):
         line = line[:begins] + _OF_HEAD.sub(
             lambda match: protect(match) if _is_subject(match) else match[0], line[begins:]
         )
@@ -93,7 +98,10 @@ def _is_about(comment: re.Match[str]) -> bool:
     before, after = comment.string[: comment.start()], comment.string[comment.end() :]
     if "<!--" not in before and _ABOUT_COMMENTS.search(before):
         return True
-    return not comment["content"].strip() and not before.strip() and _WORDS.search(after) is not None
+    is_first = not before.strip()
+    return is_first and (
+        after.lstrip().startswith("//") or (not comment["content"].strip() and bool(_WORDS.search(after)))
+    )
 
 
 def _protect_lists(lines: list[str], protected: Protected) -> None:

@@ -23,6 +23,7 @@ from preprocessing.markup.html_elements import (
     replace_elements,
     unescape,
 )
+from preprocessing.markup.html_examples import HIDDEN_IN_MARKDOWN, hide_layout, protect_examples
 from preprocessing.markup.html_lines import has_paragraphs, join_lines
 from preprocessing.markup.html_mentions import NO_BEGINNING, replace_known_tags
 from preprocessing.markup.html_quotations import CLOSED, OPENED, mark_quotations
@@ -57,12 +58,6 @@ _PAGE = re.compile(
     re.IGNORECASE,
 )
 _HIDDEN = re.compile(r"<(head|script|style|noscript|template|svg|iframe)\b[^>]{0,4000}>", re.IGNORECASE)
-_HIDDEN_IN_MARKDOWN = re.compile(
-    r"<(?<!\\<)(?:(?<![^\s>][ \t]<)|(?=\w{1,9}\s))(script|style|noscript|template|svg|iframe)(?=[\s>])[^>]{0,4000}>"
-    r"(?!(?:</\1>)?[ \t]{0,9}[가-힣])",
-    re.IGNORECASE,
-)
-"""Not those that a text shows: behind its words without attributes (``ex. <style>``), or before them (``<script>는``)."""
 _CUSTOM_TAG = re.compile(
     r"</?[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){1,4}(?:\s[^<>]{0,4000})?>", re.IGNORECASE
 )
@@ -80,6 +75,7 @@ _BLOCK_TAG = re.compile(rf"[ \t]*</?(?:{BLOCK}|td|th)(?=[\s/>])", re.IGNORECASE)
 _INDENTED_TAG = re.compile(
     r"^[ \t]{1,200}(?:</?[A-Za-z]|[^\n]{1,2000}<br[\s/>])", re.MULTILINE | re.IGNORECASE
 )
+_LAID_OUT = re.compile(r"</(?:p|div|td|li)\s{0,9}>", re.IGNORECASE)
 _ONLY_BREAKS = re.compile(r"(?:\s|</?br\s{0,9}/?>)+", re.IGNORECASE)  # between lines of Markdown
 _LIST_OR_QUOTATION = re.compile(rf"[ \t]*(?:{LIST_MARK}|\||>[ \t])")  # or a row
 _BREAK_OF_TWO_TAGS = re.compile(r"<br\s{0,9}>[ \t]{0,9}</br\s{0,9}>", re.IGNORECASE)
@@ -153,10 +149,13 @@ def html_to_text(text: str) -> str:
         return text
     marked = protect_jsx(marked, protected)
     is_fragment = bool(_BLOCK_TAG.match(marked.lstrip())) and not has_structure(marked)
-    marked = marked if is_fragment else protect_shown(marked, protected)
+    if not is_fragment:
+        marked = protect_shown(marked, protected)
+        is_field = _LAID_OUT.search(marked) is not None and not has_structure(marked)
+        marked = marked if is_field else protect_examples(marked, protected)
     marked = _MISSPELT_BREAK.sub("<br>", _BREAK_OF_TWO_TAGS.sub("<br>", marked))
     marked = restore_emoji(restore_formulas(replace_comments(marked)))
-    marked = replace_elements(marked, _HIDDEN_IN_MARKDOWN, hide)
+    marked = replace_elements(marked, HIDDEN_IN_MARKDOWN, hide_layout)
     marked = join_lines(marked) if is_fragment and not has_paragraphs(marked) else marked
     marked = separate_spans(convert_code(mark_code_of_items(_ANCHOR.sub("", marked)), protected))
     if "<img" in marked or "<source" in marked or "</video" in marked or "</audio" in marked:

@@ -26,6 +26,8 @@ _SMALL = re.compile(
 _UNCLOSED = re.compile(
     r"(?<=[\w)\]}])(?P<open>[ \t]?<(?P<name>sup|sub)>)(?=[ \t]?[\w(+-])"
     r"(?:(?P<word>[^\s<>|*]{1,12})<(?P=name)>(?![^<\n]{1,20}</(?P=name)\s{0,20}>)"
+    r"|(?P<index>\w{1,9}(?=[ \t][^<>|\n]{1,60}<(?P=name)>)|(?:[0-9]{1,3}|[i-nt-z])(?=[ \t][^\s<]|[,;]))"
+    r"(?=(?:(?!</?(?P=name))[^|\n]){1,400}(?:<(?P=name)>|[|\n]|\Z))"
     r"|(?P<rest>[^<>|*\n]{1,60})(?=\*\*|<br|\||\n|\Z))",
     re.IGNORECASE,
 )
@@ -82,7 +84,7 @@ def convert_small_text(text: str) -> str:
     """Converts <sup>, <sub>, <small>, <ruby>, <del> and <q>; <sup> and <sub> end with their line at the latest, other unclosed elements stay."""
     if not _PRESENT.search(text):
         return text
-    text = _UNCLOSED.sub(r"\g<open>\g<word>\g<rest></\g<name>>", text)
+    text = _UNCLOSED.sub(r"\g<open>\g<word>\g<index>\g<rest></\g<name>>", text)
     text = _RUBY.sub(_convert_ruby, text)
     text = _FRACTION.sub(_convert_fraction, text)
     for _ in range(_NESTING):

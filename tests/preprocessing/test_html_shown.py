@@ -56,6 +56,8 @@ def test_html_that_a_note_does_not_show_goes(text, expected):
         ("개수 **2<sup>i** 개, **2<sup>(h+1)</sup>** 개", "개수 **2^i** 개, **2^(h+1)** 개"),
         ("모두 **2<sup>h+1**", "모두 **2^(h+1)**"),
         ("물은 H<sub>2<sub>O이고 x<sup>2", "물은 H2O이고 x^2"),
+        ("a<sub>i + b<sub>j, x<sup>2 + y<sup>2 = 1", "a_i + b_j, x^2 + y^2 = 1"),
+        ("2<sup>n 개이고 n<sup>2</sup>", "2^n 개이고 n^2"),
         ("검색 트리<sub>self-balancing tree\n- 글", "검색 트리(self-balancing tree)\n- 글"),
         ("서버풀<sup>1</sup><sub>Server Pool</sub> 사이", "서버풀^1(Server Pool) 사이"),
         ("윗글자: <sub>, <sup>\n\n글", "윗글자: <sub>, <sup>\n\n글"),

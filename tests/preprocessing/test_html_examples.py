@@ -1,0 +1,74 @@
+"""Tags that only an example of HTML has stay as they are written, those that lay out Markdown are replaced."""
+
+import pytest
+
+from preprocessing.markup.html_text import html_to_text
+
+BEFORE = "# 제목\n\n글 <b>굵게</b>\n\n"
+EXAMPLES = [
+    'HTML에서 <html lang="en">은 언어를 지정한다.',
+    ': <body onload = "">, body에 사건을 건다',
+    "<title>페이지의 이름</title>",
+    '<meta charset="UTF-8"> : 부가 정보',
+    '값은 <input type="text" name="key" value="a">',
+    '<label><input type="radio" name="gift"> 선물 포장</label>',
+    '<button type="submit">보내기</button>',
+    '<form>과 <a href>의 차이',
+    '- <img src="" alt=""> : alt는 대신 보이는 글이다',
+    "그림을 보여 주는 <img>  tag를 쓴다. <img src='주소'>처럼 쓴다.",
+    "<div key={students[i].id}>{students[i].name}</div>",
+    '<li v-for="i in items" :key="i.id">{{ i }}</li>',
+    '버튼은 <button @click="go">가기</button>',
+    "<p>{{ message }}</p>",
+    '쓸 때 <div onclick=""> 식으로 넣는다.',
+    '- 예: <div class="green red">, <div class="red green">, <style>.red{}</style> : 순서',
+    '- 파일의 <div id="root">여기에 들어간다</div>',
+    '- <div class="box col-3">col-3</div> : 3칸',
+    '예제에서 <div class="three"></div> 를 누르면',
+    "<h1>여는 태그</h1>닫는 태그",
+    "<br> 라고 하는 태그, <p> 말고 다른 태그\n\n<p> <div> <span> 이 있다",
+    "줄바꿈 : <br>",
+    "<hr>은 수평선이다",
+    "<style>\np { width: 80%; /* 너비 */ }\n</style>",
+    "<script>\nlet a = 1; // 값\n</script>",
+    "<!-- 설정 -->  // 기록",
+    'head 안에 아래 코드를 넣는다.\n<script src="a.js"></script>\n그러면 된다.',
+    '### CDN\n\n<script crossorigin src="https://a.com/b.js"></script>',
+    '| 속성 | 예 |\n| --- | --- |\n| th:with | <div th:with="a=${b}" /> |\n| th:href | <a th:href="@{주소}">글</a> |',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_tags_of_examples_stay(example):
+    assert html_to_text(f"{BEFORE}{example}\n\n# 뒤") == f"# 제목\n\n글 굵게\n\n{example}\n\n# 뒤"
+
+
+@pytest.mark.parametrize(
+    ("layout", "text"),
+    [
+        ('글 <p align="center">가운데</p>', "글\n\n가운데"),
+        ('제목 <div style="text-align:right">날짜</div>', "제목\n\n날짜"),
+        ('<div class="notice">알림</div>', "알림"),
+        ('- <input type="checkbox" checked> 할 일', "-  할 일"),
+        ('<a href="b"><button>버튼</button></a>', "버튼"),
+        ('<a name="b"></a>글 <img src="b.png"> <span class="c">나</span>', "글  나"),
+        ("변경할 수 있다! <br> 대신 이렇게 한다.", "변경할 수 있다!\n대신 이렇게 한다."),
+        ("<h3>여는 태그와 닫는 태그</h3>", "### 여는 태그와 닫는 태그"),
+        ("<style>p { font-family: '나눔' }</style>", ""),
+        ('<script>alert("글");</script>', ""),
+    ],
+)
+def test_tags_of_layout_go(layout, text):
+    assert html_to_text(f"{BEFORE}{layout}\n\n# 뒤") == blocks_of("# 제목", "글 굵게", text, "# 뒤")
+
+
+def blocks_of(*blocks: str) -> str:
+    return "\n\n".join(block for block in blocks if block)
+
+
+def test_fields_of_pages_have_no_examples():
+    field = 'VALUE<p>글</p>\n\n값 <form><input name="a"></form>\n\n<p>뒤</p>'
+    assert [html_to_text(field.replace("VALUE", value)).split() for value in ("", "앞")] == [
+        ["글", "값", "뒤"],
+        ["앞", "글", "값", "뒤"],
+    ]
