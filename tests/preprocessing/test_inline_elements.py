@@ -60,7 +60,7 @@ def test_blanks_at_the_edge_of_an_element_stay(html, expected):
     [
         ("HTML에는 <body></body>뿐이다.", "HTML에는 <body></body>뿐이다."),
         ("빈 <ul></ul>, <table></table> 안에", "빈 <ul></ul>, <table></table> 안에"),
-        ("앞 글\n\n<body></body>\n\n뒤 글", "앞 글\n\n뒤 글"),
+        ("앞 글\n\n<nav></nav>\n\n뒤 글", "앞 글\n\n뒤 글"),
         ('앞 <a name="a"></a>속성과 <a id=b></a>태그', "앞 속성과 태그"),
         ("앞 글<b></b> 뒤 글<div></div>끝", "앞 글 뒤 글\n\n끝"),
     ],
