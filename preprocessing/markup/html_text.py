@@ -140,7 +140,7 @@ def html_to_text(text: str) -> str:
         return page_to_text(text)
     text = flatten_front_matter(text) if text.startswith("---") else text
     protected = Protected()
-    marked = _EMBEDDED_DATA.sub('""', protect_code(text, protected))  # as long as a picture
+    marked = _EMBEDDED_DATA.sub('"data:"', protect_code(text, protected))  # as long as a picture
     marked = resolve_structure(_CELL_OF_BLOCKS.sub(_open_cell, marked) if "<t" in marked else marked)
     if not with_tags or not _PRESENT.search(marked):
         marked = unescape(marked)
