@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import itertools
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from textwrap import indent
 
+from preprocessing.markup.latex_algorithms import convert_algorithms
 from preprocessing.markup.latex_blocks import PROTECTED, convert_environments, convert_formulas, name_theorems
 from preprocessing.markup.latex_commands import (
     ARGUMENTS_BEFORE_TEXT,
@@ -18,62 +19,71 @@ from preprocessing.markup.latex_commands import (
     AROUND,
     FIXED,
     HEADINGS,
+    ITEMS,
     KNOWN,
     LISTS,
     ORDERED,
     PARTICLES,
     REMOVED_COMMANDS,
 )
+from preprocessing.markup.latex_headers import write_headers
+from preprocessing.markup.latex_items import CLOSE, INDENT, ITEM, ITEM_MARKS, OPEN, indent_items
 from preprocessing.markup.latex_macros import end_of_group, expand_macros
+from preprocessing.markup.latex_shorthands import expand_shorthands
+from preprocessing.markup.latex_signs import write_signs
 from preprocessing.markup.latex_tables import MARKS, mark_tables, write_tables
 
-ACCENTS = {
-    "'": "\u0301",
-    "`": "\u0300",
-    "^": "\u0302",
-    '"': "\u0308",
-    "~": "\u0303",
-    "=": "\u0304",
-    ".": "\u0307",
-}
-_ACCENT = re.compile(r"(?<!\\)\\(['`^\"~=.])\s{0,3}\{?([A-Za-z])\}?")
 MAX_DEPTH = 100  # of nested groups; deeper text belongs to the outer group
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\){0,50})%[^\n]*(?:\n(?!\s*\n)[ \t]*)?")
 _BODY = re.compile(r"\\begin\s{0,5}\{document\}")
 _IN_PREAMBLE = re.compile(
-    r"\\(?:title|abstract)\s{0,5}(?:\[[^\[\]\n]{0,500}\])?\s{0,5}(?=\{)|\\begin\{abstract\}(?P<end>)"
+    r"\\(?:(?:sub)?title|abstract)\s{0,5}(?:\[[^\[\]\n]{0,500}\])?\s{0,5}(?=\{)|\\begin\{abstract\}(?P<end>)"
 )
 _LONGEST_ABSTRACT, _MOST_IN_PREAMBLE = 20_000, 10
-_GLOSS = re.compile(r"\\ruby\s{0,5}\{([^{}]{1,200})\}\s{0,5}\{([^{}]{1,200})\}")
-_QUANTITY = re.compile(
-    r"\\(?:SI|qty)\s{0,5}(?:\[[^\[\]]{0,200}\])?\{([^{}]{1,100})\}\s{0,5}\{([^{}]{1,200})\}"
+_TOKEN = re.compile(
+    r"\\[A-Za-z@]{1,60}\*?|\\\\\*?(?:\[-?[0-9.]{1,6}\s?(?:[a-z]{2}|\\[a-z]{1,20})\])?|\\.|[{}~]|[^\\{}~]+|\\",
+    re.DOTALL,
 )
-_RANGE = re.compile(r"\\(?:SIrange|qtyrange)\s{0,5}\{([^{}]{1,100})\}\{([^{}]{1,100})\}\{([^{}]{1,200})\}")
-_TOKEN = re.compile(r"\\[A-Za-z@]{1,60}\*?|\\.|[{}~]|[^\\{}~]+|\\", re.DOTALL)
+_INDENTED_MARK = re.compile(rf"^( +){PROTECTED.pattern}$", re.MULTILINE)
 _OPTION = re.compile(r"\s{0,20}\[[^\[\]\n]{0,500}\]")
-_INDENT, _ITEM = "\x01", "\x05"  # a blank before the mark of an item, and the beginning of that mark
+_OVERLAY = re.compile(
+    r"<(?:[a-z]{1,20}[@:])?[0-9+.-][0-9+.,|@ -]{0,20}>"
+)  # the slides of beamer that show a command
+_START = re.compile(r"\s{0,9}\[(?:[^\[\]]{0,200},)?\s{0,9}start\s{0,5}=\s{0,5}([0-9]{1,4})")
+_COUNTER = re.compile(r"\s{0,5}\{enum[iv]{1,3}\}\s{0,5}\{([0-9]{1,4})\}")
+_REFERENCE = re.compile(
+    r"[ ~]{1,9}(?=\\(?:[Cc]ite[a-z]{0,8}|parencite|textcite|autocite|footcite|label|index)\*?(?:\[[^\[\]\n]{0,200}\]){0,2}"
+    r"\{[^{}]{0,500}\}(?:[\s.,;:)!?]|\Z))"
+)
+_HIDDEN = re.compile(r"\\iffalse(?![A-Za-z]).{0,20000}?\\fi(?![A-Za-z])", re.DOTALL)
+_SIGNS_WITHOUT_BLANK = "\\_$^{}~/°"
 
 
 def latex_to_markdown(text: str) -> str:
     """Converts the body of a document, or a fragment."""
     protected: list[str] = []
-    text = convert_environments(re.sub(f"[\x7f{_INDENT}{_ITEM}{MARKS}]", "", text), protected)
-    text = name_theorems(expand_macros(_COMMENT.sub(r"\1", text), KNOWN))
+    text = expand_shorthands(re.sub(f"[\x7f{ITEM_MARKS}{MARKS}]", "", text))
+    text = convert_environments(text, protected)
+    text = _COMMENT.sub(r"\1", text)
+    text = _HIDDEN.sub("", text) if "\\iffalse" in text else text
+    text = write_headers(name_theorems(expand_macros(text, KNOWN)))
     body = _BODY.search(text)
     if body:
         end = text.rfind("\\end{document}")
         head = _shown_of_preamble(text[: body.start()])
         text = head + text[body.end() : end if end > body.end() else len(text)]
-    text = mark_tables(_convert_quantities(convert_formulas(text, protected)))
-    text = _convert_commands(_ACCENT.sub(_compose_accent, text))
-    text = write_tables(text.replace("---", "—").replace("``", "“").replace("''", "”"), protected)
-    text = "\n".join(line.strip() if "\x7f" not in line else line.rstrip() for line in text.split("\n"))
-    text = re.sub(rf"\n{{1,2}}({_INDENT}*){_ITEM}(\S+) {{1,20}}", r"\n\1\2 ", text)
-    text = text.replace(_INDENT, " ").replace(_ITEM, "")
+    text = convert_algorithms(_REFERENCE.sub("", convert_formulas(text, protected)))
+    text = _convert_commands(write_signs(mark_tables(text)))
+    text = write_tables(text.replace("---", "—"), protected)
+    text = "\n".join(map(str.strip, text.split("\n")))
+    text = indent_items(text)
     text = re.sub(r"\n{3,}", "\n\n", text)
-    return PROTECTED.sub(
-        lambda match: protected[int(match[1])] if int(match[1]) < len(protected) else "", text
-    ).strip()
+    text = _INDENTED_MARK.sub(lambda match: indent(_restore(match[2], protected), match[1]), text)
+    return PROTECTED.sub(lambda match: _restore(match[1], protected), text).strip()
+
+
+def _restore(number: str, protected: list[str]) -> str:
+    return protected[int(number)] if int(number) < len(protected) else ""
 
 
 def _shown_of_preamble(preamble: str) -> str:
@@ -88,21 +98,6 @@ def _shown_of_preamble(preamble: str) -> str:
             at = preamble.find("\\end{abstract}", match.end())
         shown.append(preamble[match.start() : max(at, 0)])
     return "\n\n".join([*shown, ""])
-
-
-def _compose_accent(match: re.Match[str]) -> str:
-    return unicodedata.normalize("NFC", match[2] + ACCENTS[match[1]])
-
-
-def _convert_quantities(text: str) -> str:
-    """Glosses become ``word(gloss)``; numbers and units (siunitx) ``5 km``, units that are commands their names."""
-    text = _GLOSS.sub(r"\1(\2)", text)
-    text = _RANGE.sub(lambda match: f"{match[1]}–{match[2]} {_name_units(match[3])}", text)
-    return _QUANTITY.sub(lambda match: f"{match[1]} {_name_units(match[2])}", text)
-
-
-def _name_units(units: str) -> str:
-    return units.replace("\\per", "/").replace("\\", "").replace("~", " ")
 
 
 @dataclass
@@ -121,11 +116,11 @@ class _Group:
 
     def next_mark(self) -> str:
         """The mark of the next item of the innermost list, with its indentation."""
-        indent = _INDENT * sum(2 if number is None else 3 for number in self.lists[:-1][:MAX_DEPTH])
+        indent = INDENT * sum(2 if number is None else 3 for number in self.lists[:-1][:MAX_DEPTH])
         if not self.lists or self.lists[-1] is None:
-            return f"{indent}{_ITEM}-"
+            return f"{indent}{ITEM}-"
         self.lists[-1] += 1
-        return f"{indent}{_ITEM}{self.lists[-1]}."
+        return f"{indent}{ITEM}{self.lists[-1]}."
 
 
 def _convert_commands(text: str) -> str:
@@ -143,7 +138,7 @@ def _convert_commands(text: str) -> str:
             groups[-1].pieces.append(" ")
         elif token[0] != "\\" or not token.isascii():
             groups[-1].pieces.append(token.removeprefix("\\") if token[1:] in PARTICLES else token)
-        elif len(token) == 2 and not token[1].isalpha():
+        elif not token[1].isalpha():
             groups[-1].pieces.append(_unescape(token[1]))
         else:
             at = _convert_command(token[1:].rstrip("*"), groups, text, at) if len(groups) <= MAX_DEPTH else at
@@ -175,20 +170,30 @@ def _unescape(character: str) -> str:
 
 def _convert_command(name: str, groups: list[_Group], text: str, at: int) -> int:
     """Converts the command whose name ends at ``at``; returns where reading continues."""
+    if text.startswith("<", at) and (overlay := _OVERLAY.match(text, at)):
+        at = overlay.end()
     label = _OPTION.match(text, at)
     while option := _OPTION.match(text, at):
         at = option.end()
     opening = re.compile(r"\s{0,20}\{").match(text, at)
-    if name == "item":
+    if name in ITEMS:
         groups[-1].pieces.append(f"\n{groups[-1].next_mark()} {_convert_label(label[0]) if label else ''}")
         while at < len(text) and text[at] in " \t":
             at += 1
         return at
     if name in FIXED:
         groups[-1].pieces.append(FIXED[name])
-        ends_word = FIXED[name].isalpha() or FIXED[name] == "°"  # the blank ends only the command
+        ends_word = (
+            FIXED[name].isalpha() or FIXED[name] in _SIGNS_WITHOUT_BLANK
+        )  # the blank ends only the command
         return re.compile("[ \t]*").match(text, at).end() if ends_word else at  # type: ignore[union-attr]
     if name in REMOVED_COMMANDS:
+        if (
+            name == "setcounter"
+            and (counter := _COUNTER.match(text, at))
+            and groups[-1].lists[-1:] not in ([], [None])
+        ):
+            groups[-1].lists[-1] = int(counter[1])
         if REMOVED_COMMANDS[name] and opening:
             groups.append(_Group(lambda content: "", REMOVED_COMMANDS[name] - 1))
             return opening.end()
@@ -225,9 +230,12 @@ def _skip_environment_header(name: str, groups: list[_Group], text: str, at: int
     at = end.end()
     environment = end[1].rstrip("*")
     if environment in LISTS and name == "begin":
-        groups[-1].lists.append(0 if environment in ORDERED else None)
+        start = _START.match(text, at)
+        groups[-1].lists.append((int(start[1]) - 1 if start else 0) if environment in ORDERED else None)
+        groups[-1].pieces.append(OPEN)
     elif environment in LISTS:
         del groups[-1].lists[-1:]
+        groups[-1].pieces.append(CLOSE)
     if name == "begin":
         option = _OPTION.match(text, at)
         at = option.end() if option else at

@@ -22,10 +22,11 @@ REMOVED = frozenset((
 ))  # fmt: skip
 MAX_FORMULA = 4000  # characters of an inline formula
 _BEGIN = re.compile(r"\\begin\s{0,5}\{([A-Za-z]{1,40})(\*?)\}")
-# \verb|code|, \lstinline[options]!code!, \lstinline{code}, \mintinline{python}|code|
+# \verb|code|, \lstinline[options]!code!, \lstinline{code}, \mintinline{python}|code|, \url{address}, \href{address}
 _SPECIAL = re.compile(
     _BEGIN.pattern + r"|\\(?:verb\*?|lstinline(?:\[[^\[\]\n]{0,200}\])?|mintinline\{\w{1,30}\})"
     r"(?:\{((?:[^{}\n]|\{[^{}\n]{0,200}\}){0,500})\}|([^\w\s*{}\[])([^\n]{0,500}?)\4)"
+    r"|\\(?:(?P<shown>url|nolinkurl)|href)\s{0,5}\{(?P<address>(?!#[1-9]\})[^{}\n]{1,2000})\}"  # in which % begins no comment
 )
 _FORMULA = re.compile(r"\\\[|\\\(|(?<!\\)\$\$?")
 _OPTIONS = re.compile(
@@ -62,7 +63,9 @@ def convert_environments(text: str, protected: list[str]) -> str:
     while match:
         name = match[1]
         if name is None:
-            pieces += [text[at : match.start()], protect(_code_span(match[3] or match[5] or ""), protected)]
+            code = match[3] or match[5] or ""
+            shown = _code_span(code) if match["address"] is None else _show_address(match)
+            pieces += [text[at : match.start()], protect(shown, protected)]
             at = match.end()
             match = _SPECIAL.search(text, at)
             continue
@@ -85,6 +88,11 @@ def convert_environments(text: str, protected: list[str]) -> str:
 
 def _code_span(code: str) -> str:
     return f"`` {code} ``" if "`" in code else f"`{code}`" if code.strip() else code
+
+
+def _show_address(match: re.Match[str]) -> str:
+    """That of ``\\url``; the text of a link follows its address, which is not shown."""
+    return re.sub(r"\\([%#&_~{}])", r"\1", match["address"]) if match["shown"] else ""
 
 
 def _convert_environment(match: re.Match[str], content: str, ending: str, protected: list[str]) -> str:

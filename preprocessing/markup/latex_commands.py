@@ -22,11 +22,14 @@ REMOVED_COMMANDS = {
     "numberwithin": 2, "newcounter": 1, "stepcounter": 1, "refstepcounter": 1, "addtocounter": 2, "setstretch": 1,
     "captionsetup": 1, "lstset": 1, "sisetup": 1, "tikzset": 1, "geometry": 1, "selectlanguage": 1, "setmainfont": 1,
     "setmainhangulfont": 1, "includepdf": 1, "lstinputlisting": 1, "verbatiminput": 1, "subfile": 1, "markboth": 2,
-    "fontsize": 2, "rule": 2, "phantom": 1, "bibitem": 1, "tag": 1, "hline": 0, "centering": 0,
+    "fontsize": 2, "rule": 2, "phantom": 1, "bibitem": 1, "tag": 1, "newlist": 3, "setlist": 1,
+    "newcolumntype": 2, "linespread": 1, "hline": 0, "centering": 0,
 }  # fmt: skip
 AROUND = {
     "textbf": ("**", "**"), "emph": ("*", "*"), "textit": ("*", "*"), "texttt": ("`", "`"), "footnote": (" (", ")"),
-    "caption": ("\n\n", "\n\n"), "textsuperscript": ("^", ""), "url": ("", ""), "enquote": ("“", "”"),
+    "footnotetext": (" (", ")"), "endnote": (" (", ")"), "marginpar": (" (", ")"), "marginnote": (" (", ")"), "sidenote": (" (", ")"),
+    "tablefootnote": (" (", ")"), "caption": ("\n\n", "\n\n"), "subtitle": ("\n\n", "\n\n"), "blocktitle": ("**", "**\n\n"), "ang": ("", "°"),
+    "textsuperscript": ("^", ""), "url": ("", ""), "enquote": ("“", "”"),
 }  # fmt: skip
 # Commands whose last argument is the text, each with the number of arguments before it.
 ARGUMENTS_BEFORE_TEXT = {
@@ -36,10 +39,12 @@ ARGUMENTS_BEFORE_TEXT = {
 # Environments with arguments that are no text, each with their number.
 ARGUMENTS_OF_ENVIRONMENTS = {
     "array": 1, "minipage": 1, "multicols": 1, "column": 1, "adjustbox": 1, "spacing": 1, "subfigure": 1, "wrapfigure": 2,
-    "wraptable": 2,
+    "wraptable": 2, "CJK": 2,
 }  # fmt: skip
-ORDERED = frozenset(("enumerate", "compactenum", "inparaenum"))
-LISTS = frozenset(("itemize", "description", "compactitem")) | ORDERED
+ORDERED = frozenset(("enumerate", "compactenum", "inparaenum", "questions"))
+LISTS = frozenset(("itemize", "description", "compactitem", "choices", "checkboxes")) | ORDERED
+ITEMS = frozenset(("item", "question", "choice", "CorrectChoice", "correctchoice"))
+"""Commands that begin an item, those of exams among them."""
 FIXED = {
     "par": "\n\n", "newline": "\n", "ldots": "…", "dots": "…", "textellipsis": "…", "quad": " ",
     "qquad": " ", "LaTeX": "LaTeX", "TeX": "TeX", "BibTeX": "BibTeX", "XeTeX": "XeTeX", "XeLaTeX": "XeLaTeX",
@@ -57,6 +62,6 @@ FIXED = {
 PARTICLES = frozenset("은는이가을를와과로으라")
 """First syllables of the particles that ko.TeX chooses by the word before them: ``\\는``."""
 KNOWN = frozenset((
-    *HEADINGS, *REMOVED_COMMANDS, *AROUND, *ARGUMENTS_BEFORE_TEXT, *FIXED, "item", "begin", "end",
+    *HEADINGS, *REMOVED_COMMANDS, *AROUND, *ARGUMENTS_BEFORE_TEXT, *FIXED, *ITEMS, "begin", "end",
 )) - {"rarr", "larr", "degree", "euro", "slash", "checkmark"}  # fmt: skip
 """Commands that no document defines otherwise."""

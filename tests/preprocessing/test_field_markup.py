@@ -37,7 +37,7 @@ CODE = "".join(sorted(set(string.printable) - set("|\n\r\x0b\x0c")))
         (r"10\textsuperscript{9} H\textsubscript{2}O", "10^9 H2O"),
         (
             "\\begin{itemize}\n\\item 가\n\\begin{enumerate}\n  \\item 나\n  \\item 다 $x$\\end{enumerate}\n\\item 라\\end{itemize}\n\\item 마",
-            "- 가\n\n  1. 나\n  2. 다 $x$\n\n- 라\n\n- 마",
+            "- 가\n\n  1. 나\n  2. 다 $x$\n- 라\n- 마",
         ),
         # commands of the document: only the ones that show all of their arguments are replaced
         ("\\newcommand{\\sys}{한글 시스템}\n\\sys{}은 \\sys 과 \\sys는 \\sysx $\\sys$ \\verb|\\sys|",

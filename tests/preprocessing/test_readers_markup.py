@@ -200,7 +200,7 @@ def test_words_of_broken_wiki_tables_stay(lines):
             "\\title{한글로 문서를 쓰는 방법 \\\\ \\textnormal{1강 -- \\LaTeX{} 기초}}\\begin{document}글\\end{document}",
             "# 한글로 문서를 쓰는 방법 1강 -- LaTeX 기초\n\n글",
         ),
-        ("\\section{가}\\label{a} 나~\\cite[쪽]{b} 50\\% % 주석\n다", "## 가\n\n나  50% 다"),
+        ("\\section{가}\\label{a} 나~\\cite[쪽]{b} 50\\% % 주석\n다", "## 가\n\n나 50% 다"),
         ("글 % 주석\n\n다음", "글\n\n다음"),
         ("$a_1 \\% b$ \\(c\\) \\[d\\] $$e$$ \\$5", "$a_1 \\% b$ $c$ $$d$$ $$e$$ $5"),
         ("\\begin{equation}\\label{q} x \\end{equation}", "$$\nx\n$$"),
