@@ -50,7 +50,12 @@ _WRITTEN = re.compile(r"(?s).*(?<!니)다\W*")
 _STEPS = re.compile(
     r"^[ \t]*(?:[0-9]{1,2}[.)]|[-*])[ \t](?=(?:[^가-힣\n]*[가-힣]){12}).*[다요][.!?]?[ \t]*$", re.MULTILINE
 )
+_CLOSED = re.compile(
+    r"(?s)(?:(?=(?:[^가-힣]*[가-힣]){6})|(?=(?:[^ ]+ ){5})).*[.!?…][\"'”’)\]]*\s*|.*[다요죠까]\s*\Z"
+)
+"""A sentence up to its mark, or a line that ends as one."""
 _LABELS = 3
+MIN_OUTSIDE_OF_SENTENCES = 2  # phrases in labels and buttons, which a text about pages has in its sentences
 SENTENCES_OF_CONTENT = 40  # characters of sentences without a phrase, which are the content of a page
 
 
@@ -70,7 +75,12 @@ def _count_different(text: str) -> int:
     sentences = (part for part in _SENTENCES.split(text) if _SENTENCE.fullmatch(part.strip()))
     content = sum(len(sentence) for sentence in sentences if _is_content(sentence, labels >= _LABELS))
     steps = sum(map(len, _STEPS.findall(text)))
-    return 0 if max(content, steps) >= SENTENCES_OF_CONTENT else count
+    if max(content, steps) >= SENTENCES_OF_CONTENT:
+        return 0
+    outside = {
+        phrase for part in _SENTENCES.split(text) for phrase in _PATTERN.findall(_CLOSED.sub("", part))
+    }
+    return count if len(outside) >= MIN_OUTSIDE_OF_SENTENCES else 0
 
 
 def _is_content(sentence: str, is_between_labels: bool) -> bool:

@@ -32,6 +32,8 @@ GOOD = [
     "4. 그래도 안 되면 회원가입 때 쓴 메일 주소를 들고 고객센터에 전화하세요.",
     "쿠키 배너를 없애는 법\n브라우저 확장을 깔면 모두 거부 단추를 대신 눌러 준다. 설정에서 필수 쿠키만 남기고 광고 쿠키와 분석 쿠키를 끄면 된다. 사이트에 따라 로그인이 풀리기도 한다.",
     "회원가입 화면 기획서\n- 버튼: 회원가입, 아이디 찾기, 비밀번호 찾기\n- 카카오 로그인과 네이버 로그인을 첫 줄에 놓는다.\n- 자동 로그인은 기본으로 꺼 둔다. 함께 쓰는 컴퓨터가 많기 때문이다.",
+    "쿠키를 허용하는 방법을 알려 드릴게요. 크롬의 설정에서 쿠키 설정으로 들어가세요. 모든 쿠키 허용을 고르고 새로고침을 하면 로그인 상태 유지가 다시 될 거예요.",
+    "구글로 로그인을 하면 비밀번호를 외우지 않아도 돼요. 애플 로그인은 메일을 숨길 수 있어요. 자동 로그인은 끄고, 아이디 저장도 하지 마세요.",
     "경찰은 불법 스포츠토토와 바카라 도박 사이트를 운영한 혐의로 12명을 구속했다. 이들은 첫충, 꽁머니 같은 은어로 회원을 모은 것으로 조사됐다.",
 ]
 OTHERS = {
@@ -67,7 +69,14 @@ def test_keywords_of_one_beginning_advertising_without_contact_and_laughter_alon
 
 def test_different_phrases_are_counted_and_codes_of_errors_are_one():
     column = pa.array(
-        ["회원가입 회원가입 아이디 찾기", "404 Not Found 403 Forbidden", "", "회원가입" * 600],
+        [
+            "회원가입 회원가입 아이디 찾기",
+            "404 Not Found 403 Forbidden",
+            "",
+            "회원가입" * 600,
+            "To sign in with a password you forgot, click forgot password and wait. "
+            "Remember me keeps you logged in. See the privacy policy for details.",
+        ],
         pa.large_string(),
     )
-    assert page_parts.count(column).to_pylist() == [2, 1, 0, 0]
+    assert page_parts.count(column).to_pylist() == [2, 1, 0, 0, 0]
