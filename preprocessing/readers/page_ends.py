@@ -15,6 +15,16 @@ _LINE = re.compile(r"(?:(?<=<br>)|(?<=<hr>)|(?<=<br/>)|(?<=<br />))([^<>]+)(?=<b
 _LABEL = re.compile(r">([^<>]*\w[^<>]*)(?=<)")
 _TRAIL = re.compile(r"(?:HOME|홈)\s*(?:[>›»/·|].{0,80})?", re.IGNORECASE)
 
+_MORE = re.compile(
+    r"<a\b[^<>]*>(?:\s|</?(?:span|i|em|strong)\b[^<>]*>)*+"
+    r"(?i:더\s*(?:보기|읽기|알아\s*보기)|자세히(?:\s*보기)?|계속\s*읽기|전체\s*보기|(?:read|learn|see|view|show)\s+more|continue\s+reading|view\s+(?:all|details?))"
+    r"(?:[^\w<>&]|&\w{2,8};|</?(?:span|i|em|strong)\b[^<>]*>)*+</a>(?=\s*+(?:<[bh]r\s?/?>\s*+)*+</?(?:p|div|h[1-6]|section|article|footer|ul|ol|a|span)\b)"
+)
+_BLOCK_ABOVE = re.compile(
+    r"(?:</(?:p|div|ul|ol|h[1-6]|figure|section|table|pre|blockquote)>|<(?:p|div|h[1-6]|section|article|footer)\b[^<>]*>|<[bh]r\s?/?>)\s*\Z"
+)
+
+NEAR_BLOCK = 400  # characters of HTML before a link in which the block above it ends
 LONGEST_END = 800  # characters of HTML at the end in which copyright lines are searched
 LONGEST_MENU = 4000  # characters of HTML
 LONGEST_LABEL = 15  # characters
@@ -80,6 +90,16 @@ def _is_menu(tree: PageTree, element: Element, content: Element, at_end: bool) -
     is_several = len(labels) >= FEWEST_LABELS and known >= max(2, LABELS_OF_MENU * len(labels))
     return is_several or all(
         CONTROL_LABEL.fullmatch(label) or (at_end and POLICY_LABEL.fullmatch(label)) for label in labels
+    )
+
+
+def cut_ways_to_more(content: str) -> str:
+    """Removes links that say only that there is more and stand in no line with other text."""
+    return _MORE.sub(
+        lambda link: (
+            "" if _BLOCK_ABOVE.search(content, max(0, link.start() - NEAR_BLOCK), link.start()) else link[0]
+        ),
+        content,
     )
 
 

@@ -133,6 +133,8 @@ def keep_introduction(tree: PageTree, header: Element, heading_start: int) -> bo
     Above the heading of the page, a header without ``h1`` has the name and the motto of the site; below it is the header of a section.
     """
     is_of_site = header.start < heading_start
+    if not is_of_site and header.own[0] and not header.links:
+        return True  # the name of a part of the page
     whole: set[Element] = set()
     around: set[Element] = set()
     parts = [part for part in header.descendants() if part.text and part is not header]

@@ -14,6 +14,9 @@ _STREAMED = re.compile(r" id=\"S:\w+\"")  # what React sends later and a script 
 _SHOWN = re.compile(
     r"[ \"](?:sm|md|lg|xl|2xl):(?:block|inline|flex|grid|table)"
 )  # Tailwind, on larger screens
+_ENTERS = re.compile(
+    r" data-(?:aos|sal|scroll|animation?)\b|[ \"](?:wow|animated?|animate__\w+)[ \"]"
+)  # what a script moves into view
 _NUMBER, _WORD = re.compile(r"\d"), re.compile(r"[^\W_]")
 _FOLDED = re.compile(r"tab|accord|collaps|fold|answer|faq|spoiler|panel|toggle|more", re.IGNORECASE)
 
@@ -37,6 +40,7 @@ def is_hidden(tree: PageTree, element: Element) -> bool:
         or bool(_SHOWN.search(attributes))
         or _is_of_tabs(element)
         or any(part.name == "h1" for part in element.children)  # a title that a script moves into view
+        or bool(_ENTERS.search(tree.html, element.start, element.close))
     )
     if (
         names

@@ -222,7 +222,11 @@ def is_listing(element: Element) -> bool:
 
 def _has_facts(element: Element) -> bool:
     """True where a table with headings or a listing of chapters is in it."""
-    return any(part.name == "th" or is_listing(part) for part in islice(element.descendants(), MOST_PARTS))
+    return has_header_cells(element) or any(map(is_listing, islice(element.descendants(), MOST_PARTS)))
+
+
+def has_header_cells(table: Element) -> bool:
+    return any(part.name == "th" for part in islice(table.descendants(), MOST_PARTS))
 
 
 def has_heading(element: Element) -> bool:

@@ -11,7 +11,12 @@ from itertools import islice
 
 from preprocessing.readers.page_excerpts import has_cards, has_titles
 from preprocessing.readers.page_hidden import FIELD, is_above_page
-from preprocessing.readers.page_links import FEWEST_OF_COLUMN, MOST_ROWS_OF_LAYOUT, has_heading
+from preprocessing.readers.page_links import (
+    FEWEST_OF_COLUMN,
+    MOST_ROWS_OF_LAYOUT,
+    has_header_cells,
+    has_heading,
+)
 from preprocessing.readers.page_tags import CONTROL, LEAST_PROSE, MOST, MOST_IF_SURE, has_most
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import (
@@ -63,6 +68,8 @@ def is_named(tree: PageTree, element: Element) -> bool:
     marking = words & MARKING
     if element.name in HEADINGS and marking and marking <= OTHER_PAGES and not TITLES.isdisjoint(words):
         return False  # the title of a post in an archive
+    if element.name == "table" and marking and marking <= OTHER_PAGES and has_header_cells(element):
+        return False
     is_fact = element.name in _CELLS and _is_of_data(element, words)
     if is_comment(tree, element):
         return not (is_fact and element.name in ("td", "th"))

@@ -21,7 +21,7 @@ from preprocessing.readers.page_names import (
     is_end,
     is_named,
 )
-from preprocessing.readers.page_tags import is_cut_by_tag
+from preprocessing.readers.page_tags import is_choice_of_language, is_cut_by_tag
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree, sum_texts, weight_of
 from preprocessing.readers.page_words import CONTENT, DISCUSSION, QUESTIONS, names_own
 
@@ -43,10 +43,11 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     Where names would leave too little, only tags and roles count, and the menus and addresses in what has a sure name.
     """
     page = tree.elements[0]
-    tagged, named, rest = _cut_by_tags(tree, around_heading)
+    heading_start = max((element.start for element in around_heading), default=0)  # 0 without one
+    tagged, named, rest = _cut_by_tags(tree, around_heading, heading_start)
     sum_texts(tree.elements)
     all_characters = page.text
-    run, heading_start = find_run(tree, named), _find_start(around_heading)
+    run = find_run(tree, named)
     cut, lists, comments = [], {}, 0
     introduced: set[Element] = set()  # headers whose introduction is kept, with all in them
     for element in tree.elements[1:]:
@@ -86,11 +87,6 @@ def _cut_ends(tree: PageTree, kept: Iterable[Element]) -> None:
     sum_texts(tree.elements)
 
 
-def _find_start(around_heading: set[Element]) -> int:
-    """Where the heading of the page begins; 0 without one."""
-    return max((element.start for element in around_heading), default=0)
-
-
 def is_page_of_links(page: Element) -> bool:
     """True where links have most of the text that remains: a directory, a table of contents, an index."""
     text = page.text - page.own[0]  # without the title
@@ -99,16 +95,22 @@ def is_page_of_links(page: Element) -> bool:
 
 
 def _keep_lists_of_content(tree: PageTree, lists: dict[Element, int], tagged: set[Element]) -> None:
-    """Keeps a list of links with the name of surroundings that is nearly all of the content, such as a table of contents."""
-    kept, prose = [], tree.elements[0].prose
-    for element, text in lists.items():
-        if text < prose:  # which is elsewhere
-            continue
+    """Keeps lists of links with the name of surroundings that are nearly all of the content, such as a table of contents or
+    the parts of an index."""
+    page = tree.elements[0]
+    of_content: dict[Element, list[Element]] = {}
+    for element in lists:
         is_contents = any("toc" in words for words in element.names)  # perhaps of a book, on its first page
-        page = tree.elements[0] if is_contents else None
-        content = next((parent for parent in element.ancestors() if _is_content(parent)), page)
-        if content is not None and not content.is_cut and content.text <= REST_OF_INDEX * text:
-            kept.append(element)
+        content = next((above for above in element.ancestors() if _is_content(above)), None)
+        if content is not None or is_contents:
+            of_content.setdefault(content or page, []).append(element)
+    kept = []
+    for content, parts in of_content.items():
+        longest = max(parts, key=lists.__getitem__)
+        like = [part for part in parts if part.get("class") == longest.get("class")]
+        text = sum(lists[part] for part in like)
+        if text >= page.prose and not content.is_cut and content.text <= REST_OF_INDEX * text:
+            kept += like  # else the content is elsewhere
     if kept:
         _keep(tree, kept, tagged)
 
@@ -141,12 +143,15 @@ def _is_discussion(tree: PageTree) -> bool:
     )
 
 
-def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Element], set[Element], int]:
+def _cut_by_tags(
+    tree: PageTree, around_heading: set[Element], heading_start: int
+) -> tuple[set[Element], set[Element], int]:
     """Marks elements by tags, roles and attributes, and policies in popups.
 
     Returns them with all that is in them, those that have a name to judge, and the weight of the page without policies.
     """
-    weight, heading_start = weight_of(tree.elements[0]), _find_start(around_heading)
+    weight = weight_of(tree.elements[0])
+    has_languages = " hreflang=" in tree.html
     has_discussion = _is_discussion(tree)
     around_main: set[Element] = set()
     for main in (element for element in tree.elements if element.name == "main"):
@@ -170,7 +175,8 @@ def _cut_by_tags(tree: PageTree, around_heading: set[Element]) -> tuple[set[Elem
             continue
         is_popup = bool(element.names) and is_policy_popup(tree, element)
         weight -= weight_of(element) if is_popup else 0
-        if is_popup or is_cut_by_tag(tree, element, parent in inside):
+        is_other = has_languages and is_choice_of_language(tree, element)
+        if is_popup or is_other or is_cut_by_tag(tree, element, parent in inside):
             is_header = not is_popup and _is_header(element)
             if is_header and (element in introduced or keep_introduction(tree, element, heading_start)):
                 introduced.add(element)

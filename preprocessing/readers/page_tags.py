@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from preprocessing.readers.page_hidden import FIELD, is_hidden
+from preprocessing.readers.page_labels import is_text_label
 from preprocessing.readers.page_tabs import is_tab
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import (
@@ -12,7 +13,6 @@ from preprocessing.readers.page_words import (
     CALLOUTS,
     COMMAND,
     CONTROLLING_ROLES,
-    FORMS,
     LINE_NUMBERS,
     MENU_LABEL,
     ROLES,
@@ -26,12 +26,8 @@ CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
 _TEXT = re.compile(r">[^<>]*[^<>\s]")
 _NUMBERS = re.compile(r"(?:[0-9\s]|<[^<>]*>|&nbsp;)+")
 _NAMED = re.compile(r"accord|faq|question|collaps|\brole=\"tab\"|\btab", re.IGNORECASE)
-_CHOICE = re.compile(r"<input\b[^<>]*\btype=\"(?:radio|checkbox)\"", re.IGNORECASE)
-_QUESTION = re.compile(r"^\W*(?:Q\s*)?\d{1,2}\s*[.)]|[?？]\W*$")
 _LISTS = frozenset(("dl", "li", "table"))
 _CELLS = frozenset(("li", "td", "th", "dt", "dd", "summary", *HEADINGS))
-_LABELED = frozenset(("th", "dt", "caption", "summary", *HEADINGS))
-_VALUE = re.compile(r"(?:\s++|[:：]|</?(?:span|strong|b|em|i|p|div|time)\b[^<>]*>){0,9}\w")
 
 MOST = 0.4  # share of the page's prose that no element with a suspicious name contains
 MOST_IF_SURE = 0.9  # the same for comments and names that are sure
@@ -39,8 +35,9 @@ LEAST_PROSE = 80  # characters of prose of a page from which shares of it show w
 LONGEST_LABEL = 5000  # characters of HTML that are searched
 FEWEST_LABELS = 3  # buttons beside each other
 MOST_LABELS = 20  # elements beside each other in which they are searched
+FEWEST_LANGUAGES = 3
+LONGEST_LANGUAGE = 30  # characters beside their links
 LEAST_CARD = 20  # characters of a button of several texts that is content
-NEAR_CHOICE = 200  # characters of HTML before and after a label in which its box to check is searched
 
 
 def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
@@ -73,6 +70,13 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
     return is_edge or role in ROLES or (role == "complementary" and not _is_remark(tree, element))
 
 
+def is_choice_of_language(tree: PageTree, element: Element) -> bool:
+    """True for links to the same page in other languages, all but one of which say in which."""
+    if element.links < FEWEST_LANGUAGES or element.text - element.linked > LONGEST_LANGUAGE:
+        return False
+    return tree.html.count(" hreflang=", element.inside, element.close) >= element.links - 1
+
+
 def _is_line_numbers(tree: PageTree, element: Element) -> bool:
     """True for the column of numbers beside the lines of code."""
     is_named = any(not LINE_NUMBERS.isdisjoint(words) for words in element.names)
@@ -86,9 +90,7 @@ def _is_text(tree: PageTree, element: Element) -> bool:
     if element.prose > 0 or _NAMED.search(element.attributes):
         return True
     if element.name == "label":
-        is_asked = _QUESTION.search(tree.text_of(element)) is not None
-        is_kept = is_asked or _is_choice(tree, element) or _names_value(tree, element)
-        return is_kept and not _is_in_search(element)
+        return is_text_label(tree, element)
     texts = _TEXT.findall(tree.html, element.inside - 1, min(element.close, element.inside + LONGEST_LABEL))
     if len(texts) > 1 and element.text >= LEAST_CARD:
         return True
@@ -107,30 +109,6 @@ def _is_one_of_labels(tree: PageTree, parent: Element) -> bool:
         return False
     texts = (tree.text_of(button) for button in buttons)
     return not any(COMMAND.fullmatch(text) or MENU_LABEL.fullmatch(text) for text in texts)
-
-
-def _is_choice(tree: PageTree, element: Element) -> bool:
-    """True for a label around, after or before a box to check or a button of several to choose from."""
-    before = tree.html[max(0, element.start - NEAR_CHOICE) : element.start].rpartition("</label>")[2]
-    after = tree.html[element.inside : element.end + NEAR_CHOICE].partition("<label")[0]
-    first = _CHOICE.search(after)
-    return (first is not None and "<input" not in after[: first.start()]) or bool(
-        _CHOICE.match(before, max(0, before.rfind("<input")))
-    )
-
-
-def _names_value(tree: PageTree, label: Element) -> bool:
-    """True for the label of a row of a table, and of a text beside it that is no field to fill in."""
-    parent = label.parent
-    if parent is None or parent.name in _LABELED:
-        return parent is not None
-    beside = tree.html[label.end : min(parent.close, label.end + NEAR_CHOICE)].partition("<label")[0]
-    return FIELD.search(beside) is None and _VALUE.match(beside) is not None
-
-
-def _is_in_search(element: Element) -> bool:
-    """True inside of a form to search, to filter or to sign in."""
-    return any(not FORMS.isdisjoint(words) for above in element.ancestors() for words in above.names)
 
 
 def _is_remark(tree: PageTree, element: Element) -> bool:

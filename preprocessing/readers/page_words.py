@@ -54,7 +54,7 @@ WHOLE_NAMES = frozenset((
 ANCHORS = frozenset(("headerlink", "anchor-link", "header-anchor", "permalink"))
 """Names of links from a heading to itself, mostly ``#`` or a sign."""
 HIDDEN = ANCHORS | frozenset((
-    "blind", "sr-only", "screen-reader-text", "visually-hidden", "visuallyhidden", "screen_out", "mw-editsection", "hidden",
+    "blind", "sr-only", "screen-reader-text", "visually-hidden", "visuallyhidden", "screen_out", "sound_only", "mw-editsection", "hidden",
     "skip-link", "onlyprint",
     "material-icons", "material-icons-outlined", "material-icons-round", "material-symbols-outlined", "material-symbols-rounded",
 ))  # fmt: skip

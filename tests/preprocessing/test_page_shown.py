@@ -106,6 +106,18 @@ KEPT = {
     "addresses behind arrows": (
         f"<h1>밭길</h1>{A}{B}<div>밭을 도와요! <div>→&nbsp;<a href='https://a.kr/'>https://a.kr/</a></div> "
         "<div>→ <a href='https://b.kr/'>https://b.kr/</a></div></div>", "→ https://b.kr/"),
+    "the labels of a form that asks for several things": (
+        f"<h1>밭일 신청</h1>{A}<form>" + "".join(f"<div><label for='{n}'>{n} *</label><input id='{n}'></div>" for n in ("이름", "연락처", "밭 이름"))
+        + f"</form>{B}", "밭 이름 *"),
+    "a title that a script moves into view": (f"<main><h2 class='hidden big-title'><span data-aos='fade-up'>밭의 하루</span></h2>{A}{B}</main>", "## 밭의 하루"),
+    "a table of what a chapter is about": (
+        f"<h1>밭길</h1>{A}<table class='related'><tr><th>연장</th><th>씨앗</th></tr><tr><td><ul><li><a href='/1'>호미</a></li></ul></td>"
+        f"<td><a href='/2'>메밀</a></td></tr></table>{B}", "| 연장 | 씨앗 |"),
+    "the name of a part in its header": (f"<h1>밭 소식</h1>{A}<div><header class='name'>들깨네 밭</header><span>2026-05-01</span>{B}</div>", "들깨네 밭"),
+    "how much harvests please": (
+        f"{A}<p>올해 거둔 메밀은 어땠나요?</p><label><input type='radio' name='q'>매우 만족</label><label><input type='radio' name='q'>보통</label>{B}",
+        "매우 만족 보통"),
+    "more of something in a sentence": (f"{A}<p>씨앗은 <b>밭길</b>에서 <a href='/a'>더 보기</a>를 누르면 나온다.</p>{B}", "씨앗은 밭길에서 더 보기를 누르면 나온다."),
     "a short sentence in the foot of a card": (f"<div>{A}<div class='card-footer'>함께 걸어요.</div>{B}</div>", "함께 걸어요."),
 }  # fmt: skip
 
@@ -152,6 +164,12 @@ CUT = {
         f"<h1>밭길</h1><div><div><a href='/d'><time>2026-05-01</time></a></div><p><a href='/t'>밭일</a></p></div>{A}{B}", "밭일"),
     "a tag with a quotation mark too many": (f"{A}<div class='a' a-b\"><a href=\"/a\"\">밭길</a></div>{B}", "a-b"),
     "a menu in such a tag": (f"<nav class='a' a-b\"><a href='/a'>봄 밭</a> <a href='/b'>들깨</a></nav>{A}{B}", "봄 밭"),
+    "the same page in other languages": (
+        f"<h1>밭길</h1><p>언어: <a href='/en' hreflang='en'>en</a> | <a href='/fr' hreflang='fr'>fr</a> | <a href='/ko'>ko</a></p>{A}{B}", "fr"),
+    "a link that says only that there is more": (f"<article>{A}<a href='/1' class='more'>Read more</a></article><article>{B}</article>", "Read more"),
+    "how much a page satisfies": (
+        f"{A}{B}<form><p>이 페이지의 정보에 만족하시나요?</p><label><input type='radio' name='q'>매우만족</label><label><input type='radio' name='q'>불만</label>"
+        "</form>", "매우만족"),
     "pages of a list": (f"{A}{B}<div class='btns'><a href='/1'>1</a><a href='/2'>2</a></div>", "2"),
 }  # fmt: skip
 
@@ -175,3 +193,14 @@ def test_a_title_that_stands_only_in_a_menu_is_kept_once(around):
     assert read_page(around.replace("%S%", A), "오시는 밭 | 누리집") == ["# 오시는 밭", FIRST]
     body = around.replace("%S%", f"<div><h2>오시는 밭</h2>{A}</div>")
     assert read_page(body, "오시는 밭 | 누리집") == ["## 오시는 밭", FIRST]
+
+
+def test_the_parts_of_an_index_are_its_content_whatever_their_names():
+    parts = "".join(
+        f"<div class='category'><h2>{name}</h2><ul>"
+        + "".join(f"<li><a href='/{name}{n}.html'>{name} {n}</a></li>" for n in range(4))
+        + "</ul></div>"
+        for name in ("심는 때", "거두는 때", "말리는 때")
+    )
+    lines = read_page(f"<div id='page-content'><h1>밭일 길잡이</h1>{parts}</div>", "밭일 길잡이")
+    assert lines[:3] == ["# 밭일 길잡이", "## 심는 때", "- 심는 때 0"] and lines[-1] == "- 말리는 때 3"
