@@ -40,6 +40,7 @@ _OF_TEMPLATE = re.compile(
 )
 _NAMED = re.compile(r"\s(?:id|class|className|name|on[a-z]{3,20})\s{0,3}=", re.IGNORECASE)
 _SOURCE = re.compile(r"\ssrc\s{0,3}=\s{0,3}(?:\"([^\"]*)\"|'([^']*)'|([^\s>]*))", re.IGNORECASE)
+_NO_SOURCE = re.compile(r"[^./{:]*[가-힣][^./{:]*|url|src|path|", re.IGNORECASE)
 _OF_LINK = re.compile(r"\s(?:href|name|id|class|title|style|data-[a-z-]{1,30})\s{0,3}=", re.IGNORECASE)
 _EXPRESSION = re.compile(r"[ \t]{0,9}\{\{[^{}\n]{1,200}\}\}[ \t]{0,9}</")
 _TWO_SIDES = re.compile(
@@ -95,8 +96,8 @@ def _is_shown(tag: re.Match[str], name: str, before: int) -> bool:
         return _EXPRESSION.match(tag.string, tag.end()) is not None or _has_two_sides(tag)
     if name == "img":
         source = _SOURCE.search(attributes)
-        value = source and (source[1] or source[2] or source[3] or "")
-        return source is not None and not re.search("[./{:]", value or "") and _is_among_words(tag)
+        value = (source[1] or source[2] or source[3] or "").strip() if source else "."
+        return _NO_SOURCE.fullmatch(value) is not None and _is_among_words(tag)
     if _OF_TEMPLATE.search(attributes) or (name == "button" and _OF_FORM.search(attributes)):
         return True
     if name == "a":

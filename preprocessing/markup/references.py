@@ -40,6 +40,13 @@ _HIDDEN_BESIDE_MARKS = re.compile(
     rf"|(?P<text>(?<=\n)(?:[ \t]|>){{0,40}})(?:{_HIDDEN.pattern})+[ \t](?:{_HIDDEN.pattern}|[ \t]){{0,40}}",
     re.MULTILINE,
 )
+_HIDDEN_BEFORE_BLANKS = re.compile(
+    rf"([ \t]{{0,40}})(?:{_HIDDEN.pattern})+((?:{_HIDDEN.pattern}|[ \t]){{0,200}}[ \t])(?=[^ \t])"
+)
+_LINE_OF_CODE = re.compile(
+    r"[})\]]|[^\n]*(?:[;{}(\[]|=>)[ \t]*\Z"
+    r"|[A-Za-z-]{1,40}:[ \t][^\n]*;|(?:[A-Za-z_][\w.-]*:[ \t]|[A-Za-z_][^=가-힣]*=[ \t]|[\w.]+\()(?:[^가-힣\"']|\"[^\"\n]*\"|'[^'\n]*')*\Z|[A-Za-z_][\w.-]*:\Z|[^가-힣]+,[ \t]*\Z"
+)
 _FRONT_MATTER = re.compile(r"\A\ufeff?(?:---[ \t]*\r?\n(?:[^\n]{0,2000}\n){1,100}?---[ \t]*(?:\r?\n|\Z))?")
 _END_OF_LABEL = re.compile(
     r"[^\[\]\n]{0,400}(?:\]|&(?:#0{0,4}93|#[xX]0{0,4}5[dD]|rsqb|rbrack);)(?:\(|\[|:|&(?:#0{0,4}40|lpar);)"
@@ -67,11 +74,29 @@ def resolve_structure(text: str) -> str:
 def keep_marks_apart(text: str) -> str:
     """Writes characters without width as an escape where marks would make a link or a block without them; not in front matter.
 
-    The blanks behind those that begin a line go with them, as they would be indentation.
+    The blanks behind those that begin a line go with them, as they would be indentation, but not those of lines of code.
     """
     front = _FRONT_MATTER.match(text)
     first = front.end() if front else 0
-    return text[:first] + _HIDDEN_BESIDE_MARKS.sub(_escape_hidden, text[first:])
+    return text[:first] + _HIDDEN_BESIDE_MARKS.sub(_escape_hidden, _keep_indentation(text[first:]))
+
+
+def _keep_indentation(text: str) -> str:
+    """Writes only the blanks of characters without width and blanks that begin lines of code, and those between them."""
+    lines = text.split("\n")
+    run: list[tuple[int, re.Match[str], bool]] = []
+    for n, line in enumerate([*lines, "end"]):
+        hidden = _HIDDEN_BEFORE_BLANKS.match(line)
+        if hidden:
+            run.append((n, hidden, _LINE_OF_CODE.match(line, hidden.end()) is not None))
+        elif line.strip() and run:
+            code = [k for k, (_, _, is_code) in enumerate(run) if is_code] or [0]
+            run = run[code[0] : code[-1] + 1]
+            if 1 < len(run) <= 2 * len(code):
+                for k, match, _ in run:
+                    lines[k] = match[1] + _HIDDEN.sub("", match[2]) + lines[k][match.end() :]
+            run = []
+    return "\n".join(lines)
 
 
 def escape_marks(text: str) -> str:

@@ -158,6 +158,14 @@ def test_characters_without_width_keep_marks_apart(hidden, text, expected):
         ("\ufeff# 제목", "# 제목"),
         ("[가]\u200b(나)", "[가](나)"),  # no Markdown
         ("# 제목\n\n\u200b\t글\n- 가\n  \u200b \t다음", "# 제목\n\n글\n- 가\n  다음"),
+        (
+            "# 제목\n\n\u200b    a.map(b => {\n\n\u200b      return b;\n\n\u200b    })\n\n\u200b\t글\n\n\u200b\t뒤",
+            "# 제목\n\n    a.map(b => {\n\n      return b;\n\n    })\n\n글\n\n뒤",
+        ),
+        (
+            "- a\n  b:\n\u200b\tc: 1\n\u200b\td: '가'\n- 나\n\u200b\t다",
+            "- a\n  b:\n\tc: 1\n\td: '가'\n- 나\n다",
+        ),
         ("# 제목\n\n\u200b ```\n글\n\n```\na\n```", "# 제목\n\n\\```\n글\n\n```\na\n```"),
         ("# 제목\n\n\u200b -- 글", "# 제목\n\n-- 글"),
         ("# 제목\n\n\u200b - 글 `a`\u200b 나", "# 제목\n\n\\- 글 `a` 나"),
