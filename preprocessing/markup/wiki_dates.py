@@ -15,7 +15,7 @@ from preprocessing.markup.wiki_arguments import Named, first_of
 from preprocessing.markup.wiki_page import WikiPage
 
 _AGES = frozenset(("나이", "만나이", "나이계산", "age", "age_in_years", "경과연수", "years_ago", "연수"))
-_OF_AGE = re.compile("(?<![일과년])나이$|향년$|^age_at")
+_OF_AGE = re.compile("(?<![일과년])(?<!과만)나이$|향년$|^age_at")
 _DAYS = frozenset(
     ("날수", "일수", "경과일", "경과일수", "age_in_days", "day_difference", "age_in_days_nts", "날짜차이")
 )
@@ -57,7 +57,7 @@ def value_of_time(key: str, plain: Sequence[str], named: Named, page: WikiPage) 
     if format_time is None:
         return None
     text = format_time(plain, named)
-    if page.korean and _OF_DATE.fullmatch(key) and _YEAR.fullmatch(text):
+    if page.korean and (key == "as_of" or _OF_DATE.fullmatch(key)) and _YEAR.fullmatch(text):
         return f"{text}년"
     text = (
         text if text in plain else write_dates(text, page.korean)

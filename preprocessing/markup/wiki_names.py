@@ -13,7 +13,10 @@ _CITATIONS = "인용$|citation"
 _ICONS = "그림(?:없음)?$|표지$|아이콘|icon|deco|flag$|깃발$"
 _ANCHORS = "앵커|anchor|anker|ancre|ancla|якорь|소리|audio|ogg"
 _SPACES = "여백|공백|간격|빈줄|빈칸|빈문단"
-_DATA, _FIGURES = "데이터|data", "인구|inflation|물가변동|통계|환율"  # of the wiki or its database
+_DATA, _FIGURES = (
+    "데이터|data|최신.{0,4}버전",
+    "인구|inflation|물가변동|통계|환율",
+)  # of the wiki or its database
 _DOUBTS = "needed|필요|clarify|dubious|의심|모호|불명확"
 _NOTICES = "알림|안내|보호|삭제|지우기|지움|토막|stub|위키|틀$"
 _REQUESTS = "편집|병합|합병|분할|연구|주관|중립|번역|최신$|진행|언제|누가|누구|어디|attention|^rf[a-z]{2}"
@@ -28,7 +31,7 @@ _MAPS = "지도|좌표"
 _PARTS = "start|begin|end$|시작|끝|break|header|머리|^no_|hold"  # of a table
 _DATABASES = "imdb|profile|통계|기록실|kbo|mlb"  # of sport and film, to which a template only links
 _LAYOUT = (
-    "색$|color|분류|^설명(?!문)|사용자|서명|핑|ping|사진|링크$|코드|쪽|senseid|^topics$|단락|목차|^단$|^표|문서|너비|폭$|크기|제한|들여|테두리|"
+    "색$|color|분류|^설명(?!문)|사용자|서명|핑|ping|사진|(?:언어|깨진|끊긴|죽은|외부|자매)링크$|코드|쪽|senseid|^topics$|단락|목차|^단$|^표|문서|너비|폭$|크기|제한|들여|테두리|"
     "^hs$|hidden_sort|숨은정렬"
 )
 
@@ -40,7 +43,10 @@ def _any_of(*words: str) -> re.Pattern[str]:
 ICON, NOTE = _any_of(_ICONS), _any_of(_NOTES)
 # A value that only the wiki has, and functions that need its database
 OF_WIKI = _any_of(
-    r"^#(?!tag|if|switch|vardefine|set\b|lst)", "^(?:.{0,40}:)?numberof", _FIGURES, "population|데이터|문서수"
+    r"^#(?!tag|if|switch|vardefine|set\b|lst)",
+    "^(?:.{0,40}:)?numberof",
+    _FIGURES,
+    "population|데이터|문서수|최신.{0,4}버전",
 )
 DOUBT = _any_of(_DOUBTS)  # about a sentence; an argument may be its text
 # The page does not show their arguments at their place.
@@ -54,7 +60,9 @@ NOTICE = _any_of(_NOTES, _CITATIONS, _NOTICES, _BOXES)
 # Several of them, one below the other, are no rows.
 NO_ROW = _any_of(NOTICE.pattern, _SISTERS, _POINTERS, _ROUTES, _MAPS, _DATA)
 # Named as rows, but parts of their table, boxes or links
-NO_NAMED_ROW = _any_of(_PARTS, _BOXES, "(?<!경기)상자", "stub|토막|분류|category|list_of", _DATABASES)
+NO_NAMED_ROW = _any_of(
+    _PARTS, _BOXES, "(?<!경기)(?<![축야농배]구)(?<!핸드볼)상자", "stub|토막|분류|category|list_of", _DATABASES
+)
 
 
 @functools.lru_cache(maxsize=8192)

@@ -22,6 +22,7 @@ _START_OF_CELL = re.compile(
 )
 _END_OF_CELL = re.compile(r"[ \t]{0,5}(?:\|\||!!|\n[|!])")
 _END_OF_LINE = re.compile(r"[ \t]*(?:\n|$)")
+ITEMS_AND_CELLS = ("*", "#", ":", "|")
 _QUOTES = dict(zip("“‘《〈「『", "”’》〉」』", strict=True))
 
 
@@ -51,6 +52,12 @@ class Place:
     @cached_property
     def ends_cell(self) -> bool:
         return _END_OF_CELL.match(self.behind) is not None
+
+    @cached_property
+    def begins_part(self) -> bool:
+        """Whether an item or a cell begins with the template."""
+        is_item = not self.line.strip(" \t*#:|!") and self.line.lstrip()[:1] in ITEMS_AND_CELLS
+        return is_item or _START_OF_CELL.search(self.before) is not None
 
     @cached_property
     def is_box(self) -> bool:

@@ -35,7 +35,7 @@ _TRACK_FIELD = re.compile("([a-z_가-힣]{1,20}?)([0-9]{1,3})")
 _SONGS, _LENGTHS = ("title", "제목", "곡", "곡명", "노래"), ("길이", "length", "시간", "재생시간")
 _ROW = re.compile(
     r"player|선수단|(?<!국기)선수$|novel_list|candidate|후보|선거기록|선거결과|election_(?:box|results)|episode|에피소드|회차|방영목록|방송목록|출연진|cast_?list|"
-    r"castlist|cast_listing|football_?box|경기(?:상자)?(?:접기)?$|(?:표|목록|명단|연표|기록|/)[줄행]$|경기결과|single_?match|순위표?행|fs_manager"
+    r"castlist|cast_listing|football_?box|(?:축구|야구|농구|배구|핸드볼)상자$|경기(?:상자)?(?:접기)?$|(?:표|목록|명단|연표|기록|/)[줄행]$|경기결과|single_?match|순위표?행|fs_manager"
 )
 _SIZE = re.compile(r"[0-9.]{1,5}(?:px|em|%)?")  # of columns, or their number
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "year")
@@ -67,7 +67,7 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
     if is_named_as(key, _FOLD_BEGINS):
         title = first_of(named, ("title", "제목", "header", "머리")) or "".join(plain[:1])
         return f"\n{title}\n" if title and not is_technical(title) and not _SIZE.fullmatch(title) else ""
-    if is_named_as(key, _ROW) and not is_named_as(key, NO_NAMED_ROW):
+    if (plain or named) and is_named_as(key, _ROW) and not is_named_as(key, NO_NAMED_ROW):
         of_list = key.endswith(("/sublist", "/부목록"))  # the first argument is the title of the list
         return format_row([*plain[of_list:], *named.values()])
     if key in _DIALOGS and not plain:

@@ -21,6 +21,7 @@ _COUNTER = re.compile("[명승패무회위호차대번권편개세일월원화�
 _WORK = re.compile(
     "[가-힣](?:사기|유사|유설|실록|통감|승람|지리지)$|고려사$"
 )  # templates named as the book that they refer to
+_MONUMENT = re.compile("(?:국보|보물|사적|명승|천연기념물|문화재)$")
 _PART_OF_WORK = re.compile("[0-9]{1,4}[권장편화막부절]")
 _SPECIES, _LATIN = re.compile("학명|^종$|species|taxon"), re.compile(r"[A-Za-z]{2,30}|[A-Z]\.(?: [a-z]\.)?")
 _DATED = re.compile("[0-9]{4}")
@@ -41,6 +42,12 @@ def show_values(name: str, values: Sequence[str], korean: bool) -> str:
         return values[-1]
     if values and values[0] in COUNTRIES:
         return country_name(values[0], korean)
+    if len(values) == 2 and NUMBER.fullmatch(values[0]) and values[1].startswith(values[0]):
+        return f"{name.strip()} {values[1]}" if _PART_OF_WORK.fullmatch(values[1]) else values[1]
+    if values and _WORK.search(key):
+        return " ".join([name.strip(), *values])
+    if values and _MONUMENT.search(key) and values[0][:1].isdecimal():
+        return " ".join([f"{name.strip()} 제{values[0]}호", *values[1:2]])
     if len(values) == 1 and NUMBER.fullmatch(values[0]):
         return _name_number(name.strip(), key, values[0])
     if all(map(NUMBER.fullmatch, values)):
@@ -51,8 +58,6 @@ def show_values(name: str, values: Sequence[str], korean: bool) -> str:
         return " ".join(values)
     if len(values) > 3 and len(values) % 2 == 0 and all(map(_DATED.search, values[1::2])):
         return ", ".join(f"{name}: {value}" for name, value in zip(values[::2], values[1::2], strict=True))
-    if len(values) == 2 and NUMBER.fullmatch(values[0]) and values[1].startswith(values[0]):
-        return f"{name.strip()} {values[1]}" if _PART_OF_WORK.fullmatch(values[1]) else values[1]
     glosses = [text for text in values[1:] if GLOSS.fullmatch(text) and text not in values[0]]
     if glosses and _ID.fullmatch(values[0]):
         return glosses[0]
@@ -60,9 +65,7 @@ def show_values(name: str, values: Sequence[str], korean: bool) -> str:
 
 
 def _name_number(name: str, key: str, number: str) -> str:
-    """A number with the word of the template's name: 2호선, 국도 1호선, 3승, 삼국사기 45."""
-    if _WORK.search(key):
-        return f"{name} {number}"
+    """A number with the word of the template's name: 2호선, 국도 1호선, 3승."""
     if _RAILWAY.search(key):
         return f"{number}호선" if key.endswith("노선") else f"{name} {number}호선"
     return f"{number}{key}" if _COUNTER.fullmatch(key) else number

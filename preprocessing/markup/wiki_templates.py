@@ -76,12 +76,13 @@ _MUSIC = dict.fromkeys(("flat", "b", "♭", "플랫"), "♭") | dict.fromkeys(("
     "natural": "♮", "n": "♮", "♮": "♮", "doubleflat": "𝄫", "bb": "𝄫", "doublesharp": "𝄪", "x": "𝄪", "quarter": "♩", "quarternote": "♩",
     "4분음표": "♩", "eighth": "♪", "eighthnote": "♪", "8분음표": "♪", "treble": "𝄞", "bass": "𝄢", "alto": "𝄡",
 }  # fmt: skip
+_LANGUAGE = re.compile("[a-z]{2,3}(?:-[A-Za-z]{2,8})?")
 _PLACE_OF_SOUND = re.compile("(?<=[^,]), ([가-힣]{1,9}(?:, [가-힣]{1,9})?)(?=,|$)")
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 FIXED = {
     "minus": "−", "pi": "π", "plus": "+", "~": "~", "flat": "♭", "플랫": "♭", "sharp": "♯", "샤프": "♯", "natural": "♮", "내추럴": "♮",
     "!": "|", "!!": "||", "!-": "|-", "(!": "{|", "!)": "|}", "=": "&#61;", "(": "{", ")": "}", ".": " · ", "·": " · ", "·w": " · ", "dot": " · ", "middot": " · ", "가운뎃점": " · ", "bullet": " • ", "*": " • ", ":": ":", "ndash": "–", "mdash": "—",
-    "'": "'", ",": ",", "em_dash": "—", "en_dash": "–", "endash": "–", "emdash": "—", "—": "—", "–": "–", "increase": "▲", "decrease": "▼", "steady": "—", "증가그림": "▲", "증가": "▲", "감소": "▼", "감소그림": "▼",
+    "'": "&#39;", "/": "/", "slash": " / ", ",": ",", "em_dash": "—", "en_dash": "–", "endash": "–", "emdash": "—", "—": "—", "–": "–", "increase": "▲", "decrease": "▼", "steady": "—", "증가그림": "▲", "증가": "▲", "감소": "▼", "감소그림": "▼",
     "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "--": " – ", "dash": " – ", "snds": " – ", "•": " • ", "\\": " / ", ";": "; ", "nbsp": " ", "nnbsp": " ", "thinsp": " ", "hair_space": " ", "공백": " ", "빈칸": " ", "spaces": " ", "pad": " ", "gap": " ", "물결": "~",
     "×": "×", "곱하기": "×", "times": "×", "...": "…", "줄임표": "…",
 }  # fmt: skip
@@ -157,7 +158,7 @@ def _block_text(key: str, plain: list[str], named: Named, page: WikiPage) -> str
 def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in SOUNDED:
         return _format_sounds
-    if key in FIRST or key.startswith(("ipa-", "link-")):
+    if key in FIRST or key.startswith(("ipa-", "ipal", "ipab", "link-")):
         return lambda plain: plain[0]
     if key in SECOND:
         return lambda plain: plain[min(1, len(plain) - 1)]
@@ -191,6 +192,8 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
         return lambda plain: f"née {plain[0]}"
     if key in CODES:
         return lambda plain: f"`{max(plain, key=len)}`" if any(plain) else ""
+    if key in ("태그", "tag"):
+        return lambda plain: f"`&lt;{plain[0]}&gt;`"
     if key in KEYS:
         return "+".join
     return None
@@ -198,7 +201,7 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
 
 def _format_sounds(plain: Sequence[str]) -> str:
     """Sounds and where they are spoken: ``ˈɑːnsə|영|ˈænsɚ|미``."""
-    plain = plain[is_technical(plain[0]) and len(plain) > 1 :]
+    plain = plain[len(plain) > 1 and _LANGUAGE.fullmatch(plain[0]) is not None :]
     sounds = [text for text in plain if text and not is_technical(text) and not _is_no_sound(text.lower())]
     return _PLACE_OF_SOUND.sub(r" (\1)", ", ".join(sounds or plain[:1]))
 

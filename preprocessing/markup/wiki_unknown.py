@@ -25,7 +25,7 @@ from preprocessing.markup.wiki_names import (
     is_named_as,
 )
 from preprocessing.markup.wiki_page import WikiPage
-from preprocessing.markup.wiki_place import Place
+from preprocessing.markup.wiki_place import ITEMS_AND_CELLS, Place
 from preprocessing.markup.wiki_rows import format_row
 from preprocessing.markup.wiki_shown import GLOSS, LAST_IS_SHOWN, NUMBER, YEAR, show_values
 from preprocessing.markup.wiki_specifications import ends_section, list_specifications
@@ -35,6 +35,10 @@ _LABEL = re.compile(r"(?=.{0,80}[\w×÷±°\u2190-\u2bff])[^\n=]{1,300}")
 _MARKED = re.compile(f"\x7f[^\n]*\x7f|{START}[^\n]*{END}")  # a formula or code, or captions of pictures
 _WORD = re.compile(r"\w")
 _ITEM, _NAMES_OF_TEXT = re.compile(r"[*#]{1,9}[ \t]*\S"), ("text", "content", "내용", "본문")
+_OF_SOURCE, _OF_CHART = (
+    re.compile("ref|access|archive|url|확인.?날짜|출처|^rowheader$"),
+    re.compile("chart|차트"),
+)
 _OF_SPAN = re.compile(r"(?:span|범위|부분|구절|구간)$")
 # A template of a railway is named as what it shows, and one that begins or ends a part of a list shows its name
 _OF_LINE = re.compile(
@@ -44,7 +48,7 @@ _BEGINS_PART, _ENDS_PART = (
     re.compile(r"(?:[,:·、/→~–(]|\|\||!!|\n[|!]) ?$"),
     re.compile(r"[ \t]{0,5}(?:[,·、/→~–)]|\n|$|\{\{)"),
 )
-_ENDS_WORDS, _ITEMS_AND_CELLS = re.compile(r"[^\s.?!*#:|] $"), ("*", "#", ":", "|")
+_ENDS_WORDS = re.compile(r"[^\s.?!*#:|] $")
 _BETWEEN_COLUMNS = re.compile("끝$|나눔$|나누기$|바꿈$")
 _COUNTED = re.compile("[호년월일회조항명개번판권편위세장절](?![가-힣]{2})")
 _MARKS = " \t*#:;|!'\""
@@ -80,13 +84,14 @@ def unknown_text(parts: Sequence[str], place: Place, page: WikiPage) -> str:
         values = list(itertools.takewhile(bool, plain))  # what follows is about the form
     is_style = len(plain) > 1 and is_named_as(key, LAST_IS_SHOWN)
     if place.is_repeated and not place.line.strip(" \t") and not is_named_as(key, NO_ROW):
-        return _row(plain, named)
+        return _row(key, plain, named)
     is_country = bool(values) and values[0] in COUNTRIES and not is_named_as(key, ICON)
     if is_named_as(key, DOUBT):
         is_text = _OF_SPAN.search(key) or (not key.isascii() and place.begins_word)
         return named.get("text", "") or (plain[0] if plain and is_text else "")
     if is_named_as(key, ASIDE) and not (place.is_quoted or is_style or is_country):
         is_noun = place.is_noun and place.line.strip() and not is_named_as(key, NEVER_SHOWN)
+        is_noun = is_noun or (place.is_box and place.begins_part and is_named_as(key, ICON))
         return show_values(parts[0], values, korean) if is_noun else ""
     if not any(plain):
         return _named(named, place) if named else _name(parts[0].strip(), place)
@@ -137,8 +142,10 @@ def _is_block(text: str) -> bool:
     return _MARKED.fullmatch(text) is not None or (_ITEM.match(text) is not None and not is_technical(text))
 
 
-def _row(plain: Sequence[str], named: Named) -> str:
+def _row(key: str, plain: Sequence[str], named: Named) -> str:
     """The values of one of several templates; plain arguments that name others only draw lines between them."""
+    named = {name: text for name, text in named.items() if not _OF_SOURCE.search(name)}
+    named = {} if plain and _OF_CHART.search(key) else named
     names = {name.upper() for name in named}
     values = [*(() if names & set(plain) else plain), *named.values()]
     return format_row([value for value in values if _WORD.search(value)], fewest=1)
@@ -172,8 +179,11 @@ def _name(name: str, place: Place) -> str:
         is_part = _BEGINS_PART.search(place.before[-9:]) and (
             _ENDS_PART.match(place.behind) or place.ends_cell
         )
-        is_end = place.ends_cell or (place.ends_line and place.line.lstrip()[:1] in _ITEMS_AND_CELLS)
-        is_part = is_part or (is_end and _ENDS_WORDS.search(place.line) and not _BETWEEN_COLUMNS.search(name))
+        is_end = place.ends_cell or (place.ends_line and place.line.lstrip()[:1] in ITEMS_AND_CELLS)
+        is_word = (place.begins_part and place.after[:1] == " ") or (
+            is_end and _ENDS_WORDS.search(place.line)
+        )
+        is_part = is_part or (is_word and not _BETWEEN_COLUMNS.search(name))
         is_name = name in COUNTRY_NAMES or _OF_LINE.search(name)
         is_value = is_name and not place.is_box and place.begins_word
         is_shown = is_noun or place.is_alone or is_label or is_part or is_value
