@@ -23,6 +23,7 @@ _BLOCK = re.compile(r"#!(?P<name>[A-Za-z-]+)[ \t]{0,20}")
 _ATTRIBUTES = re.compile(
     r"(?:\s{0,20}[A-Za-z-]{1,40}\s?=\s?(?:\"[^\"\n]{0,2000}\"|'[^'\n]{0,2000}'))*[ \t]{0,20}\n?"
 )
+_DISPLAY = re.compile(r"\bdisplay\s?:\s?(none|inline)", re.IGNORECASE)
 _SIZE_OR_COLOR = re.compile(
     r"(?:[+-][1-5]|#(?!redirect)[A-Za-z0-9]{3,20}(?:,[ ]?#?[A-Za-z0-9]{3,20})?)(?=[ \n])[ \n]"
 )
@@ -115,7 +116,11 @@ class _Document:
         if name == "wiki":
             attributes = _ATTRIBUTES.match(rest)
             content = rest[attributes.end() :] if attributes else rest
-            return self._replace_content(f"\n{content}" if "\n" in rest else content, depth)
+            displays = _DISPLAY.findall(attributes[0]) if attributes else []
+            if displays and displays[-1].lower() == "none":
+                return ""
+            is_inline = "\n" not in rest or (displays and "\n" not in content.strip("\n"))
+            return self._replace_content(content.strip("\n") if is_inline else f"\n{content}", depth)
         return self._replace_content(body, depth)
 
     def _replace_content(self, content: str, depth: int) -> str:
@@ -170,7 +175,7 @@ class _Document:
             return ["", f"{'#' * len(heading['marks'])} {self.inline.convert(heading['title'])}", ""]
         if _RULE.fullmatch(line):
             return ["", "---", ""]
-        text = self.inline.convert(line.strip())
+        text = self.inline.convert(line.strip()).lstrip(" ")
         if text[:1] == "\x02" and self.inline.is_display(text):
             return ["", indent + text, ""]
         return [indent + text.replace("\n", f"\n{indent}")] if text else []

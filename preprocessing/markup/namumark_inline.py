@@ -16,7 +16,7 @@ _MARK = re.compile("\x02([0-9]{1,9})\x03")
 _BLOCK_MARK = re.compile("(?:(?<! )[ ]{1,40})?\x06([0-9]{1,9})\x06[ ]{0,40}")
 _ESCAPED = re.compile(r"\\([^\sA-Za-z0-9가-힣])")
 _LINK = re.compile(
-    r"\[\[(?P<target>[^\[\]|\n]{0,1000})(?:\|(?P<text>(?:[^\[\]]|\[(?!\[)|\](?!\])){0,3000}))?\]\]"
+    r"\[\[(?P<target>[^\[\]|\n]{0,1000})(?:\|(?P<text>(?:[^\[\]]|\[[^\[\]\n]{0,200}\](?=\]\])|\[(?!\[)|\](?!\])){0,3000}))?\]\]"
 )
 _HIDDEN_LINK = re.compile(r"(?:분류|category|파일|file|이미지|image):", re.IGNORECASE)
 _WEB = re.compile(r"(?:https?|ftp)://|//", re.IGNORECASE)

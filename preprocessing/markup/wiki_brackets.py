@@ -108,8 +108,10 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
     text = template_text(parts, page)
     if not text:
         is_repeated = text is None and _is_beside_same(around, key_of(parts[0]), behind)
-        place = Place(before, following, after, around.bracket == "{{", is_repeated)
+        is_glued = text is None and around.follows(key_of(parts[0])) and pieces[-1] != ""
+        place = Place(before + " " * is_glued, following, after, around.bracket == "{{", is_repeated)
         text = unknown_text(parts, place, page) if text is None else text
+        text = f" {text}" if is_glued and text else text
         is_hole = is_missing(parts[0], place) or (behind[0][:1] == ")" and _NOTHING_ELSE.search(before))
         text = text or (HOLE if is_hole else "")
     if text.startswith(("\n* ", "\n" + ROW)) and before[-1:] in ("", "\n"):

@@ -15,7 +15,7 @@ from preprocessing.markup.wiki_arguments import Named, first_of
 from preprocessing.markup.wiki_page import WikiPage
 
 _AGES = frozenset(("나이", "만나이", "나이계산", "age", "age_in_years", "경과연수", "years_ago", "연수"))
-_OF_AGE = re.compile("(?<![일과년])(?<!과만)나이$|향년$|^age_at")
+_OF_AGE = re.compile("(?<![일과와년])(?<![과와]만)나이$|향년$|^age_at")
 _DAYS = frozenset(
     ("날수", "일수", "경과일", "경과일수", "age_in_days", "day_difference", "age_in_days_nts", "날짜차이")
 )
@@ -30,7 +30,7 @@ _DATES = frozenset((
     "데이터정렬날짜",
 ))  # fmt: skip
 _OF_DATE = re.compile(
-    r"(?:출생|사망|시작|종료|끝|개봉|방영|발매|공개|설립|창립|결성|해체|폐지|개통|개교|개관)(?:일|날짜|년월일)(?:과만?나이)?|"
+    r"(?:출생|사망|시작|종료|끝|개봉|방영|발매|공개|설립|창립|결성|해체|폐지|개통|개교|개관)(?:일|날짜|년월일)(?:[과와]만?나이)?|"
     r"(?:birth|death|start|end|film|release)[_-](?:date|year)(?:_and_age)?"
 )
 _UNITS = re.compile("[연년]월일?|월일|시분초?|분초")  # a name that has a unit for each argument

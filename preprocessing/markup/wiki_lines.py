@@ -17,7 +17,8 @@ _CELL_STYLE = re.compile(r"[^|\[\]]{0,500}=[^|\[\]]{0,500}\|(?!\|)|[ \t]{0,20}(?
 _CELLS = re.compile(r"[|!][^|!}].{0,2000}?(?:\|\||!!)")  # several in a line
 _MARKS_OF_TABLES = frozenset("|!{")
 _SPAN_WITHOUT_BAR = re.compile(
-    r"[ \t]{0,20}(?:(?:rowspan|colspan)[ \t]{0,5}=[ \t]{0,5}[\"']?[ \t]{0,5}[0-9]{1,3}[ \t]{0,5}[\"']?[ \t]{1,20}){1,2}",
+    r"[ \t]{0,20}(?:(?:(?:rowspan|colspan)[ \t]{0,5}=[ \t]{0,5}[\"']?[ \t]{0,5}[0-9]{1,3}[ \t]{0,5}[\"']?"
+    r"|v?align=[\"']?(?:center|left|right|top|middle|bottom)[\"']?|style=\"[^\"\n]{1,200}\")[ \t]{1,20}){1,4}",
     re.IGNORECASE,
 )
 _COLUMNS = re.compile(r"colspan\s{0,5}=\s{0,5}[\"']?\s{0,5}([0-9]{1,3})", re.IGNORECASE)

@@ -17,9 +17,9 @@ _DATA, _FIGURES = (
     "데이터|data|최신.{0,4}버전",
     "인구|inflation|물가변동|통계|환율",
 )  # of the wiki or its database
-_DOUBTS = "needed|필요|clarify|dubious|의심|모호|불명확"
+_DOUBTS = "needed|필요|clarify|dubious|의심|모호|불명확|언제|누가|누구|어디"
 _NOTICES = "알림|안내|보호|삭제|지우기|지움|토막|stub|위키|틀$"
-_REQUESTS = "편집|병합|합병|분할|연구|주관|중립|번역|최신$|진행|언제|누가|누구|어디|attention|^rf[a-z]{2}"
+_REQUESTS = "편집|병합|합병|분할|연구|주관|중립|번역|최신$|진행|attention|^rf[a-z]{2}"
 _BOXES = "정보|둘러|navbox|infobox|mbox"
 _SISTERS = "포털|portal|자매|sister|commons|공용"
 _POINTERS = (
@@ -53,7 +53,7 @@ DOUBT = _any_of(_DOUBTS)  # about a sentence; an argument may be its text
 NEVER_SHOWN = _any_of(_NOTES, _ICONS, _ANCHORS, _SPACES, _DATA, _FIGURES)
 # Nor those of these, but where a noun is missing they have text.
 ASIDE = _any_of(
-    NEVER_SHOWN.pattern, _CITATIONS, _DOUBTS, _NOTICES, _REQUESTS, _BOXES, "(?<!글)상자", _SISTERS, _POINTERS, _ROUTES, _MAPS, _LAYOUT
+    NEVER_SHOWN.pattern, _CITATIONS, _DOUBTS, _NOTICES, _REQUESTS, _BOXES, "(?<![글사부수대이])상자", _SISTERS, _POINTERS, _ROUTES, _MAPS, _LAYOUT
 )  # fmt: skip
 # Several lines or pictures inside are no text of the article.
 NOTICE = _any_of(_NOTES, _CITATIONS, _NOTICES, _BOXES)
@@ -61,7 +61,11 @@ NOTICE = _any_of(_NOTES, _CITATIONS, _NOTICES, _BOXES)
 NO_ROW = _any_of(NOTICE.pattern, _SISTERS, _POINTERS, _ROUTES, _MAPS, _DATA)
 # Named as rows, but parts of their table, boxes or links
 NO_NAMED_ROW = _any_of(
-    _PARTS, _BOXES, "(?<!경기)(?<![축야농배]구)(?<!핸드볼)상자", "stub|토막|분류|category|list_of", _DATABASES
+    _PARTS,
+    _BOXES,
+    "(?<!경기)(?<![축야농배]구)(?<!핸드볼)(?<![사부수대이])상자",
+    "stub|토막|분류|category|list_of",
+    _DATABASES,
 )
 
 

@@ -84,7 +84,7 @@ FIXED = {
     "!": "|", "!!": "||", "!-": "|-", "(!": "{|", "!)": "|}", "=": "&#61;", "(": "{", ")": "}", ".": " · ", "·": " · ", "·w": " · ", "dot": " · ", "middot": " · ", "가운뎃점": " · ", "bullet": " • ", "*": " • ", ":": ":", "ndash": "–", "mdash": "—",
     "'": "&#39;", "/": "/", "slash": " / ", ",": ",", "em_dash": "—", "en_dash": "–", "endash": "–", "emdash": "—", "—": "—", "–": "–", "increase": "▲", "decrease": "▼", "steady": "—", "증가그림": "▲", "증가": "▲", "감소": "▼", "감소그림": "▼",
     "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "--": " – ", "dash": " – ", "snds": " – ", "•": " • ", "\\": " / ", ";": "; ", "nbsp": " ", "nnbsp": " ", "thinsp": " ", "hair_space": " ", "공백": " ", "빈칸": " ", "spaces": " ", "pad": " ", "gap": " ", "물결": "~",
-    "×": "×", "곱하기": "×", "times": "×", "...": "…", "줄임표": "…",
+    "dagger": "†", "double_dagger": "‡", "ddagger": "‡", "×": "×", "곱하기": "×", "times": "×", "...": "…", "줄임표": "…",
 }  # fmt: skip
 
 
@@ -211,7 +211,7 @@ def _is_no_sound(text: str) -> bool:
 
 
 def _format_proof(plain: Sequence[str], named: Named) -> str:
-    title = first_of(named, ("이름", "제목", "name", "title"))
+    title = first_of(named, ("이름", "제목", "name", "title")) or "".join(plain[:-1][:1])
     text = max((text for text in (*plain, *named.values()) if text != title), key=len, default="")
     return "\n\n" + ". ".join(filter(None, (title, text))) + "\n\n" if text else ""
 

@@ -174,7 +174,7 @@ def _name(name: str, place: Place) -> str:
     if name.isascii():
         is_shown = _SYMBOL.fullmatch(name) and (is_noun or place.before[-1:] == "(")
     else:
-        is_label = not place.line.strip(_MARKS) and place.after.lstrip()[:1] == ":"
+        is_label = not place.line.strip(_MARKS) and place.after.lstrip(" ")[:1] == ":"
         is_label |= place.before[-1:] == " " and place.after[:1] == "("
         is_part = _BEGINS_PART.search(place.before[-9:]) and (
             _ENDS_PART.match(place.behind) or place.ends_cell
@@ -194,6 +194,8 @@ def _is_value(text: str, place: Place, key: str) -> bool:
     """Whether a template inside of a line shows a value; a note follows its word without a blank, an icon begins the line."""
     if not place.begins_word:
         return bool(_PART_OF_WORD.fullmatch(text) and place.after[:1].isalnum())
+    if not key.isascii() and place.begins_part and place.behind.startswith("{{") and GLOSS.fullmatch(text):
+        return True
     is_item = place.line.lstrip()[:1] in ("*", "#") and place.behind.lstrip(" ")[:1] != "["
     is_no_icon = not key.isascii() or YEAR.fullmatch(text) is not None or is_item
     begins_sentence = place.after.lstrip(" ")[:1] in _BEHIND_WORD or _GOES_ON.match(place.after) is not None
