@@ -11,6 +11,7 @@ _HEAD = re.compile(
     "head|[a-z]{2,3}-(?:head|noun|verb|adj|adjective|adv|adverb|det|num|pron|proper_?noun|propn|pos|phrase|prefix|suffix|root)"
 )
 _GLOSSES = (("hanja", "hj"), ("hangul", "hira", "kana"), ("tr", "rom", "rr"), ("pl", "plural"))
+_IDEOGRAPH = re.compile("[\u3400-\u9fff]")
 _NO_FORMS = frozenset(("more", "most", "further", "furthest"))
 
 
@@ -25,7 +26,7 @@ def head_text(key: str, plain: Sequence[str], named: Named, title: str, before: 
     if key == "head":  # language, part of speech, and names of forms with the forms
         about = [" ".join(filter(None, pair)) for pair in zip(plain[2::2], plain[3::2], strict=False)]
     else:
-        about = [text for text in plain if _is_form(text, word)]
+        about = [text for text in plain[key.endswith("pos") :] if _is_form(text, word)]
     about = list(dict.fromkeys(filter(None, [*(first_of(named, names) for names in _GLOSSES), *about])))
     is_repeated = not word or word in before.rstrip().rpartition("\n")[2]
     forms = f"({', '.join(text for text in about if text != '-')})" if about else ""
@@ -35,4 +36,5 @@ def head_text(key: str, plain: Sequence[str], named: Named, title: str, before: 
 def _is_form(text: str, word: str) -> bool:
     """Whether an argument is a whole form of the word, not an ending such as ``es`` or a mark such as ``-``."""
     is_like_word = text[:1] == word[:1] and (len(text) > 2 or not text.isascii())
+    is_like_word = is_like_word or _IDEOGRAPH.match(text) is not None
     return text.replace(" ", "").isalpha() and (is_like_word or len(text) > 3) and text not in _NO_FORMS

@@ -68,6 +68,8 @@ def _name_number(name: str, key: str, number: str) -> str:
     """A number with the word of the template's name: 2호선, 국도 1호선, 3승."""
     if _RAILWAY.search(key):
         return f"{number}호선" if key.endswith("노선") else f"{name} {number}호선"
+    if key in ("조", "항"):
+        return f"제{number}{key}"
     return f"{number}{key}" if _COUNTER.fullmatch(key) else number
 
 

@@ -28,11 +28,15 @@ _AFFIXES = frozenset((
 _EXAMPLES = frozenset(("ux", "uxi", "usex", "ja-usex", "예문", "용례"))
 _RELATIONS = {
     "syn": "Synonyms", "synonyms": "Synonyms", "ant": "Antonyms", "antonyms": "Antonyms", "hyper": "Hypernyms", "hypo": "Hyponyms",
-    "cot": "Coordinate terms",
+    "cot": "Coordinate terms", "mer": "Meronyms", "hol": "Holonyms", "rhymes": "Rhymes", "homophones": "Homophones", "hmp": "Homophones",
+    "doublet": "Doublet", "dbt": "Doublet", "anagrams": "Anagrams",
 }  # fmt: skip
 _KOREAN_RELATION = re.compile(
     "((?:합성|파생|유의|반의|동의|관련|상위|하위|비슷한|참고)[어말]|속담|관용구|숙어)(?:상자)?"
 )
+_QUOTED = re.compile("quote-[a-z]+|rq:.+")
+_NAMES = frozenset(("given_name", "surname"))
+_KIND_OF_PLACE = re.compile("[a-z]{1,4}/")  # s/Texas
 _COLUMNS = re.compile("(?:col|der|rel|syn|hyp)[1-5]")
 _CODE = re.compile("[a-z]{2,3}(?:-[a-z]{3,4}){0,2}")  # of a language
 _LANGUAGE_OF_NAME = re.compile("^[a-z]{2,3}-")
@@ -59,6 +63,13 @@ def word_text(key: str, plain: Sequence[str], named: Named, korean: bool) -> str
         return " + ".join(filter(None, plain if "lang" in named else plain[1:]))
     if key in _EXAMPLES:
         return _format_example(_without_code(plain, named), named)
+    if _QUOTED.fullmatch(key):
+        return _format_quotation(named)
+    if key in _NAMES:
+        return " ".join(["a", *(plain[1:2] if key == "given_name" else ()), key.replace("_", " ")])
+    if key == "place":
+        kind, *places = (_KIND_OF_PLACE.sub("", text, count=1) for text in plain[1:] or [""])
+        return f"{kind} in {', '.join(places)}" if places else kind
     if key == "in_lang":
         names = [language_name(code, korean) or code for code in plain]
         return (
@@ -120,3 +131,12 @@ def _format_example(plain: Sequence[str], named: Named) -> str:
     about = ", ".join(filter(None, [*plain[1:], *(first_of(named, names) for names in keys)]))
     text = "".join(plain[:1])
     return f"{text} ({about})" if about and text else text
+
+
+def _format_quotation(named: Named) -> str:
+    """When and by whom a sentence was written, the sentence, and its translation in parentheses."""
+    about = [first_of(named, names) for names in (("year", "date"), ("author", "last"), ("title", "chapter"))]
+    text = first_of(named, ("passage", "text", "quote"))
+    translation = first_of(named, ("t", "translation"))
+    text = f"{text} ({translation})" if text and translation else text
+    return ": ".join(filter(None, (", ".join(filter(None, about)), text))) if text else ""

@@ -36,7 +36,7 @@ _INLINE = re.compile(r"\binline\b|\benclose\s{0,5}=\s{0,5}[\"']?none")
 _INLINE_CODE = re.compile(r"<code(?:\s[^<>]{0,200})?>([^<`\n]{1,300})</code>", re.IGNORECASE)
 _NOWIKI = re.compile(r"<(nowiki)(?=[\s>/])([^<>]{0,2000}?)(?<!/)>", re.IGNORECASE)
 _ALONE = re.compile(
-    r"<(?:ref|references|nowiki|templatestyles|section|gallery|pre|indicator|includeonly)(?=[\s/])[^<>]{0,2000}?/>",
+    r"<(?:ref|references|nowiki|templatestyles|section|gallery|pre|indicator|includeonly|pages)(?=[\s/])[^<>]{0,2000}?/>",
     re.IGNORECASE,
 )
 _BETWEEN_NOTES = re.compile(r"(?<=>)\{\{,\}\}(?=<ref)", re.IGNORECASE)

@@ -29,6 +29,10 @@ from preprocessing.markup.wiki_page import WikiPage
         ("{{trans-top|a vehicle}}\n* {{t|ko|차}}\n{{trans-bottom}}", "a vehicle\n\n- 차"),
         ("* {{R:표준국어대사전|153245}}\n* 책", "- 책"),
         ("글\n{{C|en|Cars|Trains}}", "글"),
+        ("# A\n#* {{quote-book|en|year=1962|author=Kim|title=Book|page=6|passage=It was.|t=뜻}}\n# {{given name|en|male}}\n# {{place|en|city|s/Texas|c/USA}}",
+         "1. A\n   - 1962, Kim, Book: It was. (뜻)\n2. a male given name\n3. city in Texas, USA"),
+        ("* {{homophones|en|Buck|bok}}\n* {{rhymes|en|ʊk|s=1}}\n<pages index=\"a.pdf\" from=3 to=5 />", "- Homophones: Buck, bok\n- Rhymes: ʊk"),
+        ("{{ja-noun|柿|hira=かき}}\n{{조|3}} 글", "한글 (かき, 柿)\n제3조 글"),
         # the word of the page, unless it is written
         ("{{ko-noun|hanja=漢字}}\n# 글", "한글 (漢字)\n1. 글"),
         ("'''한글'''\n{{ko-verb|nm=없음|한글은}}", "**한글**\n(한글은)"),
