@@ -26,6 +26,10 @@ from preprocessing.markup.asciidoc_tables import convert_table
 _ATTRIBUTE = re.compile(r":(?P<unset>!?)(?P<name>[A-Za-z0-9_][\w-]*)!?:(?:[ \t]+(?P<value>.*))?")
 _REFERENCE = re.compile(r"\{([A-Za-z0-9_][\w-]{0,60})\}")
 _SETTINGS = re.compile(r"\[(?:|(?:[A-Za-z,\"\[]|[.#%]\w)[^\[\]]*(?:\[[^\[\]]*\])?[^\[\]]*)\]\]?[ \t]*")
+_SURE_SETTINGS = re.compile(
+    r"\[(?:\[|[#.%]\w|,|(?:source|listing|literal|quote|verse|qanda|horizontal|discrete|example|sidebar|abstract|NOTE|TIP|IMPORTANT|WARNING"
+    r"|CAUTION|cols=|options=)(?![\w ]))"
+)  # which also end a paragraph
 _DIRECTIVE = re.compile(
     r"(?P<name>include|operation|ifdef|ifndef|ifeval|endif|toc)::[^\[\]\n]*\[(?P<text>.*)\][ \t]*"
 )
@@ -108,7 +112,7 @@ class _Converter:
             return True
         if line == "<<<":
             return True
-        if (not self.prose or line.startswith(SETTINGS_OF_CODE)) and _SETTINGS.fullmatch(line):
+        if (not self.prose or _SURE_SETTINGS.match(line)) and _SETTINGS.fullmatch(line):
             self._flush()
             name = line[1:-1].split(",")[0].split("%")[0]
             if name in _NOTES:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 from preprocessing.markup.table_layout import read_separated
 
@@ -21,6 +22,15 @@ _FORMAT = re.compile(r"format=\"?(csv|tsv|dsv)")
 _SEPARATOR = re.compile(r"separator=\"?([^\s\"\]])")
 _SEPARATORS = {"csv": ",", "tsv": "\t", "dsv": ":"}
 _FORMAT_OF_SIGN = {",": "csv", ":": "dsv"}
+_SPAN = re.compile(r"([0-9]{0,3})(?:\.([0-9]{1,3}))?([+*])")
+_CODE = re.compile(
+    r"(?:^\[(?:source|listing|,)[^\]\n]*\]\n)?^(-{4,}|\.{4,})\n((?:(?!\1$)[^\n]*\n){1,200}?)\1$", re.MULTILINE
+)
+_ITEM = re.compile(r"^[ \t]*(?:[*-]{1,5}|\.{1,5})[ \t]+(?=\S)", re.MULTILINE)
+_NESTED = re.compile(r"(?:^\[[^\]\n]*\]\n)?^!={3,}\n(.{0,5000}?)^!={3,}$", re.MULTILINE | re.DOTALL)
+_OF_BLOCKS = re.compile(
+    r"(?:^|[,;\"'=*\d<^>.])a(?:[,;\"']|$)"
+)  # the style of a column whose cells hold blocks
 LARGEST_SPAN = 50
 
 
@@ -31,12 +41,41 @@ def convert_table(sign: str, attributes: str, lines: list[str], convert: Callabl
     data_format = _FORMAT_OF_SIGN.get(sign) or (named[1] if (named := _FORMAT.search(attributes)) else "")
     if data_format:
         return _write_rows(_read_rows(text, data_format, attributes, convert), 0) or [convert(text)]
-    cells = _read_cells(text, convert)
+    named = _COLUMNS.search(attributes)
+    cells = _read_cells(text, convert, bool(named and _OF_BLOCKS.search(named[0])))
     first = next((line for line in lines if line.strip()), "")
-    columns = _count_columns(attributes) or len(_read_cells(first, str))
+    columns = _count_columns(attributes) or sum(cell.columns for cell in _read_cells(first, str))
     if not cells or not columns:
         return [convert(text)]
-    return _write_rows([cells[at : at + columns] for at in range(0, len(cells), columns)], columns)
+    return _write_rows(_place_cells(cells, columns), columns)
+
+
+class _Cell(NamedTuple):
+    text: str
+    columns: int = 1  # that it spans
+    rows: int = 1
+
+
+def _place_cells(cells: list[_Cell], columns: int) -> list[list[str]]:
+    """Rows of cells, empty below a cell that spans rows and behind one that spans columns."""
+    rows: list[list[str]] = [[]]
+    spanned: dict[int, int] = {}  # rows below in which a column is taken
+
+    def pass_spanned() -> None:
+        while len(rows[-1]) < columns and spanned.get(len(rows[-1]), 0):
+            spanned[len(rows[-1])] -= 1
+            rows[-1].append("")
+
+    for cell in cells:
+        pass_spanned()
+        while len(rows[-1]) >= columns:
+            rows.append([])
+            pass_spanned()
+        for n in range(min(cell.columns, columns - len(rows[-1])) or 1):
+            spanned[len(rows[-1])] = cell.rows - 1
+            rows[-1].append("" if n else cell.text)
+    pass_spanned()
+    return rows
 
 
 def _write_rows(rows: list[list[str]], columns: int) -> list[str]:
@@ -80,17 +119,39 @@ def _count_columns(attributes: str) -> int:
     return count
 
 
-def _read_cells(text: str, convert: Callable[[str], str]) -> list[str]:
-    """Cells in their order; one that spans columns is followed by empty ones."""
+def _read_cells(text: str, convert: Callable[[str], str], has_blocks: bool = False) -> list[_Cell]:
+    """Cells in their order. ``has_blocks``: the style of a column says so; else that of a cell does."""
     marks = list(_CELL.finditer(text))
-    cells = []
+    cells: list[_Cell] = []
     for mark, following in zip(marks, [*marks[1:], None]):
         content = text[mark.end() : following.start() if following else len(text)].strip()
-        cell = _write_cell(content, convert)
         spec = mark["spec"] or ""
-        count = re.match("[0-9]+", spec)
-        times = (
-            min(int(count[0]), LARGEST_SPAN) if count and spec[count.end() :][:1] in ("+", ".", "*") else 1
+        text_of_cell = _write_cell(
+            _write_blocks(content) if has_blocks or spec.endswith("a") else content, convert
         )
-        cells += [cell] * times if "*" in spec else [cell, *[""] * (times - 1)]
+        span = _SPAN.match(spec)
+        columns, rows = (min(int(span[n] or 1), LARGEST_SPAN) if span else 1 for n in (1, 2))
+        is_repeated = span is not None and span[3] == "*"
+        cells += [_Cell(text_of_cell)] * columns if is_repeated else [_Cell(text_of_cell, columns, rows)]
     return cells
+
+
+def _write_blocks(content: str) -> str:
+    """Code, lists, paragraphs and tables of a cell in one line, between breaks."""
+    content = _CODE.sub(
+        lambda code: (
+            "\n\n" + "\n\n".join(f"`{line}`" for line in code[2].split("\n") if line.strip()) + "\n\n"
+        ),
+        content,
+    )
+    content = _NESTED.sub(_write_nested, content) if "!===" in content else content
+    content = _ITEM.sub("\n\n- ", content)
+    return " <br> ".join(part.strip() for part in re.split(r"\n\s*\n", content) if part.strip())
+
+
+def _write_nested(table: re.Match[str]) -> str:
+    """The rows of a table in a cell, with commas between their cells."""
+    rows = (
+        ", ".join(cell.strip() for cell in line.split("!") if cell.strip()) for line in table[1].split("\n")
+    )
+    return "\n\n" + "\n\n".join(row for row in rows if row) + "\n\n"

@@ -49,6 +49,7 @@ _OPTION = re.compile(r"\s{0,20}\[[^\[\]\n]{0,500}\]")
 _OVERLAY = re.compile(
     r"<(?:[a-z]{1,20}[@:])?[0-9+.-][0-9+.,|@ -]{0,20}>"
 )  # the slides of beamer that show a command
+_BEFORE_ITEM = re.compile(r"[ \t]*(?:\n[ \t]*(?=[^\s\\]|\\[A-Za-z]{0,3}text|\\emph))?")
 _START = re.compile(r"\s{0,9}\[(?:[^\[\]]{0,200},)?\s{0,9}start\s{0,5}=\s{0,5}([0-9]{1,4})")
 _COUNTER = re.compile(r"\s{0,5}\{enum[iv]{1,3}\}\s{0,5}\{([0-9]{1,4})\}")
 _REFERENCE = re.compile(
@@ -178,9 +179,7 @@ def _convert_command(name: str, groups: list[_Group], text: str, at: int) -> int
     opening = re.compile(r"\s{0,20}\{").match(text, at)
     if name in ITEMS:
         groups[-1].pieces.append(f"\n{groups[-1].next_mark()} {_convert_label(label[0]) if label else ''}")
-        while at < len(text) and text[at] in " \t":
-            at += 1
-        return at
+        return _BEFORE_ITEM.match(text, at).end()  # type: ignore[union-attr]
     if name in FIXED:
         groups[-1].pieces.append(FIXED[name])
         ends_word = (
@@ -216,9 +215,11 @@ def _convert_command(name: str, groups: list[_Group], text: str, at: int) -> int
 
 
 def _convert_label(option: str) -> str:
-    """The term before its description, ``term: ``; nothing for a mark, such as a dash or ``(a)``."""
+    """The term before its description, ``term: ``; a number or letter of the author, ``(a) ``; nothing for a dash or a dot."""
     term = " ".join(_convert_commands(option.strip()[1:-1]).split())
-    return f"{term.rstrip(' :')}: " if sum(map(str.isalpha, term)) > 1 else ""
+    if sum(map(str.isalpha, term)) > 1 or "\x7f" in term:
+        return f"{term.rstrip(' :')}: "
+    return f"{term} " if any(map(str.isalnum, term)) else ""
 
 
 def _skip_environment_header(name: str, groups: list[_Group], text: str, at: int) -> int:

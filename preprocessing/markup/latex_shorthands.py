@@ -26,6 +26,10 @@ _PLAIN_LIST = re.compile(
     rf"(\\begin\s{{0,5}}\{{({_LIST})\}}(?:\[[^\[\]\n]{{0,200}}\])?)"
     rf"((?:[^\\]|\\(?!begin\s{{0,5}}\{{(?:{_LIST})\}}|end\s{{0,5}}\{{(?:{_LIST})\}}|item(?![A-Za-z]))){{0,20000}})(?=\\end\s{{0,5}}\{{\2\}})"
 )
+_SIGN_OF_ITEM = re.compile(
+    r"(\\item)\s{0,5}\[\s{0,5}\$\s{0,5}(?:\\(?:bullet|circ|star|ast|cdot|diamond|square|Rightarrow|rightarrow|to|triangleright"
+    r"|blacktriangleright|checkmark)|[-*>])\s{0,5}\$\s{0,5}\]"
+)
 _MOST_LISTS = 20  # of an author
 _FIRST_COMMAND = re.compile(r"^[ \t]*\\([A-Za-z]{1,40})(?![A-Za-z@])", re.MULTILINE)
 
@@ -48,6 +52,7 @@ def expand_shorthands(text: str) -> str:
         else []
     ):
         text = _expand_list(text, match[1] or match[4], match[3] or match[5], int(match[2] or 0))
+    text = _SIGN_OF_ITEM.sub(r"\1", text) if "\\item" in text else text
     return _PLAIN_LIST.sub(_mark_items, text) if any(f"{{{name}}}" in text for name in LISTS) else text
 
 

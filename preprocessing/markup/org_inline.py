@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import re
 
+from preprocessing.markup.html_text import page_to_text
+
 _BEFORE = r"(?<![^\s\-({'\"])"
 _AFTER = r"(?![^\s\-.,;:!?'\")}\[\\…。·、])"
 _INLINE = re.compile(
     rf"{_BEFORE}(?:=(?P<verbatim>[^=\s](?:[^=\n]*[^=\s])?)=|~(?P<code>[^~\s](?:[^~\n]*[^~\s])?)~){_AFTER}"
     r"|(?P<formula>\\\((?:[^\\\n]|\\(?![()]))*\\\)|\\\[(?:[^\\\n]|\\(?![\[\]]))*\\\]|\$[^$\s](?:[^$\n]*[^$\s])?\$)"
+    r"|(?<!\w)src_[\w-]{1,30}(?:\[[^\[\]\n]{0,200}\])?\{(?P<source>[^{}\n]{1,500})\}"
     r"|\[\[(?P<target>[^\[\]\n]+)\](?:\[(?P<text>[^\[\]\n]+)\])?\]"
     r"|\[fn:(?P<name>[\w-]*)(?::(?P<note>[^\[\]\n]*))?\]"
     rf"|{_BEFORE}(?:\*(?P<bold>[^*\s](?:[^*\n]*[^*\s])?)\*|/(?P<italic>[^/\s](?:[^/\n]*[^/\s])?)/"
     rf"|\+(?P<struck>[^+\s](?:[^+\n]*[^+\s])?)\+|_(?P<under>[^_\s](?:[^_\n]*[^_\s])?)_){_AFTER}"
 )
+_SNIPPET = re.compile(r"@@([a-z]{1,20}):([^@\n]{0,500})@@")  # for one form of output
+_TARGET = re.compile(r"<<<([^<>\n]{1,200})>>>|(?<!<)<<[^<>\n]{1,200}>>(?!>)[ \t]?")
 _DEFINITION = re.compile(r"\[fn:(?P<name>[\w-]+)\][ \t]*(?=\S)")
 _PICTURE = re.compile(r".*\.(?:png|jpe?g|gif|svg|webp)", re.IGNORECASE)
 _WEB = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|/|\.{1,2}/")
@@ -28,11 +33,13 @@ def convert_inline(line: str) -> str:
     definition = _DEFINITION.match(line)
     if definition:
         return f"[^{definition['name']}]: {convert_inline(line[definition.end() :])}"
-    return _INLINE.sub(_convert, line)
+    if "@@" in line:
+        line = _SNIPPET.sub(lambda snippet: page_to_text(snippet[2]) if snippet[1] == "html" else "", line)
+    return _INLINE.sub(_convert, _TARGET.sub(lambda target: target[1] or "", line) if "<<" in line else line)
 
 
 def _convert(found: re.Match[str]) -> str:
-    if (code := found["verbatim"] or found["code"]) is not None:
+    if (code := found["verbatim"] or found["code"] or found["source"]) is not None:
         return f"`` {code} ``" if "`" in code else f"`{code}`"
     if found["formula"] is not None:
         return found["formula"]

@@ -10,7 +10,9 @@ import re
 import textwrap
 from collections.abc import Callable
 
+from preprocessing.markup.html_text import page_to_text
 from preprocessing.markup.indentation import column_of_item, indented
+from preprocessing.markup.latex import latex_to_markdown
 from preprocessing.markup.markdown import fence_around
 from preprocessing.markup.org_inline import convert_inline
 
@@ -123,11 +125,17 @@ def _convert_block(begin: re.Match[str], body: list[str], depth: int, top: int) 
         first = (begin["rest"] or "").split(" ")[0] if name == "src" else ""
         return _fenced(body, first if _LANGUAGE.fullmatch(first) else "")
     if name == "export":
-        return ["", *body, ""]
+        return ["", *_convert_export((begin["rest"] or "").strip().lower(), "\n".join(body)), ""]
     inner = _convert(body, depth + 1, top) if depth < _MOST_ROUNDS else body
     if name in ("quote", "verse"):
         inner = [f"> {line}".rstrip() for line in "\n".join(inner).strip("\n").split("\n")]
     return ["", *inner, ""]
+
+
+def _convert_export(form: str, text: str) -> list[str]:
+    """What a block for one form of output shows there; of unknown forms its text."""
+    converters = {"html": page_to_text, "latex": latex_to_markdown}
+    return (converters[form](text) if form in converters else text).strip("\n").split("\n")
 
 
 def _fenced(body: list[str], language: str = "") -> list[str]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from preprocessing.markup.html_text import page_to_text
 from preprocessing.markup.indentation import column_of_item, indent_of, indented
-from preprocessing.markup.restructured_inline import convert_inline
+from preprocessing.markup.restructured_inline import convert_inline, label_of_note
 from preprocessing.markup.restructured_lines import (
     convert_literal_block,
     dedent,
@@ -33,12 +33,15 @@ _REMOVED = frozenset((
     "availability", "pdfembed", "testsetup", "testcleanup", "only-html", "py:currentmodule", "sectnum", "target-notes", "default-domain", "header",
     "footer", "rst-class", "cssclass",
 ))  # fmt: skip
+_PICTURES = frozenset(("image", "figure", "thumbnail", "video", "youtube", "vimeo", "audio"))
 _NOTES = frozenset((
     "note", "warning", "tip", "hint", "important", "caution", "danger", "error", "attention", "seealso",
     "admonition", "deprecated", "versionadded", "versionchanged", "deprecated-removed", "versionremoved",
     "topic", "sidebar", "impl-detail",
 ))  # fmt: skip
-_LAYOUT = frozenset(("grid", "grid-item", "container", "tab-set", "tabs", "card-carousel"))
+_LAYOUT = frozenset(
+    ("grid", "grid-item", "container", "tab-set", "tabs", "card-carousel", "only", "ifconfig")
+)
 """Directives that only arrange what they contain; their argument is a number of columns or a class."""
 _TITLED = frozenset(("grid-item-card", "card", "tab-item", "tab", "group-tab", "dropdown"))
 """Directives whose argument is a title."""
@@ -59,7 +62,9 @@ _VERSIONS = {
     "versionremoved": "Removed in version",
 }
 _SIGNATURE = re.compile(r"[ \t]*(?!\.\.|:)[\w.]{1,80}[ \t]*\([^가-힣]{0,300}")
-_FOOTNOTE = re.compile(r"[ \t]*\.\. +\[(?:[^\]\n]{1,60}\] +(.*)|[#*]?[\w.-]{0,60}\][ \t]*)")
+_FOOTNOTE = re.compile(
+    r"[ \t]*\.\. +\[(?P<label>[^\]\n]{1,60}(?=\] )|[#*]?[\w.-]{0,60}(?=\]))\](?: +(?P<text>\S.*)|[ \t]*)"
+)
 _LINE_OF_CODE = re.compile(
     r"[ \t]*(?:(?:import|from|def|class|return|for|while|if|else|elif|try|except|with|print|let|const|var|func|public|void)\b(?!.*[가-힣]{2}.*[.다]$)"
     r"|[$%>#@]\s?\S|[{}\])]|[\w.\[\]'\"]{1,80}\s?(?:=|\+=|:=|->)\s?\S|[\w.]{1,80}\(.*\)?[\s:;,{]*$)|.*[;{}]\s*$"
@@ -88,9 +93,20 @@ def convert_directive(lines: list[str], at: int) -> tuple[list[str], int]:
     if match and match[1]:
         return _convert(_read_directive(_name_of(match), (match[2] or "").strip(), body)), end
     note = _FOOTNOTE.fullmatch(lines[at])
-    if note and not note[1]:
-        return ["", *_convert_nested(body), ""], end
-    return ([convert_inline("\n".join([note[1], *body]))] if note else []), end
+    return (_convert_footnote(note, body) if note else []), end
+
+
+def _convert_footnote(note: re.Match[str], body: list[str]) -> list[str]:
+    """A footnote or citation: its label, then its text, whose further paragraphs are indented."""
+    label = label_of_note(note["label"] or "#")
+    label = f"{label}:" if label.startswith("[^") else label
+    lines = "\n".join(_convert_nested([note["text"] or "", *body])).strip("\n").split("\n")
+    rest = indented(lines[1:], 4 * (not all(lines)))
+    return (
+        ["", f"{label} {lines[0]}".rstrip(), *rest, ""]
+        if note["text"] is None
+        else [f"{label} {lines[0]}", *rest]
+    )
 
 
 def _name_of(match: re.Match[str] | None) -> str:
@@ -124,10 +140,10 @@ def _convert(directive: _Directive) -> list[str]:
         return ["", f"$$\n{formula}\n$$", ""] if formula else []
     if name not in _NOTES | _BLOCKS and not argument and _looks_like_code(body):
         return fenced("", body)  # of an extension, such as click:example
-    if name in ("image", "figure"):
+    if name in _PICTURES:
         alternative = option_of(options, "alt")
         picture = ["", f"![{alternative}]({argument})", ""] if alternative else []
-        return [*picture, *([convert_inline("\n".join(body))] if name == "figure" else [])]
+        return [*picture, *([convert_inline("\n".join(body))] if name != "image" else [])]
     if name == "raw" and argument.lower() == "html":
         text = page_to_text("\n".join(body)).strip()
         return ["", text, ""] if text else []

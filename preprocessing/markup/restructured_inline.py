@@ -28,6 +28,8 @@ _SMALL = {
     "subscript": "sub",
 }
 """Roles and their tags of HTML."""
+_NOTE = re.compile(r"\[(#?)([\w.-]{1,60}|\*)\]_(?!\w)(?=[\s,.;:!?)\]가-힣\x1f]|$)")  # a reference to it
+_INLINE_TARGET = re.compile(r"(?<![\w`])_`([^`\n]{1,300}(?:\n[^`\n]{1,300})?)`(?![\w`])")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _GLUE = re.compile(
     r"(?<=[^\s\\:(\[<\x22\x27][`|\x7f])\\(?:[ \n]|(?=\w))|(?<=[^\s\\][*_])\\(?:[ \n]|(?=[가-힣]))|\\ (?=[*`:|\x7f])"
@@ -68,11 +70,17 @@ def convert_inline(text: str) -> str:
     text = _GLUE.sub(_GLUED, text)
     has_small = any(f":{role}:`" in text for role in _SMALL)
     text = _ROLE.sub(convert_role, text)
+    text = _INLINE_TARGET.sub(r"\1", _NOTE.sub(lambda match: label_of_note(match[1] + match[2]), text))
     text = _LINK.sub(lambda match: match[1].strip(), text)
     text = _SUBSTITUTION.sub(r"\1", text)
     text = _NAMED.sub(r"\1", text).replace(_GLUED, "")
     text = convert_small_text(text) if has_small else text
     return _MARK.sub(lambda match: codes[int(match[1])], text)
+
+
+def label_of_note(name: str) -> str:
+    """``[^1]`` for a footnote, ``[name]`` for a citation."""
+    return f"[^{name.removeprefix('#')}]" if name.isdecimal() or name[0] == "#" else f"[{name}]"
 
 
 def _convert_role(name: str, content: str, protect_code: Callable[[str], str]) -> str:

@@ -16,13 +16,14 @@ from preprocessing.markup.restructured_lines import (
     convert_literal_block,
     flush_prose,
 )
+from preprocessing.markup.restructured_names import replace_names
 
 _ADORNMENT = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}[ \t]*")
 
 
 def rst_to_markdown(text: str) -> str:
     """Converts a document or a fragment."""
-    lines = without_marks(text).expandtabs(8).split("\n")
+    lines = replace_names(without_marks(text)).expandtabs(8).split("\n")
     markdown = "\n".join(_convert_blocks(lines))
     return re.sub(r"\n{3,}", "\n\n", markdown).strip()
 

@@ -114,7 +114,7 @@ def test_code_inside_a_line_of_latex_never_changes(code):
         (".. note ::\n  산에 핀다.\n\n글", "**Note:**\n산에 핀다.\n\n글"),
         (".. code-block :: sh\n\n   ls", "```sh\nls\n```"),
         (".. customcarditem::\n   :header: 들꽃\n   :card_description: 산에 핀다.\n   :link: a.html", "**들꽃**\n\n산에 핀다."),
-        (".. [#]\n   문자는 이렇다::\n\n       ! #\n\n   위와 *같다*.\n", "문자는 이렇다:\n\n```\n! #\n```\n\n위와 *같다*."),
+        (".. [#]\n   문자는 이렇다::\n\n       ! #\n\n   위와 *같다*.\n", "[^1]: 문자는 이렇다:\n\n    ```\n    ! #\n    ```\n\n    위와 *같다*."),
         (".. galleryitem:: a/flower.py\n   :intro: 산에 *늦게* 핀다.\n", "`a/flower.py`\n\n산에 *늦게* 핀다."),
         (".. container:: cards\n\n   산에 핀다.", "산에 핀다."),
         ("``:octicon:`cpu` ``는 그림이다.", "``:octicon:`cpu` ``는 그림이다."),

@@ -37,6 +37,8 @@ CASES = {
     "\\EndWhile\n\\end{algorithmic}": "- Require: $n$\n- while $n > 0$ do\n  - $n \\gets n-1$\n  - if $n=1$ then\n    - return $n$\n  - end if\n"
     "- end while",
     "\\begin{algorithmic}\n\\FOR{$i$}\n\\STATE 더한다\n\\ENDFOR\n\\RETURN 0\n\\end{algorithmic}": "- for $i$ do\n  - 더한다\n- end for\n- return 0",
+    "\\begin{itemize}\n\\item\n\\url{https://a.kr/}\n\\item[2008. 3.] 입학\n\\item[(가)] 첫째\n\\item[$\\bullet$] 점\n"
+    "\\item[$x$] 변수\n\\item[--] 끝\n\\end{itemize}": "- https://a.kr/\n- 2008. 3. 입학\n- (가) 첫째\n- 점\n- $x$: 변수\n- 끝",
     # lines and signs
     "\\url{https://a.kr/b%20c\\_d#e}를 보라. % 주석\n다음": "https://a.kr/b%20c_d#e를 보라. 다음",
     "\\href{https://a.kr/%EA%B0%80}{위키}를 참고하라.": "위키를 참고하라.",

@@ -207,7 +207,7 @@ def test_words_of_broken_wiki_tables_stay(lines):
         ("\\begin{align*}a&=b\\end{align*}", "$$\n\\begin{align*}\na&=b\n\\end{align*}\n$$"),
         ("\\begin{verbatim}\na % b\n\\end{verbatim}", "```\na % b\n```"),
         ("\\begin{lstlisting}[language=C]\nint a;\n\\end{lstlisting}", "```c\nint a;\n```"),
-        ("\\begin{itemize}\\item 가\\item[x] 나\\end{itemize}", "- 가\n- 나"),
+        ("\\begin{itemize}\\item 가\\item[x] 나\\end{itemize}", "- 가\n- x 나"),
         (
             "\\textbf{가} \\emph{나} \\texttt{다} \\모름 \\foo{라} \\href{u}{마}",
             "**가** *나* `다` \\모름 라 마",
@@ -242,7 +242,7 @@ def test_latex(latex, markdown):
         (".. function:: f(x)\n\n   설명\n\n   .. versionchanged:: 3.1 바뀜", "`f(x)`\n\n설명\n\n**Changed in version 3.1:** 바뀜"),
         (".. math::\n\n   x^2", "$$\nx^2\n$$"),
         (".. index:: a\n.. _target:\n.. 주석\n   더\n\n글", "글"),
-        (".. [1] 각주 글", "각주 글"),
+        (".. [1] 각주 글", "[^1]: 각주 글"),
         ("*args*\\는 ``x``\\ 은 :func:`f`\\를 :pep:`8`\\에서 `링크 <u>`_\\도", "*args*는 `x`은 `f`를 PEP 8에서 링크도"),
         (":math:`|x|\\leq |y|\\ x_\\ 1`\\은 |이름|", "$|x|\\leq |y|\\ x_\\ 1$은 이름"),
         (":math:`\\frac{a}{b}`\\은 \\*args 와 C:\\Users", "$\\frac{a}{b}$은 \\*args 와 C:\\Users"),

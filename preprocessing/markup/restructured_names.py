@@ -1,0 +1,70 @@
+"""Replaces names of reStructuredText by what they stand for: substitutions by their text, footnotes without a number by one.
+
+Runs before blocks are read. Code stays as it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+from preprocessing.markup.indentation import indent_of
+
+_DEFINITION = re.compile(
+    r"^[ \t]*\.\. +\|(?P<name>[^|\n]{1,60})\| +(?P<kind>replace|unicode)::[ \t]*(?P<text>[^\n]*(?:\n[ \t]+(?![ \t]|:trim|:ltrim|:rtrim|\.\. )[^\n]+){0,20})$",
+    re.MULTILINE,
+)
+_CODE_POINT = re.compile(r"(?:0x|x|\\x|[Uu]\+?|\\u|&#x)([0-9A-Fa-f]{2,6});?")
+_OPENS_CODE = re.compile(
+    r"[ \t]*\.\. +(?:code|code-block|sourcecode|doctest|highlight|math)::.*|(?![ \t]*\.\. ).*::[ \t]*"
+)
+_NUMBER_OF_NOTE = re.compile(r"^[ \t]*\.\. +\[([0-9]{1,4})\]", re.MULTILINE)
+_REFERENCE_WITHOUT_NUMBER = re.compile(r"\[#\]_(?!\w)")
+_NOTE_WITHOUT_NUMBER = re.compile(r"^([ \t]*\.\. +)\[#\](?=\s)", re.MULTILINE)
+
+
+def replace_names(text: str) -> str:
+    """The text with the values of its own substitutions, and a number for each footnote that is written as ``[#]``."""
+    if "[#]" in text:
+        text = _number_notes(text)
+    return _substitute(text) if "replace::" in text or "unicode::" in text else text
+
+
+def _number_notes(text: str) -> str:
+    taken = set(map(int, _NUMBER_OF_NOTE.findall(text)))
+
+    def numbers() -> itertools.filterfalse[int]:
+        return itertools.filterfalse(taken.__contains__, itertools.count(1))
+
+    notes, references = numbers(), numbers()
+    text = _NOTE_WITHOUT_NUMBER.sub(lambda match: f"{match[1]}[{next(notes)}]", text)
+    return _REFERENCE_WITHOUT_NUMBER.sub(lambda _: f"[{next(references)}]_", text)
+
+
+def _substitute(text: str) -> str:
+    values = {match["name"].strip(): _value_of(match) for match in _DEFINITION.finditer(text)}
+    if not values:
+        return text
+    names = "|".join(map(re.escape, sorted(values, key=len, reverse=True)))
+    reference = re.compile(rf"``[^`\n]{{1,500}}``|\|({names})\|_{{0,2}}")
+    written: list[str] = []
+    code: int | None = None  # the indentation of the line that opens code
+    for line in text.split("\n"):
+        if code is not None and line.strip() and indent_of(line) <= code:
+            code = None
+        if code is None and "|" in line and not _DEFINITION.match(line):
+            line = reference.sub(lambda match: values[match[1]] if match[1] else match[0], line)
+        if code is None and "::" in line and _OPENS_CODE.fullmatch(line):
+            code = indent_of(line)
+        written.append(line)
+    return "\n".join(written)
+
+
+def _value_of(match: re.Match[str]) -> str:
+    """The text of a definition; of ``unicode::`` the signs of its code points."""
+    words = match["text"].split()
+    if match["kind"] == "replace":
+        return " ".join(words)
+    words = list(itertools.takewhile(lambda word: word != "..", words))
+    signs = [chr(int(point[1], 16)) if (point := _CODE_POINT.fullmatch(word)) else word for word in words]
+    return "".join(signs) if all(map(_CODE_POINT.fullmatch, words)) else " ".join(signs)

@@ -1,0 +1,49 @@
+"""Notes, substitutions, tables and exports of reStructuredText, AsciiDoc and Org as manuals use them."""
+
+from __future__ import annotations
+
+import pytest
+
+from preprocessing.markup.conversion import convert
+
+RST = {
+    "글 [1]_ 과 [#]_ , [#이름]_ , [CIT2002]_ , ``[1]_``.\n\n.. [1] 하나\n.. [#] 둘\n.. [#이름] 셋\n.. [CIT2002] 넷": (
+        "글 [^1] 과 [^2] , [^이름] , [CIT2002] , `[1]_`.\n\n[^1]: 하나\n[^2]: 둘\n[^이름]: 셋\n[CIT2002] 넷"
+    ),
+    ".. [1] 첫 문단\n\n   둘째 문단": "[^1]: 첫 문단\n\n    둘째 문단",
+    "|제품| |버전| 과 |밖|, ``|제품|``\n\n.. |제품| replace:: 한글\n   도구\n.. |버전| unicode:: 0xA9 U+2122": "한글 도구 ©™ 과 밖, `|제품|`",
+    "예::\n\n    a |제품| b\n\n|제품|\n\n.. |제품| replace:: 도구": "예:\n\n```\na |제품| b\n```\n\n도구",
+    "_`줄 안의 대상` 이다.": "줄 안의 대상 이다.",
+    ".. thumbnail:: a.png\n   :width: 5\n\n   설명\n\n.. youtube:: abc\n\n끝": "설명\n\n끝",
+    ".. only:: html\n\n   글": "글",
+}
+ASCIIDOC = {
+    '[cols="1,2a"]\n|===\n|가\n|* 하나\n* 둘\n\n|나\n|첫\n문단\n\n!===\n!다 !라\n!===\n|===': (
+        "| 가 | - 하나 <br> - 둘 |\n| --- | --- |\n| 나 | 첫 문단 <br> 다, 라 |"
+    ),
+    "|===\n|가 .2+|나 |다\n|라 |마\n3*|바\n2.2+|사|아\n|자\n|===": (
+        "| 가 | 나 | 다 |\n| --- | --- | --- |\n| 라 |  | 마 |\n| 바 | 바 | 바 |\n| 사 |  | 아 |\n|  |  | 자 |"
+    ),
+    "|===\na|[source,sh]\n----\nls\ncd /\n----\n|===": "| `ls` <br> `cd /` |\n| --- |",
+    "글footnote:a[주석]과 글footnote:a[].": "글 (주석)과 글.",
+    "글\n[#id]\n== 제목": "글\n\n## 제목",
+    "용어:: 뜻\n[qanda]\n질문:: 답": "용어: 뜻\n질문: 답",
+}
+ORG = {
+    "#+BEGIN_EXPORT html\n<b>굵게</b> 글\n#+END_EXPORT": "굵게 글",
+    "#+BEGIN_EXPORT latex\n\\section{제목}\n#+END_EXPORT": "## 제목",
+    "@@html:<br>@@줄 @@latex:\\newpage@@끝": "줄 끝",
+    "src_python{print(1)} 과 <<곳>>글 <<<말>>>": "`print(1)` 과 글 말",
+}
+
+
+@pytest.mark.parametrize(
+    ("markup", "text", "expected"),
+    [
+        (markup, *case)
+        for markup, cases in (("rst", RST), ("asciidoc", ASCIIDOC), ("org", ORG))
+        for case in cases.items()
+    ],
+)
+def test_formal_markup(markup: str, text: str, expected: str) -> None:
+    assert convert(markup, text) == expected
