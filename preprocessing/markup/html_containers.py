@@ -64,7 +64,7 @@ def _continue(line: str) -> tuple[str, bool]:
 
 def mark_code_of_items(text: str) -> str:
     """Marks the indentation of the item that contains it before each element of code."""
-    if not _OPENS_CODE.search(text) or not _ITEM.search(text):
+    if not _OPENS_CODE.search(text) or not _CLOSES_CODE.search(text) or not _ITEM.search(text):
         return text
     lines, items, inside = text.split("\n"), Items(), False
     for n, line in enumerate(lines):

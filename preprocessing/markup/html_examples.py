@@ -34,19 +34,26 @@ _BLOCKS = frozenset((
     "div", "p", "section", "article", "nav", "header", "footer", "main", "aside", "figure", "ul", "ol", "table",
 ))  # fmt: skip
 _CHECKBOX = re.compile(r"\btype\s{0,3}=\s{0,3}[\"']?checkbox", re.IGNORECASE)
-_OF_FORM = re.compile(r"\btype\s{0,3}=\s{0,3}[\"']?(?:submit|reset)", re.IGNORECASE)
+_OF_FORM = re.compile(r"(?!.*\bclass\s{0,3}=).*\s(?:type|on[a-z]{3,20})\s{0,3}=", re.IGNORECASE | re.DOTALL)
 _OF_TEMPLATE = re.compile(
     r"\s(?:v-[a-z]|[:@][A-Za-z][\w.:-]{0,40}=|th:[a-z]|\*?ng-?[A-Za-z]|\[\(?[A-Za-z]|(?:key|ref|value|on[A-Z]\w{0,20})=\{)"
 )
 _NAMED = re.compile(r"\s(?:id|class|className|name|on[a-z]{3,20})\s{0,3}=", re.IGNORECASE)
 _SOURCE = re.compile(r"\ssrc\s{0,3}=\s{0,3}(?:\"([^\"]*)\"|'([^']*)'|([^\s>]*))", re.IGNORECASE)
+_TARGET = re.compile(r"\shref\s{0,3}=\s{0,3}[\"']([^\"']+)[\"']", re.IGNORECASE)
 _NO_SOURCE = re.compile(r"[^./{:]*[가-힣][^./{:]*|url|src|path|", re.IGNORECASE)
 _OF_LINK = re.compile(r"\s(?:href|name|id|class|title|style|data-[a-z-]{1,30})\s{0,3}=", re.IGNORECASE)
-_EXPRESSION = re.compile(r"[ \t]{0,9}\{\{[^{}\n]{1,200}\}\}[ \t]{0,9}</")
+_EXPRESSION = re.compile(
+    r"[ \t]{0,9}\{\{[^{}\n]{1,200}\}\}[ \t]{0,9}</"
+    r"|(?:[^<{}$\\=\n]{0,40}[^\w<{}$\\=\n])?\{[A-Za-z_][\w.]{0,60}(?:\(\))?\}[^<{}$\\\n]{0,40}</(?:h[1-6]|p|div|li|span|button)>"
+)
+_EXAMPLE_BEFORE = re.compile(r"(?:예\)|ex\)|ex[.:]|예[ \t]?:|\breturn|=)[ \t]{1,3}\Z", re.IGNORECASE)
+_SHOWN_HEADING = re.compile(r"[^<\n]{1,100}</h[1-6]>(?=[^\s<])")
 _TWO_SIDES = re.compile(
     r"(?:여는|닫는|시작|종료)[ \t]?태그|(?:opening|closing|start|end) tags?\b", re.IGNORECASE
 )
 _WORDS_BEHIND = re.compile(r"[^<\n]{1,100}</\w{1,12}>[ \t]{0,3}[^\W_]")
+_HEADINGS = frozenset(f"h{level}" for level in range(1, 7))
 _HAS_WORDS = re.compile(r"[^\W_]")
 _MARKS = re.compile(r"[ \t>]*(?:(?:[-*+]|[0-9]{1,3}[.)])[ \t]+)*")
 _NEAR = 400  # characters of a line
@@ -93,7 +100,11 @@ def _is_shown(tag: re.Match[str], name: str, before: int) -> bool:
     if not attributes.strip(" /"):
         if name == "img":
             return _is_among_words(tag)
-        return _EXPRESSION.match(tag.string, tag.end()) is not None or _has_two_sides(tag)
+        return (
+            _EXPRESSION.match(tag.string, tag.end()) is not None
+            or _has_two_sides(tag)
+            or _is_in_sentence(tag, name, before)
+        )
     if name == "img":
         source = _SOURCE.search(attributes)
         value = (source[1] or source[2] or source[3] or "").strip() if source else "."
@@ -101,10 +112,22 @@ def _is_shown(tag: re.Match[str], name: str, before: int) -> bool:
     if _OF_TEMPLATE.search(attributes) or (name == "button" and _OF_FORM.search(attributes)):
         return True
     if name == "a":
+        target = _TARGET.search(attributes)
+        if target:
+            return _NO_SOURCE.fullmatch(target[1]) is not None and _is_among_words(tag)
         return not _OF_LINK.search(attributes) and "{" not in attributes
     if name in _OF_HEAD:
         return _is_among_words(tag)
     return name in _BLOCKS and _NAMED.search(attributes) is not None and _is_behind_words(tag, before)
+
+
+def _is_in_sentence(tag: re.Match[str], name: str, before: int) -> bool:
+    """Whether a heading stands among the words of a line, or a paragraph behind words that announce an example."""
+    if name in _HEADINGS and _SHOWN_HEADING.match(tag.string, tag.end()):
+        return _is_behind_words(tag, before)
+    if name not in ("p", "div") and name not in _HEADINGS:
+        return False
+    return _EXAMPLE_BEFORE.search(tag.string[_first_of_line(tag) : tag.start()]) is not None
 
 
 def _is_behind_words(tag: re.Match[str], before: int) -> bool:

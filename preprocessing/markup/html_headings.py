@@ -13,6 +13,7 @@ _HEADING = re.compile(
 )
 _BLOCK_OF_HEADING = re.compile(r"</?(?:p|div)(?:\s[^<>]{0,2000})?>", re.IGNORECASE)
 _BEGIN = re.compile(r"(<h[1-6](?:\s[^<>]{0,2000})?>)\s{1,200}", re.IGNORECASE)
+_LONGEST = 20000  # characters of a heading
 _FIRST_LINE = re.compile(
     r"(?P<open><(?P<name>h[1-6])(?:\s[^<>]{0,2000})?>)(?:\s{0,200}<(?:p|div)(?:\s[^<>]{0,2000})?>){0,9}"
     rf"(?P<line>[^<]{{0,2000}}(?:<(?!/?(?:{_BLOCKS}|p|div)(?=[\s/>]))[^<]{{0,2000}}){{0,40}})"
@@ -23,7 +24,12 @@ _FIRST_LINE = re.compile(
 
 def join_headings(text: str) -> str:
     """Writes each heading in one line, which ends before its first list, table or section."""
-    return _FIRST_LINE.sub(_end_heading, _HEADING.sub(_flatten_heading, _BEGIN.sub(r"\1", text)))
+    return _FIRST_LINE.sub(_end_heading, _HEADING.sub(_flatten_heading, _BEGIN.sub(_begin_heading, text)))
+
+
+def _begin_heading(match: re.Match[str]) -> str:
+    """The tag without the blanks behind it; one that opens nothing is a word: ``<h1>~<h6> 제목``."""
+    return match[1] if _is_closed(match, match[1][1:3]) else match[0]
 
 
 def _flatten_heading(match: re.Match[str]) -> str:
@@ -33,5 +39,11 @@ def _flatten_heading(match: re.Match[str]) -> str:
 
 def _end_heading(match: re.Match[str]) -> str:
     """The line as a heading of its own; nothing but what is in it where it has no words."""
+    if not _is_closed(match, match["name"]):
+        return match[0]
     line = " ".join(match["line"].split())
     return f"{match['open']}{line}</{match['name']}>" if TAG.sub("", line).strip() else line
+
+
+def _is_closed(match: re.Match[str], name: str) -> bool:
+    return match.string.find(f"</{name}", match.end(), match.end() + _LONGEST) >= 0

@@ -23,6 +23,7 @@ _MENTION_BEFORE = re.compile(
     r"(?:태그|요소|엘리먼트|줄[ \t]?바꿈|개행|수평선|구분선|tag|element|line break)[ \t]{0,3}[:=(→-][ \t]{0,3}\Z",
     re.IGNORECASE,
 )
+_MEANING = re.compile(r"[ \t]?(?:줄[ \t]?바꿈|개행|(?:수평|가로|구분)[ \t]?[선줄])")  # of <br> and <hr>
 _AMONG_OTHERS = re.compile("[ \t]?등(?:[이을은의]|으로)?(?![가-힣])")
 _INSIDE = re.compile("[ \t]?안[에의](?![가-힣])")
 _NO_WORDS = re.compile(r"(?:[^\w\n<]|와|과|이?나|및|and|or){0,20}<")  # <b>…</b>, <b>와 </b>
@@ -39,6 +40,11 @@ _OF_RULE = re.compile(f"{NO_BEGINNING.pattern}|은(?![가-힣])")  # an author s
 _LEFT_BEHIND = frozenset((
     "p", "div", "span", "a", "b", "i", "em", "strong", "u", "s", "font", "br", "li", "td", "th", "tr", "center", "mark", "small", "big",
 ))  # fmt: skip
+_WITH_ATTRIBUTES = frozenset((
+    "ol", "ul", "table", "button", "audio", "section", "article", "nav", "header", "footer", "main", "aside", "pre", "blockquote",
+    "h1", "h2", "h3", "h4", "h5", "h6",
+))  # fmt: skip
+"""Elements that are always closed where they lay out, unlike <font> or <div>."""
 _WORD_BEFORE, _WORD_BEHIND = re.compile(r"[^\W_][ \t,]{0,3}\Z"), re.compile(r"[ \t,]{0,3}[^\W_]")
 _QUOTES = ("''", '""', "‘’", "“”", "()")
 _OWNERS = {
@@ -127,15 +133,21 @@ def _is_left_open(match: re.Match[str], closed: set[str], unclosed: set[int]) ->
         if (
             is_bare
             and name not in closed
-            and (_MENTION_BEFORE.search(before) or (is_first and _TERM.match(text, match.end())))
+            and (
+                _MENTION_BEFORE.search(before)
+                or (is_first and (_TERM.match(text, match.end()) or _MEANING.match(text, match.end())))
+            )
         ):
             return True
-        return is_bare and name in _OWNERS and not closed.intersection((name, *_OWNERS[name]))
+        is_alone = is_bare or name in ("td", "th", "tr")
+        return is_alone and name in _OWNERS and not closed.intersection((name, *_OWNERS[name]))
     if match.start() not in unclosed or not _HAS_WORDS.search(words_around(match)):
         return False
     if not is_bare:
-        return NO_BEGINNING.match(text, match.end()) is not None or (
-            _FIRST_OF_LINE.search(before) is not None and _TERM.match(text, match.end()) is not None
+        return (
+            name in _WITH_ATTRIBUTES
+            or NO_BEGINNING.match(text, match.end()) is not None
+            or (_FIRST_OF_LINE.search(before) is not None and _TERM.match(text, match.end()) is not None)
         )
     after = text[match.end() : match.end() + 1]
     return not (after.isalnum() or after in "<`*_[!\x7f") or PARTICLE.match(text, match.end()) is not None

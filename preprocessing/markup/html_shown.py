@@ -24,7 +24,22 @@ _EXPLAINED_PAIR = re.compile(
     rf"^(?P<before>{_MARKS})(?P<shown>{_PAIR}|<(?P<block>{BLOCK})(?=\s){_VALUES}>[^<\n]{{0,200}}</(?P=block)>)"
     r"(?=[ \t]*(?::|=>|[=→-][ \t>])[ \t]*\S)"
 )
+_EMBEDDED_PAIR = re.compile(
+    rf"^(?P<before>{_MARKS})(?P<shown><(?P<name>iframe|video|audio|object)(?![^<>\n]{{0,2000}}://)[^<>\n]{{0,2000}}></(?P=name)>)"
+    r"(?=[ \t]*:[ \t]*\S)",
+    re.IGNORECASE,
+)
+_BOTH_SIDES = re.compile(r"<(?P<name>[a-z][a-z0-9]{0,9})>(?:와|과|,|~|부터|에서)[ \t]?</(?P=name)>")
+_LIST_IN_ITEM = re.compile(
+    rf"^(?P<before>[ \t>]*{LIST_MARK}[ \t]*)(?P<shown><(?P<name>[uo]l)>.*</(?P=name)>)"
+)
 _LISTED_TAG = re.compile(rf"{_MARKS}(?:{_PAIR}|<(?P<void>hr|img|input)[ \t]?/?>)[ \t]*(?:$|:|=>|->)")
+_MENTIONED = re.compile(r"<[a-z][a-z0-9]{0,9}>[ \t]?(?:태그|요소|[:,=→]|[은는을를과와](?![가-힣])|</)")
+_FEWEST_MENTIONS = 4
+_EXPLAINED_INLINE = re.compile(
+    rf"^(?P<before>{_MARKS})(?P<shown><(?P<name>b|i|u|s|em|strong|font|a|span|mark|small|big|del|ins|sub|sup|img)(?=[\s>])[^<>\n]{{0,400}}>"
+    r"(?:[^<>\n]{0,100}</(?P=name)>)?)(?=[ \t]*(?::|=>|->|[=→-][ \t])[ \t]*\S)"
+)
 _COMMENT = re.compile(r"<!--(?P<content>[^\n]{0,200}?)-->")
 _ABOUT_COMMENTS = re.compile("주석|comment", re.IGNORECASE)
 _ABOUT_SCRIPTS = re.compile(r"\bCDN\b|스크립트|\bscript", re.IGNORECASE)
@@ -51,7 +66,12 @@ def protect_shown(text: str, protected: Protected) -> str:
     _protect_forms(lines, protected)
     _protect_lists(lines, protected)
     before = ""
+    is_about_tags = len(_MENTIONED.findall(text)) >= _FEWEST_MENTIONS
     for n, line in enumerate(lines):
+        if "<" in line and is_about_tags:
+            lines[n] = line = _EXPLAINED_INLINE.sub(
+                lambda match: match["before"] + protected.add(match["shown"]), line
+            )
         if "<" in line:
             after = next((other for other in lines[n + 1 : n + 3] if other.strip()), "")
             is_below = n > 0 and _SENTENCE.fullmatch(lines[n - 1]) is not None
@@ -74,6 +94,9 @@ def _protect_line(line: str, before: str, after: str, is_below: bool, protected:
             lambda match: protect(match) if _is_subject(match) else match[0], line[begins:]
         )
     line = _EXPLAINED_PAIR.sub(lambda match: match["before"] + protected.add(match["shown"]), line)
+    line = _EMBEDDED_PAIR.sub(lambda match: match["before"] + protected.add(match["shown"]), line)
+    line = _LIST_IN_ITEM.sub(lambda match: match["before"] + protected.add(match["shown"]), line)
+    line = _BOTH_SIDES.sub(protect, line)
     line = _NOTE_ON_FORM.sub(lambda match: match["before"] + protected.add(match["shown"]), line)
     if "<!--" in line:
         is_heading = (
@@ -98,7 +121,9 @@ def _is_about(comment: re.Match[str]) -> bool:
     before, after = comment.string[: comment.start()], comment.string[comment.end() :]
     if "<!--" not in before and _ABOUT_COMMENTS.search(before):
         return True
-    is_first = not before.strip()
+    is_first = not before.strip(" \t>-*+")
+    if is_first and _ABOUT_COMMENTS.search(after[:_LONGEST_HEADING].partition("<!--")[0]):
+        return True
     return is_first and (
         after.lstrip().startswith("//") or (not comment["content"].strip() and bool(_WORDS.search(after)))
     )
