@@ -54,6 +54,14 @@ _CLOSED = re.compile(
     r"(?s)(?:(?=(?:[^가-힣]*[가-힣]){6})|(?=(?:[^ ]+ ){5})).*[.!?…][\"'”’)\]]*\s*|.*[다요죠까]\s*\Z"
 )
 """A sentence up to its mark, or a line that ends as one."""
+_NOTES = re.compile(
+    r"구현|기능(?! ?쿠키)|화면|버튼|추가|연동|완료|컴포넌트|테스트|디자인|요구 ?사항|기획|설계|프로젝트|만들기|고침|헤더|푸터|경로(?!가)|회의|과제"
+    r"|^[ \t]*[-*] \[[ xX]\] |^(?:feat|fix|style|docs|chore|refactor)(?:\([^)]*\))?: |^[a-z_]+(?:\.[A-Za-z0-9_]+)+ ?="
+    r"|(?i:\b(?:API|TODO|backlog|README|release|feature|component|button|endpoint)\b)|\bTC-[0-9]",
+    re.MULTILINE,
+)
+"""Words of those who build pages: lists of features, of work to do and of changes."""
+MIN_NOTES = 2  # different ones
 _LABELS = 3
 MIN_OUTSIDE_OF_SENTENCES = 2  # phrases in labels and buttons, which a text about pages has in its sentences
 SENTENCES_OF_CONTENT = 40  # characters of sentences without a phrase, which are the content of a page
@@ -71,6 +79,8 @@ def _count_different(text: str) -> int:
     count = len(phrases) - max(codes - 1, 0)
     if count < MIN_PARTS:
         return count
+    if len(set(_NOTES.findall(text))) >= MIN_NOTES:
+        return 0
     labels = sum(line.strip() != "" and _ENDS_SENTENCE.search(line) is None for line in text.split("\n"))
     sentences = (part for part in _SENTENCES.split(text) if _SENTENCE.fullmatch(part.strip()))
     content = sum(len(sentence) for sentence in sentences if _is_content(sentence, labels >= _LABELS))

@@ -28,7 +28,7 @@ COLUMNS = pa.schema(
         ("price_lines", pa.int32()),  # rows with an amount of money, a share, a time or contact data
         ("series_lines", pa.int32()),  # rows that equal an earlier one but for their digits
         ("echoed_words", pa.int32()),  # words that occur earlier in their row
-        # rows with a Korean name and two numbers with units, or years, that are no prices
+        # rows of a shape of their own with a Korean name and two numbers behind it, or years, that are no prices and no measurements
         ("result_lines", pa.int32()),
         ("entry_words", pa.int32()),  # words between blanks, separators and marks of lists
         ("short_entry_words", pa.int32()),  # of them, those in entries of one or two words
@@ -45,6 +45,7 @@ _PRICE = re.compile(
 _DECIMAL = re.compile(r"[+-]?[0-9,]*\.[0-9]+")
 _AMOUNT = re.compile(r"약? ?[0-9][0-9.,~–-]{0,12} ?[가-힣]{1,2}")
 _NAME = re.compile("[가-힣]{2}")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _NUMBER_WITH_UNIT = re.compile("[0-9] ?[가-힣]")
 _YEARS = re.compile("(?:1[0-9]|20)[0-9]{2} ?[~–-]")
 _NAME_AND_YEARS = re.compile(f"{_NAME.pattern}[^0-9]*{_YEARS.pattern}")
@@ -112,6 +113,9 @@ def _is_result(line: str) -> bool:
     if not name:
         return False
     if len(_NUMBER_WITH_UNIT.findall(line, name.end())) > 1:
+        return True
+    numbers = _NUMBER.findall(line, name.end())
+    if len(numbers) > 1 and sum("." in number for number in numbers) <= MAX_DECIMALS:
         return True
     return _YEARS.search(line) is not None and _NAME_AND_YEARS.search(line) is not None
 

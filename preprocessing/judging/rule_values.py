@@ -156,15 +156,17 @@ def link_lines(of: Columns) -> np.ndarray:
 
 
 def number_lines(of: Columns) -> np.ndarray:
-    """0 for tables of Korean names and their codes.
+    """0 for tables of Korean names and their codes; a share of the whole document for lines without prices and keywords, such as results
+    of tests beside code.
 
     Lines that equal others but for their digits are numbers, too, and prices where there are hardly any function words.
     """
     prices = np.where(is_spoken(of, FUNCTION_WORDS_AMONG_PRICES), 0, of("price_lines"))
     lines = np.maximum(of("number_lines"), np.maximum(of("series_lines"), prices))
-    return np.where(
-        is_table_of_pairs(of) | is_list_of_results(of), 0, lines / np.maximum(of("text_lines"), 1)
-    )
+    share = lines / np.maximum(of("text_lines"), 1)
+    is_beside_code = is_harmless(of) & (of("measured") == "prose")
+    share = np.where(is_beside_code, share * of("visible") / np.maximum(of("all_visible"), 1), share)
+    return np.where(is_table_of_pairs(of) | is_list_of_results(of), 0, share)
 
 
 def repeated_pair(of: Columns) -> np.ndarray:

@@ -14,6 +14,9 @@ import numpy as np
 
 _FRONT_MATTER = re.compile(r"\A\s*(---|\+\+\+)[ \t]*\n((?:.{0,2000}\n){1,100}?)\1[ \t]*(?:\n|\Z)")
 _KEY = re.compile(r"^[ \t-]*[\w.-]{1,40}[ \t]*[:=]", re.MULTILINE)
+_IS_TEXT = re.compile(
+    r"[가-힣]|^[ \t]+(?![\w.-]+[ \t]*[:=]|- )\S+(?:[ \t]+\S+){5}"
+)  # or a long line without a key
 _ADDRESSES = re.compile(
     r"!?\[(?=[^\[\]\n]{0,400}\][(\[])"  # of a label
     r"|\]\([^()\n]{0,2000}(?:\([^()\n]{0,200}\)[^()\n]{0,2000})?\)"  # target of a link
@@ -76,6 +79,6 @@ def count_syllables(text: np.ndarray) -> int:
 
 
 def _values_in_korean(match: re.Match[str]) -> str:
-    """The values of front matter with Hangul; its keys, dates and names of files are for programs."""
-    lines = (line for line in match[2].split("\n") if re.search("[가-힣]", line))
-    return "".join(f"{_KEY.sub('', line)}\n" for line in lines) + "\n"
+    """The values of front matter with Hangul, and lines of prose in any language; its keys, dates and names of files are for programs."""
+    lines = (_KEY.sub("", line) for line in match[2].split("\n") if _IS_TEXT.search(line))
+    return "".join(f"{line}\n" for line in lines) + "\n"

@@ -138,6 +138,7 @@ PROSE_WITH_CODE = {
     "names among Korean": ("# 흐름\n\n* 자료를 흐름으로 다룬다. 원본은 바뀌지 않는다.\n* 한 번 쓴 흐름은 닫혀서 다시 쓸 수 없다.\n\n## 쓰는 것\n\n* Stream Builder\n* Collectors and Files\n* Optional\n* Spliterator\n* Iterator\n* Comparator\n", "ko"),
     "spans of three marks": ("바꾼 것을 잠시 치워 두려면 다음 명령을 쓴다. 나중에 다시 꺼낼 수 있다.\n\n```git stash push -m \"the name of it\" -- [path of the file]```\n\n```git stash pop with the index of it```\n", "ko"),
     "explanation and commented code": ("배낭 문제\n담을 수 있는 무게가 정해진 배낭에 물건을 골라 넣어 값을 가장 크게 한다. 쪼갤 수 없는 물건이면 표를 채워서 푼다.\n\n" + "def fill(items, limit):\n    best = [0] * (limit + 1)  # 무게마다 가장 큰 값을 적는다\n    for w, v in items:  # 물건을 하나씩 보면서\n        best[w] = max(best[w], best[0] + v)  # 더 큰 값으로 바꾼다\n    return best[limit]\n\n" * 3, "ko"),
+    "poem in front matter": ("---\ntitle: 겨울 마음\npoem: |-\n  물장수가 귓속으로 들어와 내 눈을 열었다.\n  오늘은 따스하겠구나.\nnote: \"I translated these poems\n" + "  a few years ago in order to get to know the poet and the mood of the time better\n" * 9 + "  \"\n---\n", "en"),
     "component": ('return <div className="a" id={x}>{this.props.children}</div>;\nconst a = `x${y}`;', "code"),
 }  # fmt: skip
 

@@ -85,6 +85,23 @@ def test_tables_of_pairs_are_kept_and_tables_of_prices_are_dropped():
     assert reason_of(table("날짜", "오전", "오후", rows_of=slots)) == "number_lines"
 
 
+def test_rows_of_names_and_numbers_are_kept_and_odds_are_dropped():
+    marks = [f"{n},{name},{60 + n},{99 - n},7{n % 10}" for n, name in enumerate(NAMES, 1)]
+    assert reason_of("번호,이름,국어,수학,영어\n" + "\n".join(marks)) is None
+    weights = [f"{name} {chr(65 + n)} {n + 1} {n + 1}.00{n}" for n, name in enumerate(NAMES)]
+    assert reason_of("\n".join(weights)) is None
+    odds = [f"{name} | 1.{n}7 | 3.{n}1 | 2.{n}4" for n, name in enumerate(NAMES)]
+    assert reason_of(table("경기", "승", "무", "패", rows_of=odds)) == "number_lines"
+
+
+def test_results_of_tests_beside_code_are_kept():
+    code = "```java\nint sum = 0;\n" + "for (int i = 0; i < n; i++) sum += a[i];\n" * 9 + "return sum;\n```\n"
+    results = "\n".join(f"테스트 {n} 〉 통과 (0.{n}5ms, {60 + n}.8MB)" for n in range(1, 12))
+    note = f"모두 더하면 된다. 다음에는 정렬을 먼저 해 보자.\n\n{code}\n{results}\n"
+    assert reason_of(note) is None
+    assert reason_of(results) == "number_lines"
+
+
 def test_prices_in_sentences_are_kept():
     text = "\n".join(
         f"{name}에서는 물고기를 {n},000원에 팔았지만 올해는 값이 올랐다고 한다."
