@@ -53,7 +53,7 @@ class Candidates:
         candidates = [by_row[row] for row in sorted(by_row)]
         if candidates:
             self._add_lines(column, candidates)
-        return candidates
+        return [candidate for candidate in candidates if candidate.lines or candidate.spans_lines]
 
     def _rows_of(self, column: pa.Array) -> list[np.ndarray]:
         """The rows of each pattern. What a pattern needs is sought only where there is a hint of such a pattern."""
@@ -79,12 +79,19 @@ class Candidates:
         return {int(name): rows for name, rows in hits.items()}
 
     def _add_lines(self, column: pa.Array, candidates: list[Candidate]) -> None:
+        """Adds the lines with a hint of each pattern, or those that its hint in another line reaches."""
         lines, first_lines = lines_of(
             column.take(pa.array([candidate.row for candidate in candidates], pa.int64()))
         )
         hits = self._match(lines, self._hints)
         for number, pattern in enumerate(self._patterns):
             numbers = hits[number]
+            if pattern.lines_below:
+                for candidate in candidates:
+                    if pattern in candidate.patterns:
+                        for line in pattern.lines_below(column[candidate.row].as_py()):
+                            candidate.lines.setdefault(line, []).append(pattern)
+                continue
             indices = np.searchsorted(first_lines, numbers, side="right") - 1
             for index, line in zip(indices.tolist(), (numbers - first_lines[indices]).tolist()):
                 if pattern in candidates[index].patterns:

@@ -22,7 +22,7 @@ _OPTIONS = {
     "zip": "-P ?",
     "openssl": "-(?:k |pass(?:in|out)? pass:)",
     "docker login": "-p ",
-    "curl": "-u ?[\"']?[^ \"':\n]{1,64}:",
+    "curl": "(?:-u ?|--(?:proxy-)?user[ =])[\"']?[^ \"':\n]{1,64}:",
     "https?": "-a [^ \"':\n]{1,64}:",
     "htpasswd": "-[a-zA-Z]*b[a-zA-Z]* [^ \n]{1,60} [^ \n]{1,40} ",
 }
@@ -36,7 +36,8 @@ _BEFORE = (
     "(?:requirepass|masterauth) ",
     "WIFI:[^\\n]{0,60};P:",
     "(?i:identified by) +",
-    r"(?:(?:HTTP)?BasicAuth|auth ?= ?|login ?)\([^,()\n]{1,60}, ?",
+    r"(?:(?:HTTP)?BasicAuth|auth ?= ?|login ?|PasswordAuthentication|WiFi\.begin)\([^,()\n]{1,60}, ?",
+    r"(?i:basic_?auth)[\"']? ?[:=] ?[\"'][^:\"' \n]{1,40}:",
     r"(?:mysqli?_connect|(?:py)?mysql\.connect|mysqli|getConnection|PDO) ?\((?:[^,()\n]{1,120},){2} ?",
 )
 _READERS = r"\| *(?:sudo +)?(?:(?:ch|ht)?passwd|cryptsetup|docker +login|-S|kinit)"

@@ -102,7 +102,7 @@ _PROVIDERS = "naver|daum|hanmail|nate|gmail|kakao|korea|hotmail|outlook|yahoo"
 _DOT = r"(?:\.| ?[\[({【] ?(?:(?i:dot)|닷|점) ?[\])}】] ?)"
 _EMAIL_END = r"(?![A-Za-z0-9]|\([^가-힣])"  # "(" is a call in code
 _EMAIL = re.compile(
-    rf"{_LOCAL}(?<=[A-Za-z0-9_%+-])@(?P<domain>(?:{_LABEL}\.)+(?P<tld>[A-Za-z]{{2,24}})){_EMAIL_END}(?!\.[A-Za-z]+\()"
+    rf"{_LOCAL}(?<=[A-Za-z0-9_%+-])(?:@|%40)(?P<domain>(?:{_LABEL}\.)+(?P<tld>[A-Za-z]{{2,24}})){_EMAIL_END}(?!\.[A-Za-z]+\()"
     rf"|{_LOCAL}(?<=[A-Za-z0-9_%+-])@(?:{_LABEL}\.)+(?:{_HANGUL_TLDS})(?![A-Za-z0-9])"
     rf"|(?<![가-힣A-Za-z0-9._-])[가-힣]{{2,20}}@[가-힣]{{2,20}}\.(?:kr|com|net|{_HANGUL_TLDS})(?![A-Za-z0-9])"
 )
@@ -260,7 +260,7 @@ PHONES = (
     Pattern("phone", rf"[공영]일[공영일](?:에|의| ?다시)?[{DASHES} .,~]{{0,2}}[{_SPOKEN_DIGIT}]{{4}}", _SPOKEN, mask_whole),
 )  # fmt: skip
 EMAILS = (
-    Pattern("email", "[A-Za-z0-9_%+-]@[A-Za-z0-9가-힣]|@[가-힣]", _EMAIL, _check_email),
+    Pattern("email", "[A-Za-z0-9_%+-](?:@|%40)[A-Za-z0-9가-힣]|@[가-힣]", _EMAIL, _check_email),
     Pattern(
         "email",
         rf"[\[({{] ?(?:(?i:at)|앳|@|골뱅이) ?[\])}}]|【 ?(?i:at|앳|@)|\([aA]\)(?:{_PROVIDERS})|골뱅이|(?i: dot (?:{_SPELLED_TLD}))|(?: @ ?|@ | (?i:at) )(?:{_PROVIDERS})\.|@(?:{_PROVIDERS}) ?\.",

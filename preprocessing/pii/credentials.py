@@ -25,7 +25,8 @@ _TOKEN = re.compile(
     rf"|eyJ{_TEXT}{{8,}}\.eyJ{_TEXT}{{8,}}\.{_TEXT}{{10,}})(?![A-Za-z0-9_])"
 )
 _WEBHOOK = re.compile(
-    r"hooks\.slack\.com/services/(?P<part>T[A-Za-z0-9]{8,}/B[A-Za-z0-9]{8,}/[A-Za-z0-9]{20,})"
+    r"(?:hooks\.slack\.com/services/(?=T)|discord(?:app)?\.com/api/webhooks/[0-9]{17,20}/(?=[A-Za-z0-9_-]{40}))"
+    r"(?P<part>T[A-Za-z0-9]{8,}/B[A-Za-z0-9]{8,}/[A-Za-z0-9]{20,}|[A-Za-z0-9_-]{40,90}(?![A-Za-z0-9_/-]))"
 )
 _KEY_BLOCK = re.compile(
     r"-----BEGIN (?P<type>(?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?)-----(?P<key>[^<(]{1,16000}?)-----END (?P=type)-----"
@@ -34,6 +35,7 @@ _OF_A_KEY = re.compile("[A-Za-z0-9+/=]{12}")
 _URL = re.compile(
     r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/:@\"'<>]{0,64}:(?P<part>[^\s/@\"'<>]{3,128})@[A-Za-z0-9]"
 )
+_SETTINGS = re.compile(";[A-Za-z ]+=")
 _BEARER = re.compile(
     r"(?<![A-Za-z])(?:(?i:bearer)|KakaoAK|(?i:authorization)[\"']?: *[\"']?(?i:basic)) +(?P<part>[A-Za-z0-9._~+/-]{20,512}=*)(?![A-Za-z0-9._~+/-])"
 )
@@ -60,7 +62,11 @@ def _check_token(match: Match) -> Part | None:
 def _check_url(match: Match) -> Part | None:
     """Masks only the password; rejects a variable, a word for password, and a hidden password."""
     part = match["part"]
-    return None if part.lower() in _WEAK or part[0] in "$*{%[\\" or "•" in part else match.span("part")
+    return (
+        None
+        if part.lower() in _WEAK or part[0] in "$*{%[\\" or "•" in part or _SETTINGS.search(part)
+        else match.span("part")
+    )
 
 
 def _check_bearer(match: Match) -> Part | None:
@@ -82,7 +88,7 @@ PATTERNS = (
         _check_token,
         as_is=True,
     ),
-    Pattern("secret", r"hooks\.slack\.com/services/T", _WEBHOOK, lambda match: match.span("part"), as_is=True),
+    Pattern("secret", r"hooks\.slack\.com/services/T|com/api/webhooks/[0-9]{17}", _WEBHOOK, lambda match: match.span("part"), as_is=True),
     Pattern("secret", r"://[^ \n\t\r/:@\"'<>]{0,64}:[^ \n\t\r/@\"'<>]{3,128}@", _URL, _check_url, as_is=True),
     Pattern("secret", r"(?i:bearer|kakaoak|basic) +[A-Za-z0-9._~+/-]{20}", _BEARER, _check_bearer, as_is=True),
 )  # fmt: skip

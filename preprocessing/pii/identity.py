@@ -36,7 +36,7 @@ _RRN = re.compile(
     START + r"([0-9]{2})(0[1-9]|1[0-2])([0-3][0-9])( ?- ?| |)"
     rf"(?:([0-9])((?:[0-9]|[{_HIDDEN}](?![0-9])){{6}}|(?![0-9A-Za-z*●○•∗■#]))|[{_HIDDEN}]{{7}})" + END
 )
-_TOUCHES_RRN = touching("rrn|jumin|ssn|id|no|number")
+_TOUCHES_RRN = touching("rrn|jumin|ssn|id|no|number|주민(?:등록)?번호")
 _RRN_NAMED = re.compile(
     r"주민(?![세센])|외국인 ?등록|외국인 ?번호|거소|(?i:\brrn(?![A-Za-z])|jumin|resident reg)"
 )
@@ -49,8 +49,13 @@ _PERSON = re.compile("성명|이름|성함|생년|출생|사망|망인|고인|�
 _PASSPORT = re.compile(
     r"(?:(?<![0-9A-Za-z_])(?<![0-9A-Za-z]-)|(?<=[Pp]assport)|(?<=[Pp]assport_)|(?<=PASSPORT))(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[MSRGDO] [0-9]{8}|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_]|-(?!-?>))"
 )
-_PASSPORT_NAMED = re.compile(r"여권|旅券|(?i:passport)")
+_PASSPORT_NAMED = re.compile(r"여 ?권|[旅護护][券照]|(?i:passport|travel doc)")
+_PASSPORT_FIELD = re.compile(r"(?i:passport)[A-Za-z_]{0,8}[\"'], *[\"']?value[\"']? ?[:=] *[\"']?\Z")
+_PASSPORT_LABEL = re.compile(r"(?:여권|(?i:passport))[A-Za-z가-힣_ :=\"'\n\[]{0,26}\Z")
+_PASSPORT_ABOVE = re.compile(r"<\|pa[a-z|]*>[^\n|]{0,20}\Z")
+"""A passport that is masked already, in a list of passports."""
 _PRODUCT = re.compile(r"모델|품번|제품|상품|부품|시리얼|도면|재고|(?i:part|model|sku|serial)")
+_PRODUCT_BEFORE = re.compile(rf"(?:{_PRODUCT.pattern})(?: ?번호|명)?[^0-9A-Za-z가-힣]{{0,4}}\Z")
 _DRIVER = re.compile(
     START + r"(?:1[1-9]|2[0-8])(?P<s> - |[- .]?)[0-9]{2}(?P=s)[0-9]{6}(?P=s)[0-9]{2}" + END
     + r"|(?P<region>서울|부산|대구|인천|광주|대전|울산|세종|경기|강원|충북|충남|전북|전남|경북|경남|제주)[ -]?[0-9]{2}-[0-9]{6}-[0-9]{2}"
@@ -60,6 +65,7 @@ _YEARS_OF_NOBODY = frozenset(map(str, range(31, 50)))
 """Years of issue that are long ago or to come."""
 _TOUCHES_DRIVER = touching("driver|licen[cs]e|no|number")
 _DRIVER_NAMED = re.compile(r"면허(?!세)|(?i:driver(?![ _-]?(?:id|version|build|date|code))|licen[cs]e)")
+_CODE_BEHIND = re.compile(r"-[A-Za-z]|\.(?:png|jpe?g|gif|pdf|hwp|txt|zip)(?![A-Za-z])")
 _DATED = re.compile("(?:날짜|일자|일시|기간)[^0-9A-Za-z가-힣]{0,4}\\Z")
 _ACCOUNT_NAMED = re.compile(r"계좌|통장|은행|뱅크|농협|입금|송금")
 
@@ -114,10 +120,11 @@ def _is_birthday(year: str, month: str, day: str, gender: str | None) -> bool:
 def _check_passport(match: Match) -> Part | None:
     """Accepts the format of 2021 unless the text names a product, older formats only where it names a passport."""
     near = text_before(match, 20)
+    if re.fullmatch("[A-Z]{1,2} ?0+", match[0]) or _PRODUCT_BEFORE.search(near):
+        return None
     title = title_of_column(match)
-    if any(map(_PASSPORT_NAMED.search, (near, text_after(match, 6), title))) or replaces_masked(
-        match, "passport"
-    ):
+    named = any(map(_PASSPORT_NAMED.search, (near, text_after(match, 6), title)))
+    if named or _PASSPORT_FIELD.search(text_before(match, 32)) or replaces_masked(match, "passport"):
         return match.span()
     thing = (
         _PRODUCT.search(near)
@@ -125,12 +132,15 @@ def _check_passport(match: Match) -> Part | None:
         or _PRODUCT.match(text_after(match, 8).lstrip())
         or is_number_of_thing(match)
     )
-    return match.span() if match["new"] and not thing else None
+    if match[0][0] == "M" and not thing and _PASSPORT_LABEL.search(text_before(match, 32)):
+        return match.span()
+    listed = _PASSPORT_ABOVE.search(match.string, max(0, match.start() - 40), match.start())
+    return match.span() if (match["new"] or listed) and not thing else None
 
 
 def _check_driver(match: Match) -> Part | None:
     """Accepts a number with hyphens or the name of a region; any other only where the text names a license."""
-    if is_in_code(match, _TOUCHES_DRIVER):
+    if is_in_code(match, _TOUCHES_DRIVER) or _CODE_BEHIND.match(text_after(match, 6)):
         return None
     near = (text_before(match, 16), text_after(match, 8), title_of_column(match))
     if any(map(_DRIVER_NAMED.search, near)) or replaces_masked(match, "driver"):
@@ -150,5 +160,5 @@ PATTERNS = (
     Pattern("driver", rf"[0-9]{{2}}[{DASHES}][0-9]{{6}}[{DASHES}][0-9]{{2}}", _DRIVER, _check_driver),
     Pattern("driver", rf"[12][0-9](?:[0-9]{{10}}|[ .][0-9]{{2}}[ .][0-9]{{6}}[ .][0-9]{{2}}| ?[{DASHES}] ?[0-9]{{2}} ?[{DASHES}] ?[0-9]{{6}} ?[{DASHES}])", _DRIVER, _check_driver, rf"면허|(?i:driver|licen[cs]e)|[0-9]{{2}}[{DASHES}][0-9]{{6}}[{DASHES}][0-9]{{2}}"),
     Pattern("passport", r"[MSRGDO][0-9]{3}[A-Z][0-9]{4}", _PASSPORT, _check_passport),
-    Pattern("passport", r"[0-9]{7}", _PASSPORT, _check_passport, "여권|旅券|(?i:passport)|[MSRGDO][0-9]{3}[A-Z][0-9]{4}"),
+    Pattern("passport", r"[0-9]{7}", _PASSPORT, _check_passport, "여 ?권|[旅護护][券照]|(?i:passport|travel doc)|[MSRGDO][0-9]{3}[A-Z][0-9]{4}"),
 )  # fmt: skip

@@ -27,6 +27,7 @@ from preprocessing.pii import (
     ip_addresses,
     money,
     passwords,
+    secret_columns,
 )
 from preprocessing.pii.candidates import Candidate, Candidates
 from preprocessing.pii.pattern import Pattern, to_plain
@@ -43,6 +44,7 @@ PATTERNS: tuple[Pattern, ...] = (
     *credentials.PATTERNS,
     *passwords.PATTERNS,
     *commands.PATTERNS,
+    *secret_columns.PATTERNS,
     *door_codes.PATTERNS,
     *contact.EMAILS,
     *identity.PATTERNS,

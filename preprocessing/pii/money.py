@@ -79,12 +79,12 @@ _BRANDS = "신한|KB ?국민|카카오|카뱅|케뱅|토스|토뱅|씨티|SC제�
 """Short names that are no other words."""
 _ACCOUNT = re.compile(
     START
-    + r"(?:(?P<grouped>[0-9]{2,6}(?:(?: - |-)[0-9]{1,8}){1,3}|[0-9]{2,6}\.[0-9]{2,6}\.[0-9]{5,7})|[0-9]{10,14}|[0-9]{3} [0-9]{3} [0-9]{6}|[0-9]{3,4} [0-9]{4} [0-9]{4} [0-9]{2})"
+    + r"(?:(?P<grouped>[0-9]{2,6}(?:(?: - |-)[0-9]{1,8}){1,3}|[0-9]{2,6}\.[0-9]{2,6}\.[0-9]{5,7})|[0-9]{10,14}|[0-9]{3} [0-9]{3} [0-9]{6}|[0-9]{3,4} [0-9]{4} [0-9]{4} [0-9]{2}|(?P<spaced>[0-9]{6} [0-9]{2} [0-9]{6}|3333 [0-9]{2} [0-9]{7}|100[0-9] [0-9]{3} [0-9]{6}))"
     + END
 )
 _TOUCHES_ACCOUNT = touching("[a-z]*bank|account|acct|a/c|kb|nh|ibk|sc|no|number")
 _BEFORE_ACCOUNT = re.compile(
-    rf"(?:계좌(?! ?수(?![가-힣]))|통장|{_BANK_NOT_TREE}|입금|송금|이체|예금주|{_ENGLISH_BANK}|[Aa]ccount(?!(?i:_?id)(?![A-Za-z])))[^0-9]{{0,20}}\Z"
+    rf"(?:계 ?좌(?! ?수(?![가-힣]))|통장|{_BANK_NOT_TREE}|입금|송금|이체|예금주|{_ENGLISH_BANK}|(?<!AWS )(?:[Aa]ccount|ACCOUNT)(?!(?i:_?id)(?![A-Za-z])))[^0-9]{{0,20}}\Z"
 )
 _BANK_BEFORE = re.compile(rf"(?:{_SHORT_BANK})[ :]{{0,2}}\Z")
 _BRAND = re.compile(f"(?:{_BRANDS})[ :]{{0,2}}\\Z")
@@ -92,13 +92,17 @@ _FORM_OF_BANK = re.compile(
     "우리[ :]{0,2}(?:1[0-9]{3}-[0-9]{3}-[0-9]{6}|100[25][0-9]{9})|하나[ :]{0,2}[0-9]{3}-[0-9]{6}-[0-9]{5}"
 )
 """Names of banks that are words, too, count before the form of their accounts."""
-_TRANSFER_BEHIND = re.compile(r" ?(?:으?로 ?)?(?:입금|송금|이체)")
+_TRANSFER_BEHIND = re.compile(
+    r" ?(?:으?로 ?)?(?:[0-9,]{1,9}[천만]? ?원?(?:씩|만)? ?)?(?:입금|송금|이체|보내|부쳐)"
+)
 _AFTER_ACCOUNT = re.compile(
     rf"[ ,]{{0,2}}(?:[(\[]?(?:[가-힣]{{1,6}}(?:은행|뱅크)|{_BANK}|카뱅|케뱅|토뱅|예금주)|[(\[](?:{_SHORT_BANK}|우리|하나)[)\],/ ])"
 )
 _BRAND_BEHIND = re.compile(f" (?:{_BRANDS})(?![가-힣])")
 _ACCOUNT_BEFORE = re.compile(r"<\|ac[a-z|]*>(?:, ?| ?[/·] ?| (?:및|또는) )\Z")
 """An account that is masked already, in a list of accounts."""
+_OF_BUSINESS = re.compile("[0-9]{3}-[0-9]{2}-[0-9]{5}")
+_YEARS = re.compile("(?:(?:19|20)[0-9]{2}-){2}[0-9]{1,4}")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}[-.]?(?:0[1-9]|1[0-2])[-.]?(?:0[1-9]|[12][0-9]|3[01])")
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,2}-")
 _NOT_A_NUMBER_OF = re.compile(r" ?(?:[천만억]? ?원|점|명|개|건|장(?![가-힣])|주|호|달러|%)")
@@ -151,6 +155,7 @@ def _check_account(match: Match) -> Part | None:
         not any(digits_of(match[0]))
         or not 10 <= digits <= 14
         or _DATE.match(match[0])
+        or _YEARS.fullmatch(match[0])
         or _NOT_A_NUMBER_OF.match(text_after(match, 4))
     ):
         return None
@@ -163,10 +168,14 @@ def _check_account(match: Match) -> Part | None:
     ):
         return None
     bank = _BANK_BEFORE.search(front)
-    bank_before = (bank if match["grouped"] else bank and _BRAND.search(front)) and not _YEAR.match(match[0])
+    if bank and bank[0].startswith("기업") and _OF_BUSINESS.fullmatch(match[0]):
+        return None
+    bank_before = (
+        bank if match["grouped"] or match["spaced"] else bank and _BRAND.search(front)
+    ) and not _YEAR.match(match[0])
     named = _BEFORE_ACCOUNT.search(front) or bank_before or _AFTER_ACCOUNT.match(text_after(match, 12))
     named = named or _FORM_OF_BANK.fullmatch(match.string, max(0, match.start() - 3), match.end())
-    named = named or (bank and _TRANSFER_BEHIND.match(text_after(match, 8)))
+    named = named or (bank and _TRANSFER_BEHIND.match(text_after(match, 20)))
     named = named or _BEFORE_ACCOUNT.search(title_of_column(match))
     named = named or (match["grouped"] and _BRAND_BEHIND.match(text_after(match, 8)))
     named = named or replaces_masked(match, "account")
@@ -181,6 +190,6 @@ CARDS = (
     Pattern("card", _HINT_OF_ANY_GROUPS, _CARD_IN_ANY_GROUPS, _check_card, f"{_CARD_WORDS}|cc|pan)"),
 )  # fmt: skip
 ACCOUNTS = (
-    Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{2}}(?: [{DASHES}] [0-9]{{2}}|\.[0-9]{{2,6}}\.[0-9]{{5}})|[0-9]{{10}}|[0-9]{{3}} (?:[0-9]{{3}} [0-9]{{6}}|[0-9]{{4}} [0-9]{{4}} [0-9]{{2}})", _ACCOUNT, _check_account,
-            rf"계좌|통장|{_BANK}|입금|송금|이체|예금주|카뱅|케뱅|토뱅|{_ENGLISH_BANK}|[Aa]ccount|<\|acc|[(\[](?:{_SHORT_BANK}|우리|하나)|(?:{_SHORT_BANK}|우리|하나)[ :]{{0,2}}[0-9]|[0-9] (?:{_BRANDS})"),
+    Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{2}}(?: [{DASHES}] [0-9]{{2}}|\.[0-9]{{2,6}}\.[0-9]{{5}})|[0-9]{{10}}|[0-9]{{3}} (?:[0-9]{{3}} [0-9]{{6}}|[0-9]{{4}} [0-9]{{4}} [0-9]{{2}})|[0-9]{{4}} [0-9]{{2,3}} [0-9]{{6}}", _ACCOUNT, _check_account,
+            rf"계 ?좌|통장|{_BANK}|입금|송금|이체|예금주|카뱅|케뱅|토뱅|{_ENGLISH_BANK}|[Aa]ccount|ACCOUNT|<\|acc|[(\[](?:{_SHORT_BANK}|우리|하나)|(?:{_SHORT_BANK}|우리|하나)[ :]{{0,2}}[0-9]|[0-9] (?:{_BRANDS})"),
 )  # fmt: skip

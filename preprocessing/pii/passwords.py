@@ -42,7 +42,7 @@ _QUOTED = r"(?P<quote>[\"'`])(?![\w.-]+=[^=\"']|[^\"'`\s]*(?:://|[?&;][\w.-]+=))
 _KEY = r"(?P<key>[A-Za-z0-9/+_-]{20,128}(?:=|(?:%[0-9A-F]{2}[A-Za-z0-9/+_-]*)+)?={0,2})(?![A-Za-z0-9!@#$^*~/+_=(.%-])"
 _PLAIN = rf"(?P<plain>[A-Za-z0-9!@#](?:[{_BODY}]|[.?&](?=[{_BODY}])(?![A-Za-z_]+=)){{5,63}}(?:={{1,2}}(?![A-Za-z0-9=]))?)"
 _NOT_BEHIND = rf"(?![{_BODY}/{{\[:=]|\\(?!\")|\((?![가-힣])|[.?][A-Za-z0-9]|&(?![A-Za-z_]+=)[A-Za-z0-9]|<(?!/)|[\"'`][A-Za-z0-9])"
-_VALUE = re.compile(
+VALUE = re.compile(
     rf"(?:(?<![{_BODY}.?&])|(?<=[^{_BODY}.?&]\*)(?!\*)|(?<=[^{_BODY}.?&]\*\*)(?!\*))(?:{_QUOTED}|(?=[^0-9\s]{{0,63}}[0-9])(?:{_KEY}|{_PLAIN}{_NOT_BEHIND}))"
 )
 _NO_VALUE_BEHIND = re.compile(
@@ -56,6 +56,7 @@ _ENDS = re.compile(r"[\"'`*)\]」』”’ ]*(?:\Z|\n|[,;|(]|</|- )")
 _ENDS_LOGIN = re.compile(r"[ *`)]*(?:\Z|</)")
 _LINE_BEFORE = re.compile(r"(?:\A|\n)[ \t-]*(?:export )?[A-Za-z0-9_.-]*\Z")
 _OPTION_BEFORE = re.compile(r"(?:\A|[\s\"'])--?[a-z-]*\Z")
+_SETS = re.compile(r"(?:define|put|putenv|append|set(?:Property|env|Item)?)\([\"'][\w.-]*\Z")
 _ISSUE = re.compile("[A-Za-z]*#[0-9]+")
 _CHANGE = re.compile("(?:changes?|reset|issue|bug|fix)#[0-9]+")  # "password change#3"
 _COMMIT, _NAMES_COMMIT = (
@@ -139,7 +140,7 @@ def _is_password(match: Match, before: str, value: str, rank: int) -> bool:
 
 def _is_word_at_end(match: Match, front: str, place: str, value: str) -> bool:
     """True for a word with a number that ends a line, an item, a quotation or a sentence: nothing else can be meant there."""
-    if place == "next" or not _PLAIN_WORD.fullmatch(value):
+    if (place == "next" and not _SETS.search(front)) or not _PLAIN_WORD.fullmatch(value):
         return False
     if match["quote"]:
         return place not in ("tag", "pair") and (len(value) > 7 or _has_two_digits(value))
@@ -169,7 +170,7 @@ def _is_key(match: Match, before: str, value: str) -> bool:
     named = find_key_name(before)
     if named is None:
         return False
-    if named.lastgroup != "assigned" or is_key_alone(value):
+    if named.lastgroup != "assigned" or named[0].startswith("KEY") or is_key_alone(value):
         return is_key_alone(value)
     if match["quote"] or len(value) >= LONG_KEY:
         return True
@@ -177,6 +178,11 @@ def _is_key(match: Match, before: str, value: str) -> bool:
     mixed = cases and (_has_two_digits(value) or is_key_alone(value, 10))
     line = _LINE_BEFORE.search(before[: named.start()]) and match.end() == len(match.string)
     return bool(mixed and line)
+
+
+def is_random_key(value: str) -> bool:
+    """True for a key that no name in code looks like."""
+    return len(value) > 9 and is_random(value) and is_key_alone(value)
 
 
 def _is_of_login(match: Match, before: str, value: str) -> bool:
@@ -191,7 +197,7 @@ def _is_of_login(match: Match, before: str, value: str) -> bool:
 
 
 _WORDS = (
-    "비밀번호|비번|암호|패스워드|시크릿|토큰|(?:인증|서비스|접근|액세스|비밀|보안|개인|API) ?키|계정|로그인|접속"
+    "비 ?밀 ?번 ?호|비번|암호|패스워드|시크릿|토큰|(?:인증|서비스|접근|액세스|비밀|보안|개인|API) ?키|계정|로그인|접속"
     "|(?i:pass(?:[^a-z\n]|w|phrase|code)|pwd?[^a-z\n]|psk|auth[^a-z\n]|sig=|token|secret|key|login|account|cred[es]|(?:root|admin|administrator|postgres)`?(?: ?/|:))"
 )
 _ANY_WORD = re.compile(f"{_WORDS}|@[A-Za-z0-9.-]{{3,40}}`? ?/|(?i:password)")
@@ -199,10 +205,10 @@ _HINT = (
     rf"(?:{_WORDS})[^\n]{{0,40}}(?:{LETTER_AT_DIGIT.pattern})|(?:is|as) (?:the|your|my|a) [a-z ]{{0,10}}pass"
     r"|@[A-Za-z0-9.-]{3,24}(?: / |` / `)|[0-9A-Za-z!@#$%^*][^A-Za-z0-9\n]{1,6}(?:비밀번호|비번|패스워드|계정|로 로그인|로 접속)"
 )
-_CELL_HINT = rf"(?i:value)[\"']?[ :=>]{{1,3}}[\"']?[A-Za-z0-9!@#]|(?i:values) ?\(|[\t|] *`?[{_BODY}]{{0,24}}(?:{LETTER_AT_DIGIT.pattern})"
+_CELL_HINT = r"(?i:value)[\"']?[ :=>]{1,3}[\"']?[A-Za-z0-9!@#]|(?i:values) ?\("
 _CELL_NEEDS = "비밀번호|비번|암호|패스워드|(?i:pass(?:[^a-z]|w|phrase|code)|psk|pwd?[^a-z])|TOKEN|SECRET|_KEY"
 _ANY_HINT = re.compile(f"{_HINT}|{_CELL_HINT}")
 PATTERNS = (
-    Pattern("secret", _HINT, _VALUE, _check_value, as_is=True),
-    Pattern("secret", _CELL_HINT, _VALUE, _check_value, _CELL_NEEDS, as_is=True),
+    Pattern("secret", _HINT, VALUE, _check_value, as_is=True),
+    Pattern("secret", _CELL_HINT, VALUE, _check_value, _CELL_NEEDS, as_is=True),
 )

@@ -71,7 +71,8 @@ class Pattern:
 
     ``regex`` searches a line whose full-width characters, dashes and blanks are converted to ASCII of the same length,
     or with ``as_is`` the original line, or with ``spans_lines`` the original text. ``check`` returns the part to mask,
-    or None to reject a match.
+    or None to reject a match. Of a pattern with ``lines_below`` the hint is in other lines than its matches: it tells which lines
+    of a text are searched.
     """
 
     kind: str
@@ -81,6 +82,7 @@ class Pattern:
     needs: str | None = None
     as_is: bool = False
     spans_lines: bool = False
+    lines_below: Callable[[str], list[int]] | None = None
 
 
 def to_plain(text: str) -> str:

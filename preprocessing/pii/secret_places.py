@@ -11,19 +11,19 @@ import re
 REACH = 96
 """Characters before a value in which its word counts."""
 PASSWORD = (
-    r"(?<![Nn][Oo])(?:비밀번호|비번(?!방)|암호(?![화학문])|패스워드|(?i:pass(?:word|wd|phrase|code)|psk)|(?:(?<![A-Za-z])|(?<=_))(?<![$])(?i:pwd?|(?P<short>(?<!_)pass)|(?<=_)pass)"
+    r"(?<![Nn][Oo])(?:비 ?밀 ?번 ?호|비번(?!방)|암호(?![화학문])|패스워드|(?i:pass(?:word|wd|phrase|code)|psk)|(?:(?<![A-Za-z])|(?<=_))(?<![$])(?i:pwd?|(?P<short>(?<!_)pass)|(?<=_)pass)"
     r"|(?<=[a-z])P(?:wd?|ass)|(?i:(?:store|key|pg)pass|(?<![A-Za-z])(?:db|user|client)(?:pass|pwd?)))(?:[_-]?(?:[0-9]{1,2}|value|text)|s)?(?![A-Za-z0-9_])"
 )
-_KEY = (
+KEY = (
     r"(?:(?<![Nn][Oo])(?<![Pp]ublic[Kk]ey)(?<![Pp]ublic[_-])(?i:secret|token|(?:api|access|secret|private|service|account|auth|app|encryption|signing|jwt|rest)[_. -]?key|(?<![A-Za-z])auth|(?<=[?&])sig)"
-    r"|(?:인증|서비스|접근|액세스|비밀|시크릿|보안|개인|[Aa][Pp][Ii]) ?키|시크릿|토큰)(?![A-Za-z0-9_])"
+    r"|(?<!PUBLIC_)(?<=[A-Z]_)KEY|(?:인증|서비스|접근|액세스|비밀|시크릿|보안|개인|[Aa][Pp][Ii]) ?키|시크릿|토큰)(?![A-Za-z0-9_])"
 )
 _LOGIN = (
     r"(?:(?<![A-Za-z0-9_./-])(?i:root|admin|administrator|postgres)`?|(?<![가-힣])(?:[가-힣]{2,8} ?)?"
     r"(?:(?:계정|로그인|접속)(?: ?정보)?|(?i:(?<![A-Za-z])(?:login|account|credentials?|creds|auth)(?: are| is)?))[ :=*`(\[]{1,6}[A-Za-z0-9_.@가-힣-]{2,40}`?|[A-Za-z0-9_-]@[A-Za-z0-9.-]{3,40}`?)"
 )
 _NOTE = r"(?: ?\([^()\n]{1,16}\))?"
-_OPEN = r"[ \t]*[\\\"'`*(\[「『“‘]{0,3}"
+_OPEN = r"[ \t]*@?[\\\"'`*(\[「『“‘]{0,3}"
 _ASSIGNED = rf"{_NOTE}[\\\"'`*\])】」]{{0,3}}[ \t]*(?:::?(?!=)|(?<![!=<>])=(?!=)|[→▶►⇒]|[=-]>|:=|\.{{3,}}|(?<=[\"'] )value=|(?<= )-(?= ))"
 _TOLD = r"[\"'`*)]{0,3}(?:(?:은|는|이|가)요?|을|를| is| was| to)"
 _PLACES = {
@@ -40,7 +40,7 @@ _CLAUSE = r"(?:[^\n|<>&;.\"'`]|\.(?! ))"
 _FAR = rf"(?P<far>[\"'`]?{_CLAUSE}{{1,40}}?(?:{_ASSIGNED}(?=[\s\"'`])|{_TOLD} ){_OPEN})"
 _NEAR = rf"(?P<near>[\"'`]?{_CLAUSE}{{1,24}}[ (]{_OPEN})"
 _BEFORE_PASSWORD = (re.compile(rf"{PASSWORD}(?:{_PLACE})\Z"), re.compile(rf"{PASSWORD}(?:{_FAR}|{_NEAR})\Z"))
-_BEFORE_KEY = (re.compile(rf"{_KEY}(?:{_PLACE})\Z"), re.compile(rf"{_KEY}{_FAR}\Z"))
+_BEFORE_KEY = (re.compile(rf"{KEY}(?:{_PLACE})\Z"), re.compile(rf"{KEY}{_FAR}\Z"))
 _BEFORE_LOGIN = re.compile(rf"{_LOGIN}(?P<gap> ?/ ?|:)`?\Z")
 _PAIR = re.compile(r"(?<![A-Za-z0-9_.:/-])[A-Za-z0-9_.-]{2,40}(?P<gap> ?/ ?)\Z")
 _LOGIN_BEHIND = re.compile(" ?(?:계정|(?:으?로 )(?:로그인|접속))")

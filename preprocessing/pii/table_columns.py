@@ -62,6 +62,12 @@ def title_of_column(match: re.Match[str]) -> str:
     return title if len(title) <= MAX_TITLE and not _CODE.search(title) else ""
 
 
+def is_row_below(head: str, line: str) -> bool:
+    """True for a line with the columns of the line above it."""
+    separator, count = _separator_of(head)
+    return separator != "" and _separator_of(line) in ((separator, count), ("|", 0))
+
+
 @lru_cache(maxsize=4)
 def _columns_of(text: str) -> tuple[list[str], list[int]]:
     """The titles in the first line, and where the separators in the second line end; empty outside of tables."""

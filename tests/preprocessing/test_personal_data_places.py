@@ -94,3 +94,61 @@ def test_many_rows_of_a_statement():
     rows = ",\n".join(f"({number}, 'M{88000000 + number}')" for number in range(3000))
     text = f"INSERT INTO t (id, passport_no) VALUES\n{rows};"
     assert len(find(text, ["passport"])) == len(re.findall("M88", text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "탑승객 여권번호: 1) {0} 2) {1}",
+        "여권 만료 전 번호 {0} / 새 번호 {1}",
+        "여 권 번 호 : {0} ({1})",
+        '{{"name": "passport_no", "value": "{0}"}}, {1}',
+        "護照號碼 {0}, travel document no. {1}",
+    ],
+)
+def test_passports_in_lists_fields_and_other_languages(text):
+    masked = mask(text.format("M40001928", "M65849573"))[0]
+    assert masked == text.format("<|passport|>", "<|passport|>")
+    assert mask(masked)[0] == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("ACCOUNT_NO={}|1002-702-469459", "account"),
+        ("국민 {} 으로 3만원 보내|100093767162", "account"),
+        ("후원 국민 {}|524901 01 456123", "account"),
+        ("계 좌 번 호 {}|857638-04-854552", "account"),
+        ("?email={}&x=1|kim77%40naver.com", "email"),
+        ("주민번호_{}|020914-4168362", "rrn"),
+        ("비 밀 번 호 : {}|Minji#0947", "secret"),
+        ("props.put(\"mail.smtp.password\", \"{}\");|monkey7548", "secret"),
+        ("WiFi.begin(\"home\", \"{}\");|sarang5017", "secret"),
+        ("basicAuth: 'admin:{}'|Seoul@8049", "secret"),
+        ("const KAKAO_KEY = '{}';|b282e2a7c91a5a97a327707c2822009b", "secret"),
+        ("sqlserver://db:1433;user=sa;password={}|korea@8734", "secret"),
+        ("curl --user kim:{} https://x.kr|Haneul@1223", "secret"),
+        ("discord.com/api/webhooks/112233445566778899/{}|" + "x7Kq2mZ9tR4wLpN8vBc3" * 3, "secret"),
+    ],
+)  # fmt: skip
+def test_other_forms_of_context(text, kind):
+    frame, value = text.split("|")
+    assert mask(frame.format(value))[0] == frame.format(f"<|{kind}|>")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "여권번호 예: M00000000",
+        "여권 케이스 모델 M12345678",
+        "Windows license 12-34-567890-12-XX",
+        "이미지 11-12-123456-12.png",
+        "농협 공판장 2023-2024-12",
+        "AWS account 559198857556",
+        "기업 123-45-67890",
+        "var CFG_KEY = 'aip.sync.v1';",
+        "PLUGIN_KEY=d7fcc0dd-48ae-4660-9f16-9880a277b80a",
+    ],
+)
+def test_numbers_and_names_of_things_stay(text):
+    assert mask(text) == (text, {})
