@@ -21,7 +21,9 @@ _INLINE = re.compile(
     rf"|\+(?P<struck>[^+\s](?:[^+\n]*[^+\s])?)\+|_(?P<under>[^_\s](?:[^_\n]*[^_\s])?)_){_AFTER}"
 )
 _SNIPPET = re.compile(r"@@([a-z]{1,20}):([^@\n]{0,500})@@")  # for one form of output
-_TARGET = re.compile(r"<<<([^<>\n]{1,200})>>>|(?<!<)<<[^<>\n]{1,200}>>(?!>)[ \t]?")
+_TARGET = re.compile(
+    r"<<<([^<>\n]{1,200})>>>|(?<!\S)<<[\w:.-]{1,100}>>(?!\S)[ \t]?"
+)  # with blanks it is text
 _DEFINITION = re.compile(r"\[fn:(?P<name>[\w-]+)\][ \t]*(?=\S)")
 _PICTURE = re.compile(r".*\.(?:png|jpe?g|gif|svg|webp)", re.IGNORECASE)
 _WEB = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|/|\.{1,2}/")

@@ -32,7 +32,7 @@ _NOTE = re.compile(r"\[(#?)([\w.-]{1,60}|\*)\]_(?!\w)(?=[\s,.;:!?)\]가-힣\x1f]
 _INLINE_TARGET = re.compile(r"(?<![\w`])_`([^`\n]{1,300}(?:\n[^`\n]{1,300})?)`(?![\w`])")
 _MARK = re.compile("\x7f([0-9]{1,8})\x7f")
 _GLUE = re.compile(
-    r"(?<=[^\s\\:(\[<\x22\x27][`|\x7f])\\(?:[ \n]|(?=\w))|(?<=[^\s\\][*_])\\(?:[ \n]|(?=[가-힣]))|\\ (?=[*`:|\x7f])"
+    r"(?<=[^\s\\:(\[<\x22\x27][`|\x7f])\\(?:[ \n]|(?=\w))|(?<=[^\s\\][*_])\\(?:[ \n]|(?=[가-힣]))|\\ (?=[*`:|\x7f\[])"
 )
 _GLUED = "\x1f"
 """Replaces a backslash that ends or starts inline markup, until all inline markup is converted."""
