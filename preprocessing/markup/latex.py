@@ -111,6 +111,7 @@ class _Group:
     close: Callable[[str], str]
     removed: int = 0
     is_apart: bool = False
+    is_code: bool = False
     lists: list[int | None] = field(default_factory=list)
     """The open lists: the number of the last item of an ordered one, None for others."""
     pieces: list[str] = field(default_factory=list)
@@ -204,7 +205,9 @@ def _convert_command(name: str, groups: list[_Group], text: str, at: int) -> int
         groups.append(_Group(lambda content: f"\n\n{marks} {' '.join(content.split())}\n\n"))
     elif name in AROUND:
         before, after = AROUND[name]
-        groups.append(_Group(lambda content: f"{before}{content}{after}" if content.strip() else ""))
+        if "*" in before and any(group.is_code for group in groups):
+            before = after = ""  # no emphasis in code
+        groups.append(_Group(lambda content: _surround(content, before, after), is_code=before == "`"))
     elif name in ("begin", "end"):
         return _skip_environment_header(name, groups, text, opening.end())
     elif name in ARGUMENTS_BEFORE_TEXT:
@@ -212,6 +215,15 @@ def _convert_command(name: str, groups: list[_Group], text: str, at: int) -> int
     else:
         groups.append(_Group(str, is_apart=True))
     return opening.end()
+
+
+def _surround(content: str, before: str, after: str) -> str:
+    """The content between its marks; blanks at its ends are outside of marks that words have."""
+    text = content.strip()
+    if not text or before[-1:] not in ("*", "`"):
+        return f"{before}{content}{after}" if text else ""
+    start = content.index(text)
+    return f"{content[:start]}{before}{text}{after}{content[start + len(text) :]}"
 
 
 def _convert_label(option: str) -> str:

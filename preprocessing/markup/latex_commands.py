@@ -23,7 +23,7 @@ REMOVED_COMMANDS = {
     "captionsetup": 1, "lstset": 1, "sisetup": 1, "tikzset": 1, "geometry": 1, "selectlanguage": 1, "setmainfont": 1,
     "setmainhangulfont": 1, "includepdf": 1, "lstinputlisting": 1, "verbatiminput": 1, "subfile": 1, "markboth": 2,
     "fontsize": 2, "rule": 2, "phantom": 1, "bibitem": 1, "tag": 1, "newlist": 3, "setlist": 1,
-    "newcolumntype": 2, "linespread": 1, "hline": 0, "centering": 0,
+    "newcolumntype": 2, "linespread": 1, "tabto": 1, "import": 2, "subimport": 2, "hline": 0, "centering": 0,
 }  # fmt: skip
 AROUND = {
     "textbf": ("**", "**"), "emph": ("*", "*"), "textit": ("*", "*"), "texttt": ("`", "`"), "footnote": (" (", ")"),
@@ -34,7 +34,7 @@ AROUND = {
 # Commands whose last argument is the text, each with the number of arguments before it.
 ARGUMENTS_BEFORE_TEXT = {
     "href": 1, "textcolor": 1, "colorbox": 1, "fcolorbox": 2, "parbox": 1, "raisebox": 1, "scalebox": 1, "rotatebox": 1,
-    "captionof": 1, "hypertarget": 1, "hyperlink": 1, "resizebox": 2, "multicolumn": 2, "multirow": 2, "foreignlanguage": 1,
+    "captionof": 1, "adjustbox": 1, "hypertarget": 1, "hyperlink": 1, "resizebox": 2, "multicolumn": 2, "multirow": 2, "foreignlanguage": 1,
 }  # fmt: skip
 # Environments with arguments that are no text, each with their number.
 ARGUMENTS_OF_ENVIRONMENTS = {

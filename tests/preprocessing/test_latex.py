@@ -40,6 +40,9 @@ CASES = {
     "\\begin{itemize}\n\\item\n\\url{https://a.kr/}\n\\item[2008. 3.] 입학\n\\item[(가)] 첫째\n\\item[$\\bullet$] 점\n"
     "\\item[$x$] 변수\n\\item[--] 끝\n\\end{itemize}": "- https://a.kr/\n- 2008. 3. 입학\n- (가) 첫째\n- 점\n- $x$: 변수\n- 끝",
     # lines and signs
+    "\\textbf{\\color{red} 쉬움} \\texttt{a\\textbf{b}c} 가\\tabto{1.2cm} 나 \\adjustbox{scale=2}{다}\\import{./}{a.tex}": (
+        "**쉬움** `abc` 가 나 다"
+    ),
     "\\url{https://a.kr/b%20c\\_d#e}를 보라. % 주석\n다음": "https://a.kr/b%20c_d#e를 보라. 다음",
     "\\href{https://a.kr/%EA%B0%80}{위키}를 참고하라.": "위키를 참고하라.",
     "첫 줄\\\\[1em]\n둘째 줄\\\\*\n셋째": "첫 줄\n\n둘째 줄\n\n셋째",
