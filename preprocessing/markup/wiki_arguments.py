@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 _TECHNICAL = re.compile(
-    r"#[0-9a-f]{6}|(?=[0-9]{0,5}[a-f])[0-9a-f]{6}|(?:00|33|66|99){3}|#[0-9a-f]{3}|[0-9]{1,4}(?:px|em)|t?(?:left|right|center)|yes|no|on|off|true|none|nome|[a-z-]{3,30}\s{0,3}:[^:]{1,60};?|"
-    r"red|blue|green|black|white|gr[ae]y|yellow|orange|purple|pink|brown|gold|silver|https?://\S*|(?-i:[a-z]{1,2})",
+    r"#[0-9a-f]{6};?|(?=[0-9]{0,5}[a-f])[0-9a-f]{6}|(?:00|33|66|99){3}|#[0-9a-f]{3}|[0-9]{1,4}(?:px|em)|t?(?:left|right|center)|yes|no|on|off|true|none|nome|[a-z-]{3,30}\s{0,3}:[^:]{1,60};?|"
+    r"red|blue|green|black|white|gr[ae]y|yellow|orange|purple|pink|brown|gold|silver|(?:orange|yellow);|https?://\S*|(?-i:[a-z]{1,2})",
     re.IGNORECASE,
 )
 _IN_NAMES = str.maketrans("", "", "-_ °\t\n")

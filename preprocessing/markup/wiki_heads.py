@@ -12,7 +12,7 @@ _HEAD = re.compile(
 )
 _GLOSSES = (("hanja", "hj"), ("hangul", "hira", "kana"), ("tr", "rom", "rr"), ("pl", "plural"))
 _IDEOGRAPH = re.compile("[\u3400-\u9fff]")
-_NO_FORMS = frozenset(("more", "most", "further", "furthest"))
+_NO_FORMS = frozenset(("more", "most", "further", "furthest", "first", "second", "third", "fourth", "fifth"))
 
 
 def head_text(key: str, plain: Sequence[str], named: Named, title: str, before: str) -> str:

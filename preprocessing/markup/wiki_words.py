@@ -35,6 +35,8 @@ _KOREAN_RELATION = re.compile(
     "((?:합성|파생|유의|반의|동의|관련|상위|하위|비슷한|참고)[어말]|속담|관용구|숙어)(?:상자)?"
 )
 _QUOTED = re.compile("quote-[a-z]+|rq:.+")
+_ABOUT_QUOTATION = (("year", "date"), ("author", "last"), ("author2", "last2"), ("chapter",), ("title",))
+_BLANKS = 3  # of a sentence, at least
 _NAMES = frozenset(("given_name", "surname"))
 _KIND_OF_PLACE = re.compile("[a-z]{1,4}/")  # s/Texas
 _COLUMNS = re.compile("(?:col|der|rel|syn|hyp)[1-5]")
@@ -64,9 +66,10 @@ def word_text(key: str, plain: Sequence[str], named: Named, korean: bool) -> str
     if key in _EXAMPLES:
         return _format_example(_without_code(plain, named), named)
     if _QUOTED.fullmatch(key):
-        return _format_quotation(named)
+        return _format_quotation(plain[_CODE.fullmatch("".join(plain[:1])) is not None :], named)
     if key in _NAMES:
-        return " ".join(["a", *(plain[1:2] if key == "given_name" else ()), key.replace("_", " ")])
+        gender = [text for text in plain if text in ("male", "female", "unisex")]
+        return " ".join(["a", *gender[:1], key.replace("_", " ")])
     if key == "place":
         kind, *places = (_KIND_OF_PLACE.sub("", text, count=1) for text in plain[1:] or [""])
         return f"{kind} in {', '.join(places)}" if places else kind
@@ -99,7 +102,8 @@ def _relation_text(key: str, plain: Sequence[str], named: Named) -> str | None:
     words = [word for word in _without_code(plain, named) if word]
     relation = _KOREAN_RELATION.fullmatch(key)
     if relation or key in _RELATIONS:
-        return f"{relation[1] if relation else _RELATIONS[key]}: {', '.join(words)}" if words else ""
+        lead = "" if "notext" in named else f"{relation[1] if relation else _RELATIONS[key]}: "
+        return lead + ", ".join(words) if words else ""
     if _COLUMNS.fullmatch(key):
         title = first_of(named, ("title", "제목"))
         return (
@@ -133,10 +137,17 @@ def _format_example(plain: Sequence[str], named: Named) -> str:
     return f"{text} ({about})" if about and text else text
 
 
-def _format_quotation(named: Named) -> str:
-    """When and by whom a sentence was written, the sentence, and its translation in parentheses."""
-    about = [first_of(named, names) for names in (("year", "date"), ("author", "last"), ("title", "chapter"))]
+def _format_quotation(plain: Sequence[str], named: Named) -> str:
+    """When and by whom a sentence was written, the sentence, and its translation in parentheses.
+
+    A long argument without a name is the sentence, those before it its place, and the one behind it the translation.
+    """
     text = first_of(named, ("passage", "text", "quote"))
-    translation = first_of(named, ("t", "translation"))
+    longest = max(range(len(plain)), key=lambda at: len(plain[at]), default=0)
+    at = len(plain) if text or "".join(plain[longest : longest + 1]).count(" ") < _BLANKS else longest
+    text = text or "".join(plain[at : at + 1])
+    translation = first_of(named, ("t", "translation")) or "".join(plain[at + 1 : at + 2])
+    about = [first_of(named, names) for names in _ABOUT_QUOTATION]
+    about += [value for value in plain[:at] if not value.startswith("http")]
     text = f"{text} ({translation})" if text and translation else text
-    return ": ".join(filter(None, (", ".join(filter(None, about)), text))) if text else ""
+    return ": ".join(filter(None, (", ".join(filter(None, about)), text)))

@@ -31,6 +31,8 @@ from preprocessing.markup.wiki_page import WikiPage
         ("글\n{{C|en|Cars|Trains}}", "글"),
         ("# A\n#* {{quote-book|en|year=1962|author=Kim|title=Book|page=6|passage=It was.|t=뜻}}\n# {{given name|en|male}}\n# {{place|en|city|s/Texas|c/USA}}",
          "1. A\n   - 1962, Kim, Book: It was. (뜻)\n2. a male given name\n3. city in Texas, USA"),
+        ("#* {{RQ:Bible|Genesis|22|5}}\n#* {{RQ:dum:Brief|Si maken bekent die '''nu'''|They make known}}\n# {{given name|female|lang=en}}",
+         "- Genesis, 22, 5\n   - Si maken bekent die **nu** (They make known)\n1. a female given name"),
         ("* {{homophones|en|Buck|bok}}\n* {{rhymes|en|ʊk|s=1}}\n<pages index=\"a.pdf\" from=3 to=5 />", "- Homophones: Buck, bok\n- Rhymes: ʊk"),
         ("{{ja-noun|柿|hira=かき}}\n{{조|3}} 글", "한글 (かき, 柿)\n제3조 글"),
         # the word of the page, unless it is written
