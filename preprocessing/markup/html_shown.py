@@ -34,6 +34,8 @@ _LIST_IN_ITEM = re.compile(
     rf"^(?P<before>[ \t>]*{LIST_MARK}[ \t]*)(?P<shown><(?P<name>[uo]l)>.*</(?P=name)>)"
 )
 _LISTED_TAG = re.compile(rf"{_MARKS}(?:{_PAIR}|<(?P<void>hr|img|input)[ \t]?/?>)[ \t]*(?:$|:|=>|->)")
+_SHOWN_ELEMENTS = (_EXPLAINED_PAIR, _EMBEDDED_PAIR, _LIST_IN_ITEM)
+_TAG_OF_HEAD = re.compile(r"<(?:script|style|link|meta)(?=[\s>])", re.IGNORECASE)
 _MENTIONED = re.compile(r"<[a-z][a-z0-9]{0,9}>[ \t]?(?:태그|요소|[:,=→]|[은는을를과와](?![가-힣])|</)")
 _FEWEST_MENTIONS = 4
 _EXPLAINED_INLINE = re.compile(
@@ -68,44 +70,49 @@ def protect_shown(text: str, protected: Protected) -> str:
     before = ""
     is_about_tags = len(_MENTIONED.findall(text)) >= _FEWEST_MENTIONS
     for n, line in enumerate(lines):
-        if "<" in line and is_about_tags:
-            lines[n] = line = _EXPLAINED_INLINE.sub(
-                lambda match: match["before"] + protected.add(match["shown"]), line
-            )
         if "<" in line:
-            after = next((other for other in lines[n + 1 : n + 3] if other.strip()), "")
-            is_below = n > 0 and _SENTENCE.fullmatch(lines[n - 1]) is not None
-            lines[n] = _protect_line(line, before, after, is_below, protected)
+            lines[n] = _protect_line(line, before, is_about_tags, protected)
+            if _TAG_OF_HEAD.search(lines[n]):
+                _protect_head(lines, n, before, protected)
         before = line if line.strip() else before
     return "\n".join(lines)
 
 
-def _protect_line(line: str, before: str, after: str, is_below: bool, protected: Protected) -> str:
+def _protect_line(line: str, before: str, is_about_tags: bool, protected: Protected) -> str:
     def protect(match: re.Match[str]) -> str:
-        return protected.add(match[0])
+        return match["before"] + protected.add(match["shown"])
 
-    marks = re.match(_MARKS, line)
-    begins = marks.end() if marks else 0
-    is_item = line[:begins].strip() or not line.startswith("<", begins)
-    is_apart = not _LINE_OF_CODE.match(before) and not _LINE_OF_CODE.match(after)
-    is_introduced = is_below or (len(before) < _LONGEST_HEADING and _ABOUT_SCRIPTS.search(before))
-    if is_item or is_introduced or (is_apart and (begins > 1 or before.rstrip().endswith(":"))):
-        line = line[:begins] + _OF_HEAD.sub(
-            lambda match: protect(match) if _is_subject(match) else match[0], line[begins:]
-        )
-    line = _EXPLAINED_PAIR.sub(lambda match: match["before"] + protected.add(match["shown"]), line)
-    line = _EMBEDDED_PAIR.sub(lambda match: match["before"] + protected.add(match["shown"]), line)
-    line = _LIST_IN_ITEM.sub(lambda match: match["before"] + protected.add(match["shown"]), line)
-    line = _BOTH_SIDES.sub(protect, line)
-    line = _NOTE_ON_FORM.sub(lambda match: match["before"] + protected.add(match["shown"]), line)
+    line = _EXPLAINED_INLINE.sub(protect, line) if is_about_tags else line
+    if "</" in line:
+        line = _BOTH_SIDES.sub(lambda match: protected.add(match[0]), line)
+        for pattern in _SHOWN_ELEMENTS:
+            line = pattern.sub(protect, line)
+    line = _NOTE_ON_FORM.sub(protect, line) if _FORM.search(line) else line
     if "<!--" in line:
         is_heading = (
             len(before) < _LONGEST_HEADING and "<!--" not in before and _ABOUT_COMMENTS.search(before)
         )
         line = _COMMENT.sub(
-            lambda match: protect(match) if is_heading or _is_about(match) else match[0], line
+            lambda match: protected.add(match[0]) if is_heading or _is_about(match) else match[0], line
         )
     return line
+
+
+def _protect_head(lines: list[str], n: int, before: str, protected: Protected) -> None:
+    """Keeps elements of the head of a page: of an item, behind words, and below a sentence or what is about them."""
+    line, below = lines[n], lines[n - 1] if n else ""
+    after = next((other for other in lines[n + 1 : n + 3] if other.strip()), "")
+    marks = re.match(_MARKS, line)
+    begins = marks.end() if marks else 0
+    is_item = line[:begins].strip() or not line.startswith("<", begins)
+    is_apart = not _LINE_OF_CODE.match(before) and not _LINE_OF_CODE.match(after)
+    is_introduced = (len(before) < _LONGEST_HEADING and _ABOUT_SCRIPTS.search(before)) or _SENTENCE.fullmatch(
+        below
+    )
+    if is_item or is_introduced or (is_apart and (begins > 1 or before.rstrip().endswith(":"))):
+        lines[n] = line[:begins] + _OF_HEAD.sub(
+            lambda match: protected.add(match[0]) if _is_subject(match) else match[0], line[begins:]
+        )
 
 
 def _is_subject(tag: re.Match[str]) -> bool:
