@@ -27,14 +27,21 @@ def table_size(count):
 
 
 @inner()
+def _shift_to(size):
+    """The shift after which a number of 64 bits is below ``size``, a power of two."""
+    shift = np.uint64(64)
+    while size > 1:
+        size //= 2
+        shift -= _ONE
+    return shift
+
+
+@inner()
 def _find_owners(values, places, count, table, owner, times):
     """For each place its ``owner``, the first place with the same value; ``times`` counts an owner's places."""
     size = table_size(count)
     table[:size] = -1
-    shift = np.uint64(64)
-    while size > 1:
-        size //= 2
-        shift -= np.uint64(1)
+    shift = _shift_to(size)
     last = (_ONE << (np.uint64(64) - shift)) - _ONE
     for k in range(count):
         i = np.uint64(places[k])
@@ -51,6 +58,25 @@ def _find_owners(values, places, count, table, owner, times):
                 times[np.uint64(other)] += 1
                 break
             slot = (slot + _ONE) & last
+
+
+@inner()
+def _may_repeat(keys, count, hits, places):
+    """Writes the places whose key may occur twice to ``places``, without a branch; returns their number.
+
+    The highest bits of a key are its slot in ``hits``, in which other keys may be, too.
+    """
+    size = table_size(2 * count)
+    hits[:size] = 0
+    shift = _shift_to(size)
+    for i in range(count):
+        slot = keys[i] >> shift
+        hits[slot] = np.uint8(1) + (hits[slot] > 0)
+    left = 0
+    for i in range(count):
+        places[left] = i
+        left += hits[keys[i] >> shift] > 1
+    return left
 
 
 @inner()
@@ -128,16 +154,16 @@ def _extend(words, n, left, places, rest, keys, table, owner, times):
 
 
 @inner()
-def ngrams(words, reach, count, out, keys, places, rest, table, owner, times):
+def ngrams(words, reach, count, out, keys, places, rest, hits, table, owner, times):
     """Writes repeated three-word sequences to ``out[0]`` and characters of n-grams to ``out[n]``, n = 2..10.
 
     ``words: uint64`` are hashes, ``reach: [count + 1]`` the characters before each word. Up to n = 4 the characters are
     those of the most frequent n-gram, above 4 those of all repeated n-grams (arXiv:2112.11446, table A1).
     """
-    left = max(count - 1, 0)
-    for i in range(left):
-        places[i] = i
+    pairs = max(count - 1, 0)
+    for i in range(pairs):
         keys[i] = (words[i] + np.uint64(1)) * _STEP + words[i + 1]
+    left = _may_repeat(keys, pairs, hits, places)
     for n in range(2, LONGEST_NGRAM + 1):
         if left < 2:
             return

@@ -61,7 +61,7 @@ MAX_WORDS = 1 << 22  # words of a document that are searched for repetition: bou
 
 
 Scratch = namedtuple(
-    "Scratch", "words reach keys places rest table owner times lines line_sizes parts part_sizes seen"
+    "Scratch", "words reach keys places rest hits table owner times lines line_sizes parts part_sizes seen"
 )
 
 
@@ -76,6 +76,7 @@ def scratch_for(longest: int) -> Scratch:
         keys=np.empty(words, np.uint64),
         places=np.empty(most, np.int32),
         rest=np.empty(most, np.int32),
+        hits=np.empty(table_size(2 * words), np.uint8),
         table=np.empty(table_size(most), np.int32),
         owner=np.empty(most, np.int32),
         times=np.empty(most, np.int32),
@@ -332,7 +333,7 @@ def _repetition(row, s):
     repeated = repeats(s.parts, s.part_sizes, row[_PARAGRAPHS], s.places, s.table, s.owner, s.times)
     row[_PARAGRAPH_REPEATS], row[_PARAGRAPH_REPEAT_SIZE] = repeated
     ngrams(
-        s.words, s.reach, row[_RECORDED], row[_NGRAMS:], s.keys, s.places, s.rest, s.table, s.owner, s.times
+        s.words, s.reach, row[_RECORDED], row[_NGRAMS:], s.keys, s.places, s.rest, s.hits, s.table, s.owner, s.times
     )
 
 
