@@ -258,34 +258,40 @@ def _read(data, start, end, table, endings, scripts, stop_words, common, row, s)
                 rare += unusual
                 named = True
                 following = _syllable_after_blank(data, i, end)
-                while following:  # word by word; skips the state that a blank between syllables never changes
-                    length += characters
-                    line_visible += characters
-                    line_length += characters + 1
-                    total += characters + 1
-                    seen[HANGUL] += characters
-                    seen[BLANK] += 1
-                    words += 1
+                if following:  # word by word; skips the state that a blank between syllables never changes
                     word_characters += length
-                    bits = korean_bits(endings, c, before if length > 1 else 0) & stop_words
-                    stops |= bits
-                    function_words += bits != 0
-                    value = mix(word)
-                    if words <= MAX_WORDS:
-                        reached += length
-                        s.words[np.uint64(words - 1)] = value
-                        s.reach[np.uint64(words)] = reached
-                        recorded_characters = total - 1
-                    line_hash = (line_hash ^ value) * PRIME
-                    blank_words += 1
-                    alphabetic_words += 1
-                    piece += 1
-                    at, last, length, word_key = i + 1, c, 0, np.uint64(0)
-                    i, word, c, before, characters, unusual = _hangul_run(
-                        data, i + 4, end, common, BASIS, following, last
-                    )
-                    rare += unusual
-                    following = _syllable_after_blank(data, i, end)
+                    joined_words = joined_characters = np.int64(0)
+                    while following:
+                        length += characters
+                        joined_characters += characters
+                        joined_words += 1
+                        bits = korean_bits(endings, c, before if length > 1 else 0) & stop_words
+                        stops |= bits
+                        function_words += bits != 0
+                        value = mix(word)
+                        if words + joined_words <= MAX_WORDS:
+                            reached += length
+                            s.words[np.uint64(words + joined_words - 1)] = value
+                            s.reach[np.uint64(words + joined_words)] = reached
+                            recorded_characters = total + joined_characters + joined_words - 1
+                        line_hash = (line_hash ^ value) * PRIME
+                        at, last, length = i + 1, c, 0
+                        i, word, c, before, characters, unusual = _hangul_run(
+                            data, i + 4, end, common, BASIS, following, last
+                        )
+                        rare += unusual
+                        following = _syllable_after_blank(data, i, end)
+                    word_key = np.uint64(0)
+                    words += joined_words
+                    blank_words += joined_words
+                    alphabetic_words += joined_words
+                    piece += joined_words
+                    seen[BLANK] += joined_words
+                    seen[HANGUL] += joined_characters
+                    word_characters += joined_characters
+                    line_visible += joined_characters
+                    line_length += joined_characters + joined_words
+                    total += joined_characters + joined_words
             else:
                 word = (word ^ np.uint64(c)) * PRIME
                 if c >= 0x80 or kind == DIGIT:
