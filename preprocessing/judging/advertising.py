@@ -35,12 +35,13 @@ MIN_GROUPS, MIN_TERMS, MIN_PER_1000 = 2, 3, 6.0
 # without contact data
 CROWDED_GROUPS, CROWDED_TERMS, CROWDED_PER_1000 = 3, 6, 40.0
 
+_SPINS = "(?:free|[0-9]+) spins"
 # Ambiguous words need a second word: Toto is also a boy in a film, and 급전 (urgent money) also begins 급전직하 (steep fall).
 GROUPS = {
     "casino": "카지노|바카라|룰렛|슬롯(?:머신| ?사이트)?|릴게임|홀덤|파워볼|파칭코|맞고 ?머니|포커 ?머니|사다리 ?사이트|casino|roulette|(?:best|online|lucky|free|casino) slots|slots game|jackpot",
     "betting": "(?:스포츠|사설|안전|메이저|해외|국내|실시간|꽁머니) ?토토|토토 ?(?:사이트|추천|배팅|베팅|먹튀|커뮤니티|총판|검증|픽|놀이터|꽁머니|가입|보너스)|카지노[ /·,&]{1,2}토토|"
     "먹튀|놀이터 ?추천|메이저 ?놀이터|안전 ?놀이터|안전공원|스포츠중계|사설 ?[베배]팅|배당률|best odds",
-    "bonus": "첫 ?충|매 ?충|꽁머니|가입 ?쿠폰|가입 ?머니|[ ,/·]롤링|총판|가입코드|추천인 ?코드|쿠폰 ?지급|(?:casino|deposit|welcome|cash|sign.?up) bonus|bonus code|promo code|(?:free|[0-9]+) spins",
+    "bonus": "첫 ?충|매 ?충|꽁머니|가입 ?쿠폰|가입 ?머니|[ ,/·]롤링|총판|가입코드|추천인 ?코드|쿠폰 ?지급|(?:casino|deposit|welcome|cash|sign.?up) bonus|bonus code|promo code|" + _SPINS,
     "loan": "무직자 ?대출|당일 ?대출|소액 ?대출|대환 ?대출|주부 ?대출|여성 ?대출|신불자 ?대출|작업 ?대출|급전 ?(?:대출|당일|가능|필요|문의)|급전이|연체자|비상금 ?대출|저금리|무방문|"
     "일수 ?대출|개인돈|월변|달돈",
     "cash": "소액결제|현금화|폰테크|가개통|내구제",
@@ -80,12 +81,14 @@ _PATTERNS = {
     "lorem": _LOREM,
     "misread": _MISREAD,
 }  # no pattern crosses the end of a line
+_HINTS = {**_PATTERNS, "bonus": _PATTERNS["bonus"].replace(_SPINS, " spins")}
+"""The same or more; Hyperscan scans a fifth faster without a class of digits before a word."""
 _REGEXES = {name: re.compile(pattern, re.ASCII) for name, pattern in _PATTERNS.items()}
 
 
 @lru_cache(maxsize=2)
 def _matcher(engine: Engine | None) -> Matcher:
-    return Matcher(_PATTERNS, engine)
+    return Matcher(_HINTS, engine)
 
 
 def measure(

@@ -339,7 +339,17 @@ def _repetition(row, s):
     repeated = repeats(s.parts, s.part_sizes, row[_PARAGRAPHS], s.places, s.table, s.owner, s.times)
     row[_PARAGRAPH_REPEATS], row[_PARAGRAPH_REPEAT_SIZE] = repeated
     ngrams(
-        s.words, s.reach, row[_RECORDED], row[_NGRAMS:], s.keys, s.places, s.rest, s.hits, s.table, s.owner, s.times
+        s.words,
+        s.reach,
+        row[_RECORDED],
+        row[_NGRAMS:],
+        s.keys,
+        s.places,
+        s.rest,
+        s.hits,
+        s.table,
+        s.owner,
+        s.times,
     )
 
 
