@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 
+from preprocessing.readers.page_headings import leads_home
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import LINE_END, LINKS_HEADING, TITLES
 
@@ -15,6 +16,9 @@ _TAG = re.compile(r"<[^<>]*>")
 _PARTS = frozenset((*HEADINGS, "td", "th", "dt", "dd", "li", "tbody", "thead", "caption"))
 _HOST = re.compile(r"href=\"https?://([^/\"]+)")
 _TEXT = re.compile(r">([^<>]*[^<>\s])")
+_CURRENT = re.compile(
+    r"<(?:li|a)\b[^<>]*\b(?:class=\"(?:[^\"]* )?(?:on|active|current|selected)[ \"]|aria-current=\"page)"
+)
 
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
 LINK_SHARE_OUTSIDE = 0.5  # the same before the first and after the last sentence of a page
@@ -23,34 +27,42 @@ LONGEST_INTRODUCTION = 160  # of a list of links: a heading and a sentence
 MOST_LINKS_OF_TITLE = 3  # its own, and those of categories
 LONGEST_LABEL = 12  # characters of a link of a menu, on average
 FEWEST_ROWS = 3
-FEWEST_LINKS = 3  # of a section that has no sentence
+LEVELS_OF_ROW = 3  # from a title and its facts up to the list of such rows
+FEWEST_LINKS = 3  # of a section that has no sentence, and of a menu
 MOST_PARTS = 200  # elements of which a title or a table is searched
 MOST_SOURCES = 40
 LONGEST_SECTION = 20000  # characters of HTML
 
 
-def is_title_of(excerpt: Element, element: Element) -> bool:
+def is_title_of(tree: PageTree, excerpt: Element, element: Element) -> bool:
     """True for a heading, or what is named as a title, that is a link above the beginning of the post that it names."""
     if not 0 < element.links <= MOST_LINKS_OF_TITLE or element.text > LONGEST_INTRODUCTION:
         return False
     if excerpt.prose <= excerpt.linked:
         return False
     return any(
-        part.linked and (part.name in HEADINGS or any(not TITLES.isdisjoint(words) for words in part.names))
-        for part in islice(element.descendants(), MOST_PARTS)
+        part.linked
+        and (part.name in HEADINGS or any(not TITLES.isdisjoint(words) for words in part.names))
+        and not leads_home(tree, part)
+        for part in islice(element.descendants_uncut(), MOST_PARTS)
     )
 
 
 def is_row(parent: Element, children: list[Element]) -> bool:
     """True for a row of a list of posts, which has facts beside the title: its number, author or date."""
-    if len(children) < 2 or parent.parent is None or all(child.links for child in children):
+    if len(children) < 2 or all(child.links for child in children):
         return False
-    like = (
-        other
-        for other in parent.parent.children[:MOST_PARTS]
-        if other.name == parent.name and other.text and other.get("class") == parent.get("class")
-    )
-    return len(list(islice(like, FEWEST_ROWS))) == FEWEST_ROWS
+    row = parent
+    for above in islice(parent.ancestors(), LEVELS_OF_ROW):
+        if sum(child.text > 0 for child in above.children[:MOST_PARTS]) > 1:
+            like = (
+                other
+                for other in above.children[:MOST_PARTS]
+                if other.name == row.name and other.text and other.get("class") == row.get("class")
+            )
+            return len(list(islice(like, FEWEST_ROWS))) == FEWEST_ROWS
+        row = above
+    return False
 
 
 def introduces(tree: PageTree, element: Element, links: Element) -> bool:
@@ -74,7 +86,10 @@ def is_section(tree: PageTree, element: Element) -> bool:
     if heading is None or LINKS_HEADING.fullmatch(_TAG.sub("", heading[1]).strip()):
         return False
     parts = islice(element.descendants(), MOST_PARTS) if element.links >= FEWEST_LINKS else ()
-    has_list = any(part.name in HEADINGS and part.text and not part.is_cut for part in parts)
+    has_list = any(
+        part.name in HEADINGS and part.text and not part.is_cut and not leads_home(tree, part)
+        for part in parts
+    )
     return has_list or tree.has_sentence(element)
 
 
@@ -96,6 +111,13 @@ def has_sources(tree: PageTree, element: Element) -> bool:
 def has_titles(element: Element) -> bool:
     """True for links as long as titles, such as the news of a front page."""
     return element.linked > LONGEST_LABEL * element.links > 0
+
+
+def marks_this_page(tree: PageTree, element: Element) -> bool:
+    """True for a menu: short links to several pages of which one is marked as this page."""
+    if element.links < FEWEST_LINKS or has_titles(element) or tree.has_sentence(element):
+        return False
+    return len(list(islice(_CURRENT.finditer(tree.html, element.inside, element.close), 2))) == 1
 
 
 def is_link_group(element: Element, share: float = LINK_SHARE) -> bool:

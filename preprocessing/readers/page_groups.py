@@ -18,7 +18,7 @@ from preprocessing.readers.page_links import (
     is_tabs,
     leads_elsewhere,
 )
-from preprocessing.readers.page_tags import MOST
+from preprocessing.readers.page_tags import CONTROL, MOST
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import (
     COMMENTS_HEADING,
@@ -34,7 +34,7 @@ _FACTS = frozenset(("td", "dl", "dt", "dd", "ul", "ol", "li"))
 _NO_NOTICES = frozenset(("table", "thead", "tbody", "tfoot", "tr", "figure", "figcaption"))
 
 LONGEST_HEADING = 60
-NEAR_HEADING = 4  # blocks below a heading in which code is searched
+NEAR_HEADING = 4  # blocks below a heading in which examples are searched
 
 
 def cut_groups(tree: PageTree, around_heading: set[Element], of_links: bool) -> None:
@@ -87,7 +87,7 @@ def _cut_children(page: Page, parent: Element) -> None:
             until = ""
         following = children[n + 1] if n + 1 < len(children) else None
         begins = "" if is_listing(parent) else _begins_other(page, child, following)
-        if begins and any(map(_has_code, children[n + 1 : n + 1 + NEAR_HEADING])):
+        if begins and any(_has_examples(page.tree, part) for part in children[n + 1 : n + 1 + NEAR_HEADING]):
             begins = ""  # a manual has a chapter about comments or tags
         if begins:
             is_whole = n == 0 and parent is not page.content and parent not in page.around_heading
@@ -96,7 +96,7 @@ def _cut_children(page: Page, parent: Element) -> None:
                 return
             until, in_links = child.name if is_heading else "h7", begins == "links"
         in_other = bool(until) and child.prose <= MOST * page.content.prose
-        is_title = following is not None and is_title_of(following, child)
+        is_title = following is not None and is_title_of(page.tree, following, child)
         child.is_part = is_title or (in_row and child.links == 1)
         may_be_other = not child.is_part and 2 * child.text < page.content.text
         is_other = may_be_other and (leads_elsewhere(page, before, child) or _is_remark(page, before, child))
@@ -125,8 +125,10 @@ def _begins_other(page: Page, element: Element, following: Element | None) -> st
     return "" if is_content else "links"
 
 
-def _has_code(element: Element) -> bool:
-    return any(part.name == "pre" for part in islice(element.descendants(), MOST_PARTS))
+def _has_examples(tree: PageTree, element: Element) -> bool:
+    """True for code, and for a table with headings and nothing to fill in."""
+    names = {part.name for part in islice(element.descendants(), MOST_PARTS)}
+    return "pre" in names or ("th" in names and not CONTROL.search(tree.html, element.inside, element.close))
 
 
 # --- notices --------------------------------------------------------------------------------------------

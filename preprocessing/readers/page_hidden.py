@@ -14,6 +14,7 @@ _STREAMED = re.compile(r" id=\"S:\w+\"")  # what React sends later and a script 
 _SHOWN = re.compile(
     r"[ \"](?:sm|md|lg|xl|2xl):(?:block|inline|flex|grid|table)"
 )  # Tailwind, on larger screens
+_WAITING = frozenset(("progress", "loading", "loader", "preloader", "spinner"))  # what a page shows meanwhile
 _ENTERS = re.compile(
     r" data-(?:aos|sal|scroll|animation?)\b|[ \"](?:wow|animated?|animate__\w+)[ \"]"
 )  # what a script moves into view
@@ -54,6 +55,8 @@ def is_hidden(tree: PageTree, element: Element) -> bool:
     )
     if not is_marked and not ("style=" in attributes and NO_DISPLAY.search(attributes)):
         return False
+    if any(not _WAITING.isdisjoint(words) for words in element.names):
+        return True
     if _STREAMED.search(attributes) or _FOLDED.search(attributes) or _is_one_of_several(element):
         return False
     if _is_of_tabs(element):

@@ -20,6 +20,7 @@ from preprocessing.readers.page_excerpts import (
     introduces,
     is_link_group,
     is_section,
+    marks_this_page,
 )
 from preprocessing.readers.page_tabs import has_panels
 from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree
@@ -99,6 +100,8 @@ def leads_elsewhere(page: Page, before: Element | None, element: Element) -> boo
         return False
     if element.start < page.run[0] and _DATE.search(page.tree.html, element.inside, element.close):
         return False  # when a post was written, beside its categories
+    if not is_between and marks_this_page(page.tree, element):
+        return not any(part.name in HEADINGS and part.text > part.linked for part in element.descendants())
     introduced = before is not None and introduces(page.tree, before, element)
     is_own = (
         is_section(page.tree, element)

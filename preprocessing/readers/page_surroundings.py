@@ -26,7 +26,6 @@ from preprocessing.readers.page_tree import HEADINGS, Element, PageTree, sum_tex
 from preprocessing.readers.page_words import CONTENT, DISCUSSION, QUESTIONS, names_own
 
 _DISCUSSION = re.compile(r"schema\.org/(?:QAPage|DiscussionForumPosting|Question|Answer)\b")
-
 LINKS_OF_INDEX = 0.5  # share of linked characters in the text of a page of links
 LINKS_WITHOUT_PROSE = 0.3  # the same where no text is long enough for prose
 REST_OF_INDEX = (

@@ -118,6 +118,12 @@ KEPT = {
         f"{A}<p>올해 거둔 메밀은 어땠나요?</p><label><input type='radio' name='q'>매우 만족</label><label><input type='radio' name='q'>보통</label>{B}",
         "매우 만족 보통"),
     "more of something in a sentence": (f"{A}<p>씨앗은 <b>밭길</b>에서 <a href='/a'>더 보기</a>를 누르면 나온다.</p>{B}", "씨앗은 밭길에서 더 보기를 누르면 나온다."),
+    "names of things above what they cost": (
+        f"{A}{B}<ul>" + "".join(f"<li><div class='text'><div class='name'><a href='/{n}'>{n} 씨앗</a></div><ul><li>값 : {n}원</li></ul></div></li>" for n in range(4))
+        + "</ul>", "3 씨앗"),
+    "a chapter about comments with a table of examples": (
+        f"<h2>표시</h2>{A}<h2>Comments</h2>{B}<table><tr><th>쓰는 것</th><th>보이는 것</th></tr><tr><td>.. 밭</td><td>들깨</td></tr></table><h2>끝</h2>{A}",
+        "| .. 밭 | 들깨 |"),
     "a short sentence in the foot of a card": (f"<div>{A}<div class='card-footer'>함께 걸어요.</div>{B}</div>", "함께 걸어요."),
 }  # fmt: skip
 
@@ -170,6 +176,12 @@ CUT = {
     "how much a page satisfies": (
         f"{A}{B}<form><p>이 페이지의 정보에 만족하시나요?</p><label><input type='radio' name='q'>매우만족</label><label><input type='radio' name='q'>불만</label>"
         "</form>", "매우만족"),
+    "a menu in which this page is marked": (
+        f"<div><h3>밭 소개</h3><ul><li><a href='/a'>들깨 밭</a></li><li class='on'><a href='/b'>메밀 밭</a></li><li><a href='/c'>귀리 밭</a></li></ul></div>"
+        f"<h3>메밀 밭</h3>{A}{B}", "귀리 밭"),
+    "the name of the site in a second header": (
+        f"<div class='m_top_wrap'><h1 class='logo'><a href='index.html'>밭 누리집</a></h1><a href='#'>메뉴</a></div><div>{A}{B}</div>", "밭 누리집"),
+    "what a page shows while it waits": (f"{A}{B}<div id='loadingLayer' style='display:none'>밭을 부르는 중이니 씨앗을 다 뿌리고 거둘 때까지 이 창을 닫지 말고 조금만 기다려 주시기 바랍니다.</div>", "부르는 중"),
     "pages of a list": (f"{A}{B}<div class='btns'><a href='/1'>1</a><a href='/2'>2</a></div>", "2"),
 }  # fmt: skip
 
