@@ -29,6 +29,7 @@ _GOES_ON = re.compile(r"[^\n|}\]=]")
 _NOTHING_ELSE = re.compile(
     r"\w\([ ,;·]{0,9}$"
 )  # glued to a word, where empty parentheses would be those of a function
+_AUTHOR = re.compile("[ \\t]*[—–] ?")
 _YEARS = ("연도", "년도")
 _BLOCKS = ("범례", "legend")  # stand in lines of their own
 _CLOSING = re.compile(r"[ )\],.;:\n]|$")
@@ -119,6 +120,9 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
     if text.startswith(("* ", ROW)) and after[:1] == "\n":
         text = text[:-1]
     key = key_of(parts[0])
+    name = parts[0].strip()
+    if text.startswith(f"{name} ") and before.rstrip(" ").endswith(name):
+        text = text[len(name) + 1 :]  # the name is written, too
     text, written = join_unit(text, before, after) if text else ("", 0)
     text = _in_line(text, key, before, following) if text and not around.bracket else text
     if text[:1] == " " == before[-1:]:
@@ -142,6 +146,8 @@ def _in_line(text: str, key: str, before: str, behind: str) -> str:
         return text.strip(f"\n{ROW}").replace("\n", "").replace(ROW, ", ")
     if text[:1].isdecimal() and before[-1:].isdecimal() and "/" in text:
         return f" {text}"  # 3 and a half
+    if text.startswith("\n> ") and _AUTHOR.match(behind):
+        return f"{text}>"  # who said it
     if not line and (text.isdecimal() or key.endswith(_YEARS)) and _END_OF_LINE.match(behind):
         return ""  # a box that is named by its year
     if not (line.strip("*#:; ") and _GOES_ON.match(behind) and text[:1] == text[-1:] == "\n"):

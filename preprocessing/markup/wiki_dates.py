@@ -30,7 +30,7 @@ _DATES = frozenset((
     "데이터정렬날짜",
 ))  # fmt: skip
 _OF_DATE = re.compile(
-    r"(?:출생|사망|시작|종료|끝|개봉|방영|발매|공개|설립|창립|결성|해체|폐지|개통|개교|개관)(?:일|날짜|년월일)(?:[과와]만?나이)?|"
+    r"(?:출생|사망|시작|종료|끝|개봉|방영|발매|공개|설립|창립|결성|해체|폐지|개통|개교|개관)(?:일|날짜|년월일|년)(?:[과와]만?나이)?|"
     r"(?:birth|death|start|end|film|release)[_-](?:date|year)(?:_and_age)?"
 )
 _UNITS = re.compile("[연년]월일?|월일|시분초?|분초")  # a name that has a unit for each argument

@@ -24,7 +24,7 @@ _BOXES = "정보|둘러|navbox|infobox|mbox"
 _SISTERS = "포털|portal|자매|sister|commons|공용"
 _POINTERS = (
     "동음|다른|구별|혼동|비슷한|참조|보기$|알아보기|넘어옴|^참고|^본문|^주요|^더보기|^main|^see|^about|^for$|^other|redirect|distinguish|"
-    "disambig|^hat|^further"
+    "disambig|^hat|^further|^intitle|^lookfrom"
 )
 _ROUTES = "노선도|노선기호|역번호|^s-|^bs[0-9e-]{0,3}$|route|승계|전임|후임|succession"
 _MAPS = "지도|좌표"
@@ -32,7 +32,7 @@ _PARTS = "start|begin|end$|시작|끝|break|header|머리|^no_|hold"  # of a tab
 _DATABASES = "imdb|profile|통계|기록실|kbo|mlb"  # of sport and film, to which a template only links
 _LAYOUT = (
     "색$|color|분류|^설명(?!문)|사용자|서명|핑|ping|사진|(?:언어|깨진|끊긴|죽은|외부|자매)링크$|코드|쪽|senseid|^topics$|단락|목차|^단$|^표|문서|너비|폭$|크기|제한|들여|테두리|"
-    "^hs$|hidden_sort|숨은정렬"
+    "^hs$|hidden_sort|숨은정렬|정렬키$"
 )
 
 

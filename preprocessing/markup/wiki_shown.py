@@ -38,11 +38,11 @@ def show_values(name: str, values: Sequence[str], korean: bool) -> str:
         return write_dates(format_days(values), korean)
     if _NAME_TO_SORT.search(key):
         return " ".join(values[:2])
-    if values and LAST_IS_SHOWN.search(key):
+    if values and (LAST_IS_SHOWN.search(key) or key.endswith("링크")):
         return values[-1]
     if values and values[0] in COUNTRIES:
         return country_name(values[0], korean)
-    if len(values) == 2 and NUMBER.fullmatch(values[0]) and values[1].startswith(values[0]):
+    if len(values) == 2 and NUMBER.fullmatch(values[0]) and values[1][:-1].startswith(values[0]):
         return f"{name.strip()} {values[1]}" if _PART_OF_WORK.fullmatch(values[1]) else values[1]
     if values and _WORK.search(key):
         return " ".join([name.strip(), *values])

@@ -172,7 +172,8 @@ def _name(name: str, place: Place) -> str:
         return ""
     is_noun = place.is_noun
     if name.isascii():
-        is_shown = _SYMBOL.fullmatch(name) and (is_noun or place.before[-1:] == "(")
+        is_in_line = name.isupper() and place.begins_word and place.line.strip(_MARKS) and not place.ends_line
+        is_shown = _SYMBOL.fullmatch(name) and (is_noun or place.before[-1:] == "(" or is_in_line)
     else:
         is_label = not place.line.strip(_MARKS) and place.after.lstrip(" ")[:1] == ":"
         is_label |= place.before[-1:] == " " and place.after[:1] == "("

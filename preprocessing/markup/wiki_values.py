@@ -186,7 +186,7 @@ _UNITS = [
 ]  # fmt: skip
 _CURRENCIES = {"₩": "₩", "원화": "₩", "krw": "₩", "us$": "US$", "usd": "US$", "us달러": "US$", "달러": "$", "미국달러": "US$", "$": "$", "€": "€", "eur": "€", "euro": "€",
                "£": "£", "gbp": "£", "pound_sterling": "£", "¥": "¥", "jpy": "¥", "yen": "¥", "cny": "CN¥", "위안": "CN¥",
-               "₹": "₹", "inr": "₹", "유로": "€", "엔": "¥", "파운드": "£", "원": "₩"}  # fmt: skip
+               "₹": "₹", "inr": "₹", "유로": "€", "엔": "¥", "파운드": "£", "원": "₩", "미화": "US$"}  # fmt: skip
 FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     dict.fromkeys(_NUMBERS, _format_first)
     | dict.fromkeys(FORMATTED_NUMBERS, lambda plain, named: format_number("".join(plain[:1]), plain[1:]))
