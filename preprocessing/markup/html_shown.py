@@ -47,6 +47,7 @@ _ABOUT_COMMENTS = re.compile("주석|comment", re.IGNORECASE)
 _ABOUT_SCRIPTS = re.compile(r"\bCDN\b|스크립트|\bscript", re.IGNORECASE)
 _SENTENCE = re.compile(r"[ \t]*(?![<|\x7f])[^\n]*[가-힣][^\n]*(?<![>|])[ \t]*")
 _LONGEST_HEADING = 60
+_NEAR = 400  # characters of a line
 _WORDS = re.compile(r"[^\W_]")
 _FORM = re.compile(
     r"<(?:input|textarea|select)\s(?![^<>\n]{0,200}(?:checkbox|radio))[^<>\n]{0,2000}>|<fieldset\b",
@@ -125,7 +126,9 @@ def _is_subject(tag: re.Match[str]) -> bool:
 
 def _is_about(comment: re.Match[str]) -> bool:
     """Whether words of its line are about a comment: ``주석: <!-- 글 -->``; also those behind an empty one."""
-    before, after = comment.string[: comment.start()], comment.string[comment.end() :]
+    line = comment.string
+    before = line[max(0, comment.start() - _NEAR) : comment.start()]
+    after = line[comment.end() : comment.end() + _NEAR]
     if "<!--" not in before and _ABOUT_COMMENTS.search(before):
         return True
     is_first = not before.strip(" \t>-*+")
