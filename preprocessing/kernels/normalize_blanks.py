@@ -25,6 +25,7 @@ _PIPE, _PLUS, _DOT, _GREATER, _DRAWING = (
     np.uint8(0xE2),
 )
 _TICK, _NONE = np.uint8(96), np.uint8(0)
+_BRACE, _TILDE, _CLOSING_BRACE = np.uint8(123), np.uint8(126), np.uint8(125)
 _ONE = np.uint64(1)
 _STRETCH = 32  # bytes that are checked together
 
@@ -80,6 +81,7 @@ def put_collapsed(data, start, end, fenced, places, out, at):
     i, feeds, blanks = first, 0, 0
     line, opening, changed = True, fenced, last - begin < end - start
     drawn = False  # in a drawn table
+    row_at, literal = at, first  # where the row is written; the end of a template literal
     row, known, checked = first, first, np.int64(-1)  # the line of ``known``; the line that is not aligned
     stop = _TICK if fenced else _NONE
     if begin < first:
@@ -115,6 +117,8 @@ def put_collapsed(data, start, end, fenced, places, out, at):
         begins = feeds > 0 or i == first
         if begins:
             drawn = _is_drawn(data, i, last, feeds, drawn)
+            if feeds and at - row_at >= 2 and out[at - 1] == _TICK and out[at - 2] == _BRACE:
+                literal = max(literal, _literal_end(data, i, last))
         following = i + 1
         if feeds:
             changed |= feeds > 2
@@ -133,7 +137,8 @@ def put_collapsed(data, start, end, fenced, places, out, at):
             out[at] = _SPACE
             at += 1
         if begins and (
-            (drawn and c == _PIPE)
+            i < literal
+            or (drawn and c == _PIPE)
             or is_indented_code(data, i - blanks, i, last)
             or _is_preformatted(data, i, last)
         ):
@@ -146,6 +151,15 @@ def put_collapsed(data, start, end, fenced, places, out, at):
         at = copy(data, i, following, out, at)
         i = following
     return at, changed
+
+
+@inner()
+def _literal_end(data, i, end):
+    """Where a template literal (``{`text`}`` of MDX) ends in whose second line ``i`` is; ``i`` if it is none."""
+    j = i
+    while 0 <= j < end and data[j] != _TICK and data[j] != _TILDE:
+        j += 1
+    return j + 1 if j + 1 < end and data[j] == _TICK and data[j + 1] == _CLOSING_BRACE else i
 
 
 @inner()

@@ -18,6 +18,7 @@ _INNER_BLANKS = re.compile(
     re.MULTILINE,
 )
 _BLANKS_OF_WORDS = re.compile(rf"(?P<code>{SPAN})|(?<=[^ \t\n])[ \t]+(?=[^ \t\n])")
+_LITERAL = re.compile(r"\{`\n+[^`~]*`\}")  # of MDX
 _TRAILING_BLANKS = re.compile(r"[ \t]+$", re.MULTILINE)
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
@@ -29,7 +30,7 @@ _CODE_FIRST = re.compile(
 def collapse_blanks(text: str) -> str:
     """Leaves one blank between words, none at line ends, and at most one empty line.
 
-    Indentation, also behind marks of quotations, fenced code, code spans, lines of Python sessions and drawings, lines with
+    Indentation, also behind marks of quotations, fenced code, code spans, template literals of MDX, lines of Python sessions and drawings, lines with
     aligned columns (``columns``), and lines of indented code keep their blanks: those that begin with a tab or four blanks, also behind marks of
     quotations, and are not mostly Hangul. The first line loses its indentation unless it is such code with an empty or
     indented line below.
@@ -43,6 +44,11 @@ def collapse_blanks(text: str) -> str:
 def _collapse_lines(text: str) -> str:
     lines = text.split("\n")
     aligned = find_aligned_lines(lines)
+    if "{`\n" in text:
+        for literal in _LITERAL.finditer(text):
+            first = text.count("\n", 0, literal.start()) + 1
+            after = first + literal[0].count("\n")
+            aligned[first:after] = [True] * (after - first)
     if not any(aligned):
         return _INNER_BLANKS.sub(_collapse_match, text)
     return "\n".join(

@@ -211,6 +211,12 @@ def test_aligned_columns_keep_their_blanks(text):
     assert blanks.collapse_blanks(text) == text
 
 
+def test_lines_of_template_literals_keep_their_blanks():
+    literal = "<D>{`\n  A --> B\n  |     |\n\n  v  가   나`}</D>"
+    assert blanks.collapse_blanks(f"{literal}\n\n글   글") == f"{literal}\n\n글 글"
+    assert blanks.collapse_blanks("{`\n가   나") == "{`\n가 나"
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
