@@ -51,6 +51,7 @@ _INLINE_TAGS_BEFORE = re.compile(
     r"(?:</?(?:a|b|i|em|strong|span|var|u|font|code|sup|sub|small|tt|cite|mark)(?:\s[^<>]{0,80})?>){1,6}\Z",
     re.IGNORECASE,
 )
+_LOGO = re.compile(r"(X<sub>[EeƎ]</sub>)?(L<su[pb]>[Aa]</su[pb]>)?T<sub>[Ee]</sub>X")  # TeX, LaTeX, XeLaTeX
 _NEAR = 200  # characters in which the neighbor of an element is searched
 _LONGEST_GLOSS = 60
 _NESTING = 4
@@ -84,6 +85,7 @@ def convert_small_text(text: str) -> str:
     """Converts <sup>, <sub>, <small>, <ruby>, <del> and <q>; <sup> and <sub> end with their line at the latest, other unclosed elements stay."""
     if not _PRESENT.search(text):
         return text
+    text = _LOGO.sub(lambda logo: f"{'Xe' * bool(logo[1])}{'La' * bool(logo[2])}TeX", text)
     text = _UNCLOSED.sub(r"\g<open>\g<word>\g<index>\g<rest></\g<name>>", text)
     text = _RUBY.sub(_convert_ruby, text)
     text = _FRACTION.sub(_convert_fraction, text)

@@ -112,6 +112,7 @@ def test_html_in_markdown(text, expected):
         ("1<sup>st</sup> n<sup>th</sup> 25<sup>o</sup>C 삼성<sup>TM</sup>", "1st nth 25°C 삼성™"),
         ("말했다.<sup>3</sup> 단어<sup><a href='#1'>1</a></sup>", "말했다.[3] 단어[1]"),
         ("H<sub>2</sub>O Fe<sub>2</sub>O<sub>3</sub> Ca(OH)<sub>2</sub>", "H2O Fe2O3 Ca(OH)2"),
+        ("X<sub>E</sub>L<sub>A</sub>T<sub>E</sub>X을 L<sup>A</sup>T<sub>E</sub>X과 T<sub>E</sub>X", "XeLaTeX을 LaTeX과 TeX"),
         ("log<sub>2</sub>8 1010<sub>2</sub> x<sub>1</sub><sup>2</sup>", "log_2 8 1010_2 x_1^2"),
         ("a<sub>n+1</sub> V<sub>max</sub>", "a_(n+1) V_max"),
         ("3<sup>1</sup>/<sub>2</sub>", "3 1/2"),
