@@ -17,6 +17,7 @@ from preprocessing.readers.page_links import (
     is_listing,
     is_tabs,
     leads_elsewhere,
+    leads_nowhere,
 )
 from preprocessing.readers.page_tags import CONTROL, MOST
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
@@ -121,7 +122,12 @@ def _begins_other(page: Page, element: Element, following: Element | None) -> st
         return ""
     if not LINKS_HEADING.fullmatch(text) or (" id=" in element.attributes and not CONTENTS.search(text)):
         return ""  # Markdown gives an id to the headings that an author wrote
-    is_content = is_listing(following) or has_sources(page.tree, following) or is_tabs(page, following)
+    is_content = (
+        is_listing(following)
+        or has_sources(page.tree, following)
+        or is_tabs(page, following)
+        or leads_nowhere(page.tree, following)
+    )
     return "" if is_content else "links"
 
 

@@ -37,6 +37,9 @@ _FILE = re.compile(
 _ADDRESS = re.compile(
     r"\shref=\"(?:tel|fax|sms|mailto):[^<>]*>(?:\s|<(?!/?a\b)[^<>]*>)*[^<]*[\d@]", re.IGNORECASE
 )
+_SHOWN = re.compile(
+    r"<a\b[^<>]*>(?:\s|<(?!/?a\b)[^<>]*>)*+(?:https?://|www\.)"
+)  # an address as the text of its link
 _TABS = re.compile(r"\b_?tab|tab(?:s|list|_|-|\b)|\bindicator", re.IGNORECASE)
 _LABEL = re.compile(
     r"(?:\s|<(?!a\b)[^<>]*>){0,9}(?:([^<>:：]{1,20})[:：]\s*(?:<(?!a\b)[^<>]*>\s*){0,3}<a\b"
@@ -95,7 +98,7 @@ def leads_elsewhere(page: Page, before: Element | None, element: Element) -> boo
     is_between = page.run[0] < element.start < page.run[1]
     if not is_link_group(element, LINK_SHARE if is_between else _share_outside(page.tree, element)):
         return False
-    if is_tabs(page, element) or _leads_nowhere(page.tree, element):
+    if is_tabs(page, element) or leads_nowhere(page.tree, element):
         element.is_part = True
         return False
     if element.start < page.run[0] and _DATE.search(page.tree.html, element.inside, element.close):
@@ -118,11 +121,12 @@ def leads_elsewhere(page: Page, before: Element | None, element: Element) -> boo
     return not (element.name == "p" and SENTENCE.search(page.tree.text_of(element)))
 
 
-def _leads_nowhere(tree: PageTree, element: Element) -> bool:
-    """True for links that are named as files, what is attached to a notice, and for numbers to call and addresses to write to."""
+def leads_nowhere(tree: PageTree, element: Element) -> bool:
+    """True for links that are named as files or show their addresses, as what is attached to a notice, and for numbers to call
+    and addresses to write to."""
     return any(
         len(kind.findall(tree.html, element.inside, element.close)) >= element.links
-        for kind in (_FILE, _ADDRESS)
+        for kind in (_FILE, _ADDRESS, _SHOWN)
     )
 
 

@@ -51,6 +51,9 @@ _CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "tfoot", "capti
 _ROWS = frozenset(("figcaption", "table"))
 _DIGIT = re.compile(r"\d")
 _TEXT = re.compile(r">([^<>]*[^<>\s])")
+_TIME = re.compile(
+    r"\d{2,4}\s?[-./]\s?\d{1,2}\s?[-./]\s?\d{1,2}|\d{1,2}:\d{2}|\d\s*(?:초|분|시간|일|주|개월|달|년)\s*전|\bago\b"
+)
 _COMMENTS = re.compile(r"(?:\s|<[^<>]*>){0,20}(?:댓글|덧글|독자\s*의견|comments?\b|leave\s+a)", re.IGNORECASE)
 
 LEAST_LINKED = 8  # a part of the text of a menu without sentences is linked
@@ -183,6 +186,19 @@ def _is_heading(element: Element) -> bool:
         part.name in HEADINGS and part.text == element.text
         for part in islice(element.descendants(), MOST_AROUND_HEADING)
     )
+
+
+def find_remarks(tree: PageTree, named: set[Element]) -> set[Element]:
+    """Elements whose name ends in ``comment``, and those in them, on a page where no other name is one of comments and none of
+    these has a link, a control or a time."""
+    comments = {element for element in named if is_comment(tree, element)}
+    remarks = {element for element in comments if any(words[-1] == "comment" for words in element.names)}
+    for element in comments:
+        end = min(element.close, element.inside + LONGEST_CONTROLS)
+        is_post = element.links or _has_control(tree, element) or _TIME.search(tree.html, element.inside, end)
+        if is_post or not (element in remarks or any(above in remarks for above in element.ancestors())):
+            return set()
+    return {element for element in comments if _own_words(element).isdisjoint(MARKING | REPLIES)}
 
 
 def _has_control(tree: PageTree, element: Element, control: re.Pattern[str] = CONTROL) -> bool:

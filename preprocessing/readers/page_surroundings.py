@@ -13,6 +13,7 @@ from itertools import takewhile
 from preprocessing.readers.page_headings import keep_introduction
 from preprocessing.readers.page_hidden import is_policy_popup
 from preprocessing.readers.page_names import (
+    find_remarks,
     find_run,
     has_sure_name,
     is_called_header,
@@ -46,6 +47,7 @@ def cut_surroundings(tree: PageTree, around_heading: set[Element]) -> None:
     tagged, named, rest = _cut_by_tags(tree, around_heading, heading_start)
     sum_texts(tree.elements)
     all_characters = page.text
+    named -= find_remarks(tree, named)
     run = find_run(tree, named)
     cut, lists, comments = [], {}, 0
     introduced: set[Element] = set()  # headers whose introduction is kept, with all in them

@@ -118,6 +118,11 @@ KEPT = {
         f"{A}<p>올해 거둔 메밀은 어땠나요?</p><label><input type='radio' name='q'>매우 만족</label><label><input type='radio' name='q'>보통</label>{B}",
         "매우 만족 보통"),
     "more of something in a sentence": (f"{A}<p>씨앗은 <b>밭길</b>에서 <a href='/a'>더 보기</a>를 누르면 나온다.</p>{B}", "씨앗은 밭길에서 더 보기를 누르면 나온다."),
+    "a remark below a heading that is called a comment": (
+        f"{A}<h2>밭일 신청</h2><div class='h2-comment'><p>밭일을 누리집에서 신청해 보세요.</p></div>{B}", "밭일을 누리집에서 신청해 보세요."),
+    "the address that a post gives": (
+        f"<h1>밭길</h1>{A}{B}<section><h2>관련링크</h2><ul><li><a href='/go?n=1'><b>http://www.field.kr/</b></a> <span>25회 연결</span></li></ul></section>",
+        "http://www.field.kr/"),
     "names of things above what they cost": (
         f"{A}{B}<ul>" + "".join(f"<li><div class='text'><div class='name'><a href='/{n}'>{n} 씨앗</a></div><ul><li>값 : {n}원</li></ul></div></li>" for n in range(4))
         + "</ul>", "3 씨앗"),
