@@ -74,7 +74,8 @@ _LOREM = (
     "maecenas sed diam eget|maecenas faucibus mollis|integer posuere erat|etiam porta sem|praesent commodo cursus|fusce dapibus, tellus ac|"
     "li europan lingues es)"
 )
-_MISREAD = "占쏙|\\?[가-힣]\\?|[ìíëê][\u0080-\u00bf]"
+# a question mark instead of the first of three bytes, before syllables with which no word begins
+_MISREAD = "占쏙|\\?[덈섏좎곕먯쒖쒕꾩덉뚯뺤뤿븯ㅻㅼㅽ]|\\?[가-힣]\\?|[ìíëê][\u0080-\u00bf]"
 MISREAD_CHARACTERS = 2
 _PATTERNS = {
     **{name: f"(?i:{terms})" for name, terms in GROUPS.items()},

@@ -39,8 +39,8 @@ _ENGLISH = "cheap|discount|replica|fake|wholesale|buy|sale|price|best|casino|bon
 _MODIFIER_ENDS = frozenset(modifier[-1] for modifier in _MODIFIERS.split("|"))
 _HAS_GOODS = re.compile(_GOODS)
 _KOREAN_KEYWORD = re.compile(f"[가-힣A-Za-z0-9]*(?:{_MODIFIERS}|(?:{_GOODS})[가-힣]*)")
-_WHOLE_WORDS = frozenset(f"{_MENU}|{_ENGLISH}".lower().split("|"))
-_LAST = _MODIFIER_ENDS | {last for word in _WHOLE_WORDS for last in (word[-1], word[-1].upper())}
+WHOLE_WORDS = frozenset(f"{_MENU}|{_ENGLISH}".lower().split("|"))
+_LAST = _MODIFIER_ENDS | {last for word in WHOLE_WORDS for last in (word[-1], word[-1].upper())}
 _HASHTAG = re.compile(r"#(?!\d+$)[^#]+")  # not the number of an issue
 _SEPARATORS = re.compile(
     r"[,/|;:>\t\n·ㆍ‧∙•→=()\[\]▲△▷▶▼▽◇◆■□●○◎★☆]|(?<=\d)\.\s|\s[-–—]\s|^[-–—*+]\s", re.MULTILINE
@@ -100,7 +100,7 @@ def _is_keyword(word: str, may_be_goods: bool) -> bool:
     may_be = word[-1] in _MODIFIER_ENDS or may_be_goods and _HAS_GOODS.search(word)
     if may_be and _KOREAN_KEYWORD.fullmatch(word):
         return True
-    return word.lower() in _WHOLE_WORDS or (word[0] == "#" and _HASHTAG.fullmatch(word) is not None)
+    return word.lower() in WHOLE_WORDS or (word[0] == "#" and _HASHTAG.fullmatch(word) is not None)
 
 
 def _count_families(entries: list[list[str]], words: int) -> int:

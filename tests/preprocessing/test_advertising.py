@@ -143,7 +143,8 @@ def test_the_largest_group_counts_at_most_twice_the_others():
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_misread_characters_are_counted(engine):
-    assert columns(["占쏙옙占쏙옙", "ì•ˆ 가", "정상이다", "왜?뷁?"], engine)["misread"] == [4, 0, 0, 2]
+    texts = ["占쏙옙占쏙옙", "ì•ˆ 가", "정상이다", "왜?뷁?", "?덈뀞?섏꽭?? ?ㅻ뒛? 媛묐땲??"]
+    assert columns(texts, engine)["misread"] == [4, 0, 0, 2, 6]
 
 
 def test_columns_have_their_types():
