@@ -42,16 +42,18 @@ _RRN_NAMED = re.compile(
 )
 _RRN_NAMED_BEHIND = re.compile(rf" ?\(? ?(?:{_RRN_NAMED.pattern})")
 # "회원번호", "증권번호": the number of something else than a registration
-_OTHER_NUMBER = re.compile(r"[가-힣](?:(?<!주민)(?<!등록)(?<!식별)번호| ?코드)[^0-9A-Za-z가-힣]{0,4}\Z")
+_OTHER_NUMBER = re.compile(
+    r"[가-힣](?:(?<!주민)(?<!등록)(?<!식별)(?<!실명)번호| ?코드)[^0-9A-Za-z가-힣]{0,4}\Z"
+)
 _CORPORATE = re.compile("(?i:corporate|corporation|company|business) (?i:reg)|법인 ?\\Z")
 _AMOUNT = re.compile(r" ?(?:원(?![본천고금장생])|명(?![의단])|개(?![인명])|건(?![강물])|호(?![가-힣]))")
 _PERSON = re.compile("성명|이름|성함|생년|출생|사망|망인|고인|본인|환자|세대주|상속|할머니|할아버지|어르신")
 _PASSPORT = re.compile(
     r"(?:(?<![0-9A-Za-z_])(?<![0-9A-Za-z]-)|(?<=[Pp]assport)|(?<=[Pp]assport_)|(?<=PASSPORT))(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[MSRGDO] [0-9]{8}|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_]|-(?!-?>))"
 )
-_PASSPORT_NAMED = re.compile(r"여 ?권|[旅護护][券照]|(?i:passport|travel doc)")
+_PASSPORT_NAMED = re.compile(r"여 ?권(?!용)|[旅護护][券照]|(?i:passport|travel doc)")
 _PASSPORT_FIELD = re.compile(r"(?i:passport)[A-Za-z_]{0,8}[\"'], *[\"']?value[\"']? ?[:=] *[\"']?\Z")
-_PASSPORT_LABEL = re.compile(r"(?:여권|(?i:passport))[A-Za-z가-힣_ :=\"'\n\[]{0,26}\Z")
+_PASSPORT_LABEL = re.compile(r"(?:여권(?!용)|(?i:passport))[A-Za-z가-힣_ :=\"'\n\[]{0,26}\Z")
 _PASSPORT_ABOVE = re.compile(r"<\|pa[a-z|]*>[^\n|]{0,20}\Z")
 """A passport that is masked already, in a list of passports."""
 _PRODUCT = re.compile(r"모델|품번|제품|상품|부품|시리얼|도면|재고|(?i:part|model|sku|serial)")

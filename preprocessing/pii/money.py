@@ -84,7 +84,7 @@ _ACCOUNT = re.compile(
 )
 _TOUCHES_ACCOUNT = touching("[a-z]*bank|account|acct|a/c|kb|nh|ibk|sc|no|number")
 _BEFORE_ACCOUNT = re.compile(
-    rf"(?:계 ?좌(?! ?수(?![가-힣]))|통장|{_BANK_NOT_TREE}|입금|송금|이체|예금주|{_ENGLISH_BANK}|(?<!AWS )(?:[Aa]ccount|ACCOUNT)(?!(?i:_?id)(?![A-Za-z])))[^0-9]{{0,20}}\Z"
+    rf"(?:계 ?좌(?! ?수(?![가-힣]))|통장|{_BANK_NOT_TREE}|입금|송금|이체|예금주|{_ENGLISH_BANK}|(?<![A-Za-z])A/C|(?<!AWS )(?:[Aa]ccount|ACCOUNT)(?!(?i:_?id)(?![A-Za-z])))[^0-9]{{0,20}}\Z"
 )
 _BANK_BEFORE = re.compile(rf"(?:{_SHORT_BANK})[ :]{{0,2}}\Z")
 _BRAND = re.compile(f"(?:{_BRANDS})[ :]{{0,2}}\\Z")
@@ -104,7 +104,7 @@ _ACCOUNT_BEFORE = re.compile(r"<\|ac[a-z|]*>(?:, ?| ?[/·] ?| (?:및|또는) )\Z
 _OF_BUSINESS = re.compile("[0-9]{3}-[0-9]{2}-[0-9]{5}")
 _YEARS = re.compile("(?:(?:19|20)[0-9]{2}-){2}[0-9]{1,4}")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}[-.]?(?:0[1-9]|1[0-2])[-.]?(?:0[1-9]|[12][0-9]|3[01])")
-_YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,2}-")
+_YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,4}-")
 _NOT_A_NUMBER_OF = re.compile(r" ?(?:[천만억]? ?원|점|명|개|건|장(?![가-힣])|주|호|달러|%)")
 _COMPANY = re.compile(r"사업자|등록 ?번호|고객센터|대표번호|전화")
 _AMOUNT_BEFORE = re.compile(r"(?:액[은이]?|USD|KRW|EUR|JPY|CNY|[$₩])[ :]{0,2}\Z")
@@ -191,5 +191,5 @@ CARDS = (
 )  # fmt: skip
 ACCOUNTS = (
     Pattern("account", rf"[0-9]{{2}}[{DASHES}](?:[0-9]{{4}}|[0-9]{{1,3}}[{DASHES}][0-9])|[0-9]{{2}}(?: [{DASHES}] [0-9]{{2}}|\.[0-9]{{2,6}}\.[0-9]{{5}})|[0-9]{{10}}|[0-9]{{3}} (?:[0-9]{{3}} [0-9]{{6}}|[0-9]{{4}} [0-9]{{4}} [0-9]{{2}})|[0-9]{{4}} [0-9]{{2,3}} [0-9]{{6}}", _ACCOUNT, _check_account,
-            rf"계 ?좌|통장|{_BANK}|입금|송금|이체|예금주|카뱅|케뱅|토뱅|{_ENGLISH_BANK}|[Aa]ccount|ACCOUNT|<\|acc|[(\[](?:{_SHORT_BANK}|우리|하나)|(?:{_SHORT_BANK}|우리|하나)[ :]{{0,2}}[0-9]|[0-9] (?:{_BRANDS})"),
+            rf"계 ?좌|통장|{_BANK}|입금|송금|이체|예금주|카뱅|케뱅|토뱅|{_ENGLISH_BANK}|[Aa]ccount|ACCOUNT|A/C|<\|acc|[(\[](?:{_SHORT_BANK}|우리|하나)|(?:{_SHORT_BANK}|우리|하나)[ :]{{0,2}}[0-9]|[0-9] (?:{_BRANDS})"),
 )  # fmt: skip

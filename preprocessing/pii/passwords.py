@@ -63,6 +63,7 @@ _COMMIT, _NAMES_COMMIT = (
     re.compile("[0-9a-f]{7,12}|[0-9a-f]{40}"),
     re.compile(r"(?i:commit|sha|hash|parent)|커밋|해시"),
 )
+_OF_A_HASH = re.compile(r"(?i:md5|sha[0-9]*|hash)\([^()\n]{1,20}\) ?[=:] ?[\"']?\Z")
 _NAMES_FILE = re.compile(r"(?:(?i:\bfile|path)|파일|경로)[\"'*` ]{0,3}[:=][\"'*` ]{0,3}\Z")
 _PLAIN_WORD = re.compile("[A-Za-z0-9_.-]+")
 _TITLE = re.compile(rf"[*` ]*(?:[가-힣A-Za-z]{{2,8}}[ _]?)?{PASSWORD}[*` ]*")
@@ -77,8 +78,10 @@ def _check_value(match: Match) -> Part | None:
     if not _is_near_word(match):
         return match.span(group) if _is_cell(match) and rank_of(value) and _has_hint(match.string) else None
     before = text_before_value(match)
-    if (_COMMIT.fullmatch(value) and _NAMES_COMMIT.search(before)) or (
-        "/" in value and _NAMES_FILE.search(before)
+    if (
+        _OF_A_HASH.search(before)
+        or (_COMMIT.fullmatch(value) and _NAMES_COMMIT.search(before))
+        or ("/" in value and _NAMES_FILE.search(before))
     ):
         return None
     value = _without_emphasis(value, before)
@@ -153,7 +156,7 @@ def _is_word_at_end(match: Match, front: str, place: str, value: str) -> bool:
     if place == "loose" and _OPTION_BEFORE.search(front):
         return True
     ends = _ENDS.match(match.string, match.end()) is not None
-    if place in ("told", "loose", "far"):
+    if place in ("told", "loose", "far") or (place == "assigned" and not ends):
         goes_on = (_SENTENCE if place == "told" else _COPULA).match(match.string, match.end())
         return len(value) > 7 and bool(ends or goes_on)
     return ends
@@ -198,7 +201,7 @@ def _is_of_login(match: Match, before: str, value: str) -> bool:
 
 _WORDS = (
     "비 ?밀 ?번 ?호|비번|암호|패스워드|시크릿|토큰|(?:인증|서비스|접근|액세스|비밀|보안|개인|API) ?키|계정|로그인|접속"
-    "|(?i:pass(?:[^a-z\n]|w|phrase|code)|pwd?[^a-z\n]|psk|auth[^a-z\n]|sig=|token|secret|key|login|account|cred[es]|(?:root|admin|administrator|postgres)`?(?: ?/|:))"
+    "|(?i:pass(?:[^a-z\n]|w|phrase|code)|pwd?[^a-z\n]|psk|pswd|auth[^a-z\n]|sig=|token|secret|key|login|account|cred[es]|(?:root|admin|administrator|postgres)`?(?: ?/|:))"
 )
 _ANY_WORD = re.compile(f"{_WORDS}|@[A-Za-z0-9.-]{{3,40}}`? ?/|(?i:password)")
 _HINT = (

@@ -27,10 +27,12 @@ _FRONT_OF_CELL = re.compile(r"(?:\A|[\t|,;\n(])[*`\"' ]*(?:[\w.@-]{2,40} ?/ ?)?\
 _REST_OF_CELL = re.compile(r"[*`\"' ]*(?:\Z|[\t|,;)])")
 _FRONT_OF_LINE = re.compile(r"[-*> ]{0,6}(?P<colon>: ?)?[`\"' ]{0,2}")
 _REST_OF_LINE = re.compile(r"[*`\"' ]*\Z")
-_NAMES = "비밀번호|비번|암호|패스워드|토큰|인증키|API 키|API키|assword|ASSWORD|asswd|pwd|PWD|PW|pw|oken|TOKEN|ecret|SECRET| key| Key|_key|_KEY|apiKey"
+_NAMES = "비밀번호|비번|암호|패스워드|토큰|인증키|API 키|API키|assword|ASSWORD|asswd|pwd|PWD|PW|pw|oken|TOKEN|ecret|SECRET|_key|_KEY|apiKey"
+_KEYS = " key| Key"
 _STATEMENTS = "VALUES|values"
 _HINT = (
     rf"(?:{_NAMES})(?: ?\([^()\n]{{1,16}}\))?[*`\"': ]{{0,2}} *(?:[\t|\n]|[,;][\"']?[A-Za-z가-힣_])"
+    rf"|(?:{_KEYS})[*`]{{0,2}} *[\t|]"
     rf"|(?:{_STATEMENTS})[ \r]{{0,2}}\n ?[ \t]{{0,8}}\("
 )
 _HEAD = re.compile(_HINT)
@@ -41,7 +43,7 @@ def find_lines_below(text: str) -> list[int]:
     """The numbers of the lines that a title or a label of a secret reaches."""
     heads = [
         place
-        for name in f"{_NAMES}|{_STATEMENTS}".split("|")
+        for name in f"{_NAMES}|{_KEYS}|{_STATEMENTS}".split("|")
         for place in _places_of(name, text)
         if _HEAD.match(text, place)
     ]

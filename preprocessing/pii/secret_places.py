@@ -11,7 +11,7 @@ import re
 REACH = 96
 """Characters before a value in which its word counts."""
 PASSWORD = (
-    r"(?<![Nn][Oo])(?:비 ?밀 ?번 ?호|비번(?!방)|암호(?![화학문])|패스워드|(?i:pass(?:word|wd|phrase|code)|psk)|(?:(?<![A-Za-z])|(?<=_))(?<![$])(?i:pwd?|(?P<short>(?<!_)pass)|(?<=_)pass)"
+    r"(?<![Nn][Oo])(?:비 ?밀 ?번 ?호|비번(?!방)|암호(?![화학문])|패스워드|(?i:pass(?:word|wd|phrase|code)|psk)|(?:(?<![A-Za-z])|(?<=_))(?<![$])(?i:ps?wd|pw|(?P<short>(?<!_)pass)|(?<=_)pass)"
     r"|(?<=[a-z])P(?:wd?|ass)|(?i:(?:store|key|pg)pass|(?<![A-Za-z])(?:db|user|client)(?:pass|pwd?)))(?:[_-]?(?:[0-9]{1,2}|value|text)|s)?(?![A-Za-z0-9_])"
 )
 KEY = (
@@ -24,7 +24,7 @@ _LOGIN = (
 )
 _NOTE = r"(?: ?\([^()\n]{1,16}\))?"
 _OPEN = r"[ \t]*@?[\\\"'`*(\[「『“‘]{0,3}"
-_ASSIGNED = rf"{_NOTE}[\\\"'`*\])】」]{{0,3}}[ \t]*(?:::?(?!=)|(?<![!=<>])=(?!=)|[→▶►⇒]|[=-]>|:=|\.{{3,}}|(?<=[\"'] )value=|(?<= )-(?= ))"
+_ASSIGNED = rf"{_NOTE}[\\\"'`*\])】」]{{0,3}}[ \t]*(?:::?(?!=)|(?<![!=<>])=(?!=)|[→▶►⇒]|[=-]>|:=|\.{{3,}}|(?<=[\"'] )(?:android:)?value=|(?<= )-(?= ))"
 _TOLD = r"[\"'`*)]{0,3}(?:(?:은|는|이|가)요?|을|를| is| was| to)"
 _PLACES = {
     "assigned": rf"(?:[\"'],? *[\"']?(?i:value)[\"'])?{_ASSIGNED}(?: ?(?:await )?[\w:.]{{0,16}}(?:crypt|[Hh]ash|[Mm]ake|[Ee]ncode)[\w.]{{0,8}}\()?{_OPEN}",
