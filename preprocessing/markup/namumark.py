@@ -7,6 +7,7 @@ other documents are removed; footnotes stay and follow the text. Linear in the l
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from preprocessing.markup.html_lists import write_number
@@ -61,7 +62,8 @@ def _with_notes(body: str, notes: dict[str, str]) -> str:
     order = list(dict.fromkeys(re.findall(r"\[\^([^\]]+)\]", "\n".join([body, *notes.values()]))))
     named = list(dict.fromkeys([*(name for name in order if name in notes), *notes]))
     automatic = [name for name in named if name.startswith(AUTOMATIC)]
-    numbers = {name: str(number) for number, name in enumerate(automatic, 1)}
+    free = (number for number in map(str, itertools.count(1)) if number not in notes)
+    numbers = dict(zip(automatic, free))
     lines = [body, "", *(f"[^{name}]: {notes[name]}" for name in named)]
     return _REFERENCE.sub(lambda match: f"[^{numbers.get(match[1], '')}]", "\n".join(lines))
 
@@ -165,7 +167,7 @@ class _Document:
         return written
 
     def _item(self, item: re.Match[str], content: int, mark: str) -> list[str]:
-        text = self.inline.convert(item["text"]).replace("\n", "\n" + " " * content)
+        text = self.inline.convert(item["text"]).lstrip(" ").replace("\n", "\n" + " " * content)
         return [f"{' ' * max(0, content - len(mark) - 1)}{mark} {text}"] if text else []
 
     def _line(self, line: str, indent: str) -> list[str]:

@@ -173,10 +173,14 @@ def _name(name: str, place: Place) -> str:
     is_noun = place.is_noun
     if name.isascii():
         is_in_line = name.isupper() and place.begins_word and place.line.strip(_MARKS) and not place.ends_line
+        is_in_line = is_in_line or (name.isupper() and place.is_alone)
         is_shown = _SYMBOL.fullmatch(name) and (is_noun or place.before[-1:] == "(" or is_in_line)
     else:
         is_label = not place.line.strip(_MARKS) and place.after.lstrip(" ")[:1] == ":"
-        is_label |= place.before[-1:] == " " and place.after[:1] == "("
+        is_label |= place.before[-1:] == " " and place.after[:1] in ("(", ",")
+        is_label |= (
+            place.begins_word and place.line.lstrip()[:1] in ITEMS_AND_CELLS and place.after[:2] == " ("
+        )
         is_part = _BEGINS_PART.search(place.before[-9:]) and (
             _ENDS_PART.match(place.behind) or place.ends_cell
         )

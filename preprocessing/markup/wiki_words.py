@@ -42,6 +42,7 @@ _KIND_OF_PLACE = re.compile("[a-z]{1,4}/")  # s/Texas
 _COLUMNS = re.compile("(?:col|der|rel|syn|hyp)[1-5]")
 _CODE = re.compile("[a-z]{2,3}(?:-[a-z]{3,4}){0,2}")  # of a language
 _LANGUAGE_OF_NAME = re.compile("^[a-z]{2,3}-")
+_KANA = re.compile("[\u3041-\u30ff]")
 _IDEOGRAPH = re.compile("[\u3400-\u9fff]")
 
 
@@ -129,7 +130,7 @@ def _format_word(plain: Sequence[str], named: Named) -> str:
 
 def _format_example(plain: Sequence[str], named: Named) -> str:
     """A sentence, and its reading, translation and source in parentheses; percent signs divide it for its ruby only."""
-    if len(plain) > 1 and "%" in plain[0] and "%" in plain[1]:
+    if "%" in "".join(plain[:1]) and _KANA.search("".join(plain[1:2])):
         plain = [text.replace("%", "") for text in plain]
     keys = (("tr",), ("t", "translation", "번역"), ("lit",), ("footer",), ("출처", "source", "ref"))
     about = ", ".join(filter(None, [*plain[1:], *(first_of(named, names) for names in keys)]))

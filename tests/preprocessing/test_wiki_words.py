@@ -20,6 +20,7 @@ from preprocessing.markup.wiki_page import WikiPage
         ("# {{ko-hanja form of|기차|철도 위를 달리는 차}}", "1. hanja form of 기차 (철도 위를 달리는 차)"),
         ("# {{inflection of|be||2|s|lang=en}} in speech\n# {{plural of|en|car}} of a train", "1. inflection of be in speech\n2. plural of car of a train"),
         ("#: {{ux|ja|阿%吽の呼%吸|あ%うんのこ%きゅう|찰떡호흡|lit=아흠의 호흡}}", "阿吽の呼吸 (あうんのこきゅう, 찰떡호흡, 아흠의 호흡)"),
+        ("#: {{ux|ko|50% 할인이다|It is 50% off}}", "50% 할인이다 (It is 50% off)"),
         ("#: {{예문|ko|밤이 깊다|출처=어느 시}}", "밤이 깊다 (어느 시)"),
         ("# 차\n{{파생어|기차|마차}}\n{{합성어 상자|기찻길}}", "1. 차\n파생어: 기차, 마차\n합성어: 기찻길"),
         ("# large\n#: {{syn|en|big|vast}} {{ant|en|small}}", "1. large\n   Synonyms: big, vast Antonyms: small"),
