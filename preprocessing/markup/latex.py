@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from textwrap import indent
 
 from preprocessing.markup.latex_algorithms import convert_algorithms
-from preprocessing.markup.latex_blocks import PROTECTED, convert_environments, convert_formulas, name_theorems
+from preprocessing.markup.latex_blocks import (
+    PROTECTED,
+    convert_environments,
+    convert_formulas,
+    name_theorems,
+    remove_hidden,
+)
 from preprocessing.markup.latex_commands import (
     ARGUMENTS_BEFORE_TEXT,
     ARGUMENTS_OF_ENVIRONMENTS,
@@ -56,7 +62,6 @@ _REFERENCE = re.compile(
     r"[ ~]{1,9}(?=\\(?:[Cc]ite[a-z]{0,8}|parencite|textcite|autocite|footcite|label|index)\*?(?:\[[^\[\]\n]{0,200}\]){0,2}"
     r"\{[^{}]{0,500}\}(?:[\s.,;:)!?]|\Z))"
 )
-_HIDDEN = re.compile(r"\\iffalse(?![A-Za-z]).{0,20000}?\\fi(?![A-Za-z])", re.DOTALL)
 _SIGNS_WITHOUT_BLANK = "\\_$^{}~/°"
 
 
@@ -66,7 +71,7 @@ def latex_to_markdown(text: str) -> str:
     text = expand_shorthands(re.sub(f"[\x7f{ITEM_MARKS}{MARKS}]", "", text))
     text = convert_environments(text, protected)
     text = _COMMENT.sub(r"\1", text)
-    text = _HIDDEN.sub("", text) if "\\iffalse" in text else text
+    text = remove_hidden(text) if "\\iffalse" in text else text
     text = write_headers(name_theorems(expand_macros(text, KNOWN)))
     body = _BODY.search(text)
     if body:

@@ -9,10 +9,8 @@ import re
 
 from preprocessing.markup.latex_macros import end_of_group
 
-_ENVIRONMENT = re.compile(
-    r"\\begin\s{0,5}\{algorithmic\}(?:\[[^\[\]\n]{0,20}\])?(.{0,20000}?)\\end\s{0,5}\{algorithmic\}",
-    re.DOTALL,
-)
+_BEGIN = re.compile(r"\\begin\s{0,5}\{algorithmic\}(?:\[[^\[\]\n]{0,20}\])?")
+_CLOSING = "\\end{algorithmic}"
 _OPENERS = {
     "while": ("while ", " do"), "for": ("for ", " do"), "forall": ("for all ", " do"), "if": ("if ", " then"), "loop": ("loop", ""),
     "repeat": ("repeat", ""), "procedure": ("procedure ", ""), "function": ("function ", ""),
@@ -37,9 +35,14 @@ _NESTED, _END = "\\begin{itemize}", "\\end{itemize}"
 
 def convert_algorithms(text: str) -> str:
     """Replaces each algorithm by a list; formulas are protected before."""
-    if "{algorithmic}" not in text:
-        return text
-    return _ENVIRONMENT.sub(lambda match: f"\n\n{_NESTED}{_write_statements(match[1])}{_END}\n\n", text)
+    pieces, at = [], 0
+    for begin in _BEGIN.finditer(text) if _CLOSING in text else ():
+        end = text.find(_CLOSING, begin.end()) if begin.start() >= at else -1
+        if end >= 0:
+            statements = _write_statements(text[begin.end() : end])
+            pieces += [text[at : begin.start()], f"\n\n{_NESTED}{statements}{_END}\n\n"]
+            at = end + len(_CLOSING)
+    return "".join([*pieces, text[at:]])
 
 
 def _write_statements(text: str) -> str:

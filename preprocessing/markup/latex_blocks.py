@@ -20,6 +20,7 @@ REMOVED = frozenset((
     "thebibliography", "tikzpicture", "comment", "filecontents", "CCSXML", "IEEEkeywords", "pgfpicture", "circuitikz",
     "pspicture", "forest", "asy",
 ))  # fmt: skip
+_CONDITION = re.compile(r"\\(iffalse|fi)(?![A-Za-z])")
 MAX_FORMULA = 4000  # characters of an inline formula
 _BEGIN = re.compile(r"\\begin\s{0,5}\{([A-Za-z]{1,40})(\*?)\}")
 # \verb|code|, \lstinline[options]!code!, \lstinline{code}, \mintinline{python}|code|, \url{address}, \href{address}
@@ -159,3 +160,16 @@ def name_theorems(text: str) -> str:
         return f"\n\n\\textbf{{{names[match[1]]}{title}.}} "
 
     return opening.sub(name, _THEOREM.sub("", text))
+
+
+def remove_hidden(text: str) -> str:
+    """The text without what ``\\iffalse`` hides up to the next ``\\fi``."""
+    pieces, at = [], 0
+    hidden: int | None = None  # where it begins
+    for match in _CONDITION.finditer(text):
+        if match[1] == "iffalse":
+            hidden = match.start() if hidden is None else hidden
+        elif hidden is not None:
+            pieces.append(text[at:hidden])
+            at, hidden = match.end(), None
+    return "".join([*pieces, text[at:]])
