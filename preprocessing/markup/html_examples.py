@@ -43,8 +43,10 @@ _SOURCE = re.compile(r"\ssrc\s{0,3}=\s{0,3}(?:\"([^\"]*)\"|'([^']*)'|([^\s>]*))"
 _TARGET = re.compile(r"\shref\s{0,3}=\s{0,3}[\"']([^\"']+)[\"']", re.IGNORECASE)
 _NO_SOURCE = re.compile(r"[^./{:]*[가-힣][^./{:]*|url|src|path|", re.IGNORECASE)
 _OF_LINK = re.compile(r"\s(?:href|name|id|class|title|style|data-[a-z-]{1,30})\s{0,3}=", re.IGNORECASE)
+_NAME_IN_BRACES = r"\{\{[ \t]?(?![0-9])\w[\w.$()\[\]'\" |:!?+-]{0,200}\}\}"  # no set of numbers
+_WITH_NAME = re.compile(_NAME_IN_BRACES)
 _EXPRESSION = re.compile(
-    r"[ \t]{0,9}\{\{[^{}\n]{1,200}\}\}[ \t]{0,9}</"
+    rf"[ \t]{{0,9}}{_NAME_IN_BRACES}[ \t]{{0,9}}</"
     r"|(?:[^<{}$\\=\n]{0,40}[^\w<{}$\\=\n])?\{[A-Za-z_][\w.]{0,60}(?:\(\))?\}[^<{}$\\\n]{0,40}</(?:h[1-6]|p|div|li|span|button)>"
 )
 _EXAMPLE_BEFORE = re.compile(r"(?:예\)|ex\)|ex[.:]|예[ \t]?:|\breturn|=)[ \t]{1,3}\Z", re.IGNORECASE)
@@ -59,8 +61,25 @@ _MARKS = re.compile(r"[ \t>]*(?:(?:[-*+]|[0-9]{1,3}[.)])[ \t]+)*")
 _NEAR = 400  # characters of a line
 
 
+_CELL_OF_TAGS = re.compile(
+    r"(?:(?<=\|)|^)[ \t]*(?=[^|\n]*<(?!br\b))(?:</?[a-z][a-z0-9]{0,9}[ \t]?/?>[ \t]*(?:[,~/·][ \t]*|와[ \t]|과[ \t])?){1,9}(?=\|)",
+    re.MULTILINE,
+)
+_BLOCK_OF_CODE = re.compile(
+    r"^(?P<indent>[ \t]*)<(?P<name>html|head|body|form|fieldset|select|template|div|ul|ol|table|section|p)(?:\s[^<>\n]*)?>[^\n]*\n"
+    r"(?:(?![ \t]*\n|[^\n]*\x7f)[^\n]*\n){0,200}?(?P=indent)</(?P=name)>[ \t]*$",
+    re.MULTILINE,
+)  # without an empty line
+
+
 def protect_examples(text: str, protected: Protected) -> str:
     """Replaces the tags of examples by marks, with those that close them."""
+    if "\n</" in text or "\n " in text:
+        text = _BLOCK_OF_CODE.sub(
+            lambda block: protected.add(block[0]) if _is_code(block) else block[0], text
+        )
+    if "|" in text:
+        text = _CELL_OF_TAGS.sub(lambda cell: protected.add(cell[0]), text)
     opened: dict[str, list[bool]] = {}
     pieces, at, before = [], 0, 0
     for tag in TAG_IN_MARKDOWN.finditer(text):
@@ -78,6 +97,15 @@ def protect_examples(text: str, protected: Protected) -> str:
             pieces += [text[at : tag.start()], protected.add(tag[0])]
             at = before = tag.end()
     return "".join([*pieces, text[at:]]) if at else text
+
+
+def _is_code(block: re.Match[str]) -> bool:
+    """Whether a block of lines is a page, a form, or has expressions of a template among its words or attributes."""
+    if block["name"] in _PAGES_AND_FORMS:
+        return True
+    return _WITH_NAME.search(TAG.sub("", block[0])) is not None or any(
+        _OF_TEMPLATE.search(tag["attributes"]) for tag in TAG.finditer(block[0])
+    )
 
 
 def is_component(name: str) -> bool:

@@ -46,7 +46,7 @@ _WITH_ATTRIBUTES = frozenset((
 ))  # fmt: skip
 """Elements that are always closed where they lay out, unlike <font> or <div>."""
 _WORD_BEFORE, _WORD_BEHIND = re.compile(r"[^\W_][ \t,]{0,3}\Z"), re.compile(r"[ \t,]{0,3}[^\W_]")
-_QUOTES = ("''", '""', "‘’", "“”", "()")
+_QUOTES = ("''", '""', "‘’", "“”", "()", "**")
 _OWNERS = {
     **dict.fromkeys(("td", "th", "tr", "thead", "tbody", "tfoot", "caption"), ("table",)),
     **dict.fromkeys(("dt", "dd"), ("dl",)),
@@ -55,6 +55,8 @@ _OWNERS = {
 """Elements that are never outside of others."""
 _NO_ATTRIBUTES = re.compile(r"[^=]*[^=\w\s/\"'-][^=]*")  # of ``a<b && b>c``
 _TERM = re.compile(r"[ \t]{0,3}(?::|[=→-][ \t])(?=[ \t]*\S)")
+_COLON = re.compile(r"[ \t]{1,3}:[ \t]+\S")
+_HEADING = re.compile(r"[ \t>]{0,9}#{1,6}[ \t]")
 _FIRST_OF_LINE = re.compile(r"(?:^|\n)[ \t>]{0,40}(?:[-*+]|[0-9]{1,3}[.)])[ \t]{1,9}\Z")  # of an item
 _NEXT = re.compile(r"[ \t,/]{1,3}<(\w{1,12})>")
 _BESIDE_WORDS = re.compile(r"\w[,.]?[ \t]{1,3}\Z")
@@ -130,6 +132,8 @@ def _is_left_open(match: re.Match[str], closed: set[str], unclosed: set[int]) ->
         if is_bare and name not in VOID and _is_before_tag(match, unclosed):
             return True
         is_first = _FIRST_OF_LINE.search(before) is not None
+        if is_bare and _is_explained(match, before, is_first and name not in closed):
+            return True
         if (
             is_bare
             and name not in closed
@@ -151,6 +155,20 @@ def _is_left_open(match: re.Match[str], closed: set[str], unclosed: set[int]) ->
         )
     after = text[match.end() : match.end() + 1]
     return not (after.isalnum() or after in "<`*_[!\x7f") or PARTICLE.match(text, match.end()) is not None
+
+
+def _is_explained(tag: re.Match[str], before: str, is_alone: bool) -> bool:
+    """Whether a tag without an end begins a line that explains it, ``<hr> : 가로줄``, ``- <li> 항목``, or stands in a heading."""
+    text, name = tag.string, tag["name"].lower()
+    line = text[tag.end() : tag.end() + _NEAR].partition("\n")[0]
+    if f"</{name}" in line:
+        return False
+    first = before.rpartition("\n")[2]
+    if not first.strip(" \t>"):
+        return _COLON.match(line) is not None
+    if name in VOID:
+        return False
+    return (is_alone and name in ("p", "li") and line[:1] == " ") or _HEADING.match(first) is not None
 
 
 def _is_before_tag(tag: re.Match[str], unclosed: set[int]) -> bool:

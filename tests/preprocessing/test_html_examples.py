@@ -47,6 +47,12 @@ EXAMPLES = [
     "제목은 <h1>제목</h1>으로 쓴다\n\n예) <p>문단</p>\n\nreturn <div>안녕</div>;",
     '<button onclick="go()">누르기</button>',
     '- <p>, <h1>, <ul> 태그\n- <div>는 블록, <b>는 굵게\n- <img src="a.png"> : 그림\n- <b>굵게</b> : 글자',
+    "| 태그 | 설명 |\n| --- | --- |\n| <hr> | 가로줄 |\n| <ul>, <ol> | 목록 |\n| <h1> ~ <h6> | 제목 |\n| <tr>, <td> | 칸 |",
+    "**<span>**: 줄 안\n\n## 1. <p>와 문단",
+    "<hr> : 가로줄\n<p> : 문단\n\n> <br> : 줄바꿈\n\n- <p> 문단\n- <li> 항목",
+    '<html>\n<head>\n<title>제목</title>\n</head>\n<body>\n  <h1>안녕</h1>\n</body>\n</html>',
+    '<form action="a">\n  아이디: <input name="id"><br>\n  <b>값</b>\n</form>',
+    '<ul>\n  <li v-for="a in b">글</li>\n</ul>\n\n<div id="app">\n  {{ message }}\n</div>',
     '| 속성 | 예 |\n| --- | --- |\n| th:with | <div th:with="a=${b}" /> |\n| th:href | <a th:href="@{주소}">글</a> |',
 ]  # fmt: skip
 
@@ -67,6 +73,8 @@ def test_tags_of_examples_stay(example):
         ('<a name="b"></a>글 <img src="b.png"> <span class="c">나</span>', "글  나"),
         ("변경할 수 있다! <br> 대신 이렇게 한다.", "변경할 수 있다!\n대신 이렇게 한다."),
         ("- <b>이름</b> : 값\n- <img src='a.png'> : 그림", "- 이름 : 값\n-  : 그림"),
+        ("<ul>\n<li>{{2}, {2, 1}}</li>\n</ul>", "- {{2}, {2, 1}}"),
+        ("<div>\n  <b>글</b>\n</div>", "글"),
         ("<h2>수식 $x_{a}$</h2>", "## 수식 $x_{a}$"),
         ("<p>$\\mathbb{R}$ 위</p>", "$\\mathbb{R}$ 위"),
         ("<h3>여는 태그와 닫는 태그</h3>", "### 여는 태그와 닫는 태그"),
