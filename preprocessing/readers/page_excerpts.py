@@ -19,6 +19,8 @@ _TEXT = re.compile(r">([^<>]*[^<>\s])")
 _CURRENT = re.compile(
     r"<(?:li|a)\b[^<>]*\b(?:class=\"(?:[^\"]* )?(?:on|active|current|selected)[ \"]|aria-current=\"page)"
 )
+_LINK = re.compile(r"<a\b[^<>]*>")
+_PAGE = re.compile(r"\shref=\"(?!#|javascript:)")
 
 LINK_SHARE = 0.7  # share of linked characters that makes a group of links
 LINK_SHARE_OUTSIDE = 0.5  # the same before the first and after the last sentence of a page
@@ -117,7 +119,9 @@ def marks_this_page(tree: PageTree, element: Element) -> bool:
     """True for a menu: short links to several pages of which one is marked as this page."""
     if element.links < FEWEST_LINKS or has_titles(element) or tree.has_sentence(element):
         return False
-    return len(list(islice(_CURRENT.finditer(tree.html, element.inside, element.close), 2))) == 1
+    marks = list(islice(_CURRENT.finditer(tree.html, element.inside, element.close), 2))
+    link = _LINK.search(tree.html, marks[0].start(), element.close) if len(marks) == 1 else None
+    return link is not None and _PAGE.search(link[0]) is not None
 
 
 def is_link_group(element: Element, share: float = LINK_SHARE) -> bool:

@@ -123,6 +123,8 @@ KEPT = {
     "the address that a post gives": (
         f"<h1>밭길</h1>{A}{B}<section><h2>관련링크</h2><ul><li><a href='/go?n=1'><b>http://www.field.kr/</b></a> <span>25회 연결</span></li></ul></section>",
         "http://www.field.kr/"),
+    "labels of tabs of which one is marked": (
+        f"<h1>밭길</h1>{A}{B}<div><h2>밭 소식</h2><div class='tab'><a href='#' class='on'>알림</a><a href='#'>소식</a><a href='#'>잔치</a></div></div>", "알림"),
     "names of things above what they cost": (
         f"{A}{B}<ul>" + "".join(f"<li><div class='text'><div class='name'><a href='/{n}'>{n} 씨앗</a></div><ul><li>값 : {n}원</li></ul></div></li>" for n in range(4))
         + "</ul>", "3 씨앗"),
