@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from preprocessing.kernels.characters import decode
+from preprocessing.kernels.characters import copy, decode
 from preprocessing.kernels.compiled import inner, njit
 from preprocessing.kernels.encoded_data import base64
+from preprocessing.kernels.feeds import STRETCH, has_feed
 
 HTML, MISREAD = 1, 2
 _LATIN, _HAN, _TAG, _REFERENCE = 1, 2, 4, 8
 _LONGEST_REFERENCE = 40
 _TAB, _LINE_FEED, _SPACE = 9, 10, 32
 _STRETCH = 256  # bytes that are checked together
-_SHORT_STRETCH, _LONG_STRETCH = 64, 4096
+_LONG_STRETCH = 4096
 _COLON, _A, _T, _COMMA, _4, _6 = np.frombuffer(b":at,46", np.uint8)
 _OPEN, _CLOSE = np.frombuffer(b"(]", np.uint8)
 _SCHEME, _MARKER = np.frombuffer(b"data:", np.uint8), np.frombuffer(b";base64,", np.uint8)
@@ -252,8 +253,8 @@ def _first_lines(data, start, end, lines, reach, line_bytes, out, at):
     i = start
     while lines and i < end and i < start + reach:
         j = i
-        while 0 <= j < end - _SHORT_STRETCH and not _has_feed(data, j):
-            j += _SHORT_STRETCH
+        while 0 <= j < end - STRETCH and not has_feed(data, j):
+            j += STRETCH
         while 0 <= j < end and data[j] != _LINE_FEED:
             j += 1
         if _is_visible(data, i, j):
@@ -268,8 +269,8 @@ def _last_lines(data, start, end, lines, reach, line_bytes, out, at):
     j = end
     while lines and j > start and j > end - reach:
         i = j
-        while i - _SHORT_STRETCH > start and not _has_feed(data, i - _SHORT_STRETCH):
-            i -= _SHORT_STRETCH
+        while i - STRETCH > start and not has_feed(data, i - STRETCH):
+            i -= STRETCH
         while i > start and data[i - 1] != _LINE_FEED:
             i -= 1
         if _is_visible(data, i, j):
@@ -277,15 +278,6 @@ def _last_lines(data, start, end, lines, reach, line_bytes, out, at):
             lines -= 1
         j = i - 1
     return at
-
-
-@inner()
-def _has_feed(data, start):
-    """Whether a short stretch has a line feed; its constant length lets the loop vectorize."""
-    result = False
-    for i in range(np.uint64(start), np.uint64(start) + np.uint64(_SHORT_STRETCH)):
-        result |= data[i] == _LINE_FEED
-    return result
 
 
 @inner()
@@ -302,8 +294,6 @@ def _put_line(data, start, end, line_bytes, out, at):
         end = start + line_bytes
         while data[end] & 0xC0 == 0x80:
             end -= 1
-    for i in range(start, end):
-        out[at] = data[i]
-        at += 1
+    at = copy(data, start, end, out, at)
     out[at] = _LINE_FEED
     return at + 1

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from preprocessing.config.inputs import RecordsInput
 from preprocessing.config.languages import LANGUAGES
+from preprocessing.kernels.feeds import find_feeds
 from preprocessing.kernels.json_objects import read_objects
 from preprocessing.kernels.utf8 import is_utf8
 from preprocessing.readers.fields import Fields
@@ -47,7 +48,7 @@ class JsonColumns:
         data = np.frombuffer(block, np.uint8)
         if not is_utf8(data):
             return None
-        feeds = np.flatnonzero(data == ord("\n"))
+        feeds = find_feeds(data)
         out, ends, simple = read_objects(data, feeds, self._keys, self._key_ends, self._max_bytes)
         texts = [_column(out[f], ends[f]) for f in range(len(ends))]
         if self._of_record:

@@ -157,7 +157,7 @@ def extend() -> None:
 
 CLEAN = Group(
     "clean",
-    ("json_objects", "utf8", "languages", "listings", "normalize", "suspects", "hidden_characters"),
+    ("feeds", "json_objects", "utf8", "languages", "listings", "normalize", "suspects", "hidden_characters"),
     clean,
 )
 MEASURE = Group(
@@ -166,7 +166,7 @@ MEASURE = Group(
     measure,
 )
 ENCODE = Group("encode", ("bpe", "bpe_build"), encode)
-TOKENS_ENCODE = Group("tokens-encode", ("json_objects", "bpe", "bpe_build"), encode_json_lines)
+TOKENS_ENCODE = Group("tokens-encode", ("feeds", "json_objects", "bpe", "bpe_build"), encode_json_lines)
 GROUPS = {
     "clean": CLEAN,
     "lines": Group("lines", ("lines",), lines),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from preprocessing import documents
 from preprocessing.config.inputs import JsonlInput
+from preprocessing.kernels.feeds import find_feeds
 from preprocessing.kernels.utf8 import is_utf8
 from preprocessing.readers import batches, json_lines
 from preprocessing.readers.json_columns import JsonColumns, has_simple_fields
@@ -171,3 +172,10 @@ def batches_of(path, item):
     read_batches = list(read_unit(unit(path), item, pytest.fail, 1))
     assert all(batch.schema == documents.DOCUMENT for batch in read_batches)
     return read_batches
+
+
+@given(st.lists(st.binary(max_size=90), max_size=5))
+def test_feeds_are_found_at_any_distance(lines):
+    block = b"\n".join(lines)
+    found = find_feeds(np.frombuffer(block, np.uint8)) if block else []
+    assert list(found) == [n for n, byte in enumerate(block) if byte == 10]
