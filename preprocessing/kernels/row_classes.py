@@ -12,6 +12,7 @@ from preprocessing.kernels.characters import decode
 from preprocessing.kernels.compiled import inner
 from preprocessing.kernels.normalize_characters import classes_of, is_plain_vowel
 from preprocessing.kernels.normalize_classes import (
+    BACKTICK,
     BLANK,
     COMPATIBILITY,
     COMPOSES,
@@ -27,7 +28,7 @@ from preprocessing.kernels.normalize_classes import (
 RUN, BLANKS, APART, FENCE_OF_TILDES, INDENTED = (1 << i for i in range(16, 21))
 _STRETCH = 32  # bytes that are checked together
 _AHEAD = 5  # bytes behind a stretch that are read with it
-_FEED, _SPACE, _BACKTICK, _DELETE = np.uint8(10), np.uint8(32), np.uint8(96), np.uint8(127)
+_FEED, _SPACE, _BACKTICK, _TILDE, _DELETE = (np.uint8(b) for b in (10, 32, 96, 126, 127))
 _CONTINUED, _LEAD, _FIRST, _LAST, _AFTER_LAST = (np.uint8(b) for b in (0x80, 0xC0, 0xEA, 0xED, 0xEE))
 _AFTER_FIRST, _BEFORE_LAST = (
     np.uint8(0xB0),
@@ -47,12 +48,13 @@ def classify(data, start, end, table, limits, runs):
     """
     seen, previous, before = 0, 0, 0
     found, run, run_end = 0, np.int64(0), np.int64(-1)
-    pairs = limits[MARKS] > 2  # whether two signs of a family stay
+    shortened = limits[MARKS]  # the shortest run of signs that may be shortened
     i = start
     while 0 <= i < end:
-        plain = _after_plain(data, i, end, pairs)
+        plain, ticks = _after_plain(data, i, end, shortened > 2, shortened > 3)
         if plain > i:
             i = plain
+            seen |= BACKTICK if ticks else 0
             at = _begin_before(data, i)
             previous = _classes_of(decode(data, at)[0], table)
             before = _classes_of(decode(data, _begin_before(data, at))[0], table)
@@ -83,35 +85,43 @@ def classify(data, start, end, table, limits, runs):
 
 
 @inner()
-def _after_plain(data, i, end, pairs):
-    """The end of the plain stretches at ``i``, where a character begins; ``i`` without one."""
-    first = i
-    while 0 <= i < end - _STRETCH - _AHEAD and _is_plain(data, i, pairs):
+def _after_plain(data, i, end, pairs, triples):
+    """The end of the plain stretches at ``i``, where a character begins, ``i`` without one; whether they may have a backtick."""
+    first, ticks = i, False
+    while 0 <= i < end - _STRETCH - _AHEAD:
+        plain, with_tick = _is_plain(data, i, pairs, triples)
+        if not plain:
+            break
+        ticks |= with_tick
         i += _STRETCH
     while i > first and _CONTINUED <= data[i] < _LEAD:
         i -= 1
-    return i
+    return i, ticks
 
 
 @inner()
-def _is_plain(data, start, pairs):
-    """Whether a stretch needs no operation: visible ASCII and syllables, single blanks, at most two line feeds in a row.
+def _is_plain(data, start, pairs, triples):
+    """Whether a stretch needs no operation: visible ASCII and syllables, single blanks, at most two line feeds in a row; and whether
+    it has a backtick.
 
-    No syllable is repeated, and at most one sign of a family, or two where ``pairs`` stay, are side by side. Without branches, so that it vectorizes.
+    No syllable is repeated, and at most one sign of a family, or two or three where ``pairs`` or ``triples`` stay, are side by side.
+    Without branches, so that it vectorizes.
     """
-    other = False
+    other = ticks = False
     for i in range(np.uint64(start), np.uint64(start) + np.uint64(_STRETCH)):
-        b, n, m = data[i], data[i + _1], data[i + _2]
-        visible = (b > _SPACE) & (b < _DELETE) & (b != _BACKTICK)
+        b, n, m, o = data[i], data[i + _1], data[i + _2], data[i + _3]
+        visible = (b > _SPACE) & (b < _DELETE)
+        ticks |= b == _BACKTICK
         blank = ((b == _SPACE) | (b == _FEED)) & ((n > _SPACE) | ((b == _FEED) & (n == _FEED) & (m > _SPACE)))
         syllable = (b >= _FIRST) & (b < _AFTER_LAST) & ((b != _FIRST) | (n >= _AFTER_FIRST))
         syllable &= (b != _LAST) | (n < _BEFORE_LAST) | ((n == _BEFORE_LAST) & (m < _AFTER_THIRD))
         continued = (b >= _CONTINUED) & (b < _LEAD)
-        repeated = (b >= _FIRST) & (b == data[i + _3]) & (n == data[i + _4]) & (m == data[i + _5])
+        repeated = (b >= _FIRST) & (b == o) & (n == data[i + _4]) & (m == data[i + _5])
         ordinary = visible | blank | syllable | continued
         run = _is_emotional(b) & _is_emotional(n) & (_is_emotional(m) | (not pairs))
+        run &= _is_emotional(o) | (not triples) | (b == _TILDE)  # three tildes may open a fence
         other |= (not ordinary) | repeated | run
-    return not other
+    return not other, ticks
 
 
 @inner()

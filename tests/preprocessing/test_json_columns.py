@@ -174,6 +174,7 @@ def batches_of(path, item):
     return read_batches
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=90), max_size=5))
 def test_feeds_are_found_at_any_distance(lines):
     block = b"\n".join(lines)

@@ -134,7 +134,11 @@ def test_hard_rows_equal_the_plain_functions(lang, keep_old, longest):
 @pytest.mark.parametrize("longest", [1, 2, 3])
 @pytest.mark.parametrize("shift", range(0, 36, 5))
 def test_changes_between_plain_text_equal_the_plain_functions(lang, longest, shift):
-    plain = "가나다라 마바사아. 자차카타파하!\n\nabcdef ghi 이이 jkl 12345 "
+    plain = (
+        "가나다라 마바사아. 자차카타파하!\n\nabcdef ghi 이이 jkl 12345 "
+        if shift % 2
+        else "가나다라... 마바사아~~ 자차카타?!\n\nabcdef `ghi` 이이 jkl 12345 "
+    )
     texts = ["a" * shift + plain * 2 + piece * 2 + plain * 2 for piece in PIECES]
     check_column(texts, lang, CleanConfig(squeeze_to=longest, squeeze_laughs_from=3))
 
