@@ -207,7 +207,9 @@ def _convert_command(name: str, groups: list[_Group], text: str, at: int) -> int
         return at
     if name in HEADINGS:
         marks = "#" * HEADINGS[name]
-        groups.append(_Group(lambda content: f"\n\n{marks} {' '.join(content.split())}\n\n"))
+        groups.append(
+            _Group(lambda content: f"\n\n{marks} {' '.join(content.split())}\n\n" if content.strip() else "")
+        )
     elif name in AROUND:
         before, after = AROUND[name]
         if "*" in before and any(group.is_code for group in groups):
@@ -242,7 +244,7 @@ def _convert_label(option: str) -> str:
 def _skip_environment_header(name: str, groups: list[_Group], text: str, at: int) -> int:
     """Skips ``\\begin{x}[options]{columns}`` or ``\\end{x}`` after its brace; returns where reading continues."""
     groups[-1].pieces.append("\n")
-    end = re.compile(r"([A-Za-z*]{1,40})\}").match(text, at)
+    end = re.compile(r"([\w*-]{1,40})\}").match(text, at)
     if end is None:
         return at
     at = end.end()

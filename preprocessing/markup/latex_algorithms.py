@@ -15,34 +15,38 @@ _OPENERS = {
     "while": ("while ", " do"), "for": ("for ", " do"), "forall": ("for all ", " do"), "if": ("if ", " then"), "loop": ("loop", ""),
     "repeat": ("repeat", ""), "procedure": ("procedure ", ""), "function": ("function ", ""),
 }  # fmt: skip
+_CLOSERS = {f"end{name}": f"end {words.split()[0]}" for name, (words, _) in _OPENERS.items()}
 _MIDDLE = {"elsif": ("else if ", " then"), "elseif": ("else if ", " then"), "else": ("else", "")}
 _STATEMENTS = {
     "state": "", "statex": "", "require": "Require: ", "ensure": "Ensure: ", "input": "Input: ", "output": "Output: ",
     "print": "print ",
 }  # fmt: skip
-_WORDS = {
-    "return": "return ",
-    "and": "and",
-    "or": "or",
-    "not": "not",
-    "to": "to",
-    "true": "true",
-    "false": "false",
-}
+_CALL = re.compile(r"\\Call[ \t]*\{([^{}]{1,200})\}[ \t]*\{([^{}]{0,1000})\}", re.IGNORECASE)
+_CALLS_IN_CALLS = 3
+_WORD = re.compile(r"\\(and|or|not|to|true|false)(?![A-Za-z@])(?:\{\})?(?P<next>[\w\\\x7f]?)", re.IGNORECASE)
 _COMMAND = re.compile(r"\\([A-Za-z]{2,12})(?![A-Za-z@])[ \t]*")
+_WITH_ARGUMENT = frozenset((*_OPENERS, *_MIDDLE, "until", "comment"))
 _NESTED, _END = "\\begin{itemize}", "\\end{itemize}"
 
 
 def convert_algorithms(text: str) -> str:
     """Replaces each algorithm by a list; formulas are protected before."""
-    pieces, at = [], 0
-    for begin in _BEGIN.finditer(text) if _CLOSING in text else ():
-        end = text.find(_CLOSING, begin.end()) if begin.start() >= at else -1
-        if end >= 0:
-            statements = _write_statements(text[begin.end() : end])
-            pieces += [text[at : begin.start()], f"\n\n{_NESTED}{statements}{_END}\n\n"]
-            at = end + len(_CLOSING)
-    return "".join([*pieces, text[at:]])
+    pieces = text.split(_CLOSING)
+    for n, piece in enumerate(pieces[:-1]):
+        begin = _BEGIN.search(piece)
+        if begin:
+            statements = _write_statements(_write_words(piece[begin.end() :]))
+            pieces[n] = f"{piece[: begin.start()]}\n\n{_NESTED}{statements}{_END}\n\n"
+        else:
+            pieces[n] = piece + _CLOSING
+    return "".join(pieces)
+
+
+def _write_words(text: str) -> str:
+    """The words of conditions and the calls of functions."""
+    for _ in range(_CALLS_IN_CALLS):
+        text = _CALL.sub(r"\1(\2)", text)
+    return _WORD.sub(lambda word: f"{word[1].lower()}{' ' * bool(word['next'])}{word['next']}", text)
 
 
 def _write_statements(text: str) -> str:
@@ -53,14 +57,7 @@ def _write_statements(text: str) -> str:
         if match.start() < at:
             continue
         between = text[at : match.start()]
-        argument = (
-            end_of_group(text, end)
-            if name in _OPENERS | _MIDDLE or name in ("until", "call", "comment")
-            else 0
-        )
-        inner = text[end:argument].strip()[1:-1] if argument else ""
-        second = end_of_group(text, argument) if argument and name in ("procedure", "function", "call") else 0
-        inner = f"{inner}({text[argument:second].strip()[1:-1]})" if second else inner
+        inner, at_end = _read_argument(name, text, end)
         if name in _OPENERS:
             before, after = _OPENERS[name]
             piece = f"\\item {before}{inner}{after}{_NESTED}"
@@ -71,23 +68,29 @@ def _write_statements(text: str) -> str:
         elif name == "until" and depth:
             piece = f"{_END}\\item until {inner}"
             depth -= 1
-        elif name.startswith("end") and name[3:] in _OPENERS and depth:
-            piece = f"{_END}\\item end {_OPENERS[name[3:]][0].strip().split()[0]}"
+        elif name in _CLOSERS and depth:
+            piece = f"{_END}\\item {_CLOSERS[name]}"
             depth -= 1
         elif name in _STATEMENTS:
             piece = f"\\item {_STATEMENTS[name]}"
-        elif name in _WORDS:
-            is_own = name == "return" and (previous not in _STATEMENTS or bool(between.strip()))
-            piece = f"\\item {_WORDS[name]}" if is_own else f"{_WORDS[name]}{' ' * (match[0][-1] == ' ')}"
-            piece = re.sub(" +$", " ", piece)
+        elif name == "return":
+            is_inside = previous in _STATEMENTS and not between.strip()
+            piece = "return " if is_inside else "\\item return "
         elif name == "comment":
             piece = f" ({inner})"
-        elif name == "call":
-            piece = inner
         else:
             continue
         previous = name
-        is_start = "\\item" in piece
-        pieces += [between.rstrip() if is_start else between, piece]
-        at = max(end, argument, second)
+        pieces += [between if piece == "return " else between.rstrip(), piece]
+        at = at_end
     return "".join([*pieces, text[at:], _END * depth])
+
+
+def _read_argument(name: str, text: str, at: int) -> tuple[str, int]:
+    """What a command has in braces behind it, and where that ends; procedures have parameters, too."""
+    end = end_of_group(text, at) if name in _WITH_ARGUMENT else 0
+    if not end:
+        return "", at
+    inner = text[at:end].strip()[1:-1]
+    second = end_of_group(text, end) if name in ("procedure", "function") else 0
+    return (f"{inner}({text[end:second].strip()[1:-1]})", second) if second else (inner, end)

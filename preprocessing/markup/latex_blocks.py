@@ -20,7 +20,9 @@ REMOVED = frozenset((
     "thebibliography", "tikzpicture", "comment", "filecontents", "CCSXML", "IEEEkeywords", "pgfpicture", "circuitikz",
     "pspicture", "forest", "asy",
 ))  # fmt: skip
-_CONDITION = re.compile(r"\\(iffalse|fi)(?![A-Za-z])")
+_CONDITION = re.compile(
+    r"\\(if(?:false|true|x|num|dim|odd|case|cat|csname|defined|[hmv]mode)?|else|fi)(?![A-Za-z@])"
+)
 MAX_FORMULA = 4000  # characters of an inline formula
 _BEGIN = re.compile(r"\\begin\s{0,5}\{([A-Za-z]{1,40})(\*?)\}")
 # \verb|code|, \lstinline[options]!code!, \lstinline{code}, \mintinline{python}|code|, \url{address}, \href{address}
@@ -84,6 +86,25 @@ def convert_environments(text: str, protected: list[str]) -> str:
         ]
         at = end + len(ending)
         match = _SPECIAL.search(text, at)
+    return "".join([*pieces, text[at:]])
+
+
+def set_code_apart(text: str, codes: list[str]) -> str:
+    """Replaces code, also inside lines, by marks of its index in ``codes``."""
+    pieces, at = [], 0
+    unclosed: set[str] = set()
+    names = CODE.union(_DEFINITION.findall(text))
+    for match in _SPECIAL.finditer(text):
+        end = match.end() if match[1] is None else 0
+        ending = f"\\end{{{match[1]}{match[2]}}}"
+        if match[1] in names and match.start() >= at and ending not in unclosed:
+            end = text.find(ending, match.end()) + len(ending)
+            if end < len(ending):
+                unclosed.add(ending)
+                end = 0
+        if end and match.start() >= at:
+            pieces += [text[at : match.start()], protect(text[match.start() : end], codes)]
+            at = end
     return "".join([*pieces, text[at:]])
 
 
@@ -163,13 +184,18 @@ def name_theorems(text: str) -> str:
 
 
 def remove_hidden(text: str) -> str:
-    """The text without what ``\\iffalse`` hides up to the next ``\\fi``."""
+    """The text without what ``\\iffalse`` hides up to its ``\\else`` or ``\\fi``."""
     pieces, at = [], 0
     hidden: int | None = None  # where it begins
+    depth = 0  # of the conditions in it
     for match in _CONDITION.finditer(text):
-        if match[1] == "iffalse":
-            hidden = match.start() if hidden is None else hidden
-        elif hidden is not None:
+        if hidden is None:
+            hidden = match.start() if match[1] == "iffalse" else None
+        elif match[1].startswith("if"):
+            depth += 1
+        elif depth:
+            depth -= match[1] == "fi"
+        else:
             pieces.append(text[at:hidden])
             at, hidden = match.end(), None
     return "".join([*pieces, text[at:]])

@@ -18,6 +18,7 @@ _HEADER = re.compile(
 _TITLE = re.compile(
     r"(?<![\w-])(?:frame)?title\s{0,9}=\s{0,9}(?:\{((?:[^{}]|\{[^{}]{0,200}\}){1,500})\}|([^\s,{}\[\]][^,{}\[\]]{0,500}))"
 )
+_SETTING = re.compile(r"(?:^|,)\s{0,9}[A-Za-z][\w-]{0,30}(?: [a-z]{2,20})?\s{0,9}=")
 _HANGUL = re.compile("[가-힣]")
 _BLOCKS = frozenset(("block", "alertblock", "exampleblock"))
 _THEOREMS = frozenset((
@@ -55,7 +56,7 @@ def _write_header(match: re.Match[str]) -> str:
     if title:
         return f"\n\n\\blocktitle{{{(title[1] or title[2]).strip()}}}\n{match['brace'] or ''}"
     is_title = bool(_HANGUL.search(option)) or name in _THEOREMS
-    if option and is_title and "=" not in option and name not in _WITH_PLACES:
+    if option and is_title and not _SETTING.search(option) and name not in _WITH_PLACES:
         return f"\n\n\\textbf{{{option.rstrip('.')}.}} {brace}"
     if "\n" in option and "=" in option:
         return f"\\begin{{{name}}}{match['brace'] or ''}"

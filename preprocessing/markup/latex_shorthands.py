@@ -1,6 +1,6 @@
 """Replaces an author's own names for environments and items by those of LaTeX: ``\\be`` for ``\\begin{equation}``, ``\\itm`` for ``\\item``.
 
-Runs before formulas and code are protected. Other commands of an author are those of ``latex_macros``.
+Runs before formulas and code are protected, and leaves code as it is. Other commands of an author are those of ``latex_macros``.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from preprocessing.markup.latex_blocks import PROTECTED, set_code_apart
 from preprocessing.markup.latex_commands import KNOWN, LISTS
 
 _SHORTHAND = re.compile(
@@ -22,6 +23,7 @@ _OWN_LIST = re.compile(
 )
 _USUAL = {"be": "ee", "beq": "eeq", "bea": "eea", "ben": "een", "beqn": "eeqn", "beqa": "eeqa", "bal": "eal"}
 """Names that authors give to the beginning of a formula, with those of its end."""
+_USUAL_NAME = re.compile(rf"\\({'|'.join([*_USUAL, *_USUAL.values()])})(?![A-Za-z@])")
 _PLAIN_LIST = re.compile(
     rf"(\\begin\s{{0,5}}\{{({_LIST})\}}(?:\[[^\[\]\n]{{0,200}}\])?)"
     rf"((?:[^\\]|\\(?!begin\s{{0,5}}\{{(?:{_LIST})\}}|end\s{{0,5}}\{{(?:{_LIST})\}}|item(?![A-Za-z]))){{0,20000}})(?=\\end\s{{0,5}}\{{\2\}})"
@@ -36,6 +38,12 @@ _FIRST_COMMAND = re.compile(r"^[ \t]*\\([A-Za-z]{1,40})(?![A-Za-z@])", re.MULTIL
 
 def expand_shorthands(text: str) -> str:
     """Replaces shorthands that the text defines, usual ones for formulas, own lists, and own items of lists without items."""
+    codes: list[str] = []
+    text = _expand(set_code_apart(text, codes))
+    return PROTECTED.sub(lambda mark: codes[int(mark[1])], text) if codes else text
+
+
+def _expand(text: str) -> str:
     defined = {match[1]: match[2] for match in _SHORTHAND.finditer(text)} if "\\begin" in text else {}
     if defined:
         text = _SHORTHAND.sub("", text)
@@ -44,8 +52,7 @@ def expand_shorthands(text: str) -> str:
             lambda match: defined[match[1]],
             text,
         )
-    if "\\be" in text:
-        text = _expand_usual(text)
+    text = _expand_usual(text)
     for match in (
         list(_OWN_LIST.finditer(text))[:_MOST_LISTS]
         if "\\newenvironment" in text or "\\newlist" in text
@@ -57,12 +64,11 @@ def expand_shorthands(text: str) -> str:
 
 
 def _expand_usual(text: str) -> str:
+    counts = Counter(_USUAL_NAME.findall(text))
     for opening, closing in _USUAL.items():
-        openings = re.findall(rf"\\{opening}(?![A-Za-z@])", text)
-        closings = re.findall(rf"\\{closing}(?![A-Za-z@])", text)
         if (
-            openings
-            and len(openings) == len(closings)
+            counts[opening]
+            and counts[opening] == counts[closing]
             and not re.search(rf"\{{?\\{opening}\}}?\s*(?:\[|\{{|#)", text)
         ):
             name = "equation" if opening in ("be", "beq", "ben", "beqn") else "align"

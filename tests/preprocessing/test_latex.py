@@ -20,6 +20,11 @@ CASES = {
     "\\subfloat[원본]{\\includegraphics{a}}\n\\caption{결과}": "원본\n\n결과",
     "\\begin{longtable}{ll}\n\\caption{긴 표}\\\\\n항목 & 뜻 \\\\\n\\endfirsthead\n항목 & 뜻 \\\\\n\\endhead\n계속 & \\\\\n\\endfoot\n"
     "가 & 나 \\\\\n\\end{longtable}": "긴 표\n\n| 항목 | 뜻 |\n| --- | --- |\n| 가 | 나 |",
+    "\\begin{thm}[피타고라스 $a^2+b^2=c^2$]\n정리이다.\n\\end{thm}": "**피타고라스 $a^2+b^2=c^2$.** 정리이다.",
+    "\\begin{proof}[Case n=1]\n증명.\n\\end{proof}": "**Case n=1.** 증명.",
+    "\\begin{thm}[label=가, unnumbered]\n정리이다.\n\\end{thm}": "정리이다.",
+    "\\begin{상자2}\n내용\n\\end{상자2}": "내용",
+    "\\begin{frame}{}\n본문 \\section{ }\n\\end{frame}": "본문",
     # an author's own names
     "\\newcommand{\\be}{\\begin{equation}}\\newcommand{\\ee}{\\end{equation}}\n\\be x_1 \\ee": "$$\nx_1\n$$",
     "\\bea a &= \\frac12 \\eea": "$$\n\\begin{align}\na &= \\frac12\n\\end{align}\n$$",
@@ -27,6 +32,9 @@ CASES = {
     "\\begin{steps}\n\\itm{하나}\n\\itm{둘}\n\\end{steps}": "1. 하나\n2. 둘",
     "\\newlist{mine}{enumerate}{2}\n\\begin{mine}\n\\item 하나\n\\end{mine}": "1. 하나",
     "\\begin{itemize}\n\\itm 하나\n\\itm 둘 \\emph{강조}\n\\end{itemize}": "- 하나\n- 둘 *강조*",
+    "\\verb|\\be| \\be x \\ee\n\\begin{verbatim}\n\\newcommand{\\be}{\\begin{equation}}\n\\begin{itemize}\n\\itm 하나\n"
+    "\\item[$\\bullet$]\n\\end{itemize}\n\\end{verbatim}": "`\\be`\n\n$$\nx\n$$\n\n```\n\\newcommand{\\be}{\\begin{equation}}\n\\begin{itemize}\n"
+    "\\itm 하나\n\\item[$\\bullet$]\n\\end{itemize}\n```",
     # lists
     "\\begin{enumerate}\n\\setcounter{enumi}{3}\n\\item 넷\n\\item 다섯\n\\end{enumerate}": "4. 넷\n5. 다섯",
     "\\begin{enumerate}[start=7]\n\\item 일곱\n\\end{enumerate}": "7. 일곱",
@@ -37,6 +45,12 @@ CASES = {
     "\\EndWhile\n\\end{algorithmic}": "- Require: $n$\n- while $n > 0$ do\n  - $n \\gets n-1$\n  - if $n=1$ then\n    - return $n$\n  - end if\n"
     "- end while",
     "\\begin{algorithmic}\n\\FOR{$i$}\n\\STATE 더한다\n\\ENDFOR\n\\RETURN 0\n\\end{algorithmic}": "- for $i$ do\n  - 더한다\n- end for\n- return 0",
+    "\\begin{algorithmic}\n\\If{$a$ \\And \\Not$b$ \\OR \\Call{F}{x, \\Call{G}{y}}}\n\\State $c \\gets$ \\True \\Comment{주석 \\Call{H}{}}\n\\EndIf\n"
+    "\\Repeat\n\\State 가 \\Return\n\\Until{$d$}\n\\end{algorithmic}": "- if $a$ and not $b$ or F(x, G(y)) then\n  - $c \\gets$ true (주석 H())\n- end if\n"
+    "- repeat\n  - 가\n  - return\n- until $d$",
+    "\\begin{algorithmic}\n\\Procedure{P}{$x$, y}\n\\If{a}\n\\ElsIf{b}\n\\State 나\n\\Else\n\\State 다\n\\EndIf\n\\EndProcedure\n"
+    "\\Function{f}{}\n\\end{algorithmic}": "- procedure P($x$, y)\n  - if a then\n  - else if b then\n    - 나\n  - else\n    - 다\n  - end if\n- end procedure\n- function f()",
+    "\\begin{algorithmic}\n\\EndIf\n\\Else\n\\State 가\n\\end{algorithmic} 뒤": "- 가\n\n뒤",
     "\\begin{itemize}\n\\item\n\\url{https://a.kr/}\n\\item[2008. 3.] 입학\n\\item[(가)] 첫째\n\\item[$\\bullet$] 점\n"
     "\\item[$x$] 변수\n\\item[--] 끝\n\\end{itemize}": "- https://a.kr/\n- 2008. 3. 입학\n- (가) 첫째\n- 점\n- $x$: 변수\n- 끝",
     # lines and signs
@@ -52,6 +66,7 @@ CASES = {
     'Fran\\c{c}ois, Erd\\H{o}s, Ho\\v{r}ava, na\\"{\\i}ve': "François, Erdős, Hořava, naïve",
     "본문\\footnotetext{주석}과 \\marginpar{여백}": "본문 (주석)과 (여백)",
     "앞\n\\iffalse\n감춘 글\n\\fi\n뒤": "앞\n\n뒤",
+    "\\iffalse 감춘 \\ifx 글 \\else 글 \\fi 도 \\else 보인 \\fi 뒤 \\iffalse 열린 글": "보인 뒤 열린 글",
     "`인용'과 ``인용''": "‘인용’과 “인용”",
     "C:\\textbackslash dir, a\\textunderscore b": "C:\\dir, a_b",
     "라고 한다~\\cite{kim}. 또 \\cite{lee}는": "라고 한다. 또 는",
