@@ -125,7 +125,7 @@ def _convert_block(begin: re.Match[str], body: list[str], depth: int, top: int) 
         first = (begin["rest"] or "").split(" ")[0] if name == "src" else ""
         return _fenced(body, first if _LANGUAGE.fullmatch(first) else "")
     if name == "export":
-        return ["", *_convert_export((begin["rest"] or "").strip().lower(), "\n".join(body)), ""]
+        return ["", *_convert_export((begin["rest"] or "").lower(), "\n".join(body)), ""]
     inner = _convert(body, depth + 1, top) if depth < _MOST_ROUNDS else body
     if name in ("quote", "verse"):
         inner = [f"> {line}".rstrip() for line in "\n".join(inner).strip("\n").split("\n")]
@@ -135,6 +135,7 @@ def _convert_block(begin: re.Match[str], body: list[str], depth: int, top: int) 
 def _convert_export(form: str, text: str) -> list[str]:
     """What a block for one form of output shows there; of unknown forms its text."""
     converters = {"html": page_to_text, "latex": latex_to_markdown}
+    form = form.partition(" ")[0]
     return (converters[form](text) if form in converters else text).strip("\n").split("\n")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 
 from preprocessing.markup.indentation import indent_of
 
@@ -15,6 +16,9 @@ _DEFINITION = re.compile(
     re.MULTILINE,
 )
 _CODE_POINT = re.compile(r"(?:0x|x|\\x|[Uu]\+?|\\u|&#x)([0-9A-Fa-f]{2,6});?")
+_SURROGATES = range(0xD800, 0xE000)
+_MOST_NESTED = 3  # substitutions in the text of others
+_LONGEST = 1000  # characters of the text of one, which may be written many times
 _OPENS_CODE = re.compile(
     r"[ \t]*\.\. +(?:code|code-block|sourcecode|doctest|highlight|math)::.*|(?![ \t]*\.\. ).*::[ \t]*"
 )
@@ -43,17 +47,25 @@ def _number_notes(text: str) -> str:
 
 def _substitute(text: str) -> str:
     values = {match["name"].strip(): _value_of(match) for match in _DEFINITION.finditer(text)}
+    values = {name: value for name, value in values.items() if len(value) <= _LONGEST}
     if not values:
         return text
     names = "|".join(map(re.escape, sorted(values, key=len, reverse=True)))
     reference = re.compile(rf"``[^`\n]{{1,500}}``|\|({names})\|_{{0,2}}")
+
+    def substitute(line: str) -> str:
+        return reference.sub(lambda match: values[match[1]] if match[1] else match[0], line)
+
+    for _ in range(_MOST_NESTED):
+        nested = {name: substitute(value) for name, value in values.items() if "|" in value}
+        values |= {name: value for name, value in nested.items() if len(value) <= _LONGEST}
     written: list[str] = []
     code: int | None = None  # the indentation of the line that opens code
     for line in text.split("\n"):
         if code is not None and line.strip() and indent_of(line) <= code:
             code = None
         if code is None and "|" in line and not _DEFINITION.match(line):
-            line = reference.sub(lambda match: values[match[1]] if match[1] else match[0], line)
+            line = substitute(line)
         if code is None and "::" in line and _OPENS_CODE.fullmatch(line):
             code = indent_of(line)
         written.append(line)
@@ -66,5 +78,12 @@ def _value_of(match: re.Match[str]) -> str:
     if match["kind"] == "replace":
         return " ".join(words)
     words = list(itertools.takewhile(lambda word: word != "..", words))
-    signs = [chr(int(point[1], 16)) if (point := _CODE_POINT.fullmatch(word)) else word for word in words]
-    return "".join(signs) if all(map(_CODE_POINT.fullmatch, words)) else " ".join(signs)
+    signs = [_sign_of(word) for word in words]
+    return ("" if all(map(_CODE_POINT.fullmatch, words)) else " ").join(signs)
+
+
+def _sign_of(word: str) -> str:
+    """The sign of a code point; other words stay, and so do numbers that are no sign."""
+    match = _CODE_POINT.fullmatch(word)
+    point = int(match[1], 16) if match else 0
+    return chr(point) if match and point <= sys.maxunicode and point not in _SURROGATES else word

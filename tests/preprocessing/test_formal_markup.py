@@ -12,6 +12,7 @@ RST = {
     ),
     ".. [1] 첫 문단\n\n   둘째 문단": "[^1]: 첫 문단\n\n    둘째 문단",
     "|제품| |버전| 과 |밖|, ``|제품|``\n\n.. |제품| replace:: 한글\n   도구\n.. |버전| unicode:: 0xA9 U+2122": "한글 도구 ©™ 과 밖, `|제품|`",
+    "|가| |크다| |없다|\n\n.. |가| replace:: |나| 글\n.. |나| replace:: 다\n.. |크다| unicode:: 0x110000\n.. |없다| unicode:: U+D800": "다 글 0x110000 U+D800",
     "예::\n\n    a |제품| b\n\n|제품|\n\n.. |제품| replace:: 도구": "예:\n\n```\na |제품| b\n```\n\n도구",
     "문자\\ [#이름]_ 이다.": "문자[^이름] 이다.",
     "_`줄 안의 대상` 이다.": "줄 안의 대상 이다.",
@@ -33,6 +34,7 @@ ASCIIDOC = {
 ORG = {
     "#+BEGIN_EXPORT html\n<b>굵게</b> 글\n#+END_EXPORT": "굵게 글",
     "#+BEGIN_EXPORT latex\n\\section{제목}\n#+END_EXPORT": "## 제목",
+    "#+BEGIN_EXPORT html :a b\n<b>굵게</b>\n#+END_EXPORT": "굵게",
     "@@html:<br>@@줄 @@latex:\\newpage@@끝": "줄 끝",
     "src_python{print(1)} 과 <<곳>> 글 <<<말>>>": "`print(1)` 과 글 말",
     "* 아침 <<'힣'이 뭐야>>": "# 아침 <<'힣'이 뭐야>>",
