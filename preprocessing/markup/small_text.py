@@ -74,7 +74,7 @@ _NOTES = re.compile(r"[0-9]{1,3}(?:\s?[,–-]\s?[0-9]{1,3}){1,5}")
 _NOTE = re.compile(r"[0-9]{1,3}\)")
 _MARK_OF_NOTE = re.compile(r"-?[0-9]{1,3}\)?|\*{1,3}")  # or a power that blanks set apart
 _ORDINAL = re.compile(
-    r"st|nd|rd|th|er|re|e|(?:i?[eè])?mes?|ter|nd[aeo]s?|t?er?s?ten?|ste[nr]?|esim[aeio]|o|a|os|as",
+    r"st|nd|rd|th|er|re|e|(?:i?[eè])?mes?|nd[aeo]s?|(?:er)?s?te[nr]?|esim[aeio]|o|a|os|as",
     re.IGNORECASE,
 )
 _SIGNS = {"tm": "™", "sm": "℠", "(tm)": "™", "(r)": "®", "(c)": "©"}

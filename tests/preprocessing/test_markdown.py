@@ -108,7 +108,7 @@ def test_html_in_markdown(text, expected):
         ("10<sup>-3</sup>과 x<sup>n+1</sup>, x<sup>1/2</sup>", "10^-3과 x^(n+1), x^(1/2)"),
         ("<i>x</i><sup>2</sup> Ca<sup>2+</sup> e<sup>-x</sup>", "<i>x</i>^2 Ca^2+ e^-x"),
         ("2<sup>2<sup>3</sup></sup>", "2^(2^3)"),
-        ("37<sup>esimo</sup> 4<sup>ter</sup> 2<sup>nde</sup> 2<sup>kcal</sup>", "37esimo 4ter 2nde 2(kcal)"),
+        ("20<sup>ten</sup> 1<sup>sten</sup> 37<sup>esimo</sup> 4<sup>ter</sup> 2<sup>nde</sup> 2<sup>kcal</sup>", "20ten 1sten 37esimo 4ter 2nde 2(kcal)"),
         ("1<sup>st</sup> n<sup>th</sup> 25<sup>o</sup>C 삼성<sup>TM</sup>", "1st nth 25°C 삼성™"),
         ("말했다.<sup>3</sup> 단어<sup><a href='#1'>1</a></sup>", "말했다.[3] 단어[1]"),
         ("H<sub>2</sub>O Fe<sub>2</sub>O<sub>3</sub> Ca(OH)<sub>2</sub>", "H2O Fe2O3 Ca(OH)2"),
