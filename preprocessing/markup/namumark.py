@@ -160,8 +160,9 @@ class _Document:
                 written += self._item(item, content, mark)
                 at += 1
             else:
-                content = content if line.startswith(" ") or not line else 0
-                counts = counts if content else {}
+                if content and line and not line.startswith(" "):
+                    written.append("")  # else the line would continue the last item
+                    content, counts = 0, {}
                 written += self._line(line, " " * content)
                 at += 1
         return written

@@ -39,9 +39,12 @@ class Items:
         self._numbers: dict[str, int] = {}
         self._open = ""  # the marks of the last item
 
-    def end(self) -> None:
+    def end(self) -> bool:
+        """Ends the lists that are open; says whether there was one."""
+        was_open = self._open != ""
         self._numbers.clear()
         self._open = ""
+        return was_open
 
     def write(self, line: str) -> str:
         """An item of MediaWiki as one of Markdown."""

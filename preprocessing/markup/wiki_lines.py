@@ -74,15 +74,15 @@ def _mark_apostrophe(line: str) -> str:
 def _convert_line(line: str, items: Items) -> str:
     if is_item(line):
         return items.write(line)
-    items.end()
+    was_list = items.end()
     first = line[:1]
     if first == ROW:
         return "- " + ", ".join(line[1:].split(ROW))
     if first == "=":
         return _convert_heading(line)
     if line.startswith("----"):
-        return line[4:].lstrip("-").strip()
-    return line
+        line = line[4:].lstrip("-").strip()
+    return f"\n{line}" if was_list and line else line  # else the line would continue the last item
 
 
 def _convert_heading(line: str) -> str:

@@ -40,7 +40,7 @@ def test_captions_of_pictures_stay(wikitext, markdown):
 @pytest.mark.parametrize(
     ("wikitext", "markdown"),
     [
-        ("여당\n* {{범례|#EB001F|[[가나당]] (38석)}}\n* {{전거 통제}}\n야당", "여당\n- 가나당 (38석)\n야당"),
+        ("여당\n* {{범례|#EB001F|[[가나당]] (38석)}}\n* {{전거 통제}}\n야당", "여당\n- 가나당 (38석)\n\n야당"),
         ("{{plainlist|\n* 가\n* 나\n}}", "- 가\n- 나"),
         ("도시는 {{hlist|서울|부산}} 둘이다.", "도시는 서울, 부산 둘이다."),
         ("{{unbulleted list|가|나}}", "- 가\n- 나"),

@@ -128,7 +128,7 @@ def test_functions_with_known_arguments_are_computed(wikitext, markdown):
         ("{{ordinal|21}} place is lost, {{some icon|21}} ship is not.", "21st place is lost, ship is not."),
         ("{{some mark|here}} London is a city.", "London is a city."),
         ("It cost {{inflation|US|100|1950}} dollars. It is new.", "It is new."),
-        ("# {{lb|en|informal|dated}} A house.\nHe said {{\"'}}no{{'\"}}.", "1. (informal, dated) A house.\nHe said \"'no'\"."),
+        ("# {{lb|en|informal|dated}} A house.\nHe said {{\"'}}no{{'\"}}.", "1. (informal, dated) A house.\n\nHe said \"'no'\"."),
     ],
 )  # fmt: skip
 def test_templates_of_english_sentences(wikitext, markdown):
@@ -235,7 +235,7 @@ def test_dates_have_the_form_of_the_page(wikitext, korean, english):
         ("{|\n! scope=col | 다 | 라\n|-\n| 1 || style=a | 2 | 3\n|}", "| 다 | 라 |\n| --- | --- |\n| 1 | 2 \\| 3 |"),
         ("{{금메달}} 홍길동\n금메달 {{금메달}} 3개를 땄다.", "금메달 홍길동\n금메달 3개를 땄다."),
         ("제{{서수|3}}회 {{서수|4}}회 {{서수|5}} 대회", "제3회 4회 5번째 대회"),
-        ("* 가\n*: 나\n** 다\n**: 라\n글\n: 마", "- 가\n  나\n  - 다\n    라\n글\n마"),
+        ("* 가\n*: 나\n** 다\n**: 라\n글\n: 마", "- 가\n  나\n  - 다\n    라\n\n글\n마"),
         ("l'''amour'' et '''mot'''", "l'*amour* et **mot**"),
         ("값은 {{유로|3만}}({{원|4천만}})이다. {{삼국유사|2|기이}}와 {{국보|32}}인 탑, {{국보|1|숭례문}}을 보라.", "값은 €3만(₩4천만)이다. 삼국유사 2 기이와 국보 제32호인 탑, 국보 제1호 숭례문을 보라."),
         ("{|\n| {{정당링크|가당}} || {{사퇴}} 12월 1일 || {{후보지명}}\n|-\n| {{IPAlink|n}} || {{출생일과 만나이|1994|9|12}} || 가{{/}}나\n|}",
@@ -341,7 +341,7 @@ def test_words_that_only_the_template_has_are_shown_where_a_code_tells_them(wiki
         ("글이다.\n{{경부선}}\n{{대한민국}}", "글이다."),  # boxes below the article
         ("글이다.{{경부선}} 다음 글이다. {{웃음}}", "글이다. 다음 글이다."),
         ("* 가 {{구분선}} 나", "- 가 나"),
-        ("* 드라마 {{재방송}}\n* 글이다. {{웃음}}\n* 가 {{단 끝}}\n글 {{웃음}}", "- 드라마 재방송\n- 글이다.\n- 가\n글"),
+        ("* 드라마 {{재방송}}\n* 글이다. {{웃음}}\n* 가 {{단 끝}}\n글 {{웃음}}", "- 드라마 재방송\n- 글이다.\n- 가\n\n글"),
         ("{|\n| 드라마 {{재방송}} || 2\n|-\n| 뉴스 {{생방송}}\n| 3\n|}", "| 드라마 재방송 | 2 |\n| --- | --- |\n| 뉴스 생방송 | 3 |"),
         ("그는 {{지봉유설|2|2권}}에서 {{삼국사기|45}}를 읽었다.", "그는 지봉유설 2권에서 삼국사기 45를 읽었다."),
     ],

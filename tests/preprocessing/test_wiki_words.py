@@ -22,7 +22,7 @@ from preprocessing.markup.wiki_page import WikiPage
         ("#: {{ux|ja|阿%吽の呼%吸|あ%うんのこ%きゅう|찰떡호흡|lit=아흠의 호흡}}", "阿吽の呼吸 (あうんのこきゅう, 찰떡호흡, 아흠의 호흡)"),
         ("#: {{ux|ko|50% 할인이다|It is 50% off}}", "50% 할인이다 (It is 50% off)"),
         ("#: {{예문|ko|밤이 깊다|출처=어느 시}}", "밤이 깊다 (어느 시)"),
-        ("# 차\n{{파생어|기차|마차}}\n{{합성어 상자|기찻길}}", "1. 차\n파생어: 기차, 마차\n합성어: 기찻길"),
+        ("# 차\n{{파생어|기차|마차}}\n{{합성어 상자|기찻길}}", "1. 차\n\n파생어: 기차, 마차\n합성어: 기찻길"),
         ("# large\n#: {{syn|en|big|vast}} {{ant|en|small}}", "1. large\n   Synonyms: big, vast Antonyms: small"),
         ("{{der3|en|title=Terms|handcar|railcar}}", "Terms\n- handcar\n- railcar"),
         ("{{외국어|\n* 구자라트어: [[કુતરો]]\n|\n* 스웨덴어: [[hund]]\n* 덴마크어: [[hund]]\n}}",
