@@ -52,6 +52,7 @@ _PASSPORT = re.compile(
     r"(?:(?<![0-9A-Za-z_])(?<![0-9A-Za-z]-)|(?<=[Pp]assport)|(?<=[Pp]assport_)|(?<=PASSPORT))(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[MSRGDO] [0-9]{8}|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_]|-(?!-?>))"
 )
 _PASSPORT_NAMED = re.compile(r"여 ?권(?!용)|[旅護护][券照]|(?i:passport|travel doc)")
+_FLIGHT = re.compile(" ?편(?![가-힣]{2})")
 _PASSPORT_FIELD = re.compile(r"(?i:passport)[A-Za-z_]{0,8}[\"'], *[\"']?value[\"']? ?[:=] *[\"']?\Z")
 _PASSPORT_LABEL = re.compile(r"(?:여권(?!용)|(?i:passport))[A-Za-z가-힣_ :=\"'\n\[]{0,26}\Z")
 _PASSPORT_ABOVE = re.compile(r"<\|pa[a-z|]*>[^\n|]{0,20}\Z")
@@ -122,7 +123,11 @@ def _is_birthday(year: str, month: str, day: str, gender: str | None) -> bool:
 def _check_passport(match: Match) -> Part | None:
     """Accepts the format of 2021 unless the text names a product, older formats only where it names a passport."""
     near = text_before(match, 20)
-    if re.fullmatch("[A-Z]{1,2} ?0+", match[0]) or _PRODUCT_BEFORE.search(near):
+    if (
+        re.fullmatch("[A-Z]{1,2} ?0+", match[0])
+        or _PRODUCT_BEFORE.search(near)
+        or _FLIGHT.match(text_after(match, 4))
+    ):
         return None
     title = title_of_column(match)
     named = any(map(_PASSPORT_NAMED.search, (near, text_after(match, 6), title)))

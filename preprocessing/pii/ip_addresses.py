@@ -69,6 +69,9 @@ _MASK = re.compile(
 
 _DOCUMENTATION = re.compile(r"192\.0\.2\.|198\.51\.100\.|203\.0\.113\.")
 """RFC 5737; no product has such a version."""
+_LINE_OF_HOSTS = re.compile(
+    r"[ \t]+(?:[a-z0-9-]+\.)+(?:com|net|org|io|kr|jp|cn|us|eu|dev|ai|me|app|co|info|biz|xyz|site|shop|tech|cloud|local|lan|internal|corp|test)(?:[ \t]+[a-z0-9.-]+)*[ \t]*(?:#[^\n]*)?(?:\n|\Z)"
+)
 _MASK_V6 = re.compile("/[Ff]{4}:")
 
 
@@ -78,6 +81,8 @@ def _check_ipv4(match: Match) -> Part | None:
         return None
     front, rest = text_before(match, ip_context.BEFORE), text_after(match, ip_context.BEHIND)
     if _DOCUMENTATION.match(match[0]) or _PREFIX.match(rest) or _MAPPED.search(front):
+        return match.span()
+    if _LINE_OF_HOSTS.match(match.string, match.end()) and not front.rpartition("\n")[2].strip(" \t#"):
         return match.span()
     if _CALLED.search(front) and not _VERSION_BEHIND.match(rest):
         return match.span()

@@ -25,6 +25,7 @@ from preprocessing.pii import (
     door_codes,
     identity,
     ip_addresses,
+    long_secrets,
     money,
     passwords,
     secret_columns,
@@ -43,6 +44,7 @@ EXAMPLE_CHARACTERS_BEFORE = 60
 PATTERNS: tuple[Pattern, ...] = (
     *credentials.PATTERNS,
     *passwords.PATTERNS,
+    *long_secrets.PATTERNS,
     *commands.PATTERNS,
     *secret_columns.PATTERNS,
     *door_codes.PATTERNS,

@@ -104,7 +104,14 @@ _ACCOUNT_BEFORE = re.compile(r"<\|ac[a-z|]*>(?:, ?| ?[/·] ?| (?:및|또는) )\Z
 _OF_BUSINESS = re.compile("[0-9]{3}-[0-9]{2}-[0-9]{5}")
 _YEARS = re.compile("(?:(?:19|20)[0-9]{2}-){2}[0-9]{1,4}")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}[-.]?(?:0[1-9]|1[0-2])[-.]?(?:0[1-9]|[12][0-9]|3[01])")
-_YEAR = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{1,4}-")
+_YEAR = re.compile(r"(?:19[5-9]|20[0-4])[0-9]-[0-9]{1,4}-")
+_HOLDER_BEHIND = re.compile(
+    r" \(?[김이박최정강조윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구민][가-힣]{1,3}(?: ?님)?\)?[ .]*\Z"
+)
+"""Of a number without hyphens, at the end of a line."""
+_OTHER_NUMBER_THAN_ACCOUNT = re.compile(
+    r"(?:[가-힣] ?코드|(?:확인|고객|회원|승인|거래|접수|처리|사업자|문의|조회|관리|인증|전문|추적) ?번호|(?i:error|code))[^0-9A-Za-z가-힣]{0,4}\Z"
+)
 _NOT_A_NUMBER_OF = re.compile(r" ?(?:[천만억]? ?원|점|명|개|건|장(?![가-힣])|주|호|달러|%)")
 _COMPANY = re.compile(r"사업자|등록 ?번호|고객센터|대표번호|전화")
 _AMOUNT_BEFORE = re.compile(r"(?:액[은이]?|USD|KRW|EUR|JPY|CNY|[$₩])[ :]{0,2}\Z")
@@ -161,6 +168,7 @@ def _check_account(match: Match) -> Part | None:
         return None
     if (
         is_number_of_thing(match)
+        or _OTHER_NUMBER_THAN_ACCOUNT.search(front)
         or _COMPANY.search(front[-14:])
         or _AMOUNT_BEFORE.search(front)
         or _COMPANY_BEHIND.match(text_after(match, 8))
@@ -175,7 +183,10 @@ def _check_account(match: Match) -> Part | None:
     ) and not _YEAR.match(match[0])
     named = _BEFORE_ACCOUNT.search(front) or bank_before or _AFTER_ACCOUNT.match(text_after(match, 12))
     named = named or _FORM_OF_BANK.fullmatch(match.string, max(0, match.start() - 3), match.end())
-    named = named or (bank and _TRANSFER_BEHIND.match(text_after(match, 20)))
+    behind = text_after(match, 20)
+    named = named or (
+        bank and (_TRANSFER_BEHIND.match(behind) or (not match["grouped"] and _HOLDER_BEHIND.match(behind)))
+    )
     named = named or _BEFORE_ACCOUNT.search(title_of_column(match))
     named = named or (match["grouped"] and _BRAND_BEHIND.match(text_after(match, 8)))
     named = named or replaces_masked(match, "account")

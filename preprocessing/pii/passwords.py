@@ -24,6 +24,7 @@ from preprocessing.pii.secret_values import (
     LETTER_AT_DIGIT,
     WORD,
     is_key_alone,
+    is_named_secret,
     is_random,
     needs_no_colon,
     rank_of,
@@ -39,7 +40,7 @@ LONG_KEY = 32
 
 _BODY = r"A-Za-z0-9!@#$%^*~_+\-"
 _QUOTED = r"(?P<quote>[\"'`])(?![\w.-]+=[^=\"']|[^\"'`\s]*(?:://|[?&;][\w.-]+=))(?P<quoted>[A-Za-z0-9!@#$%^&*~+_.-][^\"'`\s<>\\]{5,127})\\?(?P=quote)"
-_KEY = r"(?P<key>[A-Za-z0-9/+_-]{20,128}(?:=|(?:%[0-9A-F]{2}[A-Za-z0-9/+_-]*)+)?={0,2})(?![A-Za-z0-9!@#$^*~/+_=(.%-])"
+_KEY = r"(?P<key>[A-Za-z0-9/+_-](?:[A-Za-z0-9/+_-]|%(?:[0-7][0-9A-Fa-f])){19,160}={0,3})(?![A-Za-z0-9!@#$^*~/+_=(.%-])"
 _PLAIN = rf"(?P<plain>[A-Za-z0-9!@#](?:[{_BODY}]|[.?&](?=[{_BODY}])(?![A-Za-z_]+=)){{5,63}}(?:={{1,2}}(?![A-Za-z0-9=]))?)"
 _NOT_BEHIND = rf"(?![{_BODY}/{{\[:=]|\\(?!\")|\((?![가-힣])|[.?][A-Za-z0-9]|&(?![A-Za-z_]+=)[A-Za-z0-9]|<(?!/)|[\"'`][A-Za-z0-9])"
 VALUE = re.compile(
@@ -54,7 +55,8 @@ _COPULA = re.compile(
 _SENTENCE = re.compile(f"{_COPULA.pattern}|[.,]? ")
 _ENDS = re.compile(r"[\"'`*)\]」』”’ ]*(?:\Z|\n|[,;|(]|</|- )")
 _ENDS_LOGIN = re.compile(r"[ *`)]*(?:\Z|</)")
-_LINE_BEFORE = re.compile(r"(?:\A|\n)[ \t-]*(?:export )?[A-Za-z0-9_.-]*\Z")
+_LINE_BEFORE = re.compile(r"(?:\A|\n)[ \t*-]*(?:export )?(?:[가-힣A-Za-z0-9_.]{1,16} ){0,2}[A-Za-z0-9_.-]*\Z")
+_SECRET_LINE = re.compile(r"[ \t-]*(?:export )?[A-Za-z0-9_.-]*(?i:secret)(?i:[_.-]?key)?=")
 _OPTION_BEFORE = re.compile(r"(?:\A|[\s\"'])--?[a-z-]*\Z")
 _SETS = re.compile(r"(?:define|put|putenv|append|set(?:Property|env|Item)?)\([\"'][\w.-]*\Z")
 _ISSUE = re.compile("[A-Za-z]*#[0-9]+")
@@ -87,7 +89,7 @@ def _check_value(match: Match) -> Part | None:
     value = _without_emphasis(value, before)
     rank = rank_of(value)
     accepted = rank and (_is_password(match, before, value, rank) or _is_of_login(match, before, value))
-    accepted = accepted or _is_key(match, before, value)
+    accepted = accepted or _is_key(match, before, value) or _is_word_of_setting(match, before, value)
     start = match.start(group)
     return (start, start + len(value)) if accepted and _has_hint(match.string) else None
 
@@ -183,6 +185,13 @@ def _is_key(match: Match, before: str, value: str) -> bool:
     return bool(mixed and line)
 
 
+def _is_word_of_setting(match: Match, before: str, value: str) -> bool:
+    """True for a word with digits alone behind the name of a secret in a file of settings: ``COOKIE_SECRET=cookieSecret88``."""
+    if match.string[match.start() - 1] != "=" or match.end() != len(match.string):
+        return False
+    return _SECRET_LINE.fullmatch(before) is not None and is_named_secret(value)
+
+
 def is_random_key(value: str) -> bool:
     """True for a key that no name in code looks like."""
     return len(value) > 9 and is_random(value) and is_key_alone(value)
@@ -201,7 +210,7 @@ def _is_of_login(match: Match, before: str, value: str) -> bool:
 
 _WORDS = (
     "비 ?밀 ?번 ?호|비번|암호|패스워드|시크릿|토큰|(?:인증|서비스|접근|액세스|비밀|보안|개인|API) ?키|계정|로그인|접속"
-    "|(?i:pass(?:[^a-z\n]|w|phrase|code)|pwd?[^a-z\n]|psk|pswd|auth[^a-z\n]|sig=|token|secret|key|login|account|cred[es]|(?:root|admin|administrator|postgres)`?(?: ?/|:))"
+    "|(?i:pass(?:[^a-z\n]|w|phrase|code)|pwd?[^a-z\n]|psk|pswd|auth[^a-z\n]|sig=|appid=|token|secret|key|login|account|cred[es]|(?:root|admin|administrator|postgres)`?(?: ?/|:))"
 )
 _ANY_WORD = re.compile(f"{_WORDS}|@[A-Za-z0-9.-]{{3,40}}`? ?/|(?i:password)")
 _HINT = (

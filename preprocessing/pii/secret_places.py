@@ -15,7 +15,7 @@ PASSWORD = (
     r"|(?<=[a-z])P(?:wd?|ass)|(?i:(?:store|key|pg)pass|(?<![A-Za-z])(?:db|user|client)(?:pass|pwd?)))(?:[_-]?(?:[0-9]{1,2}|value|text)|s)?(?![A-Za-z0-9_])"
 )
 KEY = (
-    r"(?:(?<![Nn][Oo])(?<![Pp]ublic[Kk]ey)(?<![Pp]ublic[_-])(?i:secret|token|(?:api|access|secret|private|service|account|auth|app|encryption|signing|jwt|rest)[_. -]?key|(?<![A-Za-z])auth|(?<=[?&])sig)"
+    r"(?:(?<![Nn][Oo])(?<![Pp]ublic[Kk]ey)(?<![Pp]ublic[_-])(?i:secret|token|(?:api|access|secret|private|service|account|auth|encryption|signing|jwt|rest)[_. -]?key|(?:confm|crtfc|cert|appl?|map|open)[_-]?key|(?<![A-Za-z])auth|(?<=[?&])(?:sig|key|appid))"
     r"|(?<!PUBLIC_)(?<=[A-Z]_)KEY|(?:인증|서비스|접근|액세스|비밀|시크릿|보안|개인|[Aa][Pp][Ii]) ?키|시크릿|토큰)(?![A-Za-z0-9_])"
 )
 _LOGIN = (

@@ -12,6 +12,9 @@ from collections import Counter
 
 PLACEHOLDER = re.compile(r"(?i:your|placeholder|x{4})|\*{3}|\.{3}|\$|\{|%[(s]")
 _WORD_TO_REPLACE = re.compile("(?i:example|change|insecure|dummy|password|passwd|sample|foobar|secret|token)")
+_NAMED_SECRET = re.compile(
+    r"(?!(?i:secret|token|password|key|test|example|change|dummy|sample)[0-9])[A-Za-z_]{6,40}[0-9]{2,6}[!@#]?"
+)
 _SIGN_BEHIND = re.compile(r"[A-Za-z0-9](?:[!#^]|@(?![0-9]+\.))")
 """A sign that people add to such a word, as rules for passwords ask: ``Changeme#1``."""
 _PATH = re.compile(r"(?:/[a-z0-9_-]+){2,}")
@@ -28,7 +31,7 @@ _HEX = re.compile("[0-9A-Fa-f-]{32,}")
 TOKEN_BITS, RANDOM_BITS = 3.0, 3.5
 """Least bits per character of a token whose form is known, and of a random value."""
 _ALGORITHM = re.compile(
-    "(?i:(?:(?:aes|seed|aria|lea|hight|chacha|camellia|blowfish|sha|md|rsa|des|bcrypt(?:js)?|argon|scrypt|pbkdf|hmac|base|utf|wpa|oauth|saml|ldap|tls|x509|pkcs#?|ed|http|ipv|log4j|win|arm|amd|oracle|mysql|python|java|rfc)[-_./]?)+(?:[0-9].*)?)"
+    r"(?i:(?:(?:aes|seed|aria|lea|hight|chacha|camellia|blowfish|sha|md|rsa|des|bcrypt(?:js)?|argon|scrypt|pbkdf|hmac|base|utf|wpa|oauth|saml|ldap|tls|x509|pkcs#?|ed|http|ipv|log4j|win|arm|amd|rfc)[-_./]?)+(?:[0-9].*)?|(?:oracle|mysql|python|java)[-./]?(?:[0-9]{1,2}|3[0-9]{2})(?:\.[0-9]+)*[cgi]?(?:[-.].*)?)"
 )
 _NAME_OR_COLOR = re.compile(
     r"(?:\w+::)?(?:(?i:big)?[Uu]?(?i:int|float|complex|byte)(?:8|16|32|64|128|256)(?:[A-Z][A-Za-z]*)?|[HREP]S(?:256|384|512))"
@@ -67,6 +70,11 @@ def is_chosen(value: str) -> bool:
         and (not _WORD_TO_REPLACE.search(value) or _SIGN_BEHIND.search(value) is not None)
         and not _VARIABLE.fullmatch(value)
     )
+
+
+def is_named_secret(value: str) -> bool:
+    """True for words that end with two digits and may say what they are: ``cookieSecret88``."""
+    return _NAMED_SECRET.fullmatch(value) is not None and not PLACEHOLDER.search(value)
 
 
 def is_random(value: str) -> bool:
