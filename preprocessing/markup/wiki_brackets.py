@@ -16,7 +16,7 @@ from preprocessing.markup.wiki_numbers import join_unit
 from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wiki_place import Place
 from preprocessing.markup.wiki_rows import FOLDED
-from preprocessing.markup.wiki_templates import template_text
+from preprocessing.markup.wiki_templates import FLAGS, template_text
 from preprocessing.markup.wiki_unknown import is_missing, unknown_text
 
 MAX_DEPTH = 100  # of nested brackets; deeper brackets stay unchanged
@@ -25,6 +25,8 @@ _SHOWN_BEFORE = 20  # pieces, and characters of each, before a template that dec
 _OPENED = re.compile(r"(?:^|\n|\()$|(?:^|[\s(|])'{2,5}$")
 _BETWEEN_ROWS = re.compile(r"[ \t]{0,20}\n\s{0,20}(?:\|-[^\n]{0,200}\n\s{0,20})?")
 _END_OF_LINE = re.compile(r"[ \t]*(?:\n|$)")
+_BEGINS, _ENDS = re.compile("_?(?:시작|start|begin|top)"), re.compile("(?:_?(?:끝|end|bottom))?")
+_PARTICLE = re.compile("[가-힣]")
 _GOES_ON = re.compile(r"[^\n|}\]=]")
 _NOTHING_ELSE = re.compile(
     r"\w\([ ,;·]{0,9}$"
@@ -124,14 +126,18 @@ def _add_template(around: _Frame, parts: list[str], behind: list[str], page: Wik
     if text.startswith(f"{name} ") and before.rstrip(" ").endswith(name):
         text = text[len(name) + 1 :]  # the name is written, too
     text, written = join_unit(text, before, after) if text else ("", 0)
-    text = _in_line(text, key, before, following) if text and not around.bracket else text
+    is_quoted = text.startswith("\n> ") and _PARTICLE.match(after)
+    if text and (is_quoted or not around.bracket):
+        text = _in_line(text, key, before, following)
+    if key == "음력" and before[-1:].isalnum():
+        text = f"({text})"
     if text[:1] == " " == before[-1:]:
         text = text[1:]
     if text[-1:] == " " == after[:1]:
         text = text[:-1]
     if not text:
         _trim(pieces, following)
-    elif key.startswith(_BLOCKS) and around.follows(key):
+    elif (key.startswith(_BLOCKS) or key in FLAGS) and around.follows(key):
         text = f" {text}"
     around.add(text)
     around.begins = not text and _OPENED.search(before) is not None
@@ -150,7 +156,13 @@ def _in_line(text: str, key: str, before: str, behind: str) -> str:
         return f"{text}>"  # who said it
     if not line and (text.isdecimal() or key.endswith(_YEARS)) and _END_OF_LINE.match(behind):
         return ""  # a box that is named by its year
-    if not (line.strip("*#:; ") and _GOES_ON.match(behind) and text[:1] == text[-1:] == "\n"):
+    if line.strip("*#:; ") and text.strip("\n").startswith(ROW) and text.count("\n") < 3:
+        return text.strip(f"\n{ROW}").replace(ROW, ", ")
+    if not (
+        (line.strip("*#:; ") or _PARTICLE.match(behind))
+        and _GOES_ON.match(behind)
+        and text[:1] == text[-1:] == "\n"
+    ):
         return text
     first, *more = text.strip("\n").split("\n")
     if first.startswith("> ") and all(author.startswith("> — ") for author in more):
@@ -172,14 +184,16 @@ def _is_beside_same(around: _Frame, key: str, behind: list[str]) -> bool:
     """Whether the template before or behind has the same name, with nothing but the mark of a row between."""
     name, part, piece = around.last
     if (
-        name == key
+        (name == key or _BEGINS.fullmatch(name.removeprefix(key)))
         and part == len(around.parts)
         and _BETWEEN_ROWS.fullmatch("".join(around.parts[-1][piece:]))
     ):
         return True
     opening = behind.index("{{") if "{{" in behind[:-1] else 0
     return bool(
-        opening and _BETWEEN_ROWS.fullmatch("".join(behind[:opening])) and key_of(behind[opening + 1]) == key
+        opening
+        and _BETWEEN_ROWS.fullmatch("".join(behind[:opening]))
+        and _ENDS.fullmatch(key_of(behind[opening + 1]).removeprefix(key))
     )
 
 

@@ -26,7 +26,7 @@ _NOW = {
 }  # fmt: skip
 _TITLE_WORDS = frozenset(("pagename", "fullpagename", "문서이름", "basepagename"))
 _DATES = frozenset((
-    "날짜", "일자", "생년월일", "생일", "date", "날짜와나이", "출생년과나이", "bda", "dda", "dts", "dtsh", "datum", "as_of", "기준일", "기준", "날짜링크",
+    "날짜", "일자", "생년월일", "생일", "date", "날짜와나이", "출생년과나이", "bda", "dda", "dts", "datum", "as_of", "기준일", "기준", "날짜링크",
     "데이터정렬날짜",
 ))  # fmt: skip
 _OF_DATE = re.compile(
@@ -41,7 +41,7 @@ _PARTS_OF_DATE = ("[0-9]{3,4}", "0?[1-9]|1[0-2]", "0?[1-9]|[12][0-9]|3[01]")
 _ISO_DATE = re.compile(
     r"(?<![\d-])([1-9][0-9]{2,3})-(0?[1-9]|1[0-2])(?:-(0?[1-9]|[12][0-9]|3[01]))?(?![\d-])"
 )
-_YEAR = re.compile("[12][0-9]{3}")
+_YEAR, _MONTH_AND_DAY = re.compile("[12][0-9]{3}"), re.compile("(?:0[1-9]|1[0-2])-[0-3][0-9]")
 _WORD = re.compile("[가-힣]{1,10}")
 
 
@@ -59,6 +59,8 @@ def value_of_time(key: str, plain: Sequence[str], named: Named, page: WikiPage) 
     text = format_time(plain, named)
     if page.korean and (key == "as_of" or _OF_DATE.fullmatch(key)) and _YEAR.fullmatch(text):
         return f"{text}년"
+    if page.korean and _MONTH_AND_DAY.fullmatch(text):
+        return " ".join(f"{int(part)}{unit}" for part, unit in zip(text.split("-"), "월일", strict=True))
     text = (
         text if text in plain else write_dates(text, page.korean)
     )  # an argument stays as its author wrote it

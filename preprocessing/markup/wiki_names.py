@@ -10,7 +10,7 @@ import re
 
 _NOTES = r"^주$|^r:|^주태그|^내용주|^역주|각주|주석|^r$|^ref|^efn|^sfn|^harv|^rp$|note|cite|출처|근거"
 _CITATIONS = "인용$|citation"
-_ICONS = "그림(?:없음)?$|표지$|아이콘|icon|deco|flag$|깃발$"
+_ICONS = "^rint$|interchange|그림(?:없음)?$|표지$|아이콘|icon|deco|flag$|깃발$"
 _ANCHORS = "앵커|anchor|anker|ancre|ancla|якорь|소리|audio|ogg"
 _SPACES = "여백|공백|간격|빈줄|빈칸|빈문단"
 _DATA, _FIGURES = (
@@ -26,13 +26,13 @@ _POINTERS = (
     "동음|다른|구별|혼동|비슷한|참조|보기$|알아보기|넘어옴|^참고|^본문|^주요|^더보기|^main|^see|^about|^for$|^other|redirect|distinguish|"
     "disambig|^hat|^further|^intitle|^lookfrom"
 )
-_ROUTES = "노선도|노선기호|역번호|^s-|^bs[0-9e-]{0,3}$|route|승계|전임|후임|succession"
-_MAPS = "지도|좌표"
+_ROUTES = "노선도|인접역|adjacent|노선기호|역번호|^s-|^bs[0-9e-]{0,3}$|route|승계|전임|후임|succession"
+_MAPS = "지도(?!교수|자$)|좌표"
 _PARTS = "start|begin|end$|시작|끝|break|header|머리|^no_|hold"  # of a table
 _DATABASES = "imdb|profile|통계|기록실|kbo|mlb"  # of sport and film, to which a template only links
 _LAYOUT = (
     "색$|color|분류|^설명(?!문)|사용자|서명|핑|ping|사진|(?:언어|깨진|끊긴|죽은|외부|자매)링크$|코드|쪽|senseid|^topics$|단락|목차|^단$|^표|문서|너비|폭$|크기|제한|들여|테두리|"
-    "^hs$|hidden_sort|숨은정렬|정렬키$"
+    "^hs$|^[nd]tsh$|hidden_sort|숨은정렬|정렬키$"
 )
 
 
@@ -40,7 +40,9 @@ def _any_of(*words: str) -> re.Pattern[str]:
     return re.compile("|".join(words))
 
 
+FIGURE = _any_of(_FIGURES)
 ICON, NOTE = _any_of(_ICONS), _any_of(_NOTES)
+ICON_OR_SIGN = _any_of(_ICONS, "노선기호")  # shows its word where a cell has nothing else
 # A value that only the wiki has, and functions that need its database
 OF_WIKI = _any_of(
     r"^#(?!tag|if|switch|vardefine|set\b|lst)",

@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 from preprocessing.markup.wiki_arguments import Named
 
 _BIRTH = re.compile(r"[0-9]{3,4}년(?: [0-9]{1,2}월(?: [0-9]{1,2}일)?)?")
-_UNIT = re.compile("[0-9](년|번째)$|([금은동]메달)$")
+_UNIT = re.compile("[0-9] ?(년|호|번째|시간|분|톤|해리|[만억]|km|kg|ha)$|([금은동]메달)$")
 _MEDAL = re.compile("[금은동]메달")
-_COUNTER = re.compile("(?:번째)?(?:[회대차호권]|번째)(?![가-힣]{2})")
+_COUNTER = re.compile("(?:번째)?(?:[회대차호권]|세기|번째)(?![가-힣]{2})")
+_KIND_OF_LAW = re.compile(
+    "법률|조약|(?:대통령|총리|부|국무총리|고시)령|조례|규칙|고시"
+)  # is followed by its own number
 _ARTICLE = re.compile("([0-9]{1,5})(?:(?:의|-)([0-9]{1,3}))?")
 
 
@@ -55,7 +58,8 @@ def _format_power(plain: Sequence[str], named: Named) -> str:
 
 def _format_statute(plain: Sequence[str], named: Named) -> str:
     """``민법|839의2|1``: a law, its article, and the paragraph and item of this."""
-    parts = zip(filter(None, plain[1:4]), "조항호", strict=False)
+    units = "호조항" if plain and _KIND_OF_LAW.fullmatch(plain[0]) else "조항호"
+    parts = zip(filter(None, plain[1:4]), units, strict=False)
     return " ".join([*plain[:1], *(_write_article(text, unit) for text, unit in parts)])
 
 
@@ -64,8 +68,32 @@ def _write_article(text: str, unit: str) -> str:
     return f"제{article[1]}{unit}{f'의{article[2]}' if article[2] else ''}" if article else text
 
 
+def _format_two_calendars(plain: Sequence[str], named: Named) -> str:
+    """``1397|5|15|4|10``: a day of the solar calendar, and month and day of the lunar calendar."""
+    if not plain[:1] or not plain[0].isdecimal():  # days in words
+        return f"{plain[0]} (음력 {plain[1]})" if len(plain) > 1 else "".join(plain)
+    solar = " ".join(f"{part}{unit}" for part, unit in zip(plain, "년월일", strict=False) if part)
+    lunar = " ".join(f"{part}{unit}" for part, unit in zip(plain[-2:], "월일", strict=False) if part)
+    return f"{solar} (음력 {lunar})" if len(plain) > 4 and lunar else solar
+
+
+def _format_lunar_day(plain: Sequence[str], named: Named) -> str:
+    """``1392|7|17``, ``12|4`` or a day in words."""
+    if plain and all(map(str.isdecimal, plain)):
+        plain = [f"{part}{unit}" for part, unit in zip(plain[:3], "년월일"[-len(plain[:3]) :], strict=True)]
+    return f"음력 {' '.join(plain)}" if plain else ""
+
+
+def _format_airport(plain: Sequence[str], named: Named) -> str:
+    codes = zip(("IATA", "ICAO"), plain, strict=False)
+    return ", ".join(f"{kind}: {code}" for kind, code in codes if code)
+
+
 NUMBERED: dict[str, Callable[[Sequence[str], Named], str]] = (
     dict.fromkeys(("연도", "년도", "년"), _with_unit("년"))
-    | dict.fromkeys(("법조문", "조문", "법조항", "법령조문"), _format_statute)
+    | dict.fromkeys(("법조문", "조문", "법조항", "법령조문", "법령", "법률", "대한민국법령"), _format_statute)
+    | dict.fromkeys(("음양력", "양음력"), _format_two_calendars)
+    | dict.fromkeys(("음력", "음력날짜"), _format_lunar_day)
+    | dict.fromkeys(("airport_codes", "공항코드"), _format_airport)
     | {"서수": _with_unit("번째"), "ordinal": _format_ordinal, "e": _format_power}
 )

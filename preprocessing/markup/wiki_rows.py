@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from preprocessing.markup.wiki_arguments import Named, first_of, is_technical
+from preprocessing.markup.wiki_countries import country_name
 from preprocessing.markup.wiki_lines import BREAK, ROW
 from preprocessing.markup.wiki_media import is_file_name
 from preprocessing.markup.wiki_names import NO_NAMED_ROW, is_named_as
@@ -35,7 +36,7 @@ _TRACK_FIELD = re.compile("([a-z_가-힣]{1,20}?)([0-9]{1,3})")
 _SONGS, _LENGTHS = ("title", "제목", "곡", "곡명", "노래"), ("길이", "length", "시간", "재생시간")
 _ROW = re.compile(
     r"player|선수단|(?<!국기)선수$|novel_list|candidate|후보|선거기록|선거결과|election_(?:box|results)|episode|에피소드|회차|방영목록|방송목록|출연진|cast_?list|"
-    r"castlist|cast_listing|football_?box|(?:축구|야구|농구|배구|핸드볼)상자$|경기(?:상자)?(?:접기)?$|(?:표|목록|명단|연표|기록|/)[줄행]$|경기결과|single_?match|순위표?행|fs_manager"
+    r"castlist|cast_listing|football_?box|(?:축구|야구|농구|배구|핸드볼)상자(?:접기)?$|경기(?:상자)?(?:접기)?$|(?:표|목록|명단|연표|기록|/)[줄행]$|경기결과|single_?match|순위표?행|fs_manager"
 )
 _SIZE = re.compile(r"[0-9.]{1,5}(?:px|em|%)?")  # of columns, or their number
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "year")
@@ -50,10 +51,11 @@ _TEAM = re.compile("rd([0-9]{1,2})-team([0-9]{1,3})")
 _TEAM_SCORE = re.compile("rd([0-9]{1,2})-score([0-9]{1,3})")
 _BROKEN_ITEMS = re.compile(rf"{BREAK.pattern}[ \t]*\* ", re.IGNORECASE)
 _YEAR = re.compile(r"[0-9]{3,4}년?")
+_OF_COUNTRY = re.compile("nat(?:ion(?:ality)?)?|country|국적|국가|나라")
 _COUNT = re.compile(r"[0-9][0-9,.]{0,15}%?명?")
 
 
-def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
+def rows_text(key: str, plain: Sequence[str], named: Named, korean: bool = True) -> str | None:
     """Wikitext of a template named ``key``; None for a template without rows."""
     if key in _LINES:
         texts = [text for text in plain if not _SIZE.fullmatch(text)]
@@ -69,7 +71,9 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
         return f"\n{title}\n" if title and not is_technical(title) and not _SIZE.fullmatch(title) else ""
     if (plain or named) and is_named_as(key, _ROW) and not is_named_as(key, NO_NAMED_ROW):
         of_list = key.endswith(("/sublist", "/부목록"))  # the first argument is the title of the list
-        return format_row([*plain[of_list:], *named.values()])
+        if len(plain) + len(named) < 2:
+            return None  # one value is no row
+        return format_row([*plain[of_list:], *name_countries(named, korean)])
     if key in _DIALOGS and not plain:
         return "".join(f"\n{speaker}: {text}" for speaker, text in named.items()) + "\n"
     if key in FOLDED or (is_named_as(key, _FOLDING) and not is_named_as(key, NO_NAMED_ROW)):
@@ -86,7 +90,10 @@ def rows_text(key: str, plain: Sequence[str], named: Named) -> str | None:
         return _format_climate(named)
     series = [*plain, *(value for name, value in named.items() if name.isdecimal())]
     if _is_series(series):
-        return _table([["", ""], *map(list, zip(series[::2], series[1::2], strict=False))])
+        title = first_of(named, ("title", "제목"))
+        return f"\n{title}" * bool(title) + _table(
+            [["", ""], *map(list, zip(series[::2], series[1::2], strict=False))]
+        )
     return None
 
 
@@ -105,6 +112,14 @@ def format_row(values: Sequence[str], fewest: int = 2) -> str:
     texts = [text for text in texts if text and not is_technical(text) and not is_file_name(text)]
     row = [ROW + ROW.join(texts)] if texts and (items or len(texts) >= fewest) else []
     return "\n" + "\n".join([*row, *items]) + "\n" if row or items else ""
+
+
+def name_countries(named: Named, korean: bool) -> list[str]:
+    """The values of a row; a code of a country is its name."""
+    return [
+        country_name(text, korean) or text if _OF_COUNTRY.fullmatch(name) else text
+        for name, text in named.items()
+    ]
 
 
 def _format_clade(plain: Sequence[str], named: Named) -> str:

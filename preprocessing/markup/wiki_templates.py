@@ -19,6 +19,7 @@ from preprocessing.markup.wiki_media import GALLERIES, gallery_template, is_file
 from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wiki_quotations import format_quotation, is_quotation
 from preprocessing.markup.wiki_rows import rows_text
+from preprocessing.markup.wiki_shown import UNITS
 from preprocessing.markup.wiki_words import word_text
 
 # The text is the first argument, a country or its code.
@@ -67,7 +68,7 @@ ANSWERS = {
     "any": ("모두", "Any"), "free": ("무료", "Free"), "무료": ("무료", "Free"), "unknown": ("알 수 없음", "Unknown"),
     "알수없음": ("알 수 없음", "Unknown"), "draw": ("무승부", "Draw"), "무승부": ("무승부", "Draw"), "sic": ("[원문 그대로]", "[sic]"),
 }  # fmt: skip
-_SIGN = re.compile(r"[\"' ]{2,5}|[^\w\s\x00-\x7f]")  # a template that is named by what it shows
+_SIGN = re.compile(r"[\"' ]{2,5}|[^\w\s\x00-\x7f]|[²³½&?]")  # a template that is named by what it shows
 CODES = frozenset(("code", "코드", "mono", "tt", "codett", "javadoc"))
 _SOUNDS = {",_": ", ", "_": " ", "lang": ""}
 _NO_SOUNDS = frozenset(("-", "pron", "uk", "us", "also", "local", "ipa", "lang", "audio", ""))
@@ -76,6 +77,9 @@ _MUSIC = dict.fromkeys(("flat", "b", "♭", "플랫"), "♭") | dict.fromkeys(("
     "natural": "♮", "n": "♮", "♮": "♮", "doubleflat": "𝄫", "bb": "𝄫", "doublesharp": "𝄪", "x": "𝄪", "quarter": "♩", "quarternote": "♩",
     "4분음표": "♩", "eighth": "♪", "eighthnote": "♪", "8분음표": "♪", "treble": "𝄞", "bass": "𝄢", "alto": "𝄡",
 }  # fmt: skip
+_COLOR = re.compile(
+    "(?:빨간|붉은|파란|푸른|노란|초록|녹|하늘|보라|분홍|주황|회|검은|검정|흰|하얀|갈|남|연두|자주|청|적)색"
+)
 _LANGUAGE = re.compile("[a-z]{2,3}(?:-[A-Za-z]{2,8})?")
 _PLACE_OF_SOUND = re.compile("(?<=[^,]), ([가-힣]{1,9}(?:, [가-힣]{1,9})?)(?=,|$)")
 _SCRIPT = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
@@ -83,8 +87,8 @@ FIXED = {
     "minus": "−", "pi": "π", "plus": "+", "~": "~", "flat": "♭", "플랫": "♭", "sharp": "♯", "샤프": "♯", "natural": "♮", "내추럴": "♮",
     "!": "|", "!!": "||", "!-": "|-", "(!": "{|", "!)": "|}", "=": "&#61;", "(": "{", ")": "}", ".": " · ", "·": " · ", "·w": " · ", "dot": " · ", "middot": " · ", "가운뎃점": " · ", "bullet": " • ", "*": " • ", ":": ":", "ndash": "–", "mdash": "—",
     "'": "&#39;", "/": "/", "slash": " / ", ",": ",", "em_dash": "—", "en_dash": "–", "endash": "–", "emdash": "—", "—": "—", "–": "–", "increase": "▲", "decrease": "▼", "steady": "—", "증가그림": "▲", "증가": "▲", "감소": "▼", "감소그림": "▼",
-    "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "--": " – ", "dash": " – ", "snds": " – ", "•": " • ", "\\": " / ", ";": "; ", "nbsp": " ", "nnbsp": " ", "thinsp": " ", "hair_space": " ", "공백": " ", "빈칸": " ", "spaces": " ", "pad": " ", "gap": " ", "물결": "~",
-    "dagger": "†", "double_dagger": "‡", "ddagger": "‡", "×": "×", "곱하기": "×", "times": "×", "...": "…", "줄임표": "…",
+    "상승": "▲", "하락": "▼", "유지": "—", "승격": "▲", "강등": "▼", "spaced_ndash": " – ", "snd": " – ", "--": " – ", "dash": " – ", "snds": " – ", "•": " • ", "\\": " / ", ";": "; ", "nbsp": " ", "nnbsp": " ", "thinsp": " ", "thin_space": " ", "hair_space": " ", "hairsp": " ", "ensp": " ", "emsp": " ", "공백": " ", "빈칸": " ", "spaces": " ", "pad": " ", "gap": " ", "물결": "~",
+    "dagger": "†", "double_dagger": "‡", "double-dagger": "‡", "올림표": "♯", "내림표": "♭", "제자리표": "♮", "ddagger": "‡", "×": "×", "곱하기": "×", "times": "×", "...": "…", "줄임표": "…", "대시": "—", "vs": "vs ", "vs.": "vs. ",
 }  # fmt: skip
 
 
@@ -107,7 +111,7 @@ def template_text(parts: Sequence[str], page: WikiPage) -> str | None:
         and _SIGN.fullmatch(sign := parts[0].strip())
         and not wiki_values.find_format(key)
     ):
-        return sign + "".join(plain[:1])
+        return f"{plain[0]} {sign}" if plain and key in UNITS else sign + "".join(plain[:1])
     if key in FIXED:
         return FIXED[key] + ("" if FIXED[key].isspace() else "".join(plain[:1]))
     if not plain and (medal := medal_text(key, page.korean)):
@@ -152,7 +156,7 @@ def _block_text(key: str, plain: list[str], named: Named, page: WikiPage) -> str
     if key in GALLERIES:
         return gallery_template(plain, named)
     text = word_text(key, plain, named, page.korean)
-    return rows_text(key, plain, named) if text is None else text
+    return rows_text(key, plain, named, page.korean) if text is None else text
 
 
 def _formatter(key: str) -> Callable[[list[str]], str] | None:
@@ -161,14 +165,14 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in FIRST or key.startswith(("ipa-", "ipal", "ipab", "link-")):
         return lambda plain: plain[0]
     if key in SECOND:
-        return lambda plain: plain[min(1, len(plain) - 1)]
+        return lambda plain: plain[1] if len(plain) > 1 else "" if is_technical(plain[0]) else plain[0]
     if key in RAISED:
         return lambda plain: f"<{RAISED[key]}>{plain[0]}</{RAISED[key]}>"
     if key in ("abs", "절댓값"):
         return lambda plain: f"|{plain[0]}|"
     if key in ("equationnote", "equationref", "식번호"):
         return lambda plain: plain[1] if len(plain) > 1 else f"({plain[0]})"
-    if key in LAST:
+    if key in LAST or _COLOR.fullmatch(key):
         return lambda plain: plain[-1]
     if key in CHEMICALS:
         return "".join
@@ -195,7 +199,7 @@ def _formatter(key: str) -> Callable[[list[str]], str] | None:
     if key in ("태그", "tag"):
         return lambda plain: f"`&lt;{plain[0]}&gt;`"
     if key in KEYS:
-        return "+".join
+        return lambda plain: (" " if plain[0][:1].isdecimal() and len(plain) > 1 else "+").join(plain)
     return None
 
 
@@ -212,7 +216,8 @@ def _is_no_sound(text: str) -> bool:
 
 def _format_proof(plain: Sequence[str], named: Named) -> str:
     title = first_of(named, ("이름", "제목", "name", "title")) or "".join(plain[:-1][:1])
-    text = max((text for text in (*plain, *named.values()) if text != title), key=len, default="")
+    texts = [text for text in plain if text != title] or [max(named.values(), key=len, default="")]
+    text = "\n\n".join(texts if texts != [title] else ())
     return "\n\n" + ". ".join(filter(None, (title, text))) + "\n\n" if text else ""
 
 

@@ -10,14 +10,17 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from preprocessing.markup.wiki_arguments import Named, is_technical, key_of, read_arguments
+from preprocessing.markup.wiki_arguments import Named, first_of, is_technical, key_of, read_arguments
+from preprocessing.markup.wiki_citations import citation_text
 from preprocessing.markup.wiki_countries import COUNTRIES, COUNTRY_NAMES
 from preprocessing.markup.wiki_heads import head_text
 from preprocessing.markup.wiki_media import END, START, gallery_template, is_file_name, is_sound
 from preprocessing.markup.wiki_names import (
     ASIDE,
     DOUBT,
+    FIGURE,
     ICON,
+    ICON_OR_SIGN,
     NEVER_SHOWN,
     NO_ROW,
     NOTICE,
@@ -26,19 +29,31 @@ from preprocessing.markup.wiki_names import (
 )
 from preprocessing.markup.wiki_page import WikiPage
 from preprocessing.markup.wiki_place import ITEMS_AND_CELLS, Place
-from preprocessing.markup.wiki_rows import format_row
-from preprocessing.markup.wiki_shown import GLOSS, LAST_IS_SHOWN, NUMBER, YEAR, show_values
+from preprocessing.markup.wiki_rows import format_row, name_countries
+from preprocessing.markup.wiki_shown import (
+    GLOSS,
+    LAST_IS_SHOWN,
+    NUMBER,
+    OF_CODES,
+    UNITS,
+    YEAR,
+    is_written_out,
+    measure_text,
+    show_values,
+)
 from preprocessing.markup.wiki_specifications import ends_section, list_specifications
 
 _SENTENCE = re.compile(r"[가-힣]{2,20} [^\n.?!]{1,200}[다요죠음함임까][.?!]")
-_LABEL = re.compile(r"(?=.{0,80}[\w×÷±°\u2190-\u2bff])[^\n=]{1,300}")
+_CLAUSE = re.compile(r"[가-힣]{1,20}(?: [가-힣]{1,20}){3,20}[다요라까][”’]?")  # without a full stop
+_LABEL = re.compile(r"(?=.{0,80}[\w×÷±°\u2190-\u2bff])(?:[^\n=]|(?<= )=(?= )|(?<=<)=|=(?=>)){1,300}")
 _MARKED = re.compile(f"\x7f[^\n]*\x7f|{START}[^\n]*{END}")  # a formula or code, or captions of pictures
 _WORD = re.compile(r"\w")
 _ITEM, _NAMES_OF_TEXT = re.compile(r"[*#]{1,9}[ \t]*\S"), ("text", "content", "내용", "본문")
 _OF_SOURCE, _OF_CHART = (
-    re.compile("ref|access|archive|url|확인.?날짜|출처|^rowheader$"),
+    re.compile("^[xy]$|ref|access|archive|url|확인.?날짜|출처|^rowheader$"),
     re.compile("chart|차트"),
 )
+_CAPTION = re.compile("(?:caption|캡션|설명)_?[12]")
 _OF_SPAN = re.compile(r"(?:span|범위|부분|구절|구간)$")
 # A template of a railway is named as what it shows, and one that begins or ends a part of a list shows its name
 _OF_LINE = re.compile(
@@ -49,13 +64,15 @@ _BEGINS_PART, _ENDS_PART = (
     re.compile(r"[ \t]{0,5}(?:[,·、/→~–)]|\n|$|\{\{)"),
 )
 _ENDS_WORDS = re.compile(r"[^\s.?!*#:|] $")
+_BEGINS_ROWS = re.compile("(?:시작|begin|start)$")
+_NAME_OF_PARTY = re.compile("([^/]{1,40})/(?:meta/shortname|약칭|이름)")
+_OPENS = re.compile(r" ?\(")
 _BETWEEN_COLUMNS = re.compile("끝$|나눔$|나누기$|바꿈$")
 _COUNTED = re.compile("[호년월일회조항명개번판권편위세장절](?![가-힣]{2})")
 _MARKS = " \t*#:;|!'\""
-_BEHIND_WORD = frozenset(".,;:–—=(")
+_BEHIND_WORD = frozenset(".,;:–—=(·/~")
 _GOES_ON = re.compile(r" [a-z]{2,20}\b")  # a sentence; what an icon is about has a capital or is a link
 _LETTERS, _OF_LANGUAGE = re.compile("[a-z]{1,2}"), re.compile("lang|언어|icon|flag|used|tbc")
-_UNIT = re.compile(r"(?=[^0-9])[A-Za-zµΩ°/²³·^0-9%‰]{1,8}|(?P<counter>[가-힣]|달러|가구|세대|미터)")
 _PART_OF_WORD = re.compile(r"[0-9][0-9,.]{0,15}[가-힣]{0,3}|[가-힣]{1,5}")
 _IDEOGRAPHS = re.compile("[\u3400-\u9fff\uf900-\ufaff ]{1,20}")
 _HANGUL = re.compile("[가-힣]")
@@ -72,8 +89,13 @@ def unknown_text(parts: Sequence[str], place: Place, page: WikiPage) -> str:
         return head
     if place.is_box and ends_section(key, place.before, place.behind):
         return list_specifications(parts[1:])
+    if place.begins_part and (citation := citation_text(key, named)):
+        return citation
     if content := _content(key, plain, named, place):
         return content
+    if place.is_box and _BEGINS_ROWS.search(key) and not is_named_as(key, ASIDE):
+        title = first_of(named, ("제목", "title")) or next(filter(GLOSS.fullmatch, plain[:1]), "")
+        return f"\n{title}\n" if title else ""
     values = [
         text for text in plain if _LABEL.fullmatch(text) and not is_technical(text) and not is_file_name(text)
     ]
@@ -84,15 +106,26 @@ def unknown_text(parts: Sequence[str], place: Place, page: WikiPage) -> str:
         values = list(itertools.takewhile(bool, plain))  # what follows is about the form
     is_style = len(plain) > 1 and is_named_as(key, LAST_IS_SHOWN)
     if place.is_repeated and not place.line.strip(" \t") and not is_named_as(key, NO_ROW):
-        return _row(key, plain, named)
-    is_country = bool(values) and values[0] in COUNTRIES and not is_named_as(key, ICON)
+        return _row(key, plain, named, korean)
+    is_country = (
+        bool(values) and values[0] in COUNTRIES and not (is_named_as(key, ICON) or OF_CODES.search(key))
+    )
     if is_named_as(key, DOUBT):
         is_text = _OF_SPAN.search(key) or (not key.isascii() and place.begins_word)
         return named.get("text", "") or (plain[0] if plain and is_text else "")
     if is_named_as(key, ASIDE) and not (place.is_quoted or is_style or is_country):
         is_noun = place.is_noun and place.line.strip() and not is_named_as(key, NEVER_SHOWN)
-        is_noun = is_noun or (place.is_box and place.begins_part and is_named_as(key, ICON))
-        return show_values(parts[0], values, korean) if is_noun else ""
+        is_icon = (place.is_box or place.ends_cell) and is_named_as(key, ICON_OR_SIGN)
+        is_noun = (
+            is_noun
+            or (is_icon and place.begins_part)
+            or (is_named_as(key, FIGURE) and is_written_out(values))
+        )
+        return (
+            (measure_text(plain) or show_values(parts[0], values, korean) or _named(named, place))
+            if is_noun
+            else ""
+        )
     if not any(plain):
         return _named(named, place) if named else _name(parts[0].strip(), place)
     if _ROW_BEGUN.search(place.before) and place.behind.startswith("\n|"):
@@ -101,18 +134,13 @@ def unknown_text(parts: Sequence[str], place: Place, page: WikiPage) -> str:
     if place.is_box and not (values and is_item and not (key.isascii() and is_named_as(key, NO_ROW))):
         fewest = 2 if key.endswith(("목록", "list")) else _FEWEST_VALUES_OF_BOX
         return format_row(values) if len(values) >= fewest else ""
-    text = _measure(plain) or _count(values, place) or show_values(parts[0], values, korean)
+    text = measure_text(plain) or _count(values, place) or show_values(parts[0], values, korean)
+    if place.before[-1:] == "(" and place.is_alone and text.endswith(")"):
+        text = _OPENS.sub(", ", text[:-1], count=1)
     if _IDEOGRAPHS.fullmatch(text) and _HANGUL.search(place.before[-1:]):
         return f"({text})"  # of the word before
     is_shown = place.is_box or is_style or is_country or place.is_alone or _is_value(text, place, key)
     return text if is_shown else ""
-
-
-def _measure(plain: Sequence[str]) -> str:
-    """A number, or the ends of a range, and the unit; the empty text for other arguments."""
-    is_number = 1 < len(plain) < 4 and all(map(NUMBER.fullmatch, plain[:-1]))
-    unit = _UNIT.fullmatch(plain[-1]) if is_number else None
-    return f"{'–'.join(plain[:-1])}{'' if unit['counter'] else ' '}{plain[-1]}" if unit else ""
 
 
 def _count(values: Sequence[str], place: Place) -> str:
@@ -127,10 +155,14 @@ def _content(key: str, plain: Sequence[str], named: Named, place: Place) -> str:
         return ""
     if sum(is_file_name(text) and not is_sound(text) for text in plain) > (not place.is_box):
         return gallery_template(plain, named)
+    if any(map(_CAPTION.fullmatch, named)):
+        return gallery_template(plain, named)
     inside = [*plain, *filter(None, map(named.get, _NAMES_OF_TEXT))]
     blocks = [text for text in inside if "\n" in text or (place.is_box and _is_block(text))]
-    if not blocks and place.is_box and not key.isascii() and not is_named_as(key, ASIDE):
-        if any(map(_SENTENCE.search, plain)):  # with the words that the sentences explain
+    if not blocks and place.is_box and not key.isascii() and not is_named_as(key.replace("상자", ""), ASIDE):
+        if any(
+            _SENTENCE.search(text) or _CLAUSE.fullmatch(text) for text in plain
+        ):  # with the words that the sentences explain
             blocks = [text for text in plain if _WORD.search(text) and not is_technical(text)]
         blocks += [
             text for name, text in named.items() if not is_named_as(name, ASIDE) and _SENTENCE.search(text)
@@ -142,12 +174,12 @@ def _is_block(text: str) -> bool:
     return _MARKED.fullmatch(text) is not None or (_ITEM.match(text) is not None and not is_technical(text))
 
 
-def _row(key: str, plain: Sequence[str], named: Named) -> str:
+def _row(key: str, plain: Sequence[str], named: Named, korean: bool) -> str:
     """The values of one of several templates; plain arguments that name others only draw lines between them."""
     named = {name: text for name, text in named.items() if not _OF_SOURCE.search(name)}
     named = {} if plain and _OF_CHART.search(key) else named
     names = {name.upper() for name in named}
-    values = [*(() if names & set(plain) else plain), *named.values()]
+    values = [*(() if names & set(plain) else plain), *name_countries(named, korean)]
     return format_row([value for value in values if _WORD.search(value)], fewest=1)
 
 
@@ -169,7 +201,8 @@ def _named(named: Named, place: Place) -> str:
 def _name(name: str, place: Place) -> str:
     """The name of a template without arguments, where a noun is missing; a page below another has a value of the wiki."""
     if "/" in name:
-        return ""
+        party = _NAME_OF_PARTY.fullmatch(name)
+        return party[1] if party else name if place.is_alone and name.lower() in UNITS else ""
     is_noun = place.is_noun
     if name.isascii():
         is_in_line = name.isupper() and place.begins_word and place.line.strip(_MARKS) and not place.ends_line

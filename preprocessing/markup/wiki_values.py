@@ -27,6 +27,7 @@ _GLOSS_NAMES = (
 _SYLLABLE_MARKS = str.maketrans("", "", "^_")
 _HANGUL = re.compile("[가-힣]{1,10}")
 _DEGREES = {"C": "°C", "F": "°F"}
+_EXPONENT = re.compile("([0-9])e([-+−]?[0-9]{1,4})$", re.IGNORECASE)  # 3.2e-5
 _PREFIXED = re.compile(r"e(3|6|9|12)([^\W\d_].*)")  # of a unit: 800|e6km
 
 
@@ -42,7 +43,7 @@ def _format_measure(plain: Sequence[str], named: Named) -> str:
 
 def _format_value(plain: Sequence[str], named: Named) -> str:
     """``1.5|0.1|e=6|u=km``; also a range: ``2|-|5``."""
-    text = plain[0] if plain else ""
+    text = _EXPONENT.sub(r"\1×10^\2", plain[0]) if plain else ""
     if len(plain) > 2 and plain[1] in _RANGES:
         text += _RANGES[plain[1]] + plain[2]
     elif len(plain) > 1 and plain[1][:1] in ("(", "+", "-", "−"):
@@ -83,11 +84,11 @@ def _format_coordinates(plain: Sequence[str], named: Named) -> str:
     return text.strip() if _COMPASS & set(plain) else ", ".join(filter(_NUMBER.fullmatch, plain))
 
 
-def _format_two_calendars(plain: Sequence[str], named: Named) -> str:
-    """``1397|5|15|4|10``: a day of the solar calendar, and month and day of the lunar calendar."""
-    solar = " ".join(f"{part}{unit}" for part, unit in zip(plain, "년월일", strict=False) if part)
-    lunar = " ".join(f"{part}{unit}" for part, unit in zip(plain[-2:], "월일", strict=False) if part)
-    return f"{solar} (음력 {lunar})" if len(plain) > 4 and lunar else solar
+def _format_hours(plain: Sequence[str], named: Named) -> str:
+    """``3|30``: hours and minutes; other arguments as a measure."""
+    if len(plain) > 1 and all(map(str.isdecimal, plain)):
+        return " ".join(map("".join, zip(plain, ("시간", "분", "초"), strict=False)))
+    return _format_measure(plain, named)
 
 
 def _format_marriage(plain: Sequence[str], named: Named) -> str:
@@ -127,7 +128,11 @@ def _format_angle(units: str) -> Callable[[Sequence[str], Named], str]:
 
 def _format_first(plain: Sequence[str], named: Named) -> str:
     """The number, and a word behind it: ``12,000|평``."""
-    return plain[0] + "".join(word for word in plain[1:2] if _HANGUL.fullmatch(word)) if plain else ""
+    return (
+        plain[0] + "".join(word for word in plain[1:2] if _HANGUL.fullmatch(word) or word == "%")
+        if plain
+        else ""
+    )
 
 
 def _format_percentage(plain: Sequence[str], named: Named) -> str:
@@ -182,7 +187,7 @@ def _suffix(mark: str) -> Callable[[Sequence[str], Named], str]:
 _NUMBERS = ["숫자", "수", "수치", "number", "nowrap_number", "자릿수", "번호"]
 _UNITS = [
     "단위", "값단위", "si", "convert", "cvt", "변환", "단위변환", "길이", "넓이", "면적", "무게", "높이", "부피", "속도", "온도", "거리", "질량",
-    "측정값", "밀도", "해발", "고도", "기온", "압력", "용량", "시간", "currency",
+    "측정값", "밀도", "해발", "고도", "기온", "압력", "용량", "currency",
 ]  # fmt: skip
 _CURRENCIES = {"₩": "₩", "원화": "₩", "krw": "₩", "us$": "US$", "usd": "US$", "us달러": "US$", "달러": "$", "미국달러": "US$", "$": "$", "€": "€", "eur": "€", "euro": "€",
                "£": "£", "gbp": "£", "pound_sterling": "£", "¥": "¥", "jpy": "¥", "yen": "¥", "cny": "CN¥", "위안": "CN¥",
@@ -193,13 +198,14 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(_UNITS, _format_measure)
     | NUMBERED
     | {key: _prefix(sign) for key, sign in _CURRENCIES.items()}
-    | dict.fromkeys(("val", "값", "ntsh", "측정"), _format_value)
+    | dict.fromkeys(("val", "값", "측정"), _format_value)
     | dict.fromkeys(("±", "+-"), _format_tolerance)
     | dict.fromkeys(("frac", "fraction", "sfrac", "분수", "frac2", "tfrac"), _format_fraction)
     | dict.fromkeys(("coord", "좌표"), _format_coordinates)
-    | dict.fromkeys(("음양력", "양음력"), _format_two_calendars)
+    | {"배": lambda plain, named: f"{plain[0]}배" if _NUMBER.fullmatch("".join(plain)) else " ".join(filter(None, plain[:2]))}
+    | {"시간": _format_hours}
     | dict.fromkeys(("goal", "골"), _format_goals)
-    | dict.fromkeys(("gaps", "icd9", "atc", "atccode"), lambda plain, named: "".join(plain))
+    | dict.fromkeys(("gaps", "icd9", "atc", "atccode", "mp", "mpl"), lambda plain, named: "".join(plain))
     | dict.fromkeys(("sortname", "정렬이름"), lambda plain, named: " ".join(plain[:2]))
     | dict.fromkeys(("korean/auto",), _format_syllables)
     | dict.fromkeys(("sclass", "sclass2"), lambda plain, named: f"{plain[0]}-class {''.join(plain[1:2])}".strip() if plain else "")
@@ -210,7 +216,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
     | dict.fromkeys(("icd10",), lambda plain, named: "".join(plain[:2]) + "".join(f".{part}" for part in plain[2:3] if part))
     | dict.fromkeys(("퍼센트", "percent", "percentage", "백분율"), _format_percentage)
     | dict.fromkeys(("winning_percentage", "winpct", "승률"), _format_share_of_wins)
-    | dict.fromkeys(("ship", "배", "선박"), lambda plain, named: " ".join(filter(None, plain[:2])))
+    | dict.fromkeys(("ship", "선박"), lambda plain, named: " ".join(filter(None, plain[:2])))
     | {ship: _prefix(f"{ship.upper()} ") for ship in ("uss", "hms", "rms", "hmas", "hmcs", "sms", "ss", "mv", "ms", "usns", "uscgc", "roks")}
     | {"ra": _format_angle("hms"), "적경": _format_angle("hms"), "dec": _format_angle("°′″"), "적위": _format_angle("°′″")}
     | dict.fromkeys(("pop_density", "인구밀도"), _format_density)
@@ -227,7 +233,9 @@ FORMATS: dict[str, Callable[[Sequence[str], Named], str]] = (
         "bce": _suffix(" BCE"), "bc": _suffix(" BC"), "%": _suffix("%"), "°c": _suffix("°C"), "°f": _suffix("°F"),
     }
 )  # fmt: skip
-BARE = frozenset(("약", "circa", "c.", "ca.", "%", "퍼센트", "°c", "°f"))  # also without an argument
+BARE = frozenset(
+    ("₩", "€", "$", "£", "¥", "±", "+-", "약", "circa", "c.", "ca.", "%", "퍼센트", "°c", "°f")
+)  # also without an argument
 
 
 @functools.lru_cache(maxsize=4096)
