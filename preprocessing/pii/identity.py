@@ -51,12 +51,14 @@ _PERSON = re.compile("성명|이름|성함|생년|출생|사망|망인|고인|�
 _PASSPORT = re.compile(
     r"(?:(?<![0-9A-Za-z_])(?<![0-9A-Za-z]-)|(?<=[Pp]assport)|(?<=[Pp]assport_)|(?<=PASSPORT))(?:(?P<new>[MSRGDO][0-9]{3}[A-Z][0-9]{4})|[MSRGDO] [0-9]{8}|[A-Za-z][0-9]{8}|[A-Za-z]{2}[0-9]{7})(?![0-9A-Za-z_]|-(?!-?>))"
 )
-_PASSPORT_NAMED = re.compile(r"여 ?권(?!용)|[旅護护][券照]|(?i:passport|travel doc)")
+_PASSPORT_NAMED = re.compile(
+    r"여권(?!용)|(?<![가-힣])여 권(?![가-힣])|[旅護护][券照]|(?i:passport|travel doc)"
+)
 _FLIGHT = re.compile(" ?편(?![가-힣]{2})")
 _PASSPORT_FIELD = re.compile(r"(?i:passport)[A-Za-z_]{0,8}[\"'], *[\"']?value[\"']? ?[:=] *[\"']?\Z")
 _PASSPORT_LABEL = re.compile(r"(?:여권(?!용)|(?i:passport))[A-Za-z가-힣_ :=\"'\n\[]{0,26}\Z")
-_PASSPORT_ABOVE = re.compile(r"<\|pa[a-z|]*>[^\n|]{0,20}\Z")
-"""A passport that is masked already, in a list of passports."""
+_PASSPORT_ABOVE = re.compile(r"<\|pa[a-z|]*>(?:[^\n|]{0,20}|[^\n|]{0,12}\n[^\n가-힣|]{0,8})\Z")
+"""A passport that is masked already, in a list of passports in a line or one below the other."""
 _PRODUCT = re.compile(r"모델|품번|제품|상품|부품|시리얼|도면|재고|(?i:part|model|sku|serial)")
 _PRODUCT_BEFORE = re.compile(rf"(?:{_PRODUCT.pattern})(?: ?번호|명)?[^0-9A-Za-z가-힣]{{0,4}}\Z")
 _DRIVER = re.compile(

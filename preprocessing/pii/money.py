@@ -84,7 +84,7 @@ _ACCOUNT = re.compile(
 )
 _TOUCHES_ACCOUNT = touching("[a-z]*bank|account|acct|a/c|kb|nh|ibk|sc|no|number")
 _BEFORE_ACCOUNT = re.compile(
-    rf"(?:계 ?좌(?! ?수(?![가-힣]))|통장|{_BANK_NOT_TREE}|입금|송금|이체|예금주|{_ENGLISH_BANK}|(?<![A-Za-z])A/C|(?<!AWS )(?:[Aa]ccount|ACCOUNT)(?!(?i:_?id)(?![A-Za-z])))[^0-9]{{0,20}}\Z"
+    rf"(?:계좌(?! ?수(?![가-힣]))|(?<![가-힣])계 좌(?![가-힣])|통장|{_BANK_NOT_TREE}|입금|송금|이체|예금주|{_ENGLISH_BANK}|(?<![A-Za-z])A/C|(?<!(?i:aws)[ _-])(?:[Aa]ccount|ACCOUNT)(?!(?i:_?id)(?![A-Za-z])))[^0-9]{{0,20}}\Z"
 )
 _BANK_BEFORE = re.compile(rf"(?:{_SHORT_BANK})[ :]{{0,2}}\Z")
 _BRAND = re.compile(f"(?:{_BRANDS})[ :]{{0,2}}\\Z")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from preprocessing.pii.passwords import VALUE, is_random_key
 from preprocessing.pii.pattern import Match, Part, Pattern
 from preprocessing.pii.secret_places import KEY, PASSWORD
-from preprocessing.pii.secret_values import LETTER_AT_DIGIT, needs_no_colon, rank_of
+from preprocessing.pii.secret_values import LETTER_AT_DIGIT, WORD, needs_no_colon, rank_of
 from preprocessing.pii.table_columns import MAX_TITLE_LINE, is_row_below, title_of_column
 
 LONGEST_ROW = 4000
@@ -51,12 +51,17 @@ def find_lines_below(text: str) -> list[int]:
         return []
     lines = text.split("\n")
     found: set[int] = set()
-    number = end = 0
+    number = place = rows_end = 0
     for head in sorted(heads):
-        number += text.count("\n", end, head)
-        end = head
-        found.update(_lines_below(lines, number))
-    return sorted(found)
+        number += text.count("\n", place, head)
+        place = head
+        if number < rows_end:
+            continue  # a row names nothing in the rows below it
+        rows_end = _find_rows_end(lines, number)
+        found.update(range(number + 1, rows_end))
+        if _LABEL.fullmatch(lines[number]):
+            found.add(number + 1 if lines[number + 1 : number + 2] != [""] else number + 2)
+    return sorted(line for line in found if line < len(lines))
 
 
 def _places_of(name: str, text: str) -> Iterator[int]:
@@ -66,8 +71,8 @@ def _places_of(name: str, text: str) -> Iterator[int]:
         place = text.find(name, place + 1)
 
 
-def _lines_below(lines: list[str], number: int) -> list[int]:
-    """The rows of a table or a statement below a line, or the next line with text."""
+def _find_rows_end(lines: list[str], number: int) -> int:
+    """The number behind the last row of the table or the statement below a line; that of the next line where it heads none."""
     head, row = lines[number], number + 1
     if re.search(r"(?i:values?)\s*\Z", head):
         while row < len(lines) and lines[row].lstrip().startswith("("):
@@ -75,9 +80,7 @@ def _lines_below(lines: list[str], number: int) -> list[int]:
     elif len(head) <= MAX_TITLE_LINE and not _CODE.search(head):
         while row < len(lines) and is_row_below(head, lines[row]):
             row += 1
-        if row == number + 1:
-            row += 1 if row < len(lines) and lines[row] else 2
-    return list(range(number + 1, min(row, len(lines))))
+    return row
 
 
 def _check_cell(match: Match) -> Part | None:
@@ -104,7 +107,10 @@ def _check_cell(match: Match) -> Part | None:
     if not feed or not _LABEL.fullmatch(above) or not _REST_OF_LINE.match(text, end):
         return None
     front = _FRONT_OF_LINE.fullmatch(text, len(above) + 1, start)
-    named = front is not None and rank_of(value) and (front["colon"] or needs_no_colon(value))
+    if front is None:
+        return None
+    rank = rank_of(value)
+    named = rank if front["colon"] else rank > WORD and needs_no_colon(value)
     return (start, end) if named else None
 
 

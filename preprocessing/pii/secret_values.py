@@ -31,7 +31,8 @@ _HEX = re.compile("[0-9A-Fa-f-]{32,}")
 TOKEN_BITS, RANDOM_BITS = 3.0, 3.5
 """Least bits per character of a token whose form is known, and of a random value."""
 _ALGORITHM = re.compile(
-    r"(?i:(?:(?:aes|seed|aria|lea|hight|chacha|camellia|blowfish|sha|md|rsa|des|bcrypt(?:js)?|argon|scrypt|pbkdf|hmac|base|utf|wpa|oauth|saml|ldap|tls|x509|pkcs#?|ed|http|ipv|log4j|win|arm|amd|rfc)[-_./]?)+(?:[0-9].*)?|(?:oracle|mysql|python|java)[-./]?(?:[0-9]{1,2}|3[0-9]{2})(?:\.[0-9]+)*[cgi]?(?:[-.].*)?)"
+    r"(?i:(?:(?:aes|seed|aria|lea|hight|chacha|camellia|blowfish|sha|md|rsa|des|bcrypt(?:js)?|argon|scrypt|pbkdf|hmac|base|utf|wpa|oauth|saml|ldap|tls|x509|pkcs#?|ed|http|ipv|log4j|win|arm|amd|rfc)[-_./]?)+(?:[0-9].*)?|(?:oracle|mysql|python|java)[-./]?(?:[0-9]{1,2}|3[0-9]{2})(?:\.[0-9]+)*[cgi]?(?:[-.].*)?"
+    r"|(?:ecdhe|dhe|3?des)(?:[-_][a-z]+)+(?:[0-9].*)?)"
 )
 _NAME_OR_COLOR = re.compile(
     r"(?:\w+::)?(?:(?i:big)?[Uu]?(?i:int|float|complex|byte)(?:8|16|32|64|128|256)(?:[A-Z][A-Za-z]*)?|[HREP]S(?:256|384|512))"

@@ -45,10 +45,11 @@ def _collapse_lines(text: str) -> str:
     lines = text.split("\n")
     aligned = find_aligned_lines(lines)
     if "{`\n" in text:
+        line = place = 0
         for literal in _LITERAL.finditer(text):
-            first = text.count("\n", 0, literal.start()) + 1
-            after = first + literal[0].count("\n")
-            aligned[first:after] = [True] * (after - first)
+            first = line + text.count("\n", place, literal.start()) + 1
+            line, place = first + literal[0].count("\n") - 1, literal.end()
+            aligned[first : line + 1] = [True] * (line + 1 - first)
     if not any(aligned):
         return _INNER_BLANKS.sub(_collapse_match, text)
     return "\n".join(

@@ -104,6 +104,7 @@ def test_many_rows_of_a_statement():
         "여 권 번 호 : {0} ({1})",
         '{{"name": "passport_no", "value": "{0}"}}, {1}',
         "護照號碼 {0}, travel document no. {1}",
+        "여권번호\n- {0} 홍길동\n- {1} 김하늘",
     ],
 )
 def test_passports_in_lists_fields_and_other_languages(text):
@@ -154,6 +155,10 @@ def test_other_forms_of_context(text, kind):
         "이미지 11-12-123456-12.png",
         "농협 공판장 2023-2024-12",
         "AWS account 559198857556",
+        "export AWS_ACCOUNT=559198857556",
+        "정부의 참여 권고 문서 M12345678",
+        "여권 <|passport|>\n부록 A12345678",
+        "체계 좌우 123-456-789012",
         "여권용 프린터 카트리지 M12345678",
         "토스 2024-1234-5678 논문",
         "md5(비밀번호)=5f4dcc3b5aa765d61d8327deb882cf99",

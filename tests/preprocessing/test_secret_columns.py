@@ -5,6 +5,7 @@ import pytest
 
 from preprocessing.documents import Counts
 from preprocessing.pii.masking import KINDS, mask, mask_column
+from preprocessing.pii.secret_columns import find_lines_below
 
 PASSWORD, KEY = "Kx7!mq29", "h4Rk9Zt2Qw8Lp5Xn3Bv7Ys6D"
 TABLES = [
@@ -36,6 +37,9 @@ OTHER_LINES = [
     "Password\nConfirm Password2",
     "비밀번호를 적으세요\nKx7!mq29",
     "암호\nAES256-GCM",
+    "암호,버전\nECDHE-RSA-AES256-GCM-SHA384,TLSv1.2\nDES-CBC3-SHA,TLSv1.0\n3DES-EDE,X",
+    "- Password\n- Email2FA\n- OAuth2",
+    "비밀번호:\nMariaDB10.6",
 ]
 
 
@@ -65,3 +69,11 @@ def test_the_label_above_names_a_password(frame):
 @pytest.mark.parametrize("text", OTHER_LINES)
 def test_other_lines_below_such_words_stay(text):
     assert mask(text)[0] == mask_as_column(text) == text
+
+
+@pytest.mark.parametrize("row", ["a,password,b", "| 1 | 비밀번호 |", "(password, values"])
+def test_rows_that_look_like_titles_are_read_once(row):
+    """Reading the rows below each of them again would take hours."""
+    rows = 50_000
+    text = "VALUES\n" + f"{row}\n" * rows
+    assert find_lines_below(text)[-1] == rows
