@@ -8,24 +8,20 @@ from __future__ import annotations
 import re
 
 from preprocessing.markup.html_elements import hide
-from preprocessing.markup.html_tags import TAG, TAG_IN_MARKDOWN
+from preprocessing.markup.html_tags import PAGE, TAG, TAG_IN_MARKDOWN
 from preprocessing.markup.markdown import Protected
 
 HIDDEN_IN_MARKDOWN = re.compile(
-    r"<(?<!\\<)(?:(?<![^\s>][ \t]<)|(?=\w{1,9}\s))(script|style|noscript|template|svg|iframe)(?=[\s>])[^>]{0,4000}>"
-    r"(?!(?:</\1>)?[ \t]{0,9}[가-힣])",
+    r"<(?<!\\<)(?:(?<![^\s>][ \t]<)|(?=\w{1,9}\s))((script|style)|noscript|template|svg|iframe)(?=[\s>])[^>]{0,4000}>"
+    r"(?!(?:</\1>)?[ \t]{0,9}(?(2)[가-힣]|(?:은|는|을|를|과|와|로|으로|라는|태그|요소)(?![가-힣])))",
     re.IGNORECASE,
 )
-"""Not those that a text shows: behind its words without attributes (``ex. <style>``), or before them (``<script>는``)."""
-_KOREAN_COMMENT = re.compile(r"/\*[^*]{0,400}[가-힣]|(?<!:)//[^\n]{0,200}[가-힣]|<!--[^\n]{0,200}[가-힣]")
+"""Not those that a text shows: behind its words without attributes (``ex. <style>``), or before them (``<script>는``). The others may
+contain Korean for readers whose browser shows nothing else: ``<noscript>이 페이지는 …``."""
+_KOREAN_COMMENT = re.compile(r"/\*[^*]{0,400}[가-힣]|(?<!:)//[^\n]{0,200}[가-힣]")
 _KOREAN_RULE = re.compile(
     r"^(?:[^\n\"'가-힣]|\"[^\n\"]*\"|'[^\n']*')*[가-힣]", re.MULTILINE
 )  # not in the name of a font
-VOID = frozenset(("br", "hr", "img", "input", "wbr", "col", "embed", "param", "rt", "rp"))
-END_OPTIONAL = frozenset((
-    "p", "li", "dt", "dd", "td", "th", "tr", "thead", "tbody", "tfoot", "colgroup", "option", "optgroup", "html", "body", "head",
-))  # fmt: skip
-PAGE = frozenset(("html", "head", "body"))
 _PAGES_AND_FORMS = PAGE | {
     "title", "form", "fieldset", "legend", "label", "input", "select", "option", "optgroup", "textarea",
 }  # fmt: skip
@@ -59,8 +55,6 @@ _HEADINGS = frozenset(f"h{level}" for level in range(1, 7))
 _HAS_WORDS = re.compile(r"[^\W_]")
 _MARKS = re.compile(r"[ \t>]*(?:(?:[-*+]|[0-9]{1,3}[.)])[ \t]+)*")
 _NEAR = 400  # characters of a line
-
-
 _CELL_OF_TAGS = re.compile(
     r"(?:(?<=\|)|^)[ \t]*(?=[^|\n]*<(?!br\b))(?:</?[a-z][a-z0-9]{0,9}[ \t]?/?>[ \t]*(?:[,~/·][ \t]*|와[ \t]|과[ \t])?){1,9}(?=\|)",
     re.MULTILINE,
@@ -74,7 +68,7 @@ _BLOCK_OF_CODE = re.compile(
 
 def protect_examples(text: str, protected: Protected) -> str:
     """Replaces the tags of examples by marks, with those that close them."""
-    if "\n</" in text or "\n " in text:
+    if "</" in text:
         text = _BLOCK_OF_CODE.sub(
             lambda block: protected.add(block[0]) if _is_code(block) else block[0], text
         )
@@ -84,19 +78,16 @@ def protect_examples(text: str, protected: Protected) -> str:
     pieces, at, before = [], 0, 0
     for tag in TAG_IN_MARKDOWN.finditer(text):
         name = tag["name"].lower()
-        if is_component(tag["name"]):
-            continue
         if tag["close"]:
             stack = opened.get(name)
             is_shown = stack.pop() if stack else name in PAGE
         else:
             is_shown = _is_shown(tag, name, before)
-            if name not in VOID:
-                opened.setdefault(name, []).append(is_shown)
+            opened.setdefault(name, []).append(is_shown)
         if is_shown:
             pieces += [text[at : tag.start()], protected.add(tag[0])]
             at = before = tag.end()
-    return "".join([*pieces, text[at:]]) if at else text
+    return "".join([*pieces, text[at:]])
 
 
 def _is_code(block: re.Match[str]) -> bool:
@@ -106,11 +97,6 @@ def _is_code(block: re.Match[str]) -> bool:
     return _WITH_NAME.search(TAG.sub("", block[0])) is not None or any(
         _OF_TEMPLATE.search(tag["attributes"]) for tag in TAG.finditer(block[0])
     )
-
-
-def is_component(name: str) -> bool:
-    """Whether a name is that of a component, such as <Button>."""
-    return name[0].isupper() and name[1:].islower()
 
 
 def hide_layout(opening: re.Match[str], content: str) -> str:
@@ -143,7 +129,7 @@ def _is_shown(tag: re.Match[str], name: str, before: int) -> bool:
         target = _TARGET.search(attributes)
         if target:
             return _NO_SOURCE.fullmatch(target[1]) is not None and _is_among_words(tag)
-        return not _OF_LINK.search(attributes) and "{" not in attributes
+        return not _OF_LINK.search(attributes)
     if name in _OF_HEAD:
         return _is_among_words(tag)
     return name in _BLOCKS and _NAMED.search(attributes) is not None and _is_behind_words(tag, before)

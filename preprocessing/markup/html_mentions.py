@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from preprocessing.markup.html_examples import END_OPTIONAL, PAGE, VOID, is_component, words_around
-from preprocessing.markup.html_tags import TAG, TAG_IN_MARKDOWN, Tags
+from preprocessing.markup.html_examples import words_around
+from preprocessing.markup.html_tags import END_OPTIONAL, PAGE, TAG, TAG_IN_MARKDOWN, VOID, Tags
 
 _WORDS = frozenset((
     "a", "address", "area", "article", "aside", "audio", "b", "base", "button", "canvas", "caption", "code", "col", "data",
@@ -92,7 +92,7 @@ def _find_unclosed(text: str) -> set[int]:
 
 def _replace(match: re.Match[str], closed: set[str], unclosed: set[int], tags: Tags) -> str:
     name, at = match["name"], match.start()
-    if is_component(name):
+    if name[0].isupper() and name[1:].islower():  # a component, such as <Button>
         return match[0]
     before, after = match.string[at - 1 : at], match.string[match.end() : match.end() + 1]
     if (

@@ -10,6 +10,7 @@ import re
 
 from preprocessing.markup.html_lists import OpenLists
 from preprocessing.markup.html_quotations import CLOSED, OPENED
+from preprocessing.markup.indentation import DEEPEST_ITEM
 
 BLOCK = (
     "p|div|br|hr|li|ul|ol|dl|dt|dd|table|tbody|thead|tfoot|tr|h[1-6]|blockquote|pre|section|article|header|footer|"
@@ -22,6 +23,11 @@ INLINE = (
     "svg|path|td|th|textarea|time|tt|u|var|video|audio|wbr|base|head|data|map|area|o:p"
 )
 
+VOID = frozenset(("br", "hr", "img", "input", "wbr", "col", "embed", "param", "rt", "rp"))
+END_OPTIONAL = frozenset((
+    "p", "li", "dt", "dd", "td", "th", "tr", "thead", "tbody", "tfoot", "colgroup", "option", "optgroup", "html", "body", "head",
+))  # fmt: skip
+PAGE = frozenset(("html", "head", "body"))
 _STRAY_QUOTE = r"(?:(?<=[\"'][ \n])|(?<=\w))[\"'](?:=\"\")?(?=[ /]{0,9}>)"
 """Of a name without a value, as in ``<a href="y" ">`` and ``<a b">``, or as a parser writes it: ``"=""``."""
 
@@ -72,7 +78,7 @@ class Tags:
         return end or ("\\" if _would_link(match) else "")
 
     def _begin_item(self, match: re.Match[str]) -> str:
-        around = self._lists[:-1]
+        around = self._lists[: min(len(self._lists) - 1, DEEPEST_ITEM)] if self._lists else []
         indent = INDENT * sum(outer.indent - len(_LEVEL_BLANKS) for outer in around) + _LEVEL * len(around)
         mark = self._lists.next_mark(match["attributes"], match.string, match.end())
         return f"{_line_end(1)}{indent}{mark}{_JOIN}"
