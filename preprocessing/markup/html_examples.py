@@ -30,7 +30,7 @@ _BLOCKS = frozenset((
     "div", "p", "section", "article", "nav", "header", "footer", "main", "aside", "figure", "ul", "ol", "table",
 ))  # fmt: skip
 _CHECKBOX = re.compile(r"\btype\s{0,3}=\s{0,3}[\"']?checkbox", re.IGNORECASE)
-_OF_FORM = re.compile(r"(?!.*\bclass\s{0,3}=).*\s(?:type|on[a-z]{3,20})\s{0,3}=", re.IGNORECASE | re.DOTALL)
+_OF_FORM = re.compile(r"\s(?:type|on[a-z]{3,20})\s{0,3}=", re.IGNORECASE)
 _OF_TEMPLATE = re.compile(
     r"\s(?:v-[a-z]|[:@][A-Za-z][\w.:-]{0,40}=|th:[a-z]|\*?ng-?[A-Za-z]|\[\(?[A-Za-z]|(?:key|ref|value|on[A-Z]\w{0,20})=\{)"
 )
