@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from preprocessing.markup.html_examples import words_around
-from preprocessing.markup.html_tags import END_OPTIONAL, PAGE, TAG, TAG_IN_MARKDOWN, VOID, Tags
+from preprocessing.markup.html_tags import END_OPTIONAL, TAG, TAG_IN_MARKDOWN, VOID, Tags, find_unclosed
 
 _WORDS = frozenset((
     "a", "address", "area", "article", "aside", "audio", "b", "base", "button", "canvas", "caption", "code", "col", "data",
@@ -69,25 +69,8 @@ def replace_known_tags(text: str, closed: set[str]) -> str:
 
     ``closed``: names of elements that the text closes somewhere, also in what is converted before.
     """
-    tags, unclosed = Tags(), _find_unclosed(text)
+    tags, unclosed = Tags(), find_unclosed(text)
     return TAG_IN_MARKDOWN.sub(lambda match: _replace(match, closed, unclosed, tags), text)
-
-
-def _find_unclosed(text: str) -> set[int]:
-    """Where the tags begin that have no partner, of elements that need two."""
-    opened: dict[str, list[int]] = {}
-    alone = set()
-    for tag in TAG_IN_MARKDOWN.finditer(text):
-        name = tag["name"].lower()
-        if name in VOID or (name in END_OPTIONAL and not tag["close"]):
-            continue
-        if not tag["close"]:
-            opened.setdefault(name, []).append(tag.start())
-        elif opened.get(name):
-            opened[name].pop()
-        elif name not in END_OPTIONAL or name in PAGE:
-            alone.add(tag.start())
-    return alone.union(*opened.values())
 
 
 def _replace(match: re.Match[str], closed: set[str], unclosed: set[int], tags: Tags) -> str:

@@ -92,6 +92,23 @@ def _would_link(match: re.Match[str]) -> bool:
     )
 
 
+def find_unclosed(text: str) -> set[int]:
+    """Where the tags begin that have no partner, of elements that need two."""
+    opened: dict[str, list[int]] = {}
+    alone = set()
+    for tag in TAG_IN_MARKDOWN.finditer(text):
+        name = tag["name"].lower()
+        if name in VOID or (name in END_OPTIONAL and not tag["close"]):
+            continue
+        if not tag["close"]:
+            opened.setdefault(name, []).append(tag.start())
+        elif opened.get(name):
+            opened[name].pop()
+        elif name not in END_OPTIONAL or name in PAGE:
+            alone.add(tag.start())
+    return alone.union(*opened.values())
+
+
 def flatten_tags(line: str) -> str:
     """Replaces tags of blocks in a line of a table by blanks."""
     return TAG.sub(lambda match: " " if match["name"].lower() in _BLOCKS else match[0], line)

@@ -42,6 +42,7 @@ from preprocessing.markup.html_tags import (
     flatten_tags,
     indent_lists,
 )
+from preprocessing.markup.html_unknown import remove_unknown
 from preprocessing.markup.indentation import LIST_MARK, Items
 from preprocessing.markup.jsx import protect_jsx
 from preprocessing.markup.markdown import Protected, has_structure, protect_code, table_lines
@@ -58,15 +59,6 @@ _PAGE = re.compile(
     re.IGNORECASE,
 )
 _HIDDEN = re.compile(r"<(head|script|style|noscript|template|svg|iframe)\b[^>]{0,4000}>", re.IGNORECASE)
-_CUSTOM_TAG = re.compile(
-    r"</?[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){1,4}(?:\s[^<>]{0,4000})?>", re.IGNORECASE
-)
-MAX_UNKNOWN = 50  # names of elements of no standard in a page
-_NAME = re.compile(r"<([A-Za-z][A-Za-z0-9]{0,30})(?=[\s/>])")
-_KNOWN = re.compile(
-    rf"(?:{BLOCK}|{INLINE}|head|script|style|template|svg|pre|rb|rtc|ruby|frame|frameset|html)", re.IGNORECASE
-)
-_MISSPELT = re.compile(rf"(?:{BLOCK}|{INLINE})[0-9]{{1,3}}", re.IGNORECASE)
 _EMBEDDED_DATA = re.compile(r"(?<==)(?:\"data:[^\"<>]*\"|'data:[^'<>]*')", re.IGNORECASE)
 _DECLARATION = re.compile(r"<!DOCTYPE[^>]{0,4000}>|<\?xml[^>]{0,4000}>", re.IGNORECASE)
 _UNCLOSED = re.compile(r"<(?:script|style)\b[^>]{0,4000}>.*\Z|<!--.*\Z", re.IGNORECASE | re.DOTALL)
@@ -209,28 +201,12 @@ def page_to_text(text: str, source: str | None = None) -> str:
     text = replace_comments(_EMBEDDED_DATA.sub('""', text))  # as long as a picture, and no tag is that long
     shown = replace_elements(restore_emoji(restore_formulas(text)), _HIDDEN, hide)
     text = join_lines(shown, text if source is None else source)
-    text = _remove_unknown(_CUSTOM_TAG.sub("", text), text if source is None else source)
+    text = remove_unknown(text, text if source is None else source)
     text = _UNCLOSED.sub("", _DECLARATION.sub("\n", text))
     text = indent_lists(
         _strip_lines(_without_tags(convert_tables(separate_spans(convert_code(text, protected)), protected)))
     )
     return mark_quotations(protected.restore(re.sub(r"\n{3,}", "\n\n", text)).strip("\n"))
-
-
-def _remove_unknown(text: str, source: str) -> str:
-    """Removes the tags of elements that no standard has: with attributes, ``<content class="a">``, misspelt, ``<span1>``, or
-    closed in the source, which ``List<String>`` is not."""
-    unknown = sorted(name for name in set(_NAME.findall(text)) if not _KNOWN.fullmatch(name))
-    names = [
-        name
-        for name in unknown[:MAX_UNKNOWN]
-        if _MISSPELT.fullmatch(name)
-        or re.search(rf"<{name}\s[A-Za-z-]{{1,30}}=\"", text)
-        or re.search(f"</{name}>", source, re.IGNORECASE)
-    ]
-    if not names:
-        return text
-    return re.sub(rf"</?(?:{'|'.join(names)})(?:\s[^<>]{{0,4000}})?>", "", text)
 
 
 def remove_tags(text: str) -> str:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from preprocessing.markup.latex_commands import (
     PARTICLES,
     REMOVED_COMMANDS,
 )
+from preprocessing.markup.latex_document import take_body
 from preprocessing.markup.latex_headers import write_headers
 from preprocessing.markup.latex_items import CLOSE, INDENT, ITEM, ITEM_MARKS, OPEN, indent_items
 from preprocessing.markup.latex_macros import end_of_group, expand_macros
@@ -41,11 +41,6 @@ from preprocessing.markup.latex_tables import MARKS, mark_tables, write_tables
 
 MAX_DEPTH = 100  # of nested groups; deeper text belongs to the outer group
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\){0,50})%[^\n]*(?:\n(?!\s*\n)[ \t]*)?")
-_BODY = re.compile(r"\\begin\s{0,5}\{document\}")
-_IN_PREAMBLE = re.compile(
-    r"\\(?:(?:sub)?title|abstract)\s{0,5}(?:\[[^\[\]\n]{0,500}\])?\s{0,5}(?=\{)|\\begin\{abstract\}(?P<end>)"
-)
-_LONGEST_ABSTRACT, _MOST_IN_PREAMBLE = 20_000, 10
 _TOKEN = re.compile(
     r"\\[A-Za-z@]{1,60}\*?|\\\\\*?(?:\[-?[0-9.]{1,6}\s?(?:[a-z]{2}|\\[a-z]{1,20})\])?|\\.|[{}~]|[^\\{}~]+|\\",
     re.DOTALL,
@@ -72,12 +67,7 @@ def latex_to_markdown(text: str) -> str:
     text = convert_environments(text, protected)
     text = _COMMENT.sub(r"\1", text)
     text = remove_hidden(text) if "\\iffalse" in text else text
-    text = write_headers(name_theorems(expand_macros(text, KNOWN)))
-    body = _BODY.search(text)
-    if body:
-        end = text.rfind("\\end{document}")
-        head = _shown_of_preamble(text[: body.start()])
-        text = head + text[body.end() : end if end > body.end() else len(text)]
+    text = take_body(write_headers(name_theorems(expand_macros(text, KNOWN))))
     text = convert_algorithms(_REFERENCE.sub("", convert_formulas(text, protected)))
     text = _convert_commands(write_signs(mark_tables(text)))
     text = write_tables(text.replace("---", "—"), protected)
@@ -90,20 +80,6 @@ def latex_to_markdown(text: str) -> str:
 
 def _restore(number: str, protected: list[str]) -> str:
     return protected[int(number)] if int(number) < len(protected) else ""
-
-
-def _shown_of_preamble(preamble: str) -> str:
-    """The title and the abstract."""
-    shown, at = [], 0
-    for match in itertools.islice(_IN_PREAMBLE.finditer(preamble), _MOST_IN_PREAMBLE):
-        if match.start() < at:
-            continue
-        if match["end"] is None:
-            at = end_of_group(preamble, match.end(), _LONGEST_ABSTRACT)
-        else:
-            at = preamble.find("\\end{abstract}", match.end())
-        shown.append(preamble[match.start() : max(at, 0)])
-    return "\n\n".join([*shown, ""])
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Writes raised, lowered and small text of HTML in one line, so that neither numbers nor words merge with their neighbors.
 
-Owns <sup>, <sub>, <small>, <ruby>, <del> and <q>: 10<sup>9</sup> becomes 10^9, ``log<sub>2</sub>8`` log_2 8, H<sub>2</sub>O
+Owns <sup>, <sub>, <small>, <del> and <q>; ``ruby`` owns <ruby>: 10<sup>9</sup> becomes 10^9, ``log<sub>2</sub>8`` log_2 8, H<sub>2</sub>O
 H2O, ruby base(reading), and a gloss after a word ``word(gloss)``. The result is still HTML: other tags and character
 references stay. Every pass is linear in the length of the text.
 """
@@ -10,6 +10,8 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+
+from preprocessing.markup.ruby import LETTERS, TAG, write_readings
 
 _PRESENT = re.compile(r"<(?:su[pb]|small|ruby|rt|del|strike|s|q)(?=[\s>])", re.IGNORECASE)
 _FRACTION = re.compile(
@@ -32,21 +34,11 @@ _UNCLOSED = re.compile(
     re.IGNORECASE,
 )
 """An element that its paragraph never closes: ``**2<sup>i**``; or that a tag closes which lacks its slash."""
-_RUBY = re.compile(
-    r"<ruby(?:\s[^<>]{0,500})?>(?P<content>(?:[^<]|<(?!/?ruby[\s>])){0,4000})</ruby\s{0,20}>", re.IGNORECASE
-)
-_READING = re.compile(
-    r"<r(?:t|tc|p)(?:\s[^<>]{0,500})?>[^<]{0,500}(?:</r(?:t|tc|p)\s{0,20}>|(?=<|\Z))", re.IGNORECASE
-)
-_CONTINUES_WORD = re.compile(r"[\u3400-\u9fff々]\s{0,200}[\u3400-\u9fff々]|[가-힣][가-힣]|[ぁ-ヿ][ぁ-ヿ]")
 _STRUCK = re.compile(
     r"(?<=\w)<(del|s|strike)(?:\s[^<>]{0,500})?>(?=(?:[^<\n]|<(?!/?\1[\s>])){0,500}</\1\s{0,20}>)|</(?:del|s|strike)\s{0,20}>(?=\w)",
     re.IGNORECASE,
 )
 _QUOTATION = re.compile(r"<(/?)q(?:\s[^<>]{0,500})?>", re.IGNORECASE)
-_TAG = re.compile(
-    r"</?[A-Za-z][A-Za-z0-9-]{0,30}(?::[A-Za-z]{1,9})?(?:[\s/][^<>]{0,2000})?>"
-)  # not an address, such as <https://a.kr>
 _INLINE_TAGS_BEFORE = re.compile(
     r"(?:</?(?:a|b|i|em|strong|span|var|u|font|code|sup|sub|small|tt|cite|mark)(?:\s[^<>]{0,80})?>){1,6}\Z",
     re.IGNORECASE,
@@ -56,16 +48,15 @@ _NEAR = 200  # characters in which the neighbor of an element is searched
 _LONGEST_GLOSS = 60
 _NESTING = 4
 
-_LETTERS = "A-Za-z\u00c0-\u024f\u0370-\u03ff"
 _NUMBER = re.compile(r"[-+−–±]?[0-9]{1,12}(?:\.[0-9]{1,12})?")
-_ATOM = re.compile(rf"[-+−–±]?[{_LETTERS}∞]['′]?|[0-9]{{0,2}}[-+−–]")
-_EXPRESSION = re.compile(rf"[0-9{_LETTERS}+\-−–±*/×·⋅.,'′()=^_∞ ]{{1,40}}")
+_ATOM = re.compile(rf"[-+−–±]?[{LETTERS}∞]['′]?|[0-9]{{0,2}}[-+−–]")
+_EXPRESSION = re.compile(rf"[0-9{LETTERS}+\-−–±*/×·⋅.,'′()=^_∞ ]{{1,40}}")
 _OPERATOR = re.compile(r"[0-9+\-−–±*/×·⋅^=]")
 _LONG_WORD = re.compile(
-    rf"[{_LETTERS}]{{4}}|[{_LETTERS}]{{2}}[-–][{_LETTERS}]|[{_LETTERS}][-–][{_LETTERS}]{{2}}"
+    rf"[{LETTERS}]{{4}}|[{LETTERS}]{{2}}[-–][{LETTERS}]|[{LETTERS}][-–][{LETTERS}]{{2}}"
     rf"|(?<![A-Za-z])(?!sin|cos|tan|log|exp|max|min|mod)[A-Za-z]{{3}}"
 )
-_PRODUCT = re.compile(rf"[0-9]{{0,3}}[{_LETTERS}]{{2,4}}")
+_PRODUCT = re.compile(rf"[0-9]{{0,3}}[{LETTERS}]{{2,4}}")
 _EMPHASIS = re.compile(r"([*_]{1,3})[^*_]+\1")
 _GREEK = re.compile("[\u0370-\u03ff]")
 _LETTERS_OF_FORMULAS = re.compile("[\U0001d400-\U0001d7ff]+")
@@ -87,7 +78,7 @@ def convert_small_text(text: str) -> str:
         return text
     text = _LOGO.sub(lambda logo: f"{'Xe' * bool(logo[1])}{'La' * bool(logo[2])}TeX", text)
     text = _UNCLOSED.sub(r"\g<open>\g<word>\g<index>\g<rest></\g<name>>", text)
-    text = _RUBY.sub(_convert_ruby, text)
+    text = write_readings(text)
     text = _FRACTION.sub(_convert_fraction, text)
     for _ in range(_NESTING):
         before, text = text, _SMALL.sub(_convert_small, text)
@@ -96,38 +87,13 @@ def convert_small_text(text: str) -> str:
     return _QUOTATION.sub(lambda match: "”" if match[1] else "“", _STRUCK.sub(" ", text))
 
 
-def _convert_ruby(match: re.Match[str]) -> str:
-    """Bases with their readings in parentheses; characters of one word that are read one by one share them: 漢字(かんじ)."""
-    content, at = match["content"], 0
-    parts: list[tuple[str, list[str]]] = []
-    for reading in _READING.finditer(content):
-        base, at = _TAG.sub("", content[at : reading.start()]), reading.end()
-        if base.strip() and not (
-            parts and parts[-1][1] and _CONTINUES_WORD.match(parts[-1][0].rstrip()[-1:] + base)
-        ):
-            parts.append((base, []))
-        elif base.strip():
-            parts[-1] = parts[-1][0].rstrip() + base.strip(), parts[-1][1]
-        word = _TAG.sub("", reading[0]).strip()
-        if word and reading[0][2:4].lower() != "p>":
-            parts = parts or [("", [])]
-            parts[-1][1].append(word)
-    parts.append((_TAG.sub("", content[at:]), []))
-    return "".join(_with_reading(*part) for part in parts).strip()
-
-
-def _with_reading(base: str, words: list[str]) -> str:
-    reading = (" " if any(re.match(rf"[{_LETTERS}]", word) for word in words) else "").join(words)
-    return f"{base.rstrip()}({reading})" if base.strip() and reading else base if base.strip() else reading
-
-
 def _convert_fraction(match: re.Match[str]) -> str:
     before = _character_before(match.string, match.start())
     return f"{' ' if before.isalnum() else ''}{match[1]}/{match[2]}"
 
 
 def _convert_small(match: re.Match[str]) -> str:
-    whole = _TAG.sub("", match["content"])
+    whole = TAG.sub("", match["content"])
     content = whole.strip()
     plain = _LETTERS_OF_FORMULAS.sub(_write_plainly, html.unescape(content))
     if not plain.strip():
@@ -195,7 +161,7 @@ def _raised(before: str, content: str, plain: str, is_link: bool) -> str:
             return f"^({content})"
         if _is_variable(before) and _PRODUCT.fullmatch(plain) and (base == "e" or _GREEK.search(plain)):
             return f"^({content})"
-        if not _is_hangul(base) and re.fullmatch(rf"\([0-9{_LETTERS}+-]{{1,3}}\)", plain):
+        if not _is_hangul(base) and re.fullmatch(rf"\([0-9{LETTERS}+-]{{1,3}}\)", plain):
             return f"^{content}"
     return _gloss(before, content, plain)
 
@@ -204,7 +170,7 @@ def _lowered(before: str, content: str, plain: str) -> str:
     """An index or a gloss after the text ``before``."""
     if plain.isdigit() and _ELEMENT_SYMBOL.search(before):
         return content
-    if re.fullmatch(rf"[0-9{_LETTERS}]{{1,20}}", plain) and (plain.isdigit() or not _is_hangul(before[-1])):
+    if re.fullmatch(rf"[0-9{LETTERS}]{{1,20}}", plain) and (plain.isdigit() or not _is_hangul(before[-1])):
         return f"_{content}" if _can_be_raised(before[-1]) else content
     if (
         _EXPRESSION.fullmatch(plain)
@@ -258,7 +224,7 @@ def _text_before(text: str, at: int) -> str:
     """A few characters before a position, without tags of emphasis."""
     near = text[max(0, at - _NEAR) : at]
     near = _INLINE_TAGS_BEFORE.sub("", near)
-    if near[-1:] == ">" and _TAG.fullmatch(near, near.rfind("<")):
+    if near[-1:] == ">" and TAG.fullmatch(near, near.rfind("<")):
         return ""  # the beginning of a block
     return html.unescape(near[-12:]).replace("\u00a0", " ")
 
