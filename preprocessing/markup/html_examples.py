@@ -137,7 +137,7 @@ def _is_shown(tag: re.Match[str], name: str, before: int) -> bool:
 
 def _is_in_sentence(tag: re.Match[str], name: str, before: int) -> bool:
     """Whether a heading stands among the words of a line, or a paragraph behind words that announce an example."""
-    if name in _HEADINGS and _SHOWN_HEADING.match(tag.string, tag.end()):
+    if _SHOWN_HEADING.match(tag.string, tag.end()):
         return _is_behind_words(tag, before)
     if name not in ("p", "div") and name not in _HEADINGS:
         return False

@@ -46,6 +46,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _INDENTED_MARK = re.compile(rf"^( +){PROTECTED.pattern}$", re.MULTILINE)
+_NEXT_ARGUMENT = re.compile(r"\s{0,20}(?:\[[^\[\]\n]{0,500}\]\s{0,20}){0,2}\{")  # of a command to remove
 _OPTION = re.compile(r"\s{0,20}\[[^\[\]\n]{0,500}\]")
 _OVERLAY = re.compile(
     r"<(?:[a-z]{1,20}[@:])?[0-9+.-][0-9+.,|@ -]{0,20}>"
@@ -135,7 +136,7 @@ def _close_group(groups: list[_Group], text: str, at: int) -> int:
         return at
     group = groups.pop()
     groups[-1].pieces.append(group.close("".join(group.pieces)))
-    if group.removed and (opening := re.compile(r"\s{0,20}\{").match(text, at)):
+    if group.removed and (opening := _NEXT_ARGUMENT.match(text, at)):
         groups.append(_Group(lambda content: "", group.removed - 1))
         return opening.end()
     if group.is_apart and text.startswith("{", at) and not text.startswith("{}", at):

@@ -27,13 +27,16 @@ _THEOREMS = frozenset((
 ))  # fmt: skip
 _WITH_PLACES = LISTS | {"tabular", "tabularx", "longtable", "figure", "table", "minipage", "frame"}
 _SUBFIGURE = re.compile(r"\\(?:subfloat|subfigure|subtable)\s{0,5}\[([^\[\]\n]{1,500})\](?=\s{0,5}\{)")
-_LONG_TABLE = re.compile(r"\\begin\s{0,5}\{(?:long|super)table\}(?P<start>)")
+_LONG_TABLE = re.compile(r"\\begin\s{0,5}\{(?:long|super)table\}(?:\[[a-z]{0,5}\])?")
+_CAPTION = re.compile(r"\s{0,20}\\caption\*?\s{0,5}(?:\[[^\[\]\n]{0,500}\])?(?=\{)")
+_END_OF_ROW = re.compile(r"(?:\s{0,20}\\label\{[^{}\n]{0,200}\})?\s{0,20}\\(?:\\|tabularnewline(?![A-Za-z]))")
 _REPEATED = re.compile(
     r"\\endfirsthead(?![A-Za-z])(?:(?!\\end\{|\\endhead).){0,3000}\\endhead(?![A-Za-z])"
     r"|(?<=\\endhead)(?:(?!\\end[{a-z]).){0,2000}\\end(?:last)?foot(?![A-Za-z])"
     r"|(?<=\\endfoot)(?:(?!\\end[{a-z]).){0,2000}\\endlastfoot(?![A-Za-z])",
     re.DOTALL,
 )
+"""What each page of a long table repeats: its second head and its feet."""
 
 
 def write_headers(text: str) -> str:
@@ -42,7 +45,7 @@ def write_headers(text: str) -> str:
         text = _HEADER.sub(_write_header, text)
     if "\\sub" in text:
         text = _SUBFIGURE.sub(r"\n\n\1\n\n", text)
-    return _move_captions(_remove_repeated(text)) if _LONG_TABLE.search(text) else text
+    return _move_captions(_REPEATED.sub(r"\\endhead", text)) if _LONG_TABLE.search(text) else text
 
 
 def _write_header(match: re.Match[str]) -> str:
@@ -58,37 +61,24 @@ def _write_header(match: re.Match[str]) -> str:
     is_title = bool(_HANGUL.search(option)) or name in _THEOREMS
     if option and is_title and not _SETTING.search(option) and name not in _WITH_PLACES:
         return f"\n\n\\textbf{{{option.rstrip('.')}.}} {brace}"
-    if "\n" in option and "=" in option:
+    if "\n" in (match["option"] or "") and "=" in option:
         return f"\\begin{{{name}}}{match['brace'] or ''}"
     return match[0]
-
-
-def _remove_repeated(text: str) -> str:
-    """Removes what each page of a long table repeats: its second head and its feet."""
-    for _ in range(2):
-        text = _REPEATED.sub(lambda match: "\\endhead" if "head" in match[0] else "\\endfoot", text)
-    return text
 
 
 def _move_captions(text: str) -> str:
     """Moves the caption in the first row of a long table before the table."""
     pieces, at = [], 0
-    for match in _LONG_TABLE.finditer(text):
-        caption = re.compile(r"\s{0,20}\\caption\*?\s{0,5}(?:\[[^\[\]\n]{0,500}\])?(?=\{)").match(
-            text, end_of_group(text, match.end()) or match.end()
-        )
+    for table in _LONG_TABLE.finditer(text):
+        columns = end_of_group(text, table.end())
+        caption = _CAPTION.match(text, columns) if columns else None
         end = end_of_group(text, caption.end()) if caption else 0
-        row = (
-            re.compile(r"(?:\s{0,20}\\label\{[^{}\n]{0,200}\})?\s{0,20}\\\\").match(text, end)
-            if end
-            else None
-        )
-        if caption is None or row is None or match.start() < at:
-            continue
-        pieces += [
-            text[at : match.start()],
-            text[caption.start() : end],
-            text[match.start() : caption.start()],
-        ]
-        at = row.end()
+        row = _END_OF_ROW.match(text, end) if end else None
+        if caption and row and table.start() >= at:
+            pieces += [
+                text[at : table.start()],
+                text[caption.start() : end],
+                text[table.start() : caption.start()],
+            ]
+            at = row.end()
     return "".join([*pieces, text[at:]])

@@ -66,10 +66,8 @@ def _expand(text: str) -> str:
 def _expand_usual(text: str) -> str:
     counts = Counter(_USUAL_NAME.findall(text))
     for opening, closing in _USUAL.items():
-        if (
-            counts[opening]
-            and counts[opening] == counts[closing]
-            and not re.search(rf"\{{?\\{opening}\}}?\s*(?:\[|\{{|#)", text)
+        if 0 < counts[opening] == counts[closing] and not re.search(
+            rf"\{{?\\{opening}\}}?\s*(?:\[|\{{|#)", text
         ):
             name = "equation" if opening in ("be", "beq", "ben", "beqn") else "align"
             text = re.sub(rf"\\{opening}(?![A-Za-z@])", rf"\\begin{{{name}}}", text)
@@ -78,8 +76,6 @@ def _expand_usual(text: str) -> str:
 
 
 def _expand_list(text: str, name: str, kind: str, arguments: int) -> str:
-    if name == kind:
-        return text
     begin = rf"\\begin\s{{0,5}}\{{{name}\}}(?:\[[^\[\]\n]{{0,200}}\])?(?:\s{{0,9}}\{{[^{{}}\n]{{0,200}}\}}){{{arguments}}}"
     text = re.sub(begin, lambda _: f"\\begin{{{kind}}}", text)
     return re.sub(rf"\\end\s{{0,5}}\{{{name}\}}", lambda _: f"\\end{{{kind}}}", text)

@@ -46,7 +46,7 @@ EXAMPLES = [
     "<script>\nlet a = 1;\n/* 값 */\n</script>",
     '- <a href="주소">글</a> : 링크\n- <iframe src="주소"></iframe> : 다른 페이지',
     "<h1>{title}</h1>\n\n<p>{this.state.count}</p>\n\n<h1>Hello, {name}!</h1>",
-    "제목은 <h1>제목</h1>으로 쓴다\n\n예) <p>문단</p>\n\nreturn <div>안녕</div>;",
+    "제목은 <h1>제목</h1>으로 쓴다\n\n예) <p>문단</p>, 예: <h2>제목</h2>\n\nreturn <div>안녕</div>;",
     '<button onclick="go()">누르기</button>',
     '- <p>, <h1>, <ul> 태그\n- <div>는 블록, <b>는 굵게\n- <img src="a.png"> : 그림\n- <b>굵게</b> : 글자',
     "| 태그 | 설명 |\n| --- | --- |\n| <hr> | 가로줄 |\n| <ul>, <ol> | 목록 |\n| <h1> ~ <h6> | 제목 |\n| <tr>, <td> | 칸 |",
@@ -83,6 +83,8 @@ def test_tags_of_examples_stay(example):
         ("<div>\n  <b>글</b>\n</div>", "글"),
         ('<img src="">\n\n글 <img alt="주소"> <img src=a.png> <div onclick="go()">나</div>', "글\n\n나"),
         ("<DIV>글</DIV>", "글"),
+        ("글 <h3>제목</h3>", "글\n\n### 제목"),
+        ('| 가 | <div id="a">글</div> |\n| --- | --- |', "| 가 |  글  |\n| --- | --- |"),
         ("<h2>수식 $x_{a}$</h2>", "## 수식 $x_{a}$"),
         ("<p>$\\mathbb{R}$ 위</p>", "$\\mathbb{R}$ 위"),
         ("<h3>여는 태그와 닫는 태그</h3>", "### 여는 태그와 닫는 태그"),
@@ -101,6 +103,10 @@ def test_tags_of_layout_go(layout, text):
 
 def blocks_of(*blocks: str) -> str:
     return "\n\n".join(block for block in blocks if block)
+
+
+def test_an_example_ends_the_text():
+    assert html_to_text(f"{BEFORE}<img src=''> 처럼").endswith("<img src=''> 처럼")
 
 
 def test_fields_of_pages_have_no_examples():

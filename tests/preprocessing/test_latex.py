@@ -25,6 +25,11 @@ CASES = {
     "\\begin{thm}[label=가, unnumbered]\n정리이다.\n\\end{thm}": "정리이다.",
     "\\begin{상자2}\n내용\n\\end{상자2}": "내용",
     "\\begin{frame}{}\n본문 \\section{ }\n\\end{frame}": "본문",
+    "\\begin{thm}[]\n정리이다.\n\\end{thm}\\begin{mybox}[상자]\n내용\n\\end{mybox}": "정리이다.\n\n**상자.** 내용",
+    "\\begin{block}\n내용\n\\end{block}\\begin{tcolorbox}[\n  colback=red\n]\n상자\n\\end{tcolorbox}": "내용\n\n상자",
+    "\\begin{tcolorbox}[title=요약]{짧은} 글\\end{tcolorbox}": "**요약**\n\n짧은 글",
+    "\\begin{longtable}[c]{ll}\n\\caption{긴 표}\\label{t}\\tabularnewline\n항목 & 뜻 \\\\\n\\endhead\n계속 & \\\\\n\\endfoot\n끝 & \\\\\n\\endlastfoot\n"
+    "가 & 나 \\\\\n\\end{longtable}": "긴 표\n\n| 항목 | 뜻 |\n| --- | --- |\n| 가 | 나 |",
     # an author's own names
     "\\newcommand{\\be}{\\begin{equation}}\\newcommand{\\ee}{\\end{equation}}\n\\be x_1 \\ee": "$$\nx_1\n$$",
     "\\bea a &= \\frac12 \\eea": "$$\n\\begin{align}\na &= \\frac12\n\\end{align}\n$$",
@@ -35,6 +40,8 @@ CASES = {
     "\\verb|\\be| \\be x \\ee\n\\begin{verbatim}\n\\newcommand{\\be}{\\begin{equation}}\n\\begin{itemize}\n\\itm 하나\n"
     "\\item[$\\bullet$]\n\\end{itemize}\n\\end{verbatim}": "`\\be`\n\n$$\nx\n$$\n\n```\n\\newcommand{\\be}{\\begin{equation}}\n\\begin{itemize}\n"
     "\\itm 하나\n\\item[$\\bullet$]\n\\end{itemize}\n```",
+    "$\\be + 1$, $\\ben{a} \\een$, \\newenvironment{steps}[1]{\\textbf{#1}\\begin{enumerate}}{\\end{enumerate}}\n"
+    "\\begin{steps}{차례}\n\\item 하나\n\\end{steps}": "$\\be + 1$, $\\ben{a} \\een$,\n\n1. 하나",
     # lists
     "\\begin{enumerate}\n\\setcounter{enumi}{3}\n\\item 넷\n\\item 다섯\n\\end{enumerate}": "4. 넷\n5. 다섯",
     "\\begin{enumerate}[start=7]\n\\item 일곱\n\\end{enumerate}": "7. 일곱",
