@@ -18,7 +18,7 @@ _TRAIL = re.compile(r"(?:HOME|홈)\s*(?:[>›»/·|].{0,80})?", re.IGNORECASE)
 _MORE = re.compile(
     r"<a\b[^<>]*>(?:\s|</?(?:span|i|em|strong)\b[^<>]*>)*+"
     r"(?i:더\s*(?:보기|읽기|알아\s*보기)|자세히(?:\s*보기)?|계속\s*읽기|전체\s*보기|(?:read|learn|see|view|show)\s+more|continue\s+reading|view\s+(?:all|details?))"
-    r"(?:[^\w<>&]|&\w{2,8};|</?(?:span|i|em|strong)\b[^<>]*>)*+</a>(?=\s*+(?:<[bh]r\s?/?>\s*+)*+</?(?:p|div|h[1-6]|section|article|footer|ul|ol|a|span)\b)"
+    r"(?:[^\w<>&]|&\w{2,8};|</?(?:span|i|em|strong)\b[^<>]*>)*+</a>(?=\s*+(?:<[bh]r\s?/?>\s*+)*+(?:</?(?:p|div|section|article|footer|ul|ol|a)\b|</span>|<h[1-6]\b))"
 )
 _BLOCK_ABOVE = re.compile(
     r"(?:</(?:p|div|ul|ol|h[1-6]|figure|section|table|pre|blockquote)>|<(?:p|div|h[1-6]|section|article|footer)\b[^<>]*>|<[bh]r\s?/?>)\s*\Z"

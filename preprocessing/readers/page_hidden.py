@@ -55,9 +55,11 @@ def is_hidden(tree: PageTree, element: Element) -> bool:
     )
     if not is_marked and not ("style=" in attributes and NO_DISPLAY.search(attributes)):
         return False
+    if _STREAMED.search(attributes) or _FOLDED.search(attributes):
+        return False
     if any(not _WAITING.isdisjoint(words) for words in element.names):
         return True
-    if _STREAMED.search(attributes) or _FOLDED.search(attributes) or _is_one_of_several(element):
+    if _is_one_of_several(element):
         return False
     if _is_of_tabs(element):
         return False

@@ -20,7 +20,7 @@ _WRITTEN = re.compile(
 )
 _LABEL = re.compile(r"<label\b")
 _DEGREE = re.compile(r"\W*(?:매우\s*)?(?:만족|불만족?|보통)(?:함|해요|합니다|이에요|입니다)?\W*")
-_RATING = re.compile(r"(?:페이지|콘텐[츠트]|컨텐츠|정보|서비스)[^<>.?!]{0,60}만족")
+_RATING = re.compile(r"(?:페이지|콘텐[츠트]|컨텐츠|정보)[^<>.?!]{0,60}만족")
 
 NEAR_CHOICE = 200  # characters of HTML before and after a label in which its box to check is searched
 NEAR_RATING = 3000  # characters of HTML from the question whether a page satisfies to the last of its answers

@@ -26,6 +26,7 @@ CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
 _TEXT = re.compile(r">[^<>]*[^<>\s]")
 _NUMBERS = re.compile(r"(?:[0-9\s]|<[^<>]*>|&nbsp;)+")
 _NAMED = re.compile(r"accord|faq|question|collaps|\brole=\"tab\"|\btab", re.IGNORECASE)
+_LANGUAGE = re.compile(r" hreflang=\"?([\w-]+)")
 _LISTS = frozenset(("dl", "li", "table"))
 _CELLS = frozenset(("li", "td", "th", "dt", "dd", "summary", *HEADINGS))
 
@@ -71,10 +72,11 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
 
 
 def is_choice_of_language(tree: PageTree, element: Element) -> bool:
-    """True for links to the same page in other languages, all but one of which say in which."""
+    """True for links to the same page in other languages, all but one of which say in which; each language once."""
     if element.links < FEWEST_LANGUAGES or element.text - element.linked > LONGEST_LANGUAGE:
         return False
-    return tree.html.count(" hreflang=", element.inside, element.close) >= element.links - 1
+    languages = _LANGUAGE.findall(tree.html, element.inside, element.close)
+    return len(set(languages)) == len(languages) >= element.links - 1
 
 
 def _is_line_numbers(tree: PageTree, element: Element) -> bool:

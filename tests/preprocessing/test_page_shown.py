@@ -131,6 +131,17 @@ KEPT = {
     "a chapter about comments with a table of examples": (
         f"<h2>표시</h2>{A}<h2>Comments</h2>{B}<table><tr><th>쓰는 것</th><th>보이는 것</th></tr><tr><td>.. 밭</td><td>들깨</td></tr></table><h2>끝</h2>{A}",
         "| .. 밭 | 들깨 |"),
+    "a heading that is a link to itself": (f"<h1>밭길</h1>{A}<h2 id='m'><a href='#m'>더 알아보기</a></h2>{B}", "## 더 알아보기"),
+    "a label before its sentence": (f"{A}{B}<p><a href='/m'>더 보기</a><span>를 누르면 씨앗이 나온다.</span></p>", "더 보기를 누르면 씨앗이 나온다."),
+    "sources in one language": (
+        f"<h1>밭길</h1>{A}{B}<h2>참고한 책</h2><ul>" + "".join(f"<li><a href='https://{n}.com' hreflang='en'>Field {n}</a></li>" for n in "abc") + "</ul>",
+        "- Field b"),
+    "how much what a shop does pleases": (
+        f"{A}<p>장터의 배달 서비스는 얼마나 만족스러웠나요?</p><label><input type='radio' name='q'>만족</label><label><input type='radio' name='q'>불만족</label>{B}",
+        "만족 불만족"),
+    "a tab about progress": (
+        f"<h1>밭길</h1>{A}{B}<div class='tab-pane progress' style='display:none'><p>밭일이 어디까지 왔는지를 적은 문장이며 날마다 바뀐다.</p></div>",
+        "밭일이 어디까지 왔는지를 적은 문장이며 날마다 바뀐다."),
     "a short sentence in the foot of a card": (f"<div>{A}<div class='card-footer'>함께 걸어요.</div>{B}</div>", "함께 걸어요."),
 }  # fmt: skip
 
