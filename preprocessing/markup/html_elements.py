@@ -60,7 +60,10 @@ _EMPTY = re.compile(  # items, headings and terms without text, such as those of
     re.IGNORECASE,
 )
 ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_BETWEEN_ITEMS = re.compile(r"(?<=>)\s{1,1000}(?=<(?:li[\s>]|[uo]l[\s>]|/[uo]l\s{0,20}>))", re.IGNORECASE)
+_BETWEEN_ITEMS = re.compile(
+    r"(?<=>)\s{1,1000}(?=<(?:li[\s>]|[uo]l[\s>]|/[uo]l\s{0,20}>)(?!(?<=>)[ \t]?(?:[,~/:]|(?:은|는|을|를|과|와)(?![가-힣])|태그|요소)))",
+    re.IGNORECASE,
+)  # not before a tag that a line is about
 
 
 def unescape(text: str) -> str:

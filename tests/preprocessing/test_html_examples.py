@@ -105,6 +105,11 @@ def blocks_of(*blocks: str) -> str:
     return "\n\n".join(block for block in blocks if block)
 
 
+@pytest.mark.parametrize("mention", ["<ul>, <ol> 등", "<li>는 항목이다", "<ol> 태그", "<ul> : 목록"])
+def test_a_mentioned_list_begins_its_line(mention):
+    assert html_to_text(f"글 <b>굵게</b>\n\n{mention}") == f"글 굵게\n\n{mention}"
+
+
 def test_an_example_ends_the_text():
     assert html_to_text(f"{BEFORE}<img src=''> 처럼").endswith("<img src=''> 처럼")
 
