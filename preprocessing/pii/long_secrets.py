@@ -1,7 +1,8 @@
-"""Long secrets that need not look random: Hangul typed on Latin keys, one word after another, a letter repeated.
+"""Secrets of letters, which need not have a digit.
 
-Owns values of at least 32 letters and digits without a sign that are assigned to a secret: no name in code is that long without capital
-letters. ``passwords`` owns keys that look random.
+Owns values of at least 32 letters and digits without a sign that are assigned to a secret (Hangul typed on Latin keys, one word after
+another, a letter repeated): no name in code is that long without capital letters. Owns the passwords that Google makes for applications,
+sixteen small letters, mostly in groups of four. ``passwords`` owns keys that look random.
 """
 
 from __future__ import annotations
@@ -17,6 +18,26 @@ _ASSIGNED = r"(?i:[_. -]?key)?[\"']?[ \t]*[:=][ \t]*(?:\$\{[A-Z_]{1,40}:-?)?[\"'
 _SECRET = re.compile(rf"(?i:secret){_ASSIGNED}(?P<part>[A-Za-z0-9]{{32,160}})(?![A-Za-z0-9_.(/+-])")
 
 
+_PASSWORD = r"(?:(?i:passw(?:or)?d|pass|pw)|비밀번호|비번)[\"'`*]{0,3}[ \t]*(?:[:=]|[은는] )[ \t]*[\"'`]?"
+_GROUPS = "(?:[a-z]{4} ){3}[a-z]{4}"
+_OF_APPLICATION = re.compile(rf"{_PASSWORD}(?P<part>{_GROUPS}|[a-z]{{16}})(?![A-Za-z0-9_.(/+ -])")
+_MAIL = re.compile(r"(?i:mail|smtp|app)[\w. -]{0,20}\Z|앱 ?\Z")
+_HAS_VOWEL = re.compile("[aeiouy]")
+_WORD = re.compile("pass|secret|your|example|change|xxxx|abcd|mail|test")
+
+
+def _check_password_of_application(match: Match) -> Part | None:
+    """Requires a word for mail or an application before, or in groups one without a vowel, which no sentence of four words has."""
+    value = match["part"]
+    if _WORD.search(value):
+        return None
+    if " " in value and not all(map(_HAS_VOWEL.search, value.split())):
+        return match.span("part")
+    return (
+        match.span("part") if _MAIL.search(match.string, max(0, match.start() - 24), match.start()) else None
+    )
+
+
 def _check_secret(match: Match) -> Part | None:
     """Requires small letters, or no words among capital letters, and more than a few different ones."""
     value = match["part"]
@@ -26,5 +47,12 @@ def _check_secret(match: Match) -> Part | None:
 
 
 PATTERNS = (
+    Pattern(
+        "secret",
+        rf"{_PASSWORD}[a-z]{{4}}(?: [a-z]{{4}} [a-z]{{4}} [a-z]{{4}}|[a-z]{{12}})",
+        _OF_APPLICATION,
+        _check_password_of_application,
+        as_is=True,
+    ),
     Pattern("secret", rf"(?i:secret){_ASSIGNED}[A-Za-z0-9]{{32}}", _SECRET, _check_secret, as_is=True),
 )

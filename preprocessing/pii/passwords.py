@@ -56,7 +56,9 @@ _SENTENCE = re.compile(f"{_COPULA.pattern}|[.,]? ")
 _ENDS = re.compile(r"[\"'`*)\]」』”’ ]*(?:\Z|\n|[,;|(]|</|- )")
 _ENDS_LOGIN = re.compile(r"[ *`)]*(?:\Z|</)")
 _LINE_BEFORE = re.compile(r"(?:\A|\n)[ \t*-]*(?:export )?(?:[가-힣A-Za-z0-9_.]{1,16} ){0,2}[A-Za-z0-9_.-]*\Z")
-_SECRET_LINE = re.compile(r"[ \t-]*(?:export )?[A-Za-z0-9_.-]*(?i:secret)(?i:[_.-]?key)?=")
+_SECRET_LINE = re.compile(
+    r"[ \t-]*(?:export )?(?:[A-Za-z0-9_.-]*(?P<secret>(?i:secret)(?i:[_.-]?key)?)|[A-Z0-9_]*_(?:KEY|SECRET|TOKEN))="
+)
 _OPTION_BEFORE = re.compile(r"(?:\A|[\s\"'])--?[a-z-]*\Z")
 _SETS = re.compile(r"(?:define|put|putenv|append|set(?:Property|env|Item)?)\([\"'][\w.-]*\Z")
 _ISSUE = re.compile("[A-Za-z]*#[0-9]+")
@@ -89,7 +91,7 @@ def _check_value(match: Match) -> Part | None:
     value = _without_emphasis(value, before)
     rank = rank_of(value)
     accepted = rank and (_is_password(match, before, value, rank) or _is_of_login(match, before, value))
-    accepted = accepted or _is_key(match, before, value) or _is_word_of_setting(match, before, value)
+    accepted = accepted or _is_key(match, before, value) or _is_of_setting(match, before, value)
     start = match.start(group)
     return (start, start + len(value)) if accepted and _has_hint(match.string) else None
 
@@ -185,11 +187,17 @@ def _is_key(match: Match, before: str, value: str) -> bool:
     return bool(mixed and line)
 
 
-def _is_word_of_setting(match: Match, before: str, value: str) -> bool:
-    """True for a word with digits alone behind the name of a secret in a file of settings: ``COOKIE_SECRET=cookieSecret88``."""
+def _is_of_setting(match: Match, before: str, value: str) -> bool:
+    """True in a line of settings for a word with digits behind the name of a secret (``COOKIE_SECRET=cookieSecret88``), and with a sign
+    behind that of a key (``SESSION_KEY=river!77``)."""
     if match.string[match.start() - 1] != "=" or match.end() != len(match.string):
         return False
-    return _SECRET_LINE.fullmatch(before) is not None and is_named_secret(value)
+    named = _SECRET_LINE.fullmatch(before)
+    if named is None:
+        return False
+    return bool(named["secret"] and is_named_secret(value)) or (
+        rank_of(value) > WORD and needs_no_colon(value)
+    )
 
 
 def is_random_key(value: str) -> bool:

@@ -6,7 +6,7 @@ and Indonesian are ``other``, like Japanese and Chinese. A document is ``mixed``
 substantial share. Text outside of fenced code decides, unless there is hardly any, so Korean prose with examples is Korean; so does
 text outside of listings without fences (``kernels.listings``), which only Korean prose has. A document with Hangul that does
 not seem Korean by that, or of English around formulas, is read again without front matter, addresses, tags, code spans and formulas, but
-with the sentences that bare fences hold (``text.page_words``).
+with the sentences that bare fences hold (``text.page_words``). A formula with tags is no code.
 The rules are our own: cheap enough for every document, and meant only to distinguish these five.
 """
 
@@ -15,6 +15,7 @@ The rules are our own: cheap enough for every document, and meant only to distin
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,14 @@ import pyarrow.compute as pc
 from preprocessing.documents import replace_rows, utf8_buffer
 from preprocessing.text.characters import compose
 from preprocessing.text.embedded_data import LONGEST_LITERAL, SCHEME
-from preprocessing.text.page_words import count_syllables, has_formulas, open_prose, words_of_page
+from preprocessing.text.page_words import (
+    LONGEST_FORMULA,
+    count_syllables,
+    has_formulas,
+    is_formula,
+    open_prose,
+    words_of_page,
+)
 
 LANGUAGE_COLUMNS = pa.schema(
     [("language", pa.string()), *((f"para_{name}", pa.int32()) for name in ("ko", "en", "code", "other"))]
@@ -84,6 +92,7 @@ def detect(column: pa.Array) -> LanguageColumns:
     _read_words(
         column, is_candidate, is_fenced, counts["english_words"] >= MIN_ENGLISH_AROUND_FORMULAS, found
     )
+    _find_formulas(column, found)
     paragraphs = np.stack(
         [
             counts["para_ko"],
@@ -94,6 +103,15 @@ def detect(column: pa.Array) -> LanguageColumns:
         axis=1,
     )
     return LanguageColumns(found, paragraphs.astype(np.int32))
+
+
+def _find_formulas(column: pa.Array, found: np.ndarray) -> None:
+    """Calls a text that is nothing but a formula with tags no code, so that its tags become text; writes to ``found``."""
+    _, offsets = utf8_buffer(column)
+    for row in np.flatnonzero((found == "code") & (np.diff(offsets) <= 3 * LONGEST_FORMULA)):
+        text = column[row].as_py()
+        if is_formula(text):
+            found[row] = "ko" if re.search("[가-힣]", text) else "other"
 
 
 def _compose(column: pa.Array) -> pa.Array:

@@ -38,6 +38,8 @@ _FORMULAS = re.compile(
     r"|\\\[(?:[^\\]|\\(?![\[\]])){1,4000}\\\]|\\\((?:[^\\\n]|\\(?![()])){1,400}\\\)"
 )
 FEW_FORMULAS = 2
+LONGEST_FORMULA = 400
+_RAISED_AND_LOWERED = re.compile(r"(?:[^<>{};\"'`$\\&#@]|</?su[bp]>)*")
 _ROW = re.compile(r"^[ \t]*\|.*\|[ \t]*$", re.MULTILINE)
 _SPAN = re.compile(r"(?<!`)(`{1,3})(?!`)[^`\n]{1,400}(?<!`)\1(?!`)")
 _BARE_FENCE = re.compile(
@@ -71,6 +73,12 @@ def _open_fence(match: re.Match[str]) -> str:
 def has_formulas(text: str) -> bool:
     """Whether a text has at least FEW_FORMULAS formulas of LaTeX."""
     return "$" in text and len(list(islice(_FORMULAS.finditer(text), FEW_FORMULAS))) == FEW_FORMULAS
+
+
+def is_formula(text: str) -> bool:
+    """True for a short text whose signs are those of a formula with raised and lowered numbers alone: ``x<sub>1</sub> + x<sub>2</sub> = 10``."""
+    short = len(text) <= LONGEST_FORMULA and "</su" in text
+    return short and _RAISED_AND_LOWERED.fullmatch(text) is not None
 
 
 def count_syllables(text: np.ndarray) -> int:

@@ -482,3 +482,8 @@ def test_markdown_with_fences_is_no_code_for_its_tables_of_parameters():
     )
     text = f"# 함수\n\n함수가 받는 값을 적은 표입니다.\n\n```js\ncall({{}});\n```\n\n{tables}"
     assert languages_of([text]) == ["ko"]
+
+
+def test_a_text_of_one_formula_with_tags_is_no_code():
+    assert languages_of(["x<sub>1</sub> + x<sub>2</sub> = 10", "x<sub>1</sub> = 10 이다."]) == ["other", "ko"]
+    assert languages_of(["el.innerHTML = 'x<sub>1</sub>';", "<b>a</b> = x<sub>1</sub>;"]) == ["code", "code"]
