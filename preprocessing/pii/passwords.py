@@ -59,6 +59,8 @@ _LINE_BEFORE = re.compile(r"(?:\A|\n)[ \t*-]*(?:export )?(?:[가-힣A-Za-z0-9_.]
 _SECRET_LINE = re.compile(
     r"[ \t-]*(?:export )?(?:[A-Za-z0-9_.-]*(?P<secret>(?i:secret)(?i:[_.-]?key)?)|[A-Z0-9_]*_(?:KEY|SECRET|TOKEN))="
 )
+_HEADER, _QUOTE = re.compile(r"[\"'](?:[A-Za-z]+-)*\Z"), re.compile("[\"']")
+_DIGIT_INSIDE = re.compile("[A-Za-z][0-9]+[A-Za-z]")
 _OPTION_BEFORE = re.compile(r"(?:\A|[\s\"'])--?[a-z-]*\Z")
 _SETS = re.compile(r"(?:define|put|putenv|append|set(?:Property|env|Item)?)\([\"'][\w.-]*\Z")
 _ISSUE = re.compile("[A-Za-z]*#[0-9]+")
@@ -150,11 +152,14 @@ def _is_word_at_end(match: Match, front: str, place: str, value: str) -> bool:
     if (place == "next" and not _SETS.search(front)) or not _PLAIN_WORD.fullmatch(value):
         return False
     if match["quote"]:
-        return place not in ("tag", "pair") and (len(value) > 7 or _has_two_digits(value))
+        certain = len(value) > 7 or _has_two_digits(value) or _DIGIT_INSIDE.search(value)
+        return place not in ("tag", "pair") and bool(certain)
     sign = match.string[match.start() - 1]
     tight = sign == "=" and not match.string.startswith("&", match.end())
     if place == "tag" or tight:
         return len(value) > 7 or _has_two_digits(value)
+    if place == "assigned" and len(value) > 7 and _DIGIT_INSIDE.search(value):
+        return _ENDS.match(match.string, match.end()) is not None
     if not _has_two_digits(value) or place == "near" or (place == "pair" and sign == ":"):
         return False
     if place == "loose" and _OPTION_BEFORE.search(front):
@@ -162,7 +167,7 @@ def _is_word_at_end(match: Match, front: str, place: str, value: str) -> bool:
     ends = _ENDS.match(match.string, match.end()) is not None
     if place in ("told", "loose", "far") or (place == "assigned" and not ends):
         goes_on = (_SENTENCE if place == "told" else _COPULA).match(match.string, match.end())
-        return len(value) > 7 and bool(ends or goes_on)
+        return (len(value) > 7 or is_key_alone(value, 6)) and bool(ends or goes_on)
     return ends
 
 
@@ -179,7 +184,8 @@ def _is_key(match: Match, before: str, value: str) -> bool:
         return False
     if named.lastgroup != "assigned" or named[0].startswith("KEY") or is_key_alone(value):
         return is_key_alone(value)
-    if match["quote"] or len(value) >= LONG_KEY:
+    header = _HEADER.search(before[: named.start()]) and _QUOTE.match(match.string, match.end())
+    if match["quote"] or header or len(value) >= LONG_KEY:
         return True
     cases = re.search("[a-z]", value) and re.search("[A-Z]", value)
     mixed = cases and (_has_two_digits(value) or is_key_alone(value, 10))
