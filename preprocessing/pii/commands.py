@@ -31,6 +31,8 @@ _OPTIONS = {
 _BEFORE = (
     r"(?:sqlplus|sqlldr|expdp|impdp)(?: -[A-Za-z]+)? [\"']?[A-Za-z0-9_]{1,30}/",
     r"login [^ \n]{1,64} password ",
+    "wandb login ",
+    "conn [A-Za-z0-9_]{1,30}/",
     "chpasswd <<< ?[\"']?[a-z0-9_.-]{1,32}:",
     r"net(?:\.exe)? user [^ \n]{1,40} ",
     r"/user:[^ \n]{1,40} ",

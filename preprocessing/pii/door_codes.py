@@ -10,7 +10,7 @@ import re
 from preprocessing.pii.pattern import Match, Part, Pattern, text_after, text_before
 
 _DOOR = "현관|도어 ?락|출입문|자동문|대문|공동 ?출입|건물 ?입구|로비"
-_BUILDING = "집|건물|원룸|빌라|오피스텔|사무실|창고|아파트|숙소|펜션|객실|주차장"
+_BUILDING = "집|건물|원룸|빌라|오피스텔|사무실|창고|아파트|숙소|펜션|주차장|[방실룸]"
 _HINT_OF_CODE = "비밀번호|비번"
 _CODE = re.compile("비밀번호|비번|암호|패스워드|번호|코드")
 _TYPED = re.compile(" ?(?:번?을? ?)?(?:누르|눌러|눌렀|입력|치고|치면|치시|호출)")

@@ -1,8 +1,8 @@
 """Secrets of letters, which need not have a digit.
 
 Owns values of at least 32 letters and digits without a sign that are assigned to a secret (Hangul typed on Latin keys, one word after
-another, a letter repeated): no name in code is that long without capital letters. Owns the passwords that Google makes for applications,
-sixteen small letters, mostly in groups of four. ``passwords`` owns keys that look random.
+another, a letter repeated): no name in code is that long without capital letters. Owns the passwords that Google and Apple make for
+applications, sixteen small letters, mostly in groups of four. ``passwords`` owns keys that look random.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SECRET = re.compile(rf"(?i:secret){_ASSIGNED}(?P<part>[A-Za-z0-9]{{32,160}})(?!
 
 
 _PASSWORD = r"(?:(?i:passw(?:or)?d|pass|pw)|비밀번호|비번)[\"'`*]{0,3}[ \t]*(?:[:=]|[은는] )[ \t]*[\"'`]?"
-_GROUPS = "(?:[a-z]{4} ){3}[a-z]{4}"
+_GROUPS = "[a-z]{4}(?:(?: [a-z]{4}){3}|(?:-[a-z]{4}){3})"
 _OF_APPLICATION = re.compile(rf"{_PASSWORD}(?P<part>{_GROUPS}|[a-z]{{16}})(?![A-Za-z0-9_.(/+ -])")
 _MAIL = re.compile(r"(?i:mail|smtp|app)[\w. -]{0,20}\Z|앱 ?\Z")
 _HAS_VOWEL = re.compile("[aeiouy]")
@@ -31,7 +31,8 @@ def _check_password_of_application(match: Match) -> Part | None:
     value = match["part"]
     if _WORD.search(value):
         return None
-    if " " in value and not all(map(_HAS_VOWEL.search, value.split())):
+    groups = value.replace("-", " ").split()
+    if len(groups) > 1 and not all(map(_HAS_VOWEL.search, groups)):
         return match.span("part")
     return (
         match.span("part") if _MAIL.search(match.string, max(0, match.start() - 24), match.start()) else None
@@ -49,7 +50,7 @@ def _check_secret(match: Match) -> Part | None:
 PATTERNS = (
     Pattern(
         "secret",
-        rf"{_PASSWORD}[a-z]{{4}}(?: [a-z]{{4}} [a-z]{{4}} [a-z]{{4}}|[a-z]{{12}})",
+        rf"{_PASSWORD}[a-z]{{4}}(?: [a-z]{{4}} [a-z]{{4}} [a-z]{{4}}|-[a-z]{{4}}-[a-z]{{4}}-[a-z]{{4}}|[a-z]{{12}})",
         _OF_APPLICATION,
         _check_password_of_application,
         as_is=True,
