@@ -89,3 +89,20 @@ def test_different_phrases_are_counted_and_codes_of_errors_are_one():
         pa.large_string(),
     )
     assert page_parts.count(column).to_pylist() == [2, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "phrases"),
+    [
+        (
+            "상호 메밀밭 김들깨 사업자등록번호 123-45-67890 통신판매업신고 2020-서울 개인정보처리방침 이용약관 청소년보호정책 "
+            "Copyright 메밀밭 All rights reserved",
+            6,
+        ),
+        ("- [ ] 회원가입\n- [ ] 로그인 상태 유지\n- [ ] 비밀번호 찾기\n- [x] 자동 로그인", 0),
+        ("회원가입\n로그인 상태 유지\n비밀번호 찾기\n자동 로그인", 4),
+        ("404 Not Found\n홈으로 이동\n관리자에게 문의\n들깨 메밀", 0),
+    ],
+)
+def test_imprints_need_no_menu_and_boxes_and_other_words_make_a_list(text, phrases):
+    assert page_parts.count(pa.array([text], pa.large_string())).to_pylist() == [phrases]
