@@ -64,10 +64,12 @@ def _substitute(text: str) -> str:
     for line in text.split("\n"):
         if code is not None and line.strip() and indent_of(line) <= code:
             code = None
-        if code is None and "|" in line and not _DEFINITION.match(line):
-            line = substitute(line)
-        if code is None and "::" in line and _OPENS_CODE.fullmatch(line):
+        is_text = code is None
+        if is_text and "::" in line and _OPENS_CODE.fullmatch(line):
             code = indent_of(line)
+            is_text = not line.lstrip().startswith("..")
+        if is_text and "|" in line and not _DEFINITION.match(line):
+            line = substitute(line)
         written.append(line)
     return "\n".join(written)
 
