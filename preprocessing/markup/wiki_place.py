@@ -11,7 +11,8 @@ _BEFORE_VALUE = re.compile(
 )  # at the end of the text before
 _PARTICLE = re.compile(
     r"(?:년|월|일|세|살|명|개|대|번|원|위|호|회)?"
-    r"(?:은|는|이|가|을|를|의|에|에서|에게|으로|로|와|과|도|만|부터|까지|보다|이다|이며|이고|이라|라고|이라고|(?<=[년월일세살명개대번원위호회]))"
+    r"(?:은|는|이|가|을|를|의|와|과|도|만|(?:에|에서|에게|에게서|으로|로|으로서|로서|으로써|로써|부터|까지|보다|처럼|마다|조차|마저)(?:는|도|만|의)?|과의|와의|"
+    r"이?라(?:고|는|도|며)?|이?란|이?나마|이었?으?(?:다|며|고|나)|였(?:다|으며|고|으나)|이자|이지만|인|이던|이나|입니다|하고|(?<=[년월일세살명개대번원위호회]))"
     r"(?![가-힣])"
 )
 _CELL_OR_LINE = re.compile(r"\n|\|\||!!")
@@ -21,6 +22,7 @@ _START_OF_CELL = re.compile(
     r"(?:^|\n)[|!]+[ \t]{0,5}$|(?:\|\||!!)[ \t]{0,5}$|(?:\|\||!!|\n[|!])[^|\n]{1,60}=[^|\n]{1,60}\|[ \t]{0,5}$"
 )
 _END_OF_CELL = re.compile(r"[ \t]{0,5}(?:\|\||!!|\n[|!])")
+_BEGINS_LISTED, _ENDS_LISTED = re.compile("[,/·:~–(] ?$"), re.compile(" ?(?:[,/·~–)]|\n|$)")
 _END_OF_LINE = re.compile(r"[ \t]*(?:\n|$)")
 ITEMS_AND_CELLS = ("*", "#", ":", "|")
 _QUOTES = dict(zip("“‘《〈「『", "”’》〉」』", strict=True))
@@ -52,6 +54,11 @@ class Place:
     @cached_property
     def ends_cell(self) -> bool:
         return _END_OF_CELL.match(self.behind) is not None
+
+    @cached_property
+    def is_part(self) -> bool:
+        """Whether the template is all that stands between two signs of a list, or in parentheses."""
+        return bool(_BEGINS_LISTED.search(self.before[-3:]) and _ENDS_LISTED.match(self.behind))
 
     @cached_property
     def begins_part(self) -> bool:

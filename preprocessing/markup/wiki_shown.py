@@ -40,6 +40,9 @@ _WRITTEN_DAY = re.compile("[0-9]{3,4}년(?: [0-9]{1,2}월(?: [0-9]{1,2}일)?)?")
 _WITH_UNIT = re.compile("[0-9][0-9,.]{0,15} ?(?!e[mx]|p[tx]|vw)[A-Za-z%]{1,5}")
 LARGE = re.compile("[0-9]{1,3}(?:,[0-9]{3})+")
 _DATED = re.compile("[0-9]{4}")
+_OF_VERSE = re.compile("성경|성서|성구|bible|꾸란|코란")
+_WORD, _SHORT = re.compile("[가-힣]{2,10}(?: [가-힣]{1,10}){0,2}"), re.compile("[0-9]{1,3}(?:-[0-9]{1,3})?")
+_SIZED = re.compile("그림|사진|파일|국기|나라|국가|이미지|크기|폭|너비|단$|열$|정렬|글|상자")
 _VERSE = re.compile(r"[0-9]{1,3}:[0-9][0-9,–-]{0,9}")
 _ID = re.compile(r"[a-z]{0,3}[0-9]{4,}|(?=[^0-9]*[0-9])(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[\w-]{8,20}")
 _LARGE_NUMBER = re.compile("(?:[0-9][0-9,.]{0,9}[십백천]?[만억조] ?){1,3}(?:[0-9]{1,4})?")
@@ -87,8 +90,12 @@ def show_values(name: str, values: Sequence[str], korean: bool) -> str:
         return " ".join(values)
     if len(values) > 3 and len(values) % 2 == 0 and all(map(_DATED.search, values[1::2])):
         return ", ".join(f"{name}: {value}" for name, value in zip(values[::2], values[1::2], strict=True))
+    if len(values) > 2 and _OF_VERSE.search(key) and all(map(NUMBER.fullmatch, values[1:])):
+        return f"{values[0]} {':'.join(values[1:3])}" + "".join(f"–{verse}" for verse in values[3:4])
     if len(values) > 2 and not key.isascii() and all(map(NUMBER.fullmatch, values[1:])):
         return f"{values[0]} {', '.join(values[1:])}"
+    if len(values) == 2 and _is_numbered(key, values):
+        return " ".join(values)
     glosses = [text for text in values[1:] if _is_form(text) and text not in values[0]]
     if glosses and _ID.fullmatch(values[0]):
         return glosses[0]
@@ -101,12 +108,23 @@ def measure_text(plain: Sequence[str]) -> str:
         return " ".join(plain)
     is_number = 1 < len(plain) < 4 and all(map(NUMBER.fullmatch, plain[:-1]))
     unit = _UNIT.fullmatch(plain[-1]) if is_number else None
-    return f"{'–'.join(plain[:-1])}{'' if unit['counter'] else ' '}{plain[-1]}" if unit else ""
+    if unit is None:
+        return ""
+    ends = [float(number.strip("-+−.,").replace(",", "")) for number in plain[:-1]]
+    mark = "–" if ends == sorted(ends) else " "
+    return f"{mark.join(plain[:-1])}{'' if unit['counter'] else ' '}{plain[-1]}"
 
 
 def is_written_out(values: Sequence[str]) -> bool:
     """Whether the value is a number or a day as a reader sees it, which a code of the database is not."""
     return bool(values) and (LARGE.fullmatch(values[0]) or _WRITTEN_DAY.fullmatch(values[0])) is not None
+
+
+def _is_numbered(key: str, values: Sequence[str]) -> bool:
+    """Whether a number behind a Korean word belongs to it, as that of a bus does; that of a picture may be its size."""
+    return bool(
+        not key.isascii() and _WORD.fullmatch(values[0]) and _SHORT.fullmatch(values[1])
+    ) and not _SIZED.search(key)
 
 
 def _is_form(text: str) -> bool:

@@ -66,7 +66,7 @@ ANSWERS = {
     "수상": ("수상", "Won"), "nom": ("후보", "Nominated"), "후보": ("후보", "Nominated"), "n/a": ("해당 없음", "N/A"),
     "해당없음": ("해당 없음", "N/A"), "tba": ("미정", "TBA"), "미정": ("미정", "TBA"), "pending": ("미정", "Pending"),
     "any": ("모두", "Any"), "free": ("무료", "Free"), "무료": ("무료", "Free"), "unknown": ("알 수 없음", "Unknown"),
-    "알수없음": ("알 수 없음", "Unknown"), "draw": ("무승부", "Draw"), "무승부": ("무승부", "Draw"), "sic": ("[원문 그대로]", "[sic]"),
+    "알수없음": ("알 수 없음", "Unknown"), "dunno": ("?", "?"), "draw": ("무승부", "Draw"), "무승부": ("무승부", "Draw"), "sic": ("[원문 그대로]", "[sic]"),
 }  # fmt: skip
 _SIGN = re.compile(r"[\"' ]{2,5}|[^\w\s\x00-\x7f]|[²³½&?]")  # a template that is named by what it shows
 CODES = frozenset(("code", "코드", "mono", "tt", "codett", "javadoc"))

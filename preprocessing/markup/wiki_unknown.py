@@ -67,13 +67,14 @@ _ENDS_WORDS = re.compile(r"[^\s.?!*#:|] $")
 _BEGINS_ROWS = re.compile("(?:시작|begin|start)$")
 _NAME_OF_PARTY = re.compile("([^/]{1,40})/(?:meta/shortname|약칭|이름)")
 _OPENS = re.compile(r" ?\(")
-_BETWEEN_COLUMNS = re.compile("끝$|나눔$|나누기$|바꿈$")
+_BETWEEN_COLUMNS = re.compile("끝$|나눔$|나누기$|바꿈$|구분|가로|세로|수평|밑줄|빈")
+_ENDS_WORD, _WORD_FOLLOWS = re.compile("[가-힣0-9A-Za-z,)》」〉] $"), re.compile(" [가-힣0-9A-Za-z]")
 _COUNTED = re.compile("[호년월일회조항명개번판권편위세장절](?![가-힣]{2})")
 _MARKS = " \t*#:;|!'\""
 _BEHIND_WORD = frozenset(".,;:–—=(·/~")
 _GOES_ON = re.compile(r" [a-z]{2,20}\b")  # a sentence; what an icon is about has a capital or is a link
 _LETTERS, _OF_LANGUAGE = re.compile("[a-z]{1,2}"), re.compile("lang|언어|icon|flag|used|tbc")
-_PART_OF_WORD = re.compile(r"[0-9][0-9,.]{0,15}[가-힣]{0,3}|[가-힣]{1,5}")
+_PART_OF_WORD = re.compile(r"[0-9][0-9,.]{0,15}[가-힣]{0,3}|[가-힣]{1,5}|[\u0370-\u03ff]")
 _IDEOGRAPHS = re.compile("[\u3400-\u9fff\uf900-\ufaff ]{1,20}")
 _HANGUL = re.compile("[가-힣]")
 _ROW_BEGUN = re.compile(r"(?:^|\n)\|-[^\n]*\n$")
@@ -112,15 +113,13 @@ def unknown_text(parts: Sequence[str], place: Place, page: WikiPage) -> str:
     )
     if is_named_as(key, DOUBT):
         is_text = _OF_SPAN.search(key) or (not key.isascii() and place.begins_word)
-        return named.get("text", "") or (plain[0] if plain and is_text else "")
+        return named.get("text", "") or (plain[0] if plain and is_text and not is_technical(plain[0]) else "")
     if is_named_as(key, ASIDE) and not (place.is_quoted or is_style or is_country):
         is_noun = place.is_noun and place.line.strip() and not is_named_as(key, NEVER_SHOWN)
-        is_icon = (place.is_box or place.ends_cell) and is_named_as(key, ICON_OR_SIGN)
-        is_noun = (
-            is_noun
-            or (is_icon and place.begins_part)
-            or (is_named_as(key, FIGURE) and is_written_out(values))
-        )
+        is_icon = is_named_as(key, ICON_OR_SIGN) and (place.is_box or place.ends_cell)
+        is_icon &= place.begins_part
+        is_icon |= place.is_part and is_named_as(key, ICON_OR_SIGN)
+        is_noun = is_noun or is_icon or (is_named_as(key, FIGURE) and is_written_out(values))
         return (
             (measure_text(plain) or show_values(parts[0], values, korean) or _named(named, place))
             if is_noun
@@ -221,6 +220,7 @@ def _name(name: str, place: Place) -> str:
         is_word = (place.begins_part and place.after[:1] == " ") or (
             is_end and _ENDS_WORDS.search(place.line)
         )
+        is_word = is_word or (_ENDS_WORD.search(place.before) and _WORD_FOLLOWS.match(place.after))
         is_part = is_part or (is_word and not _BETWEEN_COLUMNS.search(name))
         is_name = name in COUNTRY_NAMES or _OF_LINE.search(name)
         is_value = is_name and not place.is_box and place.begins_word

@@ -26,14 +26,22 @@ _GLOSS_NAMES = (
 
 _SYLLABLE_MARKS = str.maketrans("", "", "^_")
 _HANGUL = re.compile("[가-힣]{1,10}")
-_DEGREES = {"C": "°C", "F": "°F"}
+_UNIT_NAMES = {
+    "C": "°C",
+    "F": "°F",
+    "sqkm": "km2",
+    "sqm": "m2",
+    "sqmi": "sq mi",
+    "sqft": "sq ft",
+    "kph": "km/h",
+}
 _EXPONENT = re.compile("([0-9])e([-+−]?[0-9]{1,4})$", re.IGNORECASE)  # 3.2e-5
 _PREFIXED = re.compile(r"e(3|6|9|12)([^\W\d_].*)")  # of a unit: 800|e6km
 
 
 def _format_measure(plain: Sequence[str], named: Named) -> str:
     """``100|km2|sqmi``: the number and its unit; also ranges (5|to|10|km) and two units (6|ft|2|in)."""
-    plain = [_DEGREES.get(text, _PREFIXED.sub(r"×10^\1 \2", text)) for text in plain]
+    plain = [_UNIT_NAMES.get(text, _PREFIXED.sub(r"×10^\1 \2", text)) for text in plain]
     if len(plain) > 3 and plain[1] in _RANGES:
         return f"{plain[0]}{_RANGES[plain[1]]}{plain[2]} {plain[3]}"
     if len(plain) > 3 and _NUMBER.fullmatch(plain[2]) and not _NUMBER.fullmatch(plain[1]):
