@@ -32,6 +32,7 @@ _BEFORE = (
     r"(?:sqlplus|sqlldr|expdp|impdp)(?: -[A-Za-z]+)? [\"']?[A-Za-z0-9_]{1,30}/",
     r"login [^ \n]{1,64} password ",
     "wandb login ",
+    "jdbc:oracle:thin:[A-Za-z0-9_]{1,30}/",
     "conn [A-Za-z0-9_]{1,30}/",
     "chpasswd <<< ?[\"']?[a-z0-9_.-]{1,32}:",
     r"net(?:\.exe)? user [^ \n]{1,40} ",

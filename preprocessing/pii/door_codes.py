@@ -22,12 +22,15 @@ _DIGITS = 4
 
 
 def _check_door_code(match: Match) -> Part | None:
-    """Requires a word for a code before, or one for typing behind."""
+    """Requires a word for a code before, one for typing behind, or signs on both sides, which are no emphasis."""
     start, end = match.span("part")
     if sum(map(str.isdigit, match["part"])) < _DIGITS:
         return None
     if _OF_EVERY_LOCK.search(f"{text_before(match, 12)}{match['between']}"):
         return None
+    signs = match["part"][0] + match["part"][-1]
+    if signs in ("##", "#*", "*#"):
+        return start, end
     named = _CODE.search(match["between"]) or _TYPED.match(text_after(match, 8))
     return (start, end) if named else None
 

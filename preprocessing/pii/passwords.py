@@ -18,6 +18,7 @@ from preprocessing.pii.secret_places import (
     find_login,
     find_password_name,
     is_named_behind,
+    logs_in_behind,
     text_before_value,
 )
 from preprocessing.pii.secret_values import (
@@ -39,7 +40,7 @@ LONG_KEY = 32
 """Characters from which a key without quotes counts wherever it is assigned."""
 
 _BODY = r"A-Za-z0-9!@#$%^*~_+\-"
-_QUOTED = r"(?P<quote>[\"'`])(?![\w.-]+=[^=\"']|[^\"'`\s]*(?:://|[?&;][\w.-]+=))(?P<quoted>[A-Za-z0-9!@#$%^&*~+_.-][^\"'`\s<>\\]{5,127})\\?(?P=quote)"
+_QUOTED = r"(?P<quote>[\"'`])(?!(?:root|admin|user|guest|test):|[\w.-]+=[^=\"']|[^\"'`\s]*(?:://|[?&;][\w.-]+=))(?P<quoted>[A-Za-z0-9!@#$%^&*~+_.-][^\"'`\s<>\\]{5,127})\\?(?P=quote)"
 _KEY = r"(?P<key>[A-Za-z0-9/+_-](?:[A-Za-z0-9/+_-]|%(?:[0-7][0-9A-Fa-f])){19,160}={0,3})(?![A-Za-z0-9!@#$^*~/+_=(.%-])"
 _PLAIN = rf"(?P<plain>[A-Za-z0-9!@#](?:[{_BODY}]|[.?&](?=[{_BODY}])(?![A-Za-z_]+=)){{5,63}}(?:={{1,2}}(?![A-Za-z0-9=]))?)"
 _NOT_BEHIND = rf"(?![{_BODY}/{{\[:=]|\\(?!\")|\((?![가-힣])|[.?][A-Za-z0-9]|&(?![A-Za-z_]+=)[A-Za-z0-9]|<(?!/)|[\"'`][A-Za-z0-9])"
@@ -218,12 +219,14 @@ def _is_of_login(match: Match, before: str, value: str) -> bool:
         return False
     if needs_no_colon(value):
         return True
+    if len(value) > 7 and logs_in_behind(match):
+        return True
     ends = match["quote"] or (" " in named["gap"] and _ENDS_LOGIN.match(match.string, match.end()))
     return bool(ends and value.isalnum() and _has_two_digits(value))
 
 
 _WORDS = (
-    "비 ?밀 ?번 ?호|비번|암호|패스워드|시크릿|토큰|(?:인증|서비스|접근|액세스|비밀|보안|개인|API) ?키|계정|로그인|접속"
+    "비 ?밀 ?번 ?호|비번|암호|패스워드|시크릿|토큰|(?:인증|서비스|접근|액세스|비밀|보안|개인|서명|대칭|마스터|관리자|API) ?키|계정|로그인|접속"
     "|(?i:pass(?:[^a-z\n]|w|phrase|code)|pwd?[^a-z\n]|psk|pswd|auth[^a-z\n]|sig=|appid=|token|secret|key|login|account|cred[es]|(?:root|admin|administrator|postgres)`?(?: ?/|:))"
 )
 _ANY_WORD = re.compile(f"{_WORDS}|@[A-Za-z0-9.-]{{3,40}}`? ?/|(?i:password)")

@@ -11,12 +11,12 @@ import re
 REACH = 96
 """Characters before a value in which its word counts."""
 PASSWORD = (
-    r"(?<![Nn][Oo])(?:비 ?밀 ?번 ?호|비번(?!방)|암호(?![화학문])|패스워드|(?i:pass(?:word|wd|phrase|code)|psk)|(?:(?<![A-Za-z])|(?<=_))(?<![$])(?i:ps?wd|pw|(?P<short>(?<!_)pass)|(?<=_)pass)"
+    r"(?<![Nn][Oo])(?:비 ?밀 ?번 ?호|비번(?!방)|암호(?![화학문])|패스워드|(?i:pass(?:word|wd|phrase|code)|psk)|(?:(?<![A-Za-z])|(?<=_))(?i:ps?wd|pw|(?P<short>(?<!_)pass)|(?<=_)pass)"
     r"|(?<=[a-z])P(?:wd?|ass)|(?i:(?:store|key|pg)pass|(?<![A-Za-z])(?:db|user|client)(?:pass|pwd?)))(?:[_-]?(?:[0-9]{1,2}|value|text)|s)?(?![A-Za-z0-9_])"
 )
 KEY = (
-    r"(?:(?<![Nn][Oo])(?<![Pp]ublic[Kk]ey)(?<![Pp]ublic[_-])(?i:secret|token|(?:api|access|secret|private|service|account|auth|encryption|signing|jwt|rest)[_. -]?key|(?:confm|crtfc|cert|appl?|map|open)[_-]?key|(?<![A-Za-z])auth|(?<=[?&])(?:sig|key|appid))"
-    r"|(?<!PUBLIC_)(?<=[A-Z]_)KEY|(?:인증|서비스|접근|액세스|비밀|시크릿|보안|개인|[Aa][Pp][Ii]) ?키|시크릿|토큰)(?![A-Za-z0-9_])"
+    r"(?:(?<![Nn][Oo])(?<![Pp]ublic[Kk]ey)(?<![Pp]ublic[_-])(?i:secret|token|(?:api|access|secret|private|service|account|auth|encrypt(?:ion)?|aes|hmac|signing|jwt|rest)[_. -]?key|(?:confm|crtfc|cert|appl?|map|open)[_-]?key|(?<![A-Za-z])auth|(?<=[?&])(?:sig|key|appid))"
+    r"|(?<!PUBLIC_)(?<=[A-Z]_)KEY|(?:인증|서비스|접근|액세스|비밀|시크릿|보안|개인|암호화|복호화|서명|대칭|마스터|관리자|[Aa][Pp][Ii]) ?키|시크릿|토큰)(?![A-Za-z0-9_])"
 )
 _LOGIN = (
     r"(?:(?<![A-Za-z0-9_./-])(?i:root|admin|administrator|postgres)`?|(?<![가-힣])(?:[가-힣]{2,8} ?)?"
@@ -80,6 +80,11 @@ def find_login(before: str) -> re.Match[str] | None:
 
 def is_named_behind(match: re.Match[str], before: str) -> bool:
     """True when the word follows the value: "q1w2e3! 비번", "kim/q1w2e3! 계정"."""
-    if _PAIR.search(before) and _LOGIN_BEHIND.match(match.string, match.end()):
+    if _PAIR.search(before) and logs_in_behind(match):
         return True
     return _PASSWORD_BEHIND.match(match.string, match.end()) is not None
+
+
+def logs_in_behind(match: re.Match[str]) -> bool:
+    """True before words for an account and a login: "root/... 계정", "root/... 로 접속"."""
+    return _LOGIN_BEHIND.match(match.string, match.end()) is not None
