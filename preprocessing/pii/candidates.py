@@ -21,13 +21,27 @@ _WIDE = "wide"
 _WIDE_HINT = f"[{WIDE}]"
 
 
+class Lines(Sequence[str]):
+    """The lines of a row without their line feeds. Each is decoded when it is asked for: few lines of a long text are."""
+
+    def __init__(self, lines: pa.Array):
+        self._lines = lines
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __getitem__(self, number):
+        return self._lines[number].as_py().removesuffix("\n")
+
+
 @dataclass
 class Candidate:
-    """A row, its patterns in order, and the patterns of each line; ignore ``lines`` when a pattern spans lines."""
+    """A row, its patterns in order, its lines, and the patterns of each line; ignore ``of_lines`` when a pattern spans lines."""
 
     row: int
     patterns: list[Pattern] = field(default_factory=list)
-    lines: dict[int, list[Pattern]] = field(default_factory=dict)
+    of_lines: dict[int, list[Pattern]] = field(default_factory=dict)
+    lines: Sequence[str] = ()
 
     @property
     def spans_lines(self) -> bool:
@@ -53,7 +67,7 @@ class Candidates:
         candidates = [by_row[row] for row in sorted(by_row)]
         if candidates:
             self._add_lines(column, candidates)
-        return [candidate for candidate in candidates if candidate.lines or candidate.spans_lines]
+        return [candidate for candidate in candidates if candidate.of_lines or candidate.spans_lines]
 
     def _rows_of(self, column: pa.Array) -> list[np.ndarray]:
         """The rows of each pattern. What a pattern needs is sought only where there is a hint of such a pattern."""
@@ -83,6 +97,8 @@ class Candidates:
         lines, first_lines = lines_of(
             column.take(pa.array([candidate.row for candidate in candidates], pa.int64()))
         )
+        for candidate, first, end in zip(candidates, first_lines, (*first_lines[1:], len(lines))):
+            candidate.lines = Lines(lines[first:end])
         hits = self._match(lines, self._hints)
         for number, pattern in enumerate(self._patterns):
             numbers = hits[number]
@@ -90,9 +106,9 @@ class Candidates:
                 for candidate in candidates:
                     if pattern in candidate.patterns:
                         for line in pattern.lines_below(column[candidate.row].as_py()):
-                            candidate.lines.setdefault(line, []).append(pattern)
+                            candidate.of_lines.setdefault(line, []).append(pattern)
                 continue
             indices = np.searchsorted(first_lines, numbers, side="right") - 1
             for index, line in zip(indices.tolist(), (numbers - first_lines[indices]).tolist()):
                 if pattern in candidates[index].patterns:
-                    candidates[index].lines.setdefault(line, []).append(pattern)
+                    candidates[index].of_lines.setdefault(line, []).append(pattern)

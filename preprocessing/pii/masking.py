@@ -85,9 +85,11 @@ def anonymize(text: str) -> str:
 def anonymize_all(texts: Sequence[str]) -> list[str]:
     """``anonymize`` for each text; faster where columns are masked, too, because it uses the same selection of lines."""
     hidden = list(texts)
-    for candidate in _candidates_of(KINDS, None).find(pa.array(texts, pa.large_string())):
-        text = texts[candidate.row]
-        hidden[candidate.row] = _hide_spans(text, _find_candidate(text, candidate))
+    column = pa.array(texts, pa.large_string())
+    for candidate in _candidates_of(KINDS, None).find(column):
+        text, spans = _find_candidate(column, candidate)
+        if spans:
+            hidden[candidate.row] = _hide_spans(text, spans)
     return hidden
 
 
@@ -96,17 +98,16 @@ def find_with(text: str, patterns: Sequence[Pattern]) -> list[Span]:
     spans, rest = _search("", text, [pattern for pattern in patterns if pattern.spans_lines])
     of_lines = [pattern for pattern in patterns if not pattern.spans_lines]
     lines = rest.split("\n")
-    return sorted([*spans, *_find_in_lines(lines, dict.fromkeys(range(len(lines)), of_lines))])
+    found = _find_in_lines(lines, dict.fromkeys(range(len(lines)), of_lines))
+    return sorted([*spans, *_join_spans(lines, found)])
 
 
-def _find_in_lines(lines: list[str], patterns: Mapping[int, Sequence[Pattern]]) -> list[Span]:
-    """Finds spans of the patterns of each line (in order), in characters of the joined lines."""
-    spans: list[Span] = []
-    start = done = 0
+def _find_in_lines(lines: Sequence[str], patterns: Mapping[int, Sequence[Pattern]]) -> dict[int, list[Span]]:
+    """Finds spans of the patterns of each line (in order), in characters of the line; only for lines with spans."""
+    spans: dict[int, list[Span]] = {}
     title_lines = TitleLines(lines)
     searched: dict[int, str] = {}  # lines with spans, without them
     for number, of_line in patterns.items():
-        start += sum(map(len, lines[done:number])) + number - done
         title = title_lines.find(number)
         above = searched.get(title, lines[title]) if title >= 0 else ""
         if title < 0 and number:
@@ -115,8 +116,18 @@ def _find_in_lines(lines: list[str], patterns: Mapping[int, Sequence[Pattern]]) 
         line_spans, rest = _search(above + "\n" if number else "", lines[number], of_line)
         if line_spans:
             searched[number] = rest
+            spans[number] = line_spans
+    return spans
+
+
+def _join_spans(lines: list[str], found: Mapping[int, Sequence[Span]]) -> list[Span]:
+    """The spans of lines (in order), in characters of the joined lines."""
+    spans: list[Span] = []
+    start = done = 0
+    for number, of_line in found.items():
+        start += sum(map(len, lines[done:number])) + number - done
         done = number
-        spans += (Span(start + span.start, start + span.end, span.kind) for span in line_spans)
+        spans += (Span(start + span.start, start + span.end, span.kind) for span in of_line)
     return sorted(spans)
 
 
@@ -180,8 +191,7 @@ def mask_column(
     rows: list[int] = []
     texts: list[str] = []
     for candidate in _candidates_of(tuple(kinds), engine).find(column):
-        text = column[candidate.row].as_py()
-        spans = _find_candidate(text, candidate)
+        text, spans = _find_candidate(column, candidate)
         if not spans:
             continue
         for span in spans:
@@ -197,10 +207,16 @@ def _candidates_of(kinds: tuple[str, ...], engine: Engine | None) -> Candidates:
     return Candidates([pattern for pattern in PATTERNS if pattern.kind in kinds], engine)
 
 
-def _find_candidate(text: str, candidate: Candidate) -> list[Span]:
+def _find_candidate(column: pa.Array, candidate: Candidate) -> tuple[str, list[Span]]:
+    """The text of a candidate and its spans. A text whose lines have none is not decoded as a whole."""
     if candidate.spans_lines:
-        return find_with(text, candidate.patterns)
-    return _find_in_lines(text.split("\n"), dict(sorted(candidate.lines.items())))
+        text = column[candidate.row].as_py()
+        return text, find_with(text, candidate.patterns)
+    found = _find_in_lines(candidate.lines, dict(sorted(candidate.of_lines.items())))
+    if not found:
+        return "", []
+    text = column[candidate.row].as_py()
+    return text, _join_spans(text.split("\n"), found)
 
 
 def _count(text: str, spans: Sequence[Span], name: str, counts: Counts) -> None:
