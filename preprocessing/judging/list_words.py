@@ -71,8 +71,9 @@ def count_words(text: str) -> tuple[int, int, int]:
         if row in grid:
             keywords += len(entry)
             continue
-        may_be = entry if has_goods else [word for word in entry if word[-1] in _LAST or word[0] == "#"]
-        keywords += sum(_is_keyword(word, has_goods) for word in may_be)
+        may_be_goods = has_goods and _HAS_GOODS.search(" ".join(entry)) is not None
+        may_be = entry if may_be_goods else [word for word in entry if word[-1] in _LAST or word[0] == "#"]
+        keywords += sum(_is_keyword(word, may_be_goods) for word in may_be)
     return (
         words,
         listed,

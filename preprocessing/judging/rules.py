@@ -25,10 +25,11 @@ Verdicts = Iterator[tuple[str, np.ndarray]]
 def columns_of(batch: pa.RecordBatch | pa.Table) -> Columns:
     """Reads columns as numpy, each once: numbers as float64 (null is NaN), text as objects. Raises DataError for a missing
     column."""
+    names = frozenset(batch.schema.names)
 
     @functools.cache
     def of(name: str) -> np.ndarray:
-        if name not in batch.schema.names:
+        if name not in names:
             raise DataError(
                 f"the column {name!r}, which a rule under 'filter' needs, is missing; run mko data measure again, or "
                 "switch off the rule",
