@@ -31,6 +31,8 @@ _NESTED = re.compile(r"(?:^\[[^\]\n]*\]\n)?^!={3,}\n(.{0,5000}?)^!={3,}$", re.MU
 _OF_BLOCKS = re.compile(
     r"(?:^|[,;\"'=*\d<^>.])a(?:[,;\"']|$)"
 )  # the style of a column whose cells hold blocks
+_BLANK = "\ufdd0"  # a blank of code; no character of a text
+_BLANKS_OF_CODE = re.compile("^ +| {2,}")
 LARGEST_SPAN = 50
 
 
@@ -105,7 +107,7 @@ def _read_rows(
 
 
 def _write_cell(content: str, convert: Callable[[str], str]) -> str:
-    return " ".join(convert(content).split()).replace("\\|", "|").replace("|", "\\|")
+    return " ".join(convert(content).split()).replace(_BLANK, " ").replace("\\|", "|").replace("|", "\\|")
 
 
 def _count_columns(attributes: str) -> int:
@@ -139,14 +141,18 @@ def _read_cells(text: str, convert: Callable[[str], str], has_blocks: bool = Fal
 def _write_blocks(content: str) -> str:
     """Code, lists, paragraphs and tables of a cell in one line, between breaks."""
     content = _CODE.sub(
-        lambda code: (
-            "\n\n" + "\n\n".join(f"`{line}`" for line in code[2].split("\n") if line.strip()) + "\n\n"
-        ),
+        lambda code: "\n\n" + "\n\n".join(map(_write_code, code[2].split("\n"))) + "\n\n",
         content,
     )
     content = _NESTED.sub(_write_nested, content) if "!===" in content else content
     content = _ITEM.sub("\n\n- ", content)
     return " <br> ".join(part.strip() for part in re.split(r"\n\s*\n", content) if part.strip())
+
+
+def _write_code(line: str) -> str:
+    """A line of code as a span, whose blanks joining the lines of the cell does not change."""
+    code = _BLANKS_OF_CODE.sub(lambda blanks: _BLANK * len(blanks[0]), line.rstrip().expandtabs(4))
+    return f"`{code}`" if code else ""
 
 
 def _write_nested(table: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from preprocessing.markup.html_mentions import replace_known_tags
 from preprocessing.markup.html_tags import CUT, JOINED, TAG
 
 _FRONT_MATTER = re.compile(
-    r"---[ \t]*\n(?=[A-Za-z_][\w.-]{0,60}:)(?:(?!---)[^\n]*\n){1,200}---[ \t]*(?=\n|\Z)"
+    r"---[ \t]*\n(?:[ \t]*#[^\n]*\n){0,20}+(?=[A-Za-z_][\w.-]{0,60}:)(?:(?!---)[^\n]*\n){1,200}---[ \t]*(?=\n|\Z)"
 )
 _VALUE = re.compile(r"(?P<key>[ \t]*(?:-[ \t]+)?(?:[\w.-]{1,60}:)?[ \t]*[\"']?)(?P<value>[^\n]+)")
 _LINE_END = re.compile(rf"[ \t]*(?:{CUT}\n+{CUT}[ \t]*)+")

@@ -47,10 +47,16 @@ _PARTS = re.compile(
     r"[^<>]{1,400}</(?P=part)>){2,6})(?=\s{0,99}</(?P=name)>)",
     re.IGNORECASE,
 )  # a link or an item that consists of elements
+_CARD = re.compile(
+    r"<a(?:\s[^<>]{0,2000})?>\s{0,99}<(?P<head>strong|b)(?:\s[^<>]{0,500})?>[^<>]{1,400}</(?P=head)>"
+    r"\s{0,99}<(?P<part>span|small|em|i)(?:\s[^<>]{0,500})?>[^<>]{1,1000}</(?P=part)>\s{0,99}</a>(?=\s{0,99}<a[\s>])",
+    re.IGNORECASE,
+)  # a link of a title and a text, before another link
 _ENDS_OF_PARTS = ("</strong><", "</b><", "</em><", "</i><", "</small><", "</span><")
 _BETWEEN_PARTS = re.compile(
     r"(?P<before>[^<>]{2,400})</(?P<one>\w+)>(?=<(?P<other>\w+)[^<>]*>(?P<after>[^<>\s][^<>]{1,400}))"
 )
+_CLOSING, _OPENING = frozenset(")]」』】"), frozenset("([「『【#")
 LONGEST_PARTICLE = 2  # syllables
 LONGEST_UNIT = 4  # Latin letters
 LONGEST_LABEL = 60  # characters in bold
@@ -69,6 +75,8 @@ def separate_spans(text: str) -> str:
         text = _PARTS.sub(
             lambda link: link["opening"] + _BETWEEN_PARTS.sub(_separate_parts, link["parts"]), text
         )
+    if "</strong>" in text or "</b>" in text:
+        text = _CARD.sub(r"\g<0><br>", text)
     if "</a></" in text:
         text = _BETWEEN_LINKS.sub(r"\g<0> ", text)
     if ":</" in text or "：</" in text:
@@ -94,12 +102,23 @@ def _separate_label(match: re.Match[str]) -> str:
 
 def _separate(match: re.Match[str]) -> str:
     one, other, before, after = match["one"], match["other"], match["before"], match["after"]
-    if one is not None and one == other and _LABELS.search(one):
-        apart = before[-1].isalnum() and after[0].isalnum()
+    label = next((name for name in (one, other) if name and _LABELS.search(name)), None)
+    if label and one == other:
+        apart = _ends_word(before) and _begins_word(after)
+    elif label and (before[-1] in _CLOSING or after[0] in _OPENING):
+        apart = _ends_word(before) and _begins_word(after) and not PARTICLE.match(after)
     else:
         is_other = one != other if one and other else one is other
         apart = is_other and min(len(before), len(after)) > 1 and _are_words(before, after)
     return f"{match['opening']}{before}</span>{' ' * apart}"
+
+
+def _ends_word(text: str) -> bool:
+    return text[-1].isalnum() or text[-1] in _CLOSING
+
+
+def _begins_word(text: str) -> bool:
+    return text[0].isalnum() or text[0] in _OPENING
 
 
 def _are_words(before: str, after: str) -> bool:

@@ -46,11 +46,17 @@ _ROW = re.compile(r"<tr(?=[\s>])[^<>]{0,500}>(?P<label>\s{0,200}+<th[\s>])?", re
 _LIST = re.compile(r"<[uo]l[\s>]", re.IGNORECASE)
 _LINE_END = re.compile(r"<br\s{0,20}/?>|</p\s{0,20}>\s{0,200}(?=<p[\s>])", re.IGNORECASE)
 """Within a cell."""
+_CELL_OF_LINES = re.compile(
+    r"<t[dh](?=[\s>])[^<>]{0,2000}>(?:(?!</?t[dhr][\s>]|<br[\s/>])[\s\S]){1,5000}+<br\s{0,20}/?>(?:\s|<(?!/?t[dhr][\s>])[^<>]{0,2000}>){0,99}+[^<\s](?:(?!</?t[dhr][\s>])[\s\S]){0,5000}+</t[dh]\s{0,20}>(?=\s{0,200}<t[dh][\s>])",
+    re.IGNORECASE,
+)
+"""A cell of several lines before another cell."""
 
 
 def convert_tables(text: str, protected: Protected) -> str:
     """Replaces tables; the marks of indentation before a table begin its lines. Lines and items of a cell are set apart by ``<br>``,
-    which is protected."""
+    which is protected. In tables that stay, a line ends behind a cell of several lines.
+    """
     pieces, at = [], 0
     opening = _TABLE.search(text)
     end = _END.search(text)
@@ -69,6 +75,9 @@ def convert_tables(text: str, protected: Protected) -> str:
             rows = "\n".join(indent + row for row in lines)
             pieces += [text[at : opening.start() - len(indent)], f"\n\n{rows}\n\n"]
             at = end.end()
+        elif is_simple and _LINE_END.search(inner):
+            pieces += [text[at : opening.end()], _CELL_OF_LINES.sub(r"\g<0><br>", inner)]
+            at = end.start()
         opening = _TABLE.search(text, at if lines else opening.end())
     return "".join([*pieces, text[at:]])
 

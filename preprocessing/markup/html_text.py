@@ -108,6 +108,8 @@ _ITEM_OF_CELL = re.compile(
     r"(?P<first>(?:^|(?<=\|))[ \t]{0,99}(?:<[uo]l(?:\s[^<>]{0,200})?>[ \t]{0,99})?)?(?:</li>[ \t]{0,99})?<li(?:\s[^<>]{0,200})?>[ \t]{0,99}",
     re.IGNORECASE,
 )
+_BREAK_IN_CELL = re.compile(rf"{BREAK.pattern}(?:(?:[ \t]{{0,9}}&nbsp;){{2,99}})?", re.IGNORECASE)
+"""With the indentation behind it."""
 _OWN_MARKS = {mark: "" for mark in f"{OPENED}{CLOSED}\x7f"} | {mark: " " for mark in "\x1c\x1d\x1e\x1f"}
 HTML_HINT = r"<[A-Za-z/!?]|&#?[A-Za-z0-9]+;"
 
@@ -188,7 +190,7 @@ def _flatten_cells(text: str, protected: Protected) -> str:
             line = lines[n]
             if "<li" in line:
                 line = _ITEM_OF_CELL.sub(lambda item: "<br>- " if item["first"] is None else " - ", line)
-            lines[n] = flatten_tags(BREAK.sub(lambda tag: protected.add(tag[0]), line))
+            lines[n] = flatten_tags(_BREAK_IN_CELL.sub(lambda tag: protected.add(tag[0]), line))
     return "\n".join(lines)
 
 

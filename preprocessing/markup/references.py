@@ -47,6 +47,7 @@ _LINE_OF_CODE = re.compile(
     r"[})\]]|[^\n]*(?:[;{}(\[]|=>)[ \t]*\Z"
     r"|[A-Za-z-]{1,40}:[ \t][^\n]*;|(?:[A-Za-z_][\w.-]*:[ \t]|[A-Za-z_][^=가-힣]*=[ \t]|[\w.]+\()(?:[^가-힣\"']|\"[^\"\n]*\"|'[^'\n]*')*\Z|[A-Za-z_][\w.-]*:\Z|[^가-힣]+,[ \t]*\Z"
 )
+_NEAR = 1000  # characters in which the items of a list are looked for
 _FRONT_MATTER = re.compile(r"\A\ufeff?(?:---[ \t]*\r?\n(?:[^\n]{0,2000}\n){1,100}?---[ \t]*(?:\r?\n|\Z))?")
 _END_OF_LABEL = re.compile(
     r"[^\[\]\n]{0,400}(?:\]|&(?:#0{0,4}93|#[xX]0{0,4}5[dD]|rsqb|rbrack);)(?:\(|\[|:|&(?:#0{0,4}40|lpar);)"
@@ -117,7 +118,20 @@ def _escape_hidden(match: re.Match[str]) -> str:
     """Replaces characters without width, which normalization removes, by an escape, which keeps the marks apart, too."""
     if match["text"] is not None:
         return match["text"]
+    if match["number"] and _is_between_items(match):
+        return f"{match['first']}{match['number']}"
     return f"{match['first'] or ''}{match['number'] or ''}\\"
+
+
+def _is_between_items(match: re.Match[str]) -> bool:
+    """Whether the item before or behind a number has the number before or behind it."""
+    text, number = match.string, int(match["number"])
+    before = text[max(0, match.start() - _NEAR) : match.start()]
+    behind = text[match.end() : match.end() + _NEAR]
+    return any(
+        re.search(rf"^[ \t>]{{0,40}}{other}[.)][ \t]", near, re.MULTILINE)
+        for other, near in ((number - 1, before), (number + 1, behind))
+    )
 
 
 def _join(line: str) -> str:

@@ -47,6 +47,19 @@ _CALLED = re.compile(
 _VERSION_BEHIND = re.compile(
     r"[^0-9A-Za-z가-힣\n]{0,3}(?:버전|[절항장](?![가-힣]{2})|릴리스|빌드|패치|이상|이하|(?i:version|release|build|beta|or later))"
 )
+_HEADING_BEFORE = re.compile(r"(?:\A|\n)[ \t>]*#{1,6}[ \t]+(?:\*{2}|\[)?\Z")
+_TITLE_BEHIND = re.compile(
+    r"\.?(?:\*{2})?[ \t]+(?!서버|호스트|접속|장비|(?i:servers?|hosts?)(?![A-Za-z]))[^\W\d_]"
+)
+_SECTION_BEFORE = re.compile(
+    r"(?:(?<![가-힣])(?:섹션|부록|단원|[절장항표]|그림|도표|수식|예제|코드|알고리즘)|(?<![A-Za-z])(?i:sections?|sec|chapters?|clauses?|appendix|tables?|figures?|fig)\.?|§)"
+    r"[ \t]?[\[(]?\Z"
+)
+_SECTION_BEHIND = re.compile(
+    r"[\])]?[ \t]?(?:(?:섹션|단원|[절장항])(?:에서는?|에는?|으로|로|의|을|를|은|는|이|가|과|와|도)?(?![가-힣])|(?i:sections?|chapters?)(?![A-Za-z]))"
+)
+LARGEST_OF_SECTION, LARGEST_OF_HEADING = 99, 63
+"""Numbers of a section; a heading may name a server, too, so its numbers must be smaller."""
 _SOCKETS = re.compile(r"(?:\A|\n)(?:tcp|udp)6? [^\n]*\Z")
 """Before an address in a list of sockets, where a port follows."""
 _NETWORK_BEFORE = re.compile(
@@ -80,6 +93,8 @@ def _check_ipv4(match: Match) -> Part | None:
     if is_excluded(match):
         return None
     front, rest = text_before(match, ip_context.BEFORE), text_after(match, ip_context.BEHIND)
+    if _is_section(match[0], front, rest):
+        return None
     if _DOCUMENTATION.match(match[0]) or _PREFIX.match(rest) or _MAPPED.search(front):
         return match.span()
     if _LINE_OF_HOSTS.match(match.string, match.end()) and not front.rpartition("\n")[2].strip(" \t#"):
@@ -88,6 +103,16 @@ def _check_ipv4(match: Match) -> Part | None:
         return match.span()
     start, end = match.span()
     return (start, end) if ip_context.evidence(match.string, start, end, title_of_column(match)) > 0 else None
+
+
+def _is_section(numbers: str, front: str, rest: str) -> bool:
+    """True for small numbers that begin a heading before its title, and beside a word for a section, a table or a figure."""
+    largest = max(map(int, numbers.split(".")))
+    if largest > LARGEST_OF_SECTION:
+        return False
+    if largest <= LARGEST_OF_HEADING and _HEADING_BEFORE.search(front) and _TITLE_BEHIND.match(rest):
+        return True
+    return bool(_SECTION_BEFORE.search(front) or _SECTION_BEHIND.match(rest))
 
 
 def is_excluded(match: Match) -> bool:

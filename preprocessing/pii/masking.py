@@ -31,11 +31,12 @@ from preprocessing.pii import (
     secret_columns,
 )
 from preprocessing.pii.candidates import Candidate, Candidates
-from preprocessing.pii.pattern import Pattern, to_plain
+from preprocessing.pii.pattern import Pattern, is_in_id, to_plain
 from preprocessing.pii.table_columns import TitleLines
 from preprocessing.text.matching import Engine
 
 PLACEHOLDERS = {kind: f"<|{kind}|>" for kind in KINDS}
+_NUMBERS = ("rrn", "driver", "phone", "card", "account")
 _NAMES_OF_BLOTS = {kind: f"|{kind[:2]}|" for kind in KINDS}
 CONTEXT_CHARACTERS = 80
 EXAMPLE_CHARACTERS_BEFORE = 60
@@ -145,7 +146,12 @@ def _search(above: str, line: str, patterns: Sequence[Pattern]) -> tuple[list[Sp
         before = len(spans)
         for pattern in patterns:
             matches = pattern.regex.finditer(as_is if pattern.as_is else plain, first)
-            parts = [part for match in matches if (part := pattern.check(match)) is not None]
+            may_be_id = pattern.kind in _NUMBERS
+            parts = [
+                part
+                for match in matches
+                if (part := pattern.check(match)) is not None and not (may_be_id and is_in_id(match))
+            ]
             found = [Span(start, end, pattern.kind) for start, end in parts]
             if found:
                 as_is, plain = (_replace_spans(text, found, _blot_of) for text in (as_is, plain))

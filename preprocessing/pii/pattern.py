@@ -65,6 +65,13 @@ _ARROW_BEHIND = re.compile(
 )
 
 
+_LONGEST_ID = 80
+_GROUPS_BEFORE = re.compile("(?<![0-9A-Za-z_])(?:[0-9A-Fa-f]{4,32}-){1,4}\\Z")
+_GROUPS_BEHIND = re.compile("(?:-[0-9A-Fa-f]{4,32}){1,4}(?![0-9A-Za-z_])")
+_MIXED_GROUP = re.compile("(?:[0-9][A-Fa-f]|[A-Fa-f][0-9])")
+_UUID = re.compile("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
 @dataclass(frozen=True, eq=False)
 class Pattern:
     """``hint`` and ``needs`` are patterns for ``matching.Matcher``; a text that lacks one has no match.
@@ -116,6 +123,14 @@ def replaces_masked(match: Match, kind: str) -> bool:
     start = match.string.rfind("<|", max(0, match.start() - 80), match.start())
     arrow = _ARROW_BEHIND.fullmatch(match.string, start, match.start()) if start >= 0 else None
     return arrow is not None and kind.startswith(arrow["kind"])
+
+
+def is_in_id(match: Match) -> bool:
+    """True for a part of a UUID, or beside a group of hexadecimal letters and digits: "7137-4174-bd2e"."""
+    before = _GROUPS_BEFORE.search(match.string, max(0, match.start() - _LONGEST_ID), match.start())
+    behind = _GROUPS_BEHIND.match(match.string, match.end())
+    around = (before[0] if before else "", behind[0] if behind else "")
+    return any(map(_MIXED_GROUP.search, around)) or bool(_UUID.fullmatch(match[0].join(around)))
 
 
 def is_number_of_thing(match: Match) -> bool:

@@ -141,7 +141,9 @@ def _is_boilerplate(i: int, lines: list[str], filled: list[int]) -> bool:
         is_office = alone and _OFFICE.search(match["reporters"])
         return not is_office and by_lines.are_reporters(_names(match["reporters"]), alone)
     if match["address"]:
-        return _is_by_line_of_mail(match, before, after)
+        return _is_by_line_of_mail(match, before, after) and not (
+            before and _goes_on(filled[at + 1 :], lines) and not _match_line(before)
+        )
     if match["date"]:
         return not by_lines.is_form_entry(
             lines[i], *(line for line in (before, after) if not _match_line(line))
@@ -174,6 +176,15 @@ def _is_by_line_of_mail(match: re.Match[str], before: str, after: str) -> bool:
     if match["label"]:
         return False
     return bool(neighbors[0]) or not by_lines.asks_for_mail(before)
+
+
+def _goes_on(below: list[int], lines: list[str]) -> bool:
+    """Whether a sentence follows among the lines below, so that the text does not end above."""
+    return any(
+        by_lines.is_sentence(line) and not _match_line(line)
+        for i in below[:TAIL_LINES]
+        for line in lines[i].split("\n")[:TAIL_LINES]
+    )
 
 
 def _match_line(line: str) -> re.Match[str] | None:

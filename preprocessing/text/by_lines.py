@@ -56,7 +56,8 @@ _ENGLISH_NAMES = _words(
     "kim lee park choi jung jeong kang cho yoon yun jang lim han oh seo shin kwon hwang ahn song ryu hong ko moon"
 )
 _MAIL_ASKED = re.compile(
-    "메일|보내|연락|문의|신청|접수|지원|제출|mail|contact|write|send|apply", re.IGNORECASE
+    "메일|보내|연락|문의|신청|접수|지원|제출|알려|제보|질문|여쭤|물어|남겨|(?:아래|다음)(?:로|으로|의|에)|mail|contact|write|send|apply|report|reach|questions?",
+    re.IGNORECASE,
 )
 _ASKED_WITHIN = 100  # characters: the last one or two sentences of a paragraph
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]?$")

@@ -102,6 +102,10 @@ def test_code_in_an_item_has_its_indentation(text, expected):
         ),
         ("<tr><td>-</td><td>가</td></tr><tr><td>-</td><td>나</td></tr>", "-  가\n\n-  나"),  # layout
         (
+            "<tr><td><img src=a></td><td><img src=b></td></tr><tr><td>김다연<br>개발</td> <td>오지수<br> <b>기획</b></td></tr>",
+            "김다연\n개발\n오지수\n기획",
+        ),  # below pictures
+        (
             "<tr><th>구분</th><th>금액</th></tr><tr><td></td><td>3원</td></tr>",
             "| 구분 | 금액 |\n| --- | --- |\n|  | 3원 |",
         ),
@@ -112,6 +116,11 @@ def test_a_table_keeps_its_columns(table, expected, page):
     text = f"<table>{table}</table>"
     text = html_to_text(f"<html><body>{text}</body></html>" if page else text)
     assert [line.split() for line in text.split("\n")] == [line.split() for line in expected.split("\n")]
+
+
+def test_code_in_a_cell_of_markdown_keeps_its_indentation():
+    table = "| 가 | 나 |\n| --- | --- |\n| 글 | if x:<br>&nbsp;&nbsp; y = 0<br> 끝 |"
+    assert html_to_text(table) == table
 
 
 def test_a_table_stays_in_its_item_and_inside_of_a_row():

@@ -65,3 +65,9 @@ def test_style_sheets_of_a_page_say_what_keeps_its_lines():
     lines = "<p class='x a'>가\n나</p><p class='b'>다\n라</p><p id='c'>마\n바</p><div class='d'><p>사\n아</p></div><p class='ab e'>자\n차</p>"
     text = html_to_text(f"<!DOCTYPE html><html><head>{style}</head><body>{lines}</body></html>")
     assert text == "가\n나\n\n다\n라\n\n마\n바\n\n사 아\n\n자 차"
+
+
+@pytest.mark.parametrize("comment", ["", "# https://a.kr/\n", "# 주석이다\n  # 둘\n"])
+def test_a_value_of_front_matter_stays_in_its_line(comment):
+    front = f"---\n{comment}layout: home\nfeatures:\n  - details: 안전한 뷰와<br>이벤트\n---\n"
+    assert html_to_text(f"{front}\n# 글") == f"{front.replace('<br>', ' ')}\n# 글"

@@ -90,6 +90,16 @@ def test_a_word_for_tags_inside_of_a_tag_is_no_mention():
         ("<strong>`id`</strong> tag, <i>x</i> and </i> tags", "`id` tag, x and </i> tags"),
         ("<b></b> 태그와 <b>…</b> 태그, <b>와 </b> 태그", "<b></b> 태그와 <b>…</b> 태그, <b>와 </b> 태그"),
         ("<b>속성</b> 태그, </b> 태그로 닫는다", "<b>속성</b> 태그, </b> 태그로 닫는다"),
+        ('<p><span class="t">()</span><span class="badge b">Plugin</span></p>', "() Plugin"),
+        ('<p><span class="tag">#봄</span><span class="tag">#가을</span></p>', "#봄 #가을"),
+        ('<p><span class="badge">공지</span><span class="t">[서울] 소식</span></p>', "공지 [서울] 소식"),
+        ('<p><span class="t">값(A)</span><span class="badge">으로</span></p>', "값(A)으로"),
+        ('<p><span class="t">f()</span><span class="n">name</span></p>', "f()name"),
+        (
+            '<div>\n<a class="c" href="a">\n<strong>첫째 글</strong>\n<span>설명이다.</span>\n</a>\n'
+            '<a class="c" href="b">\n<strong>둘째 글</strong>\n<span>설명이다.</span>\n</a></div>',
+            "첫째 글 설명이다.\n둘째 글 설명이다.",
+        ),
     ],
 )
 def test_an_element_before_a_word_for_tags_loses_both_tags_or_none(html, text):

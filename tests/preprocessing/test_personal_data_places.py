@@ -55,6 +55,59 @@ def test_other_columns_and_arrows_name_nothing(text):
     assert mask(text) == (text, {})
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "### 33.3.2.2 Disabling Packet Generation",
+        "> ## **33.3.5.1** Context Switch of IP packets",
+        "### 33.2.9.2 TSX and IP Filtering\n자세한 내용은 섹션 33.4.2.2에 있습니다. IP 패킷.",
+        'IP 패킷 조건(섹션 33.2.7.2의 "ToPA STOP" 참조)',
+        "주소는 BASE(33.2.8.7 섹션 참조)와 MASK(33.2.8.8 섹션 참조)에 있다. IP는 33.2.8.9절에서 다룬다.",
+        "Table 33.4.2.2 IP packets, Fig. 12.33.4.1, see Section 33.4.21.2 for IP addresses",
+        "그림 12.33.4.1 IP 주소, 부록 12.33.4.2의 IP 주소",
+    ],
+)
+def test_four_numbers_of_a_section_are_no_address(text):
+    assert mask(text) == (text, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "### 121.166.90.12 접속 기록",
+        "### 54.23.11.8 서버 IP",
+        "대표 IP 54.23.11.8 장비",
+        "접속 IP는 54.23.11.8 장애 뒤에 바뀌었다",
+        "## 서버 54.23.11.8",
+    ],
+)
+def test_an_address_beside_such_words_is_one(text):
+    assert set(mask(text)[1]) == {"ip"}
+
+
+UUID = "63014586-7137-4174-bd2e-ca8581e92fd2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"![카드](https://github.com/user-attachments/assets/{UUID})",
+        f"card {UUID.upper()}",
+        "카드 63014586-7137-4174-9123-485819892912",
+        "카드 bd2e7137-4539-1488-0343-6467a1b2c3d4, bd2e-4539-1488-0343-6467",
+        "연락처 cafe1234-0101-4000-8010-010123456789",
+        "은행 계좌 bd2e-110-123-456789",
+    ],
+)
+def test_digits_of_a_longer_id_are_no_number_of_a_person(text):
+    assert mask(text) == (text, {})
+
+
+def test_a_number_beside_a_word_is_no_part_of_an_id():
+    assert mask("card-4539-1488-0343-6467")[0] == "card-<|card|>"
+    assert mask("카드 4539-1488-0343-6467-face")[0] == "카드 <|card|>-face"
+
+
 @pytest.mark.parametrize("gap", ["", " ", "-", "에 ", "에", ", ", " 다시 ", ". "])
 def test_a_mobile_number_spelled_as_it_is_said(gap):
     assert mask(f"문자는 {gap.join(('공일공', '이구삼팔', '사칠오육'))}으로")[0] == "문자는 <|phone|>으로"
