@@ -19,7 +19,7 @@ _DATA, _FIGURES = (
 )  # of the wiki or its database
 _DOUBTS = "needed|필요|clarify|dubious|의심|모호|불명확|언제|누가|누구|어디"
 _NOTICES = "알림|안내|보호|삭제|지우기|지움|토막|stub|위키|틀$"
-_REQUESTS = "편집|병합|합병|분할|연구|주관|중립|번역|최신$|진행|attention|^rf[a-z]{2}"
+_REQUESTS = "편집|병합|합병|분할|연구|주관|중립|번역(?!$)|최신$|진행|attention|^rf[a-z]{2}"
 _BOXES = "정보|둘러|navbox|infobox|mbox"
 _SISTERS = "포털|portal|자매|sister|commons|공용"
 _POINTERS = (

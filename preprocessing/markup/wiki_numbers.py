@@ -58,6 +58,8 @@ def _format_power(plain: Sequence[str], named: Named) -> str:
 
 def _format_statute(plain: Sequence[str], named: Named) -> str:
     """``민법|839의2|1``: a law, its article, and the paragraph and item of this."""
+    if len(plain) == 1 and plain[0].isdecimal():
+        return f"법률 제{plain[0]}호"
     units = "호조항" if plain and _KIND_OF_LAW.fullmatch(plain[0]) else "조항호"
     parts = zip(filter(None, plain[1:4]), units, strict=False)
     return " ".join([*plain[:1], *(_write_article(text, unit) for text, unit in parts)])

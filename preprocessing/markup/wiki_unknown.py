@@ -67,8 +67,12 @@ _ENDS_WORDS = re.compile(r"[^\s.?!*#:|] $")
 _BEGINS_ROWS = re.compile("(?:시작|begin|start)$")
 _NAME_OF_PARTY = re.compile("([^/]{1,40})/(?:meta/shortname|약칭|이름)")
 _OPENS = re.compile(r" ?\(")
-_BETWEEN_COLUMNS = re.compile("끝$|나눔$|나누기$|바꿈$|구분|가로|세로|수평|밑줄|빈")
-_ENDS_WORD, _WORD_FOLLOWS = re.compile("[가-힣0-9A-Za-z,)》」〉] $"), re.compile(" [가-힣0-9A-Za-z]")
+_BETWEEN_COLUMNS = re.compile("시작$|끝$|나눔$|나누기$|바꿈$|구분|가로|세로|수평|밑줄|빈")
+_DAY = re.compile("[0-9]{1,2}월 ?(?:[0-9]{1,2}일)?")
+_ENDS_WORD, _WORD_FOLLOWS = (
+    re.compile("[가-힣0-9A-Za-z,)》」〉] $"),
+    re.compile(" (?:[가-힣0-9A-Za-z]|[-–—] )"),
+)
 _COUNTED = re.compile("[호년월일회조항명개번판권편위세장절](?![가-힣]{2})")
 _MARKS = " \t*#:;|!'\""
 _BEHIND_WORD = frozenset(".,;:–—=(·/~")
@@ -138,7 +142,14 @@ def unknown_text(parts: Sequence[str], place: Place, page: WikiPage) -> str:
         text = _OPENS.sub(", ", text[:-1], count=1)
     if _IDEOGRAPHS.fullmatch(text) and _HANGUL.search(place.before[-1:]):
         return f"({text})"  # of the word before
-    is_shown = place.is_box or is_style or is_country or place.is_alone or _is_value(text, place, key)
+    is_shown = (
+        place.is_box
+        or is_style
+        or is_country
+        or place.is_alone
+        or key in UNITS
+        or _is_value(text, place, key)
+    )
     return text if is_shown else ""
 
 
@@ -222,7 +233,7 @@ def _name(name: str, place: Place) -> str:
         )
         is_word = is_word or (_ENDS_WORD.search(place.before) and _WORD_FOLLOWS.match(place.after))
         is_part = is_part or (is_word and not _BETWEEN_COLUMNS.search(name))
-        is_name = name in COUNTRY_NAMES or _OF_LINE.search(name)
+        is_name = name in COUNTRY_NAMES or _OF_LINE.search(name) or _DAY.fullmatch(name)
         is_value = is_name and not place.is_box and place.begins_word
         is_shown = is_noun or place.is_alone or is_label or is_part or is_value
     return name.replace("_", " ") if is_shown else ""

@@ -39,7 +39,9 @@ _ALONE = re.compile(
     r"<(?:ref|references|nowiki|templatestyles|section|gallery|pre|indicator|includeonly|pages)(?=[\s/])[^<>]{0,2000}?/>",
     re.IGNORECASE,
 )
-_BETWEEN_NOTES = re.compile(r"(?<=>)\{\{,\}\}(?=<ref)", re.IGNORECASE)
+_BETWEEN_NOTES = re.compile(
+    r"(?<=[>}])(?:\{\{[,·]\}\}|<sup>[,·]</sup>)(?=<ref|\{\{(?:sfn|refn|efn|harv|r\|))", re.IGNORECASE
+)
 _BARS_AND_BRACES = re.compile(r"(?<!\{)(\{)\{\{!\}\}|\{\{!\}\}(\}{1,9})")
 _PARAMETER = re.compile(r"\{\{\{[^{}|\n]{0,200}\|?([^{}\n]{0,2000})\}\}\}")
 _MAGIC = re.compile(
@@ -90,9 +92,11 @@ def mediawiki_to_markdown(
         return f"\x7f{len(protected) - 1}\x7f"
 
     text = remove_comments(_MARKS.sub("", text))
+    if any(mark in text for mark in ("{{,}}", "{{·}}", "<sup>,")):
+        text = _BETWEEN_NOTES.sub("", text)
     text = tabs_to_wikitext(_ONLY_TAGS.sub("", _ALONE.sub("", text)))
     text = replace_elements(
-        _BETWEEN_NOTES.sub("", text),
+        text,
         _ELEMENT,
         lambda opening, content: _convert_element(opening, content, protect),
     )
