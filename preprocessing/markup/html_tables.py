@@ -3,7 +3,8 @@
 ``html_tags`` sets the cells of other tables apart by blanks: of nested ones, those whose cells have code or headings, those of
 one row or column, those of a column of marks beside one of texts, and those of lists or long texts in which no cell is empty,
 which arrange a page, unless their first row consists of headings. Short lists stay in a table whose rows begin with headings.
-Rows and columns without text, with which pages set others apart, are left out.
+Rows and columns without text, with which pages set others apart, are left out, except those with the empty value of a label
+before another label, as in a form to fill in.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _GROUPS = frozenset(("thead", "tbody", "tfoot"))
 _OF_ROWS = _GROUPS | {"table", "col", "colgroup"}
 _MOST_CELLS = 1_000_000  # of a table, with what its cells span
 _LONGEST_INDENT = 200  # characters before a table in which its line begins
+_BLANK = "\x1d"  # of an empty value between two labels
+_CELLS_OF_TWO_LABELS = 4
 _MIN_ROWS = _MIN_CELLS = 2  # rows that have as many cells with text; below a heading one
 LONGEST_CELL = 200
 """Characters of a cell, above which a table without empty cells arranges text."""
@@ -94,9 +97,9 @@ def _convert(inner: str, protected: Protected) -> list[str]:
     caption, rows = _read(_mark_items(inner, line_end) if has_lists else inner, line_end)
     if rows is None:
         return []
-    texts = _lay_out(rows)
+    texts, has_blanks = _lay_out(rows)
     full = sum(sum(map(bool, row)) >= _MIN_CELLS for row in texts)
-    fewest = 1 if len(texts) > 1 and _HEADING_ROW.match(inner) else _MIN_ROWS
+    fewest = 1 if has_blanks or (len(texts) > 1 and _HEADING_ROW.match(inner)) else _MIN_ROWS
     is_full = all(all(row) and len(row) == len(texts[0]) for row in texts)
     may_arrange = not has_headings and (has_lists or is_full)
     if full < fewest or _is_list(texts):
@@ -117,18 +120,22 @@ def _is_long(cell: str) -> bool:
     return len(cell) > LONGEST_CELL and len(TAG.sub("", cell)) > LONGEST_CELL
 
 
-def _lay_out(rows: list[list[Cell]]) -> list[list[str]]:
-    """The texts of rows and columns with text; none of a table that spans too many. Nothing is multiplied by the longest row."""
-    texts, columns, size = [], set(), 0
+def _lay_out(rows: list[list[Cell]]) -> tuple[list[list[str]], bool]:
+    """The texts of rows and columns with text, and whether a value between labels is empty; no rows of a table that spans too many.
+    Nothing is multiplied by the longest row."""
+    texts, columns, size, has_blanks = [], set(), 0, False
     for row in lay_out(rows):
         filled = [n for n, cell in enumerate(row) if cell]
         columns.update(filled)
         size += len(row)
         if size > _MOST_CELLS:
-            return []
+            return [], False
         if filled:
+            has_blanks |= _BLANK in row
             texts.append(row)
-    return [[cell for n, cell in enumerate(row) if n in columns] for row in texts]
+    return [
+        ["" if cell == _BLANK else cell for n, cell in enumerate(row) if n in columns] for row in texts
+    ], has_blanks
 
 
 def _mark_items(inner: str, line_end: str) -> str:
@@ -149,7 +156,7 @@ def _mark_items(inner: str, line_end: str) -> str:
 def _read(inner: str, line_end: str) -> tuple[str, list[list[Cell]] | None]:
     """The caption and the rows of a table; None for the rows where text is outside of cells. ``line_end``: between lines of a cell."""
     caption, rows, group = "", [], 0
-    span = (1, 1)
+    span, kinds = (1, 1), []  # of the cells of a row
     name, start = "", 0  # of the cell or the caption that is open
     for kind, attributes, begin, end in _tags(inner):
         closes = kind.startswith("/")
@@ -158,6 +165,9 @@ def _read(inner: str, line_end: str) -> tuple[str, list[list[Cell]] | None]:
             caption = text if name == "caption" else caption
             if name != "caption":
                 rows[-1].append(Cell(text, *span))
+                kinds.append(name)
+                if text and name == "td" and len(kinds) >= _CELLS_OF_TWO_LABELS:
+                    _mark_blanks(rows[-1], kinds)
             name, start = "", end if kind == f"/{name}" else begin
         if not name and _text_of(inner[start:begin], line_end):
             return "", None
@@ -165,6 +175,7 @@ def _read(inner: str, line_end: str) -> tuple[str, list[list[Cell]] | None]:
             group = _end_group(rows, group)
         if kind == "tr" or (kind in ("td", "th") and not rows):
             rows.append([])
+            kinds = []
         if not closes and kind in ("td", "th", "caption"):
             name = kind
             counts = {match["name"].lower(): int(match["count"]) for match in _SPAN.finditer(attributes)}
@@ -172,6 +183,14 @@ def _read(inner: str, line_end: str) -> tuple[str, list[list[Cell]] | None]:
         start = end
     _end_group(rows, group)
     return caption, rows if not _text_of(inner[start:], line_end) else None
+
+
+def _mark_blanks(row: list[Cell], kinds: list[str]) -> None:
+    """Marks the empty values of the labels before the last one, whose value the row ends with so far."""
+    for n in range(len(row) - 3, 0, -2):
+        if kinds[n - 1 : n + 3] != ["th", "td", "th", "td"] or row[n].text or not row[n - 1].text:
+            return
+        row[n] = row[n]._replace(text=_BLANK)
 
 
 def _end_group(rows: list[list[Cell]], first: int) -> int:

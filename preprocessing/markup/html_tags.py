@@ -32,17 +32,25 @@ _STRAY_QUOTE = r"(?:(?<=[\"'][ \n])|(?<=\w))[\"'](?:=\"\")?(?=[ /]{0,9}>)"
 """Of a name without a value, as in ``<a href="y" ">`` and ``<a b">``, or as a parser writes it: ``"=""``."""
 
 
+LONGEST_VALUE = 4000  # characters
+
+
 def _tag_with(value: str) -> re.Pattern[str]:
     values = "|".join(value.replace("Q", quote) for quote in "\"'")
     return re.compile(
-        rf"<(?P<close>/?)(?P<name>{BLOCK}|{INLINE})(?=[\s/>])(?P<attributes>(?:{_STRAY_QUOTE}|{values}|[^<>\"']){{0,4000}})>",
+        rf"<(?P<close>/?)(?P<name>{BLOCK}|{INLINE})(?=[\s/>])(?P<attributes>(?:{_STRAY_QUOTE}|{values}|[^<>\"']){{0,{LONGEST_VALUE}}})>",
         re.IGNORECASE,
     )
 
 
-TAG = _tag_with("Q[^Q]{0,4000}Q")
+TAG = _tag_with(f"Q[^Q]{{0,{LONGEST_VALUE}}}Q")
 TAG_IN_MARKDOWN = _tag_with(r"Q[^Q\n]{0,4000}(?:\n(?![ \t]*\n)[^Q\n]{0,4000}){0,100}Q")
 """Same as TAG, but a quotation mark that its paragraph does not close begins no value."""
+_LONG_VALUE = re.compile(rf"=(?:\"[^\"]{{{LONGEST_VALUE}}}|'[^']{{{LONGEST_VALUE}}})")
+_OPENING_TAG = re.compile(
+    r"<[A-Za-z][^\s<>\"']*+(?:\s++[^\s=<>\"']++(?:=(?:\"[^\"]*+\"|'[^']*+'|[^\s\"'<>]++))?)*+\s*+/?>"
+)
+_VALUE = re.compile(r"=(?:\"[^\"]*\"|'[^']*')")
 _BLOCKS = frozenset((*BLOCK.replace("h[1-6]", "h1|h2|h3|h4|h5|h6").split("|"),))
 _PARENTHESIS = re.compile(r"(?:</?[A-Za-z][^<>\n]{0,200}>){0,9}\(")
 _END_OF_LINE = re.compile(r"[ \t]*\n")
@@ -107,6 +115,19 @@ def find_unclosed(text: str) -> set[int]:
         elif name not in END_OPTIONAL or name in PAGE:
             alone.add(tag.start())
     return alone.union(*opened.values())
+
+
+def shorten_tags(page: str) -> str:
+    """Empties values that are too long for a tag, such as the settings of a script."""
+    if not _LONG_VALUE.search(page):
+        return page
+    return _OPENING_TAG.sub(
+        lambda tag: _VALUE.sub(_empty_if_long, tag[0]) if len(tag[0]) > LONGEST_VALUE else tag[0], page
+    )
+
+
+def _empty_if_long(value: re.Match[str]) -> str:
+    return '=""' if len(value[0]) > LONGEST_VALUE else value[0]
 
 
 def flatten_tags(line: str) -> str:

@@ -41,6 +41,7 @@ from preprocessing.markup.html_tags import (
     Tags,
     flatten_tags,
     indent_lists,
+    shorten_tags,
 )
 from preprocessing.markup.html_unknown import remove_unknown
 from preprocessing.markup.indentation import LIST_MARK, Items
@@ -200,7 +201,7 @@ def page_to_text(text: str, source: str | None = None) -> str:
     ``source`` is the page as it was written, where a parser has closed elements in ``text``.
     """
     protected = Protected()
-    text = replace_comments(_EMBEDDED_DATA.sub('""', text))  # as long as a picture, and no tag is that long
+    text = replace_comments(shorten_tags(_EMBEDDED_DATA.sub('""', text)))
     shown = replace_elements(restore_emoji(restore_formulas(text)), _HIDDEN, hide)
     text = join_lines(shown, text if source is None else source)
     text = remove_unknown(text, text if source is None else source)

@@ -10,7 +10,7 @@ _CUSTOM_TAG = re.compile(
     r"</?[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){1,4}(?:\s[^<>]{0,4000})?>", re.IGNORECASE
 )
 _MOST_NAMES = 50  # names of elements of no standard in a page
-_NAME = re.compile(r"<([A-Za-z][A-Za-z0-9]{0,30})(?=[\s/>])")
+_NAME = re.compile(r"<([A-Za-z][A-Za-z0-9]{0,30}(?::[A-Za-z][A-Za-z0-9]{0,30})?)(?=[\s/>])")
 _KNOWN = re.compile(
     rf"(?:{BLOCK}|{INLINE}|head|script|style|template|svg|pre|rb|rtc|ruby|frame|frameset|html)", re.IGNORECASE
 )
@@ -18,8 +18,8 @@ _MISSPELT = re.compile(rf"(?:{BLOCK}|{INLINE})[0-9]{{1,3}}", re.IGNORECASE)
 
 
 def remove_unknown(text: str, source: str) -> str:
-    """Removes tags with a hyphen in their name, ``<my-button>``, and others that are surely tags: with attributes, ``<content class="a">``,
-    misspelt, ``<span1>``, or closed in the source, which ``List<String>`` is not.
+    """Removes tags with a hyphen in their name, ``<my-button>``, and others that are surely tags: with attributes, ``<content class="a">``
+    and ``<svg:svg height="9">``, misspelt, ``<span1>``, or closed in the source, which ``List<String>`` is not.
 
     ``source``: the page as it was written, where a parser has closed elements in ``text``.
     """
@@ -29,7 +29,7 @@ def remove_unknown(text: str, source: str) -> str:
         name
         for name in unknown[:_MOST_NAMES]
         if _MISSPELT.fullmatch(name)
-        or re.search(rf"<{name}\s[A-Za-z-]{{1,30}}=\"", text)
+        or re.search(rf"<{name}\s[A-Za-z:-]{{1,30}}=\"", text)
         or re.search(f"</{name}>", source, re.IGNORECASE)
     ]
     if not names:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import html
 
-from preprocessing.readers.page_ends import cut_last_notices, cut_menus, cut_ways_to_more
+from preprocessing.readers.page_ends import cut_last_notices, cut_menus, cut_pressed_links, cut_ways_to_more
 from preprocessing.readers.page_groups import cut_groups
 from preprocessing.readers.page_headings import find_heading, find_lost_title
 from preprocessing.readers.page_surroundings import cut_surroundings, is_page_of_links
@@ -30,7 +30,7 @@ def find_main_content(page: str, title: str) -> str:
     cut_groups(tree, around_heading, of_links)
     if not of_links:
         cut_menus(tree, around_heading)
-    content = cut_last_notices(cut_ways_to_more(_join_uncut(tree)))
+    content = cut_last_notices(cut_pressed_links(cut_ways_to_more(_join_uncut(tree))))
     lost = find_lost_title(tree, title) if heading is None and title else ""
     return f"<h1>{html.escape(lost)}</h1>{content}" if lost and tree.elements[0].text else content
 

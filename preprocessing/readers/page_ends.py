@@ -9,7 +9,7 @@ import html
 import re
 
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
-from preprocessing.readers.page_words import CONTROL_LABEL, MENU_LABEL, POLICY_LABEL, is_notice
+from preprocessing.readers.page_words import COMMAND, CONTROL_LABEL, MENU_LABEL, POLICY_LABEL, is_notice
 
 _LINE = re.compile(r"(?:(?<=<br>)|(?<=<hr>)|(?<=<br/>)|(?<=<br />))([^<>]+)(?=<br|<hr|</|\Z)")
 _LABEL = re.compile(r">([^<>]*\w[^<>]*)(?=<)")
@@ -17,12 +17,22 @@ _TRAIL = re.compile(r"(?:HOME|홈)\s*(?:[>›»/·|].{0,80})?", re.IGNORECASE)
 
 _MORE = re.compile(
     r"<a\b[^<>]*>(?:\s|</?(?:span|i|em|strong)\b[^<>]*>)*+"
-    r"(?i:더\s*(?:보기|읽기|알아\s*보기)|자세히(?:\s*보기)?|계속\s*읽기|전체\s*보기|(?:read|learn|see|view|show)\s+more|continue\s+reading|view\s+(?:all|details?))"
+    r"(?i:더\s*(?:보기|읽기|알아\s*보기)|자세히(?:\s*보기)?|계속\s*읽기|전체\s*보기|(?:read|learn|see|view|show)\s+more|continue\s+reading|view\s+(?:all|details?)|"
+    r"back\s+to\s+top|skip\s+to\s+(?:the\s+)?(?:main\s+)?content|(?:본문|주\s*메뉴)\s*(?:으?로)?\s*(?:바로\s*가기|건너\s*뛰기)|맨\s*위로)"
     r"(?:[^\w<>&]|&\w{2,8};|</?(?:span|i|em|strong)\b[^<>]*>)*+</a>(?=\s*+(?:<[bh]r\s?/?>\s*+)*+(?:</?(?:p|div|section|article|footer|ul|ol|a)\b|</span>|<h[1-6]\b))"
 )
 _BLOCK_ABOVE = re.compile(
-    r"(?:</(?:p|div|ul|ol|h[1-6]|figure|section|table|pre|blockquote)>|<(?:p|div|h[1-6]|section|article|footer)\b[^<>]*>|<[bh]r\s?/?>)\s*\Z"
+    r"(?:</(?:p|div|ul|ol|h[1-6]|figure|section|table|pre|blockquote)>|<(?:body|main|p|div|h[1-6]|section|article|footer)\b[^<>]*>|<[bh]r\s?/?>)\s*\Z"
 )
+
+_PRESSED = re.compile(
+    r"<a\b(?=[^<>]* role=\"button\")(?![^<>]* href=\"(?!#|javascript:))[^<>]*>(?P<label>(?:[^<]|<(?!/?a\b)){0,400})</a>(?=\s*<)"
+)  # a link that leads nowhere
+_ONLY_INLINE_ABOVE = re.compile(
+    r"(?:</?(?:p|div|[uo]l|li|h[1-6]|section|article|table|t[dr]|dl|d[dt]|figure|button)\b[^<>]*>|<br\s?/?>|</a>)(?:\s|<(?:span|i|em|b|strong)\b[^<>]*>)*\Z"
+)
+_LETTER = re.compile(r"[^\W\d_]")
+_TAG = re.compile(r"<[^<>]*>")
 
 NEAR_BLOCK = 400  # characters of HTML before a link in which the block above it ends
 LONGEST_END = 800  # characters of HTML at the end in which copyright lines are searched
@@ -101,6 +111,19 @@ def cut_ways_to_more(content: str) -> str:
         ),
         content,
     )
+
+
+def cut_pressed_links(content: str) -> str:
+    """Removes links that are buttons, such as "찜하기 3", and stand in no line with other text."""
+    if 'role="button"' not in content:
+        return content
+
+    def cut(link: re.Match[str]) -> str:
+        label = " ".join(_TAG.sub(" ", link["label"]).split())
+        is_alone = _ONLY_INLINE_ABOVE.search(content, max(0, link.start() - NEAR_BLOCK), link.start())
+        return "" if is_alone and _LETTER.search(label) and COMMAND.fullmatch(label) else link[0]
+
+    return _PRESSED.sub(cut, content)
 
 
 def cut_last_notices(content: str) -> str:

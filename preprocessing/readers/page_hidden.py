@@ -29,6 +29,7 @@ LONGEST_LABEL = 40  # characters of text that is only hidden; a script shows lon
 LONGEST_HIDDEN = 200  # characters of text for screen readers
 LEAST_BESIDE_POPUP = 20  # characters outside of links that a page has beside a policy above it
 FIRST_OF_POPUP = 30  # texts between tags in which the heading of a popup is searched
+FEWEST_KEYS = 2
 MOST_TABS = 100  # lists or tables of which a page shows one at a time
 
 
@@ -98,6 +99,13 @@ def _is_one_of_several(element: Element) -> bool:
 def is_above_page(element: Element) -> bool:
     """True for a layer with the name of a popup."""
     return any(not POPUPS.isdisjoint(words) for words in element.names)
+
+
+def is_help_on_keys(tree: PageTree, element: Element) -> bool:
+    """True for a layer with the keys that a page answers to."""
+    if not element.names or element.links or not is_above_page(element):
+        return False
+    return tree.html.count("<kbd", element.inside, element.close) >= FEWEST_KEYS
 
 
 def is_policy_popup(tree: PageTree, element: Element) -> bool:

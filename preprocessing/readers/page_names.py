@@ -17,6 +17,7 @@ from preprocessing.readers.page_links import (
     has_header_cells,
     has_heading,
 )
+from preprocessing.readers.page_listings import is_listing_of_facts
 from preprocessing.readers.page_tags import CONTROL, LEAST_PROSE, MOST, MOST_IF_SURE, has_most
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import (
@@ -26,6 +27,7 @@ from preprocessing.readers.page_words import (
     CATEGORIES,
     COMMAND,
     COMMENTS,
+    CONSENT,
     CONTACT,
     CONTENT,
     CONTROLS,
@@ -39,6 +41,7 @@ from preprocessing.readers.page_words import (
     PLACES,
     REPLIES,
     SIDES,
+    SLOTS,
     SURE,
     TABS,
     TITLES,
@@ -141,6 +144,10 @@ def is_cut_by_name(tree: PageTree, element: Element, run: tuple[int, int], is_he
     if is_between and not element.links and _is_heading(element):
         return False
     if is_between and element.links == 1 and words and words <= CATEGORIES:
+        return False
+    if words == {"consent"} and (text := tree.text_of(element)) and not CONSENT.search(text):
+        return False
+    if words and words <= SLOTS and is_listing_of_facts(tree, element):
         return False
     if is_sure:
         is_value = not element.links and _is_of_item(element) and _has_value(tree, element)

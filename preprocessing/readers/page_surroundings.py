@@ -10,8 +10,14 @@ import re
 from collections.abc import Iterable
 from itertools import takewhile
 
+from preprocessing.readers.page_controls import (
+    has_orders,
+    is_choice_of_order,
+    is_filter,
+    is_trail_with_menus,
+)
 from preprocessing.readers.page_headings import keep_introduction
-from preprocessing.readers.page_hidden import is_policy_popup
+from preprocessing.readers.page_hidden import is_help_on_keys, is_policy_popup
 from preprocessing.readers.page_names import (
     find_remarks,
     find_run,
@@ -153,6 +159,7 @@ def _cut_by_tags(
     """
     weight = weight_of(tree.elements[0])
     has_languages = " hreflang=" in tree.html
+    is_sorted, is_filtered = has_orders(tree), "ilter" in tree.html
     has_discussion = _is_discussion(tree)
     around_main: set[Element] = set()
     for main in (element for element in tree.elements if element.name == "main"):
@@ -176,7 +183,13 @@ def _cut_by_tags(
             continue
         is_popup = bool(element.names) and is_policy_popup(tree, element)
         weight -= weight_of(element) if is_popup else 0
-        is_other = has_languages and is_choice_of_language(tree, element)
+        is_other = (
+            (has_languages and is_choice_of_language(tree, element))
+            or (is_sorted and is_choice_of_order(tree, element))
+            or (is_filtered and bool(element.names) and is_filter(tree, element))
+            or is_trail_with_menus(tree, element)
+            or is_help_on_keys(tree, element)
+        )
         if is_popup or is_other or is_cut_by_tag(tree, element, parent in inside):
             is_header = not is_popup and _is_header(element)
             if is_header and (element in introduced or keep_introduction(tree, element, heading_start)):

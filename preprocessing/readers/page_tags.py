@@ -25,7 +25,7 @@ _ATTRIBUTES = ("class=", "id=", "role=", "style=", "hidden")
 CONTROL = re.compile(r"<(?:input|button|form)\b|\bonclick=")
 _TEXT = re.compile(r">[^<>]*[^<>\s]")
 _NUMBERS = re.compile(r"(?:[0-9\s]|<[^<>]*>|&nbsp;)+")
-_NAMED = re.compile(r"accord|faq|question|collaps|\brole=\"tab\"|\btab", re.IGNORECASE)
+_NAMED = re.compile(r"accord|faq|question|collaps|=\"[^\"]*\btab|(?:\bdata-(?:bs-)?| )tab", re.IGNORECASE)
 _LANGUAGE = re.compile(r" hreflang=\"?([\w-]+)")
 _LISTS = frozenset(("dl", "li", "table"))
 _CELLS = frozenset(("li", "td", "th", "dt", "dd", "summary", *HEADINGS))
@@ -36,6 +36,7 @@ LEAST_PROSE = 80  # characters of prose of a page from which shares of it show w
 LONGEST_LABEL = 5000  # characters of HTML that are searched
 FEWEST_LABELS = 3  # buttons beside each other
 MOST_LABELS = 20  # elements beside each other in which they are searched
+FEWEST_REPEATS = 5  # buttons of one label
 FEWEST_LANGUAGES = 3
 LONGEST_LANGUAGE = 30  # characters beside their links
 LEAST_CARD = 20  # characters of a button of several texts that is content
@@ -101,6 +102,8 @@ def _is_text(tree: PageTree, element: Element) -> bool:
         return parent is not None
     if COMMAND.fullmatch(tree.text_of(element)):
         return False
+    if parent.name == "li" and tree.count_buttons(tree.text_of(element)) >= FEWEST_REPEATS:
+        return False  # the same of each item
     return parent.name in _CELLS or _is_one_of_labels(tree, parent)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import html
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -140,9 +141,16 @@ class PageTree:
     html: str
     elements: list[Element]
     _texts: dict[Element, str] = field(default_factory=dict)
+    _buttons: Counter[str] | None = None
 
     def has_sentence(self, element: Element) -> bool:
         return SENTENCE.search(self.html, element.inside, element.close) is not None
+
+    def count_buttons(self, text: str) -> int:
+        """Number of buttons of the page with a text."""
+        if self._buttons is None:
+            self._buttons = Counter(self.text_of(part) for part in self.elements if part.name == "button")
+        return self._buttons[text]
 
     def text_of(self, element: Element) -> str:
         """Text of a small element in one line; the empty text where its HTML is longer than LONGEST_TEXT."""

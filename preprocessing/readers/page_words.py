@@ -33,6 +33,8 @@ CONTROLS = frozenset((
     "prevnext", "search", "ad", "ads", "advert", "adsense", "adsbygoogle", "advertisement", "outbrain", "taboola", "zergnet",
 ))  # fmt: skip
 """Words of MARKING that no content without sentences has."""
+SLOTS = frozenset(("pagination", "paginate", "paginator", "paging", "pager", "ad", "ads"))
+"""Words of CONTROLS that name carousels and goods with facts, too."""
 BUTTONS = frozenset(("button", "btn", "btns"))
 LOGINS = frozenset(("login", "signup", "newsletter"))
 """Words of windows whose sentences invite to sign in."""
@@ -190,12 +192,18 @@ AGREEMENT = re.compile(
     re.IGNORECASE,
 )
 """Finds what a box to check or a button of a window says."""
+CONSENT = re.compile(
+    r"동의|쿠키|약관|개인\s*정보|수신|cookie|consent|agree|accept|privacy|terms", re.IGNORECASE
+)
+"""Finds what a request for consent speaks of."""
+AD_LABEL = re.compile(r">\s*(?:AD|Ads?|광고|파워\s*링크|스폰서\s*링크|협찬|sponsored|advertisement)\s*<")
+"""Finds the label by which a reader knows an advertisement."""
 COMMAND = re.compile(
-    r"\W*(?:.{0,20}(?:하기|보기|가기|저장|등록|신청|삭제|수정|복사|취소|확인|추가|닫기|열기|접기|펼치기|다운로드|내려\s*받기|인쇄|검색|초기화|선택|적용|제출|전송|"
+    r"\W*(?:.{0,20}(?:하기|보기|가기|저장|등록|신청|삭제|수정|복사|취소|확인|추가|담기|닫기|열기|접기|펼치기|다운로드|내려\s*받기|인쇄|검색|초기화|선택|적용|제출|전송|"
     r"접수|문의|로그인|로그아웃|예약|구매|찾기|조회|변경|재생|정지|공유|완료|이동|업로드|새로\s*고침)|"
     r"(?:add|back|buy|cancel|clear|close|copy|delete|download|edit|follow|hide|learn|load|log|next|open|play|prev(?:ious)?|read|remove|reply|report|"
     r"reset|save|search|send|share|show|sign|stop|submit|subscribe|upload|view)\b.{0,20}|copied!?|more|이전|다음|목록|답글|신고|"
-    r"좋아요|스크랩|찜|장바구니|(?:page\s*)?\d{1,2}(?:\s*(?:페이지|page))?|)\W*\d{0,3}\W*",
+    r"좋아요|스크랩|찜|장바구니|(?:page\s*)?\d{1,2}(?:\s*(?:페이지|page))?|)\W*(?:\d{1,3}(?:,\d{3})*)?\W*",
     re.IGNORECASE,
 )
 """Matches what a button does, whole."""

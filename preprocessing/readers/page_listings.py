@@ -1,0 +1,59 @@
+"""Tells lists of goods, places and works by the facts of their items, whatever they are called: carousels, slots of a search."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+
+from preprocessing.readers.page_tree import Element, PageTree
+from preprocessing.readers.page_words import AD_LABEL, CARDS, SLOTS
+
+_ITEMS = frozenset(("li", "tr", "article", "dl"))
+_NUMBER = re.compile(r">[^<>]*\d")
+
+FEWEST_ITEMS = 3
+LEAST_ITEM = 12  # characters; a number of a page has fewer
+MOST_PARTS = 4000  # elements in which items are searched
+MOST_BESIDE = 200
+
+
+def is_listing_of_facts(tree: PageTree, element: Element) -> bool:
+    """True for several items of which a third is not linked, and that no reader knows as advertisements, and for a card, or a part
+    of it, among others of a list."""
+    if _is_card(element) and any(
+        _is_card_among_others(tree, above) for above in (element, *element.ancestors())
+    ):
+        return True
+    items = (
+        part
+        for part in islice(element.descendants(), MOST_PARTS)
+        if part.name in _ITEMS
+        and part.text >= LEAST_ITEM
+        and 3 * part.linked <= 2 * part.text
+        and part.links
+        and _has_number(tree, part)
+    )
+    is_listing = len(list(islice(items, FEWEST_ITEMS))) == FEWEST_ITEMS
+    return is_listing and not AD_LABEL.search(tree.html, element.inside - 1, element.end)
+
+
+def _has_number(tree: PageTree, item: Element) -> bool:
+    """True for the text of a rank, a price or an address."""
+    return _NUMBER.search(tree.html, item.inside - 1, item.close) is not None
+
+
+def _is_card_among_others(tree: PageTree, card: Element) -> bool:
+    """True for a card with a number beside more such cards that have no name of an advertisement."""
+    if card.parent is None or not _is_card(card) or not _has_number(tree, card):
+        return False
+    beside = [
+        other
+        for other in card.parent.children[:MOST_BESIDE]
+        if other.name == card.name and _is_card(other) and 2 * other.text > card.text
+    ]
+    named = sum(any(not SLOTS.isdisjoint(words) for words in other.names) for other in beside)
+    return len(beside) - named >= max(FEWEST_ITEMS, named)
+
+
+def _is_card(element: Element) -> bool:
+    return any(not CARDS.isdisjoint(words) for words in element.names)
