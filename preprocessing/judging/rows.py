@@ -42,6 +42,10 @@ _PRICE = re.compile(
     r"|<.(?:phone|email).>|[0-9]{2}:[0-9]{2}:[0-9]{2}",
     re.ASCII,
 )
+_CONTACT = re.compile("<.(?:phone|email).>")
+_DEATH = re.compile(
+    "별세|(?:[부모]친|[장시빙][부모인]|남편|부인)상(?![가-힣])"
+)  # in an obituary, which tells whom to call
 _DECIMAL = re.compile(r"[+-]?[0-9,]*\.[0-9]+")
 _AMOUNT = re.compile(r"약? ?[0-9][0-9.,~–-]{0,12} ?[가-힣]{1,2}")
 _NAME = re.compile("[가-힣]{2}")
@@ -91,13 +95,13 @@ def _count(text: str) -> tuple[int, ...]:
         if line.isascii() or not _HANGUL.search(line):
             continue
         if _HAS_DIGIT.search(line):
-            is_price = _PRICE.search(line) is not None
+            is_price = _is_priced(line)
             shape = _DIGITS.sub("0", line)
             series += shape in shapes
             results += not is_price and shape not in shapes and _is_result(line)
             shapes.add(shape)
         else:
-            is_price = "<" in line and _PRICE.search(line) is not None
+            is_price = "<" in line and _is_priced(line)
         prices += is_price
         pairs += not is_price and "\t" in line and _is_pair(line)
         if line.count(" ") + line.count("\t") + 1 >= MIN_WORDS_OF_ECHO:
@@ -106,6 +110,13 @@ def _count(text: str) -> tuple[int, ...]:
             ]
             echoes += len(words) - len(set(words)) if len(words) >= MIN_WORDS_OF_ECHO else 0
     return pairs, prices, series, echoes, results, *list_words.count_words(text)
+
+
+def _is_priced(line: str) -> bool:
+    price = _PRICE.search(line)
+    if price and _CONTACT.fullmatch(price[0]) and _DEATH.search(line):
+        price = _PRICE.search(line, price.end())
+    return price is not None
 
 
 def _is_result(line: str) -> bool:

@@ -161,8 +161,9 @@ def _is_no_telephone(match: Match) -> bool:
 
 
 def _check_phone(match: Match, words: re.Pattern[str] = _TOUCHES_PHONE) -> Part | None:
-    """Rejects the number of an order, a row of figures and a part of a code."""
-    thing = is_numbered_thing(match) and not _SENT_BEHIND.match(text_after(match, 12))
+    """Rejects the number of an order, unless the code of an area is set apart, "영수증 : 02) 123-4567", a row of figures and a part of
+    a code."""
+    thing = ")" not in match[0] and is_numbered_thing(match) and not _SENT_BEHIND.match(text_after(match, 12))
     if is_in_code(match, words) or thing or _is_in_row(match) or _is_no_telephone(match):
         return None
     if "/" in match[0] and _FIELD_BEFORE.search(text_before(match, 5)):

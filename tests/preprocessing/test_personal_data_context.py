@@ -312,3 +312,16 @@ def test_numbers_of_other_things(text):
 def test_the_mark_of_a_string_in_code_stays():
     assert mask("'email': u'gaon@site.kr',")[0] == "'email': u'<|email|>',"
     assert mask("to u'gaon@site.kr or o'neil@site.kr")[0] == "to <|email|> or <|email|>"
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ("기부금영수증 : 02) 880-1234", {"phone": 1}),
+        ("등기 문의 (031) 880-1234", {"phone": 1}),
+        ("영수증 : 02-880-1234", {}),
+        ("영수증 번호 02-8801-1234", {}),
+    ],
+)
+def test_the_code_of_an_area_in_parentheses_makes_a_telephone(line, counts):
+    assert mask(line)[1] == counts

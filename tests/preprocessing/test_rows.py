@@ -47,6 +47,8 @@ def table(*titles, rows_of):
         ("강남점\t02-345-1234", (0, 1)),
         ("강남점\t<\tphone\t>", (0, 1)),
         ("오류\t12:30:05\t끊김", (0, 1)),
+        ("김메밀 별세, 박들깨 남편상=20일 나루성당, 발인 22일,\t<\tphone\t>", (1, 0)),
+        ("부친상 상담\t<\tphone\t>\t390만원", (0, 1)),
     ],
 )
 def test_pairs_are_names_with_a_code_and_prices_are_no_codes(row, expected):
