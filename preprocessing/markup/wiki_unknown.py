@@ -147,7 +147,7 @@ def unknown_text(parts: Sequence[str], place: Place, page: WikiPage) -> str:
         or is_style
         or is_country
         or place.is_alone
-        or key in UNITS
+        or (key in UNITS and text[:1].isdecimal())
         or _is_value(text, place, key)
     )
     return text if is_shown else ""
