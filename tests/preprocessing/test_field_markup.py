@@ -32,7 +32,7 @@ CODE = "".join(sorted(set(string.printable) - set("|\n\r\x0b\x0c")))
         (r"\SI{5}{km} \qty{3.5}{\kilo\metre\per\second} \SIrange{1}{5}{m}", "5 km 3.5 kilometre/second 1–5 m"),
         (r"앞\pagenumbering{arabic}\addcontentsline{toc}{chapter}{참고 문헌} \hyperlink{toc}{차례}\parencite[3]{kim} 뒤", "앞 차례 뒤"),
         (r"그림~\ref{a}\는 \bicaption{로고}{The logo}{a}이고 \hemph{글}{}은 \textbf{가}{나}, \emph{나는}\은", "그림 는 로고 The logo a이고 글은 **가**나, *나는*은"),
-        (r"가 \textless{} 나 \rarr 다, 20\textdegree C, 값\textbar 값, \O re, \textmu m, $\O$, \LaTeX{} 글", "가 < 나 → 다, 20°C, 값| 값, Øre, µm, $\O$, LaTeX 글"),
+        (r"가 \textless{} 나 \rarr 다, 20\textdegree C, 값\textbar 값, \O re, \textmu m, $\O$, \LaTeX{} 글", r"가 < 나 → 다, 20°C, 값| 값, Øre, µm, $\O$, LaTeX 글"),
         (r"\newcommand{\degree}{도}3\degree", "3도"),
         (r"10\textsuperscript{9} H\textsubscript{2}O", "10^9 H2O"),
         (
