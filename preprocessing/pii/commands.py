@@ -44,6 +44,8 @@ _BEFORE = (
     r"(?i:basic_?auth)[\"']? ?[:=] ?[\"'][^:\"' \n]{1,40}:",
     r"(?:mysqli?_connect|(?:py)?mysql\.connect|mysqli|getConnection|PDO) ?\((?:[^,()\n]{1,120},){2} ?",
 )
+_OF_TOKENS = r"jwt\.(?:sign|encode|verify|decode)\("
+"""Calls whose second argument is a key."""
 _READERS = r"\| *(?:sudo +)?(?:(?:ch|ht)?passwd|cryptsetup|docker +login|-S|kinit)"
 """Behind ``echo``: commands that read a password."""
 _VALUE = (
@@ -53,19 +55,21 @@ _VALUE = (
 )
 _NAMED = "|".join(rf"{command} (?:[^\n]{{0,80}} )?{option}" for command, option in _OPTIONS.items())
 _COMMAND = re.compile(
-    rf"(?<![A-Za-z])(?:{_NAMED}|{'|'.join(_BEFORE)}|echo +(?=[^|\n]{{6,99}}{_READERS})[\"']?(?:[a-z_][a-z0-9_-]*:)?){_VALUE}"
+    rf"(?<![A-Za-z])(?:{_NAMED}|{'|'.join(_BEFORE)}|{_OF_TOKENS}(?:\{{[^{{}}\n]{{1,80}}\}}|[^,(){{}}\n]{{1,80}}), ?|echo +(?=[^|\n]{{6,99}}{_READERS})[\"']?(?:[a-z_][a-z0-9_-]*:)?){_VALUE}"
 )
 
 
 def _check_command(match: Match) -> Part | None:
     group = "quoted" if match["quoted"] else "part"
+    if match[0].startswith("jwt.") and (group == "part" or len(match[group]) < 8):
+        return None  # the name of a key, or of an algorithm
     return match.span(group) if is_chosen(match[group]) else None
 
 
 PATTERNS = (
     Pattern(
         "secret",
-        rf"(?:{'|'.join(_OPTIONS)}) [^\n]{{0,80}}-[A-Za-z]|{'|'.join(_BEFORE)}|echo [^|\n]{{6,99}}{_READERS}",
+        rf"(?:{'|'.join(_OPTIONS)}) [^\n]{{0,80}}-[A-Za-z]|{'|'.join(_BEFORE)}|{_OF_TOKENS}|echo [^|\n]{{6,99}}{_READERS}",
         _COMMAND,
         _check_command,
         as_is=True,

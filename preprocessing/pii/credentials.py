@@ -74,6 +74,11 @@ def _check_token(match: Match) -> Part | None:
     return match.span()
 
 
+def _check_webhook(match: Match) -> Part | None:
+    """Rejects the placeholder of Slack's own pages, whose key is one letter."""
+    return match.span("part") if bits_per_character(match["part"].rpartition("/")[2]) >= TOKEN_BITS else None
+
+
 def _check_url(match: Match) -> Part | None:
     """Masks only the password; rejects a variable, a word for password, and a hidden password."""
     part = match["part"]
@@ -103,7 +108,7 @@ PATTERNS = (
         _check_token,
         as_is=True,
     ),
-    Pattern("secret", r"hooks\.slack\.com/services/T|com/api/webhooks/[0-9]{17}", _WEBHOOK, lambda match: match.span("part"), as_is=True),
+    Pattern("secret", r"hooks\.slack\.com/services/T|com/api/webhooks/[0-9]{17}", _WEBHOOK, _check_webhook, as_is=True),
     Pattern("secret", r"://[^ \n\t\r/:@\"'<>]{0,64}:[^ \n\t\r/@\"'<>]{3,128}@", _URL, _check_url, as_is=True),
     Pattern("secret", r"(?i:bearer|kakaoak|basic) +[A-Za-z0-9._~+/-]{20}", _BEARER, _check_bearer, as_is=True),
 )  # fmt: skip

@@ -32,7 +32,7 @@ _UNUSUAL = re.compile(f"[{WIDE}{DASHES[1:]}]")
 _ACTS = "주문|접수|관리|예약|문서|상품|제품|배송|승인|거래|출원|발주|견적|신고|허가|(?<!본인)(?<!본인 )인증|조회|택배|소포|사업자"
 _GOODS = (
     "송장|계약|사건|법인 ?등록|사업자 ?등록|일련|항공권|추적|등기|모델|품목|부품|특허|영수증|승차권|탑승권|쿠폰|상품권|기프티콘|기프트카드|바우처|"
-    "이용권|시리얼|자산|고지서|증권|도면|바코드|라이선스|전표|품번|규격|좌표"
+    "이용권|시리얼|자산|고지서|증권|도면|바코드|라이선스|전표|품번|규격|좌표|과제|타임스탬프"
 )
 _LATIN_GOODS = (
     "order|tracking|invoice|serial|part|model|sku|imei|iccid|isbn|issn|sn|ean|upc|barcode|trace|transaction|txn|session|receipt|ticket|"

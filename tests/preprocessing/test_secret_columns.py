@@ -25,6 +25,31 @@ LABELS = [
     "## 초기 비밀번호(Password)\n\n`{0}`",
     "ID\n: admin\nPassword:\n{0}\n\n글",
 ]
+MADE = [
+    "SECRET_KEY={4}",
+    "SECRET_KEY = {0}",
+    "smtp.login('kim', '{1}')",
+    "앱 비밀번호는 {1} 이렇게 열여섯 자입니다.",
+    "jwt.sign({{ id: user.id }}, '{2}', {{ expiresIn: '1h' }});",
+    "jwt.decode(token, '{2}', algorithms=['HS256'])",
+    "$ sudo cat /var/lib/jenkins/secrets/initialAdminPassword\n{3}",
+]
+MADE_VALUES = (
+    "kku)kz-&q49#jym96=6vgb14^*!u(5c&y7m(#ptj2=h4$$qor_",
+    "bqzt mxko wyre pvdn",
+    "Sk9x2QmPz71vLr4T",
+    "94e229996fe599cbecbce06fb4911b4a",
+    "django-insecure-3vd@$1l)e=0r^(xk2h!z8s_n6w&q+b9mj5t-c*p7yfo4ugia(1",
+)
+NOT_MADE = [
+    "SECRET_KEY=your-secret-key-here-your-secret-key-here-your-secret",
+    "jwt.verify(token, publicKey1)",
+    "jwt.sign(payload, process.env.KEY1, {expiresIn: '1h'})",
+    "jwt.decode(token, 'RS256')",
+    "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX",
+    "타임스탬프 1694752123456 은행 API 로그",
+    "과제번호 2021-0-01373-001 우리은행 협력",
+]
 OTHER_LINES = [
     "auth(\n  password,\n  authPluginData1,\n  authPluginData2,\n)",
     "f(id, password);\nf(admin1, Kx7mq29Zt);",
@@ -77,3 +102,15 @@ def test_rows_that_look_like_titles_are_read_once(row):
     rows = 50_000
     text = "VALUES\n" + f"{row}\n" * rows
     assert find_lines_below(text)[-1] == rows
+
+
+@pytest.mark.parametrize("line", MADE)
+def test_keys_that_programs_make_are_found_without_quotes_and_in_calls(line):
+    text, expected = line.format(*MADE_VALUES), line.format(*["<|secret|>"] * len(MADE_VALUES))
+    assert mask(text)[0] == expected
+    assert mask_as_column(text) == expected
+
+
+@pytest.mark.parametrize("line", NOT_MADE)
+def test_placeholders_names_and_other_numbers_stay(line):
+    assert mask(line)[0] == mask_as_column(line) == line

@@ -21,6 +21,7 @@ import pytest
 
 NODES = ("alpha", "beta")  # names that do not resolve, as on many clusters
 LIMIT_S = 240.0
+_FIXED_PORTS = range(20_000, 30_000)
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
 CONFIGURATION = """\
 ClusterName=tests
@@ -191,10 +192,17 @@ def _is_step_of(process: psutil.Process, log: str) -> bool:
 
 
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
+    """Ports below those that the system hands out by itself, which another test may get before a daemon takes it."""
+    sockets: list[socket.socket] = []
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
+        while len(sockets) < count:
+            one = socket.socket()
+            try:
+                one.bind(("", secrets.choice(_FIXED_PORTS)))
+            except OSError:
+                one.close()
+            else:
+                sockets.append(one)
         return [one.getsockname()[1] for one in sockets]
     finally:
         for one in sockets:
