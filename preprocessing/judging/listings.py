@@ -45,12 +45,12 @@ def find_listings(lines: list[bytes]) -> set[int]:
     run: _Run | None = None
     sentences = comments = latin_lines = 0
     fence = b""
-    begins_with_prose: bool | None = None
+    begun = begins_with_prose = False
     for n, line in enumerate(lines):
         body = line.lstrip(_BLANKS)
         if not body:
             continue
-        is_first, begins_with_prose = begins_with_prose is None, bool(begins_with_prose)
+        is_first, begun = not begun, True
         latin_lines += _letters(line) >= max(1, sum(0xE3 <= b <= 0xED for b in line))
         mark = body[:1] if _FENCE.match(body) else b""
         if fence or mark:

@@ -12,7 +12,7 @@ from preprocessing.kernels.skipped_markup import BACKTICK, LESS, after_skipped, 
 
 NO_MARK, BULLET, NUMBERED = range(3)
 LONGEST_LINK = 1000  # bytes of a label or a target
-_FEED, _TAB, _SPACE, _GREATER, _HASH, _PIPE, COLON = 10, 9, 32, 62, 35, 124, 58
+_TAB, _SPACE, _GREATER, _HASH, _PIPE, COLON = 9, 32, 62, 35, 124, 58
 _QUOTE, _BRACE, _BRACE_END = 34, 123, 125
 _OPEN, _CLOSE, _OPEN_ROUND, _CLOSE_ROUND = 91, 93, 40, 41
 

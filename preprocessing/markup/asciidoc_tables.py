@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
 
-from preprocessing.markup.table_layout import read_separated
+from preprocessing.markup.table_layout import Cell, read_separated
 
 _CELL = re.compile(
     r"(?:(?:(?<=\s)|^)(?P<spec>[0-9]{0,3}(?:\.[0-9]{1,3})?[+*]?[<^>]?(?:\.[<^>])?[adehlmsv]?))?(?<!\\)\|",
@@ -17,7 +16,6 @@ _CELL = re.compile(
 )
 _COLUMNS = re.compile(r"cols=(?:\"([^\"]*)\"|'([^']*)'|(\w[\w*]*))")
 _REPEATED = re.compile(r"([0-9]{1,2})\*.*")
-_HEADER = re.compile(r"%[\w%]*header|options=\"?[^\"\]]*header")
 _FORMAT = re.compile(r"format=\"?(csv|tsv|dsv)")
 _SEPARATOR = re.compile(r"separator=\"?([^\s\"\]])")
 _SEPARATORS = {"csv": ",", "tsv": "\t", "dsv": ":"}
@@ -52,13 +50,7 @@ def convert_table(sign: str, attributes: str, lines: list[str], convert: Callabl
     return _write_rows(_place_cells(cells, columns), columns)
 
 
-class _Cell(NamedTuple):
-    text: str
-    columns: int = 1  # that it spans
-    rows: int = 1
-
-
-def _place_cells(cells: list[_Cell], columns: int) -> list[list[str]]:
+def _place_cells(cells: list[Cell], columns: int) -> list[list[str]]:
     """Rows of cells, empty below a cell that spans rows and behind one that spans columns."""
     rows: list[list[str]] = [[]]
     spanned: dict[int, int] = {}  # rows below in which a column is taken
@@ -121,10 +113,10 @@ def _count_columns(attributes: str) -> int:
     return count
 
 
-def _read_cells(text: str, convert: Callable[[str], str], has_blocks: bool = False) -> list[_Cell]:
+def _read_cells(text: str, convert: Callable[[str], str], has_blocks: bool = False) -> list[Cell]:
     """Cells in their order. ``has_blocks``: the style of a column says so; else that of a cell does."""
     marks = list(_CELL.finditer(text))
-    cells: list[_Cell] = []
+    cells: list[Cell] = []
     for mark, following in zip(marks, [*marks[1:], None]):
         content = text[mark.end() : following.start() if following else len(text)].strip()
         spec = mark["spec"] or ""
@@ -134,7 +126,7 @@ def _read_cells(text: str, convert: Callable[[str], str], has_blocks: bool = Fal
         span = _SPAN.match(spec)
         columns, rows = (min(int(span[n] or 1), LARGEST_SPAN) if span else 1 for n in (1, 2))
         is_repeated = span is not None and span[3] == "*"
-        cells += [_Cell(text_of_cell)] * columns if is_repeated else [_Cell(text_of_cell, columns, rows)]
+        cells += [Cell(text_of_cell)] * columns if is_repeated else [Cell(text_of_cell, columns, rows)]
     return cells
 
 

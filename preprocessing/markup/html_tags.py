@@ -31,7 +31,6 @@ PAGE = frozenset(("html", "head", "body"))
 _STRAY_QUOTE = r"(?:(?<=[\"'][ \n])|(?<=\w))[\"'](?:=\"\")?(?=[ /]{0,9}>)"
 """Of a name without a value, as in ``<a href="y" ">`` and ``<a b">``, or as a parser writes it: ``"=""``."""
 
-
 LONGEST_VALUE = 4000  # characters
 
 
@@ -44,7 +43,8 @@ def _tag_with(value: str) -> re.Pattern[str]:
 
 
 TAG = _tag_with(f"Q[^Q]{{0,{LONGEST_VALUE}}}Q")
-TAG_IN_MARKDOWN = _tag_with(r"Q[^Q\n]{0,4000}(?:\n(?![ \t]*\n)[^Q\n]{0,4000}){0,100}Q")
+_LINE_OF_VALUE = rf"[^Q\n]{{0,{LONGEST_VALUE}}}"
+TAG_IN_MARKDOWN = _tag_with(rf"Q{_LINE_OF_VALUE}(?:\n(?![ \t]*\n){_LINE_OF_VALUE}){{0,100}}Q")
 """Same as TAG, but a quotation mark that its paragraph does not close begins no value."""
 _LONG_VALUE = re.compile(rf"=(?:\"[^\"]{{{LONGEST_VALUE}}}|'[^']{{{LONGEST_VALUE}}})")
 _OPENING_TAG = re.compile(

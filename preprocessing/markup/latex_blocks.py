@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from preprocessing.markup.markdown import code_span
+
 MATH = frozenset((
     "equation", "align", "gather", "multline", "eqnarray", "displaymath", "math", "alignat", "flalign",
     "dmath", "IEEEeqnarray", "subequations",
@@ -67,7 +69,8 @@ def convert_environments(text: str, protected: list[str]) -> str:
         name = match[1]
         if name is None:
             code = match[3] or match[5] or ""
-            shown = _code_span(code) if match["address"] is None else _show_address(match)
+            code = code_span(code) if code.strip() else code
+            shown = code if match["address"] is None else _show_address(match)
             pieces += [text[at : match.start()], protect(shown, protected)]
             at = match.end()
             match = _SPECIAL.search(text, at)
@@ -106,10 +109,6 @@ def set_code_apart(text: str, codes: list[str]) -> str:
             pieces += [text[at : match.start()], protect(text[match.start() : end], codes)]
             at = end
     return "".join([*pieces, text[at:]])
-
-
-def _code_span(code: str) -> str:
-    return f"`` {code} ``" if "`" in code else f"`{code}`" if code.strip() else code
 
 
 def _show_address(match: re.Match[str]) -> str:

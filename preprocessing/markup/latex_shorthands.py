@@ -12,7 +12,7 @@ from preprocessing.markup.latex_blocks import PROTECTED, set_code_apart
 from preprocessing.markup.latex_commands import KNOWN, LISTS
 
 _SHORTHAND = re.compile(
-    r"\\(?:(?:re|provide)?newcommand|renewcommand|def)\*?\s{0,9}\{?\s{0,9}\\([A-Za-z@]{1,40})\s{0,9}\}?\s{0,9}"
+    r"\\(?:(?:re|provide)?newcommand|def)\*?\s{0,9}\{?\s{0,9}\\([A-Za-z@]{1,40})\s{0,9}\}?\s{0,9}"
     r"\{\s{0,9}(\\(begin|end)\s{0,9}\{[A-Za-z]{1,40}\*?\})\s{0,9}\}"
 )
 _LIST = "|".join(sorted(LISTS))

@@ -75,6 +75,11 @@ def has_structure(text: str) -> bool:
     return bool(_STRUCTURE.search(text))
 
 
+def code_span(code: str) -> str:
+    """The code of a line between backticks, two where it has one."""
+    return f"`` {code} ``" if "`" in code else f"`{code}`"
+
+
 def fence_around(code: str) -> str:
     """The backticks of a fence that ``code`` does not close."""
     return "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))

@@ -12,7 +12,7 @@ import re
 
 from preprocessing.markup.html_lists import write_number
 from preprocessing.markup.html_text import remove_tags
-from preprocessing.markup.markdown import fence_around
+from preprocessing.markup.markdown import code_span, fence_around
 from preprocessing.markup.missing_values import HOLE, remove_holes
 from preprocessing.markup.namumark_inline import AUTOMATIC, Inline, is_hidden
 from preprocessing.markup.namumark_tables import convert_table, find_table
@@ -100,7 +100,7 @@ class _Document:
             return self._replace_content(inside[style.end() :], depth)
         if "\n" in inside:
             return self._fence("", inside)
-        return self.inline.keep(_code_span(self.inline.source_of(inside))) if inside.strip() else ""
+        return self.inline.keep(code_span(self.inline.source_of(inside).strip())) if inside.strip() else ""
 
     def _replace_block(self, name: str, rest: str, depth: int) -> str:
         head, _, body = rest.partition("\n")
@@ -241,7 +241,3 @@ def _content_of(item: re.Match[str], counts: dict[int, int]) -> int:
     """Where the text of an item begins: its level is the number of blanks before its mark, and numbers take three columns."""
     levels = range(1, min(len(item["indent"]), 8) + 1)
     return sum(3 if level in counts else 2 for level in levels)
-
-
-def _code_span(code: str) -> str:
-    return f"`` {code.strip()} ``" if "`" in code else f"`{code.strip()}`"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from preprocessing.markup.html_text import page_to_text
+from preprocessing.markup.markdown import code_span
 
 _BEFORE = r"(?<![^\s\-({'\"])"
 _AFTER = r"(?![^\s\-.,;:!?'\")}\[\\…。·、])"
@@ -42,7 +43,7 @@ def convert_inline(line: str) -> str:
 
 def _convert(found: re.Match[str]) -> str:
     if (code := found["verbatim"] or found["code"] or found["source"]) is not None:
-        return f"`` {code} ``" if "`" in code else f"`{code}`"
+        return code_span(code)
     if found["formula"] is not None:
         return found["formula"]
     if found["target"] is not None:

@@ -13,10 +13,8 @@ _CITATIONS = "인용$|citation"
 _ICONS = "^rint$|interchange|그림(?:없음)?$|표지$|아이콘|icon|deco|flag$|깃발$"
 _ANCHORS = "앵커|anchor|anker|ancre|ancla|якорь|소리|audio|ogg"
 _SPACES = "여백|공백|간격|빈줄|빈칸|빈문단"
-_DATA, _FIGURES = (
-    "데이터|data|최신.{0,4}버전",
-    "인구|inflation|물가변동|통계|환율",
-)  # of the wiki or its database
+_LATEST = "최신.{0,4}버전"
+_DATA, _FIGURES = f"데이터|data|{_LATEST}", "인구|inflation|물가변동|통계|환율"  # of the wiki or its database
 _DOUBTS = "needed|필요|clarify|dubious|의심|모호|불명확|언제|누가|누구|어디"
 _NOTICES = "알림|안내|보호|삭제|지우기|지움|토막|stub|위키|틀$"
 _REQUESTS = "편집|병합|합병|분할|연구|주관|중립|번역(?!$)|최신$|진행|attention|^rf[a-z]{2}"
@@ -48,7 +46,8 @@ OF_WIKI = _any_of(
     r"^#(?!tag|if|switch|vardefine|set\b|lst)",
     "^(?:.{0,40}:)?numberof",
     _FIGURES,
-    "population|데이터|문서수|최신.{0,4}버전",
+    "population|데이터|문서수",
+    _LATEST,
 )
 DOUBT = _any_of(_DOUBTS)  # about a sentence; an argument may be its text
 # The page does not show their arguments at their place.

@@ -15,10 +15,11 @@ from preprocessing.pii.pattern import Match, Part, Pattern
 from preprocessing.pii.secret_values import TOKEN_BITS, bits_per_character, is_random, is_slug
 
 _TEXT = "[A-Za-z0-9_-]"
-_OTHER_PREFIXES = (
-    "r8_|lin_(?:api|oauth)_|AT[AC]TT3|ATBB|PMAK-|rubygems_|pul-|do[or]_v1_|sntry[su]_|phx_|pplx-|tvly-|ncp_iam_|sq[uap]_|glsa_|glc_|"
+_GITLAB = "gl(?:pat|rt|rtr|dt|ptt|cbt|soat|ft|imt|agent|oas|ffct)-"
+_PREFIXES = (
+    "gsk_|xai-|nvapi-|dckr_(?:pat|oat)_|do[opr]_v1_|ntn_|shp(?:at|ss|ca|pa)_|sbp_|r8_|lin_(?:api|oauth)_|AT[AC]TT3|ATBB|PMAK-|rubygems_|pul-|sntry[su]_|phx_|pplx-|tvly-|ncp_iam_|sq[uap]_|glsa_|glc_|"
     r"dp\.(?:pt|st|ct|sa|scim|audit)\.|whsec_|xkeysib-|xsmtpsib-|sq0[ac][ts]p-|sb_secret_|nfp_|CCIPAT_|CFPAT-|HRKU-|NRAK-|tskey-|pscale_|"
-    r"lsv2_[ps][tk]_|pcsk_|jina_|tgp_v1_|dckr_oat_|fig[ud]r?_|hv[br]\.|fo1_|vercel_|rdme_|ABSK|oy2|AKID|EAAC|(?:live|test)_g?sk_|1//0"
+    r"lsv2_[ps][tk]_|pcsk_|jina_|tgp_v1_|fig[ud]r?_|hv[bsr]\.|fo1_|vercel_|rdme_|ABSK|oy2|AKID|EAAC|(?:live|test)_g?sk_|1//0"
 )
 _OTHER_FORMS = (
     r"(?:FwoGZXIvYXdz|IQoJb3JpZ2lu)[A-Za-z0-9/+=%]{60,2000}|SK[0-9a-f]{32}|key-[0-9a-f]{32}|secret_[A-Za-z0-9]{43}|v1\.0-[0-9a-f]{24}-[0-9a-f]{100,160}"
@@ -32,11 +33,11 @@ _HINTS_OF_FORMS = (
 )
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9_])(?:(?:AKIA|ASIA)[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9_]{50,255}"
-    rf"|gl(?:pat|rt|rtr|dt|ptt|cbt|soat|ft|imt|agent|oas|ffct)-{_TEXT}{{20,64}}|dapi[0-9a-f]{{32}}|LTAI5t[A-Za-z0-9]{{18}}|AGE-SECRET-KEY-1[A-Z0-9]{{58}}|xox[abeoprs]-[A-Za-z0-9-]{{20,255}}|xapp-[0-9]-[A-Za-z0-9-]{{20,255}}"
+    rf"|{_GITLAB}{_TEXT}{{20,64}}|dapi[0-9a-f]{{32}}|LTAI5t[A-Za-z0-9]{{18}}|AGE-SECRET-KEY-1[A-Z0-9]{{58}}|xox[abeoprs]-[A-Za-z0-9-]{{20,255}}|xapp-[0-9]-[A-Za-z0-9-]{{20,255}}"
     rf"|sk-(?:(?:proj|svcacct|admin|ant-[a-z0-9]+)-)?{_TEXT}{{32,255}}|hf_[A-Za-z0-9]{{30,40}}|AIza{_TEXT}{{35}}"
     rf"|GOCSPX-{_TEXT}{{28}}|ya29\.{_TEXT}{{20,255}}|[sr]k_(?:live|test)_[A-Za-z0-9]{{24,255}}|npm_[A-Za-z0-9]{{36}}"
     rf"|pypi-{_TEXT}{{50,255}}|SG\.{_TEXT}{{22}}\.{_TEXT}{{43}}|[0-9]{{8,10}}:AA{_TEXT}{{33}}"
-    rf"|[MNO][A-Za-z0-9]{{23,27}}\.[GXY]{_TEXT}{{5}}\.{_TEXT}{{27,40}}|(?:gsk_|xai-|nvapi-|dckr_pat_|dop_v1_|ntn_|shp(?:at|ss|ca|pa)_|figd_|sbp_|hvs\.|{_OTHER_PREFIXES}){_TEXT}{{27,255}}"
+    rf"|[MNO][A-Za-z0-9]{{23,27}}\.[GXY]{_TEXT}{{5}}\.{_TEXT}{{27,40}}|(?:{_PREFIXES}){_TEXT}{{27,255}}"
     rf"|{_OTHER_FORMS}|eyJ{_TEXT}{{8,}}\.eyJ{_TEXT}{{8,}}\.{_TEXT}{{10,}})(?![A-Za-z0-9_])"
 )
 _WEBHOOK = re.compile(
@@ -99,11 +100,12 @@ PATTERNS = (
     Pattern("secret", r"BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY", _KEY_BLOCK, _check_key_block, as_is=True, spans_lines=True),
     Pattern(
         "secret",
-        r"A[KS]IA[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22}|gl(?:pat|rt|rtr|dt|ptt|cbt|soat|ft|imt|agent|oas|ffct)-[A-Za-z0-9_-]{20}|dapi[0-9a-f]{32}|LTAI5t|AGE-SECRET-KEY-1|xox[abeoprs]-[A-Za-z0-9-]{20}|"
+        rf"A[KS]IA[A-Z0-9]{{16}}|gh[pousr]_[A-Za-z0-9]{{36}}|github_pat_[A-Za-z0-9_]{{22}}|{_GITLAB}[A-Za-z0-9_-]{{20}}|"
+        r"dapi[0-9a-f]{32}|LTAI5t|AGE-SECRET-KEY-1|xox[abeoprs]-[A-Za-z0-9-]{20}|"
         r"xapp-[0-9]-[A-Za-z0-9]|sk-[A-Za-z0-9_-]{32}|hf_[A-Za-z0-9]{30}|AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{28}|ya29\.[A-Za-z0-9_-]{20}|"
         r"[sr]k_(?:live|test)_[A-Za-z0-9]{24}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50}|SG\.[A-Za-z0-9_-]{22}\.|[0-9]{8}:AA[A-Za-z0-9_-]{33}|"
-        rf"(?:{_OTHER_PREFIXES})[A-Za-z0-9_-]{{27}}|{_HINTS_OF_FORMS}|"
-        r"eyJ[A-Za-z0-9_-]{8}|\.[GXY][A-Za-z0-9_-]{5}\.[A-Za-z0-9_-]{27}|gsk_|xai-|nvapi-|dckr_pat_|dop_v1_|ntn_|shp(?:at|ss|ca|pa)_|figd_|sbp_|hvs\.",
+        rf"(?:{_PREFIXES})[A-Za-z0-9_-]{{27}}|{_HINTS_OF_FORMS}|"
+        r"eyJ[A-Za-z0-9_-]{8}|\.[GXY][A-Za-z0-9_-]{5}\.[A-Za-z0-9_-]{27}",
         _TOKEN,
         _check_token,
         as_is=True,

@@ -76,9 +76,14 @@ _PLAIN_WORD = re.compile("[A-Za-z0-9_.-]+")
 _TITLE = re.compile(rf"[*` ]*(?:[가-힣A-Za-z]{{2,8}}[ _]?)?{PASSWORD}[*` ]*")
 
 
+def group_of_value(match: Match) -> str:
+    """The group of VALUE that matched."""
+    return next(name for name in ("quoted", "key", "plain") if match[name])
+
+
 def _check_value(match: Match) -> Part | None:
     """Requires a word for a password, a key or a login, and a value that looks like one as much as the place demands."""
-    group = next(name for name in ("quoted", "key", "plain") if match[name])
+    group = group_of_value(match)
     value = match[group]
     if not LETTER_AT_DIGIT.search(value) or _NO_VALUE_BEHIND.match(match.string, match.end()):
         return None

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from preprocessing.pii.passwords import VALUE, is_random_key
+from preprocessing.pii.passwords import LONGEST_ROW, VALUE, group_of_value, is_random_key
 from preprocessing.pii.pattern import Match, Part, Pattern
 from preprocessing.pii.secret_places import KEY, PASSWORD
 from preprocessing.pii.secret_values import LETTER_AT_DIGIT, WORD, needs_no_colon, rank_of
 from preprocessing.pii.table_columns import MAX_TITLE_LINE, is_row_below, title_of_column
 
-LONGEST_ROW = 4000
 _MARKS = r"[*`\"' ]*"
 _FRONT = r"(?:[가-힣A-Za-z]{2,10}[ _/]{0,3}){0,2}"
 _PASSWORD_TITLE = re.compile(rf"{_MARKS}{_FRONT}{PASSWORD}{_MARKS}")
@@ -85,7 +84,7 @@ def _find_rows_end(lines: list[str], number: int) -> int:
 
 def _check_cell(match: Match) -> Part | None:
     """Requires a title or a label for passwords or keys, and nothing else in the cell or the line."""
-    group = next(name for name in ("quoted", "key", "plain") if match[name])
+    group = group_of_value(match)
     value = match[group].removesuffix("**" if match[group].endswith("**") else "")
     above, feed, _ = match.string.partition("\n")
     if match.end() > LONGEST_ROW or not LETTER_AT_DIGIT.search(value):

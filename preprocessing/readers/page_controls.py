@@ -6,11 +6,11 @@ import html
 import re
 from itertools import islice
 
-from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
+from preprocessing.readers.page_tree import HEADINGS, TEXT, Element, PageTree
+from preprocessing.text.counting import has_at_least
 
-_TEXT = re.compile(r">([^<>]*[^<>\s])")
 _ORDER = re.compile(
-    r"[^.!?]{1,12}순(?:\s*으?로(?:\s*정렬)?)?|으?로(?:\s*정렬)?|정렬(?:\s*(?:기준|방식|순서))?|(?:sort|order)(?:\s+by)?|[^.!?]{1,12}순(?:서|으로)",
+    r"[^.!?]{1,12}순(?:서|\s*으?로(?:\s*정렬)?)?|으?로(?:\s*정렬)?|정렬(?:\s*(?:기준|방식|순서))?|(?:sort|order)(?:\s+by)?",
     re.IGNORECASE,
 )
 _MAY_ORDER = re.compile(r"순\s*<")
@@ -28,7 +28,7 @@ LONGEST_ORDERS = 20000  # characters of HTML
 
 
 def has_orders(tree: PageTree) -> bool:
-    return len(list(islice(_MAY_ORDER.finditer(tree.html), FEWEST_ORDERS))) == FEWEST_ORDERS
+    return has_at_least(_MAY_ORDER.finditer(tree.html), FEWEST_ORDERS)
 
 
 def is_choice_of_order(tree: PageTree, element: Element) -> bool:
@@ -38,27 +38,26 @@ def is_choice_of_order(tree: PageTree, element: Element) -> bool:
     texts = [
         html.unescape(text).strip()
         for text in islice(
-            (match[1] for match in _TEXT.finditer(tree.html, element.inside - 1, element.close)), MOST_ORDERS
+            (match[1] for match in TEXT.finditer(tree.html, element.inside - 1, element.close)), MOST_ORDERS
         )
     ]
     if len(texts) < FEWEST_ORDERS or len(texts) == MOST_ORDERS or not all(map(_ORDER.fullmatch, texts)):
         return False
-    return element.links > 1 or _count_pressed(tree, element, FEWEST_ORDERS) == FEWEST_ORDERS
+    return element.links > 1 or _has_pressed(tree, element, FEWEST_ORDERS)
 
 
 def is_filter(tree: PageTree, element: Element) -> bool:
     """True for choices, named as filters, of what a list shows."""
-    if not any(not _FILTERS.isdisjoint(words) for words in element.names) or tree.has_sentence(element):
+    if not element.is_called(_FILTERS) or tree.has_sentence(element):
         return False
     parts = list(islice(element.descendants(), MOST_PARTS))
     if 2 * element.text > tree.elements[0].text or any(part.name in _PARTS and part.text for part in parts):
         return False
-    fewest = max(FEWEST_CHOICES, element.text // LONGEST_CHOICE)
-    return _count_pressed(tree, element, fewest) == fewest
+    return _has_pressed(tree, element, max(FEWEST_CHOICES, element.text // LONGEST_CHOICE))
 
 
-def _count_pressed(tree: PageTree, element: Element, most: int) -> int:
-    return len(list(islice(_PRESSED.finditer(tree.html, element.inside, element.close), most)))
+def _has_pressed(tree: PageTree, element: Element, fewest: int) -> bool:
+    return has_at_least(_PRESSED.finditer(tree.html, element.inside, element.close), fewest)
 
 
 def is_trail_with_menus(tree: PageTree, element: Element) -> bool:

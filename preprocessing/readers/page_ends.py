@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import re
 
-from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
+from preprocessing.readers.page_tree import HEADINGS, TAG, Element, PageTree
 from preprocessing.readers.page_words import COMMAND, CONTROL_LABEL, MENU_LABEL, POLICY_LABEL, is_notice
 
 _LINE = re.compile(r"(?:(?<=<br>)|(?<=<hr>)|(?<=<br/>)|(?<=<br />))([^<>]+)(?=<br|<hr|</|\Z)")
@@ -32,7 +32,6 @@ _ONLY_INLINE_ABOVE = re.compile(
     r"(?:</?(?:p|div|[uo]l|li|h[1-6]|section|article|table|t[dr]|dl|d[dt]|figure|button)\b[^<>]*>|<br\s?/?>|</a>)(?:\s|<(?:span|i|em|b|strong)\b[^<>]*>)*\Z"
 )
 _LETTER = re.compile(r"[^\W\d_]")
-_TAG = re.compile(r"<[^<>]*>")
 
 NEAR_BLOCK = 400  # characters of HTML before a link in which the block above it ends
 LONGEST_END = 800  # characters of HTML at the end in which copyright lines are searched
@@ -119,7 +118,7 @@ def cut_pressed_links(content: str) -> str:
         return content
 
     def cut(link: re.Match[str]) -> str:
-        label = " ".join(_TAG.sub(" ", link["label"]).split())
+        label = " ".join(TAG.sub(" ", link["label"]).split())
         is_alone = _ONLY_INLINE_ABOVE.search(content, max(0, link.start() - NEAR_BLOCK), link.start())
         return "" if is_alone and _LETTER.search(label) and COMMAND.fullmatch(label) else link[0]
 

@@ -6,16 +6,15 @@ import re
 from itertools import islice
 
 from preprocessing.readers.page_headings import leads_home
-from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
+from preprocessing.readers.page_tree import HEADINGS, TAG, TEXT, Element, PageTree
 from preprocessing.readers.page_words import LINE_END, LINKS_HEADING, TITLES
+from preprocessing.text.counting import has_at_least
 
 _HEADING = re.compile(
     r"<(?:h[1-6]|strong)\b[^>]*>((?:(?!<a\b)[^<]|<(?!a\b|/h[1-6]|/strong)){1,300})</(?:h[1-6]|strong)>"
 )
-_TAG = re.compile(r"<[^<>]*>")
 _PARTS = frozenset((*HEADINGS, "td", "th", "dt", "dd", "li", "tbody", "thead", "caption"))
 _HOST = re.compile(r"href=\"https?://([^/\"]+)")
-_TEXT = re.compile(r">([^<>]*[^<>\s])")
 _CURRENT = re.compile(
     r"<(?:li|a)\b[^<>]*\b(?:class=\"(?:[^\"]* )?(?:on|active|current|selected)[ \"]|aria-current=\"page)"
 )
@@ -43,9 +42,7 @@ def is_title_of(tree: PageTree, excerpt: Element, element: Element) -> bool:
     if excerpt.prose <= excerpt.linked:
         return False
     return any(
-        part.linked
-        and (part.name in HEADINGS or any(not TITLES.isdisjoint(words) for words in part.names))
-        and not leads_home(tree, part)
+        part.linked and (part.name in HEADINGS or part.is_called(TITLES)) and not leads_home(tree, part)
         for part in islice(element.descendants_uncut(), MOST_PARTS)
     )
 
@@ -62,7 +59,7 @@ def is_row(parent: Element, children: list[Element]) -> bool:
                 for other in above.children[:MOST_PARTS]
                 if other.name == row.name and other.text and other.get("class") == row.get("class")
             )
-            return len(list(islice(like, FEWEST_ROWS))) == FEWEST_ROWS
+            return has_at_least(like, FEWEST_ROWS)
         row = above
     return False
 
@@ -71,7 +68,7 @@ def introduces(tree: PageTree, element: Element, links: Element) -> bool:
     """True for a heading with a sentence before several links that have no heading of their own."""
     if not element.prose or element.links or element.text > min(LONGEST_INTRODUCTION, 2 * element.prose):
         return False
-    first = _TEXT.search(tree.html, links.inside - 1, links.close)
+    first = TEXT.search(tree.html, links.inside - 1, links.close)
     if links.links < 2 or (first and LINKS_HEADING.fullmatch(first[1].strip())):
         return False
     has_heading = _HEADING.search(tree.html, element.inside, element.close) is not None
@@ -85,7 +82,7 @@ def is_section(tree: PageTree, element: Element) -> bool:
     if element.close - element.inside > LONGEST_SECTION:
         return False
     heading = _HEADING.search(tree.html, element.inside, element.close)
-    if heading is None or LINKS_HEADING.fullmatch(_TAG.sub("", heading[1]).strip()):
+    if heading is None or LINKS_HEADING.fullmatch(TAG.sub("", heading[1]).strip()):
         return False
     parts = islice(element.descendants(), MOST_PARTS) if element.links >= FEWEST_LINKS else ()
     has_list = any(

@@ -169,7 +169,7 @@ def _is_title(tree: PageTree, element: Element, is_of_site: bool) -> bool:
 def _is_named_title(element: Element) -> bool:
     if not element.own[0]:
         return False
-    return element.name == "p" or any(not TITLES.isdisjoint(words) for words in element.names)
+    return element.name == "p" or element.is_called(TITLES)
 
 
 def _is_remark(tree: PageTree, element: Element) -> bool:

@@ -58,7 +58,7 @@ def is_hidden(tree: PageTree, element: Element) -> bool:
         return False
     if _STREAMED.search(attributes) or _FOLDED.search(attributes):
         return False
-    if any(not _WAITING.isdisjoint(words) for words in element.names):
+    if element.is_called(_WAITING):
         return True
     if _is_one_of_several(element):
         return False
@@ -98,7 +98,7 @@ def _is_one_of_several(element: Element) -> bool:
 
 def is_above_page(element: Element) -> bool:
     """True for a layer with the name of a popup."""
-    return any(not POPUPS.isdisjoint(words) for words in element.names)
+    return element.is_called(POPUPS)
 
 
 def is_help_on_keys(tree: PageTree, element: Element) -> bool:

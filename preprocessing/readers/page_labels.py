@@ -8,6 +8,7 @@ from itertools import islice
 from preprocessing.readers.page_hidden import FIELD
 from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
 from preprocessing.readers.page_words import FORMS
+from preprocessing.text.counting import has_at_least
 
 _CHOICE = re.compile(r"<input\b[^<>]*\btype=\"(?:radio|checkbox)\"", re.IGNORECASE)
 _QUESTION = re.compile(r"^\W*(?:Q\s*)?\d{1,2}\s*[.)]|[?？]\W*$")
@@ -71,10 +72,8 @@ def _names_field(tree: PageTree, label: Element) -> bool:
     """True for the label of a field of a form that asks for several things, such as an application."""
     for above in islice(label.ancestors(), LEVELS_OF_FORM):
         end = min(above.close, above.inside + LONGEST_FORM)
-        fields = sum(1 for _ in islice(_WRITTEN.finditer(tree.html, above.inside, end), FEWEST_FIELDS))
-        if fields == FEWEST_FIELDS:
-            labels = islice(_LABEL.finditer(tree.html, above.inside, end), FEWEST_FIELDS)
-            return sum(1 for _ in labels) == FEWEST_FIELDS
+        if has_at_least(_WRITTEN.finditer(tree.html, above.inside, end), FEWEST_FIELDS):
+            return has_at_least(_LABEL.finditer(tree.html, above.inside, end), FEWEST_FIELDS)
         if above.name in _GROUPS:
             return False
     return False

@@ -23,7 +23,7 @@ from preprocessing.readers.page_excerpts import (
     marks_this_page,
 )
 from preprocessing.readers.page_tabs import has_panels
-from preprocessing.readers.page_tree import HEADINGS, RUN, Element, PageTree
+from preprocessing.readers.page_tree import HEADINGS, RUN, TAG, Element, PageTree
 from preprocessing.readers.page_words import COMMAND, CONTROL_LABEL, LINKS_HEADING, SENTENCE
 
 _BLOCKS = frozenset(("table", "dl", "ul", "ol", "p", "pre", "blockquote"))
@@ -51,7 +51,6 @@ _DATE = re.compile(
 )
 _BARS = " \n\t\u00a0|·ㆍ/"
 _WHOLE_LINK = re.compile(r"<a\b.*?</a>", re.DOTALL)
-_TAG = re.compile(r"<[^<>]*>")
 _WORDS = re.compile(r"[가-힣]{2,}(?: [가-힣]+){0,3}")
 _LISTINGS = frozenset((
     "toctree", "footnotes", "footnote", "references", "bibliography", "itemizedlist", "orderedlist", "variablelist",
@@ -135,7 +134,7 @@ def is_tabs(page: Page, element: Element) -> bool:
     by their names or in a list below a sentence."""
     html = page.tree.html
     links = [
-        (_HREF.search(link[1]), " ".join(_TAG.sub(" ", link[2]).split()))
+        (_HREF.search(link[1]), " ".join(TAG.sub(" ", link[2]).split()))
         for link in _LINK.finditer(html, element.inside, element.close)
     ]
     targets = [href[1] if href else None for href, _ in links]
@@ -177,7 +176,7 @@ def _has_title_beside(tree: PageTree, element: Element) -> bool:
     """True for words beside links that announce no links: the title of a page between controls."""
     if element.own[0] <= element.own[1] or element.close - element.inside > LONGEST_BAR:
         return False
-    rest = " ".join(_TAG.sub(" ", _WHOLE_LINK.sub("", tree.html[element.inside : element.close])).split())
+    rest = " ".join(TAG.sub(" ", _WHOLE_LINK.sub("", tree.html[element.inside : element.close])).split())
     return bool(_WORDS.fullmatch(rest)) and not LINKS_HEADING.fullmatch(rest)
 
 
@@ -224,7 +223,7 @@ def _has_captions(element: Element) -> bool:
 
 def is_listing(element: Element) -> bool:
     """True for lists that Sphinx and DocBook name in the content, and for notes at its end."""
-    return any(not _LISTINGS.isdisjoint(words) for words in element.names)
+    return element.is_called(_LISTINGS)
 
 
 def _has_facts(element: Element) -> bool:

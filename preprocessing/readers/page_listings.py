@@ -7,6 +7,7 @@ from itertools import islice
 
 from preprocessing.readers.page_tree import Element, PageTree
 from preprocessing.readers.page_words import AD_LABEL, CARDS, SLOTS
+from preprocessing.text.counting import has_at_least
 
 _ITEMS = frozenset(("li", "tr", "article", "dl"))
 _NUMBER = re.compile(r">[^<>]*\d")
@@ -20,7 +21,7 @@ MOST_BESIDE = 200
 def is_listing_of_facts(tree: PageTree, element: Element) -> bool:
     """True for several items of which a third is not linked, and that no reader knows as advertisements, and for a card, or a part
     of it, among others of a list."""
-    if _is_card(element) and any(
+    if element.is_called(CARDS) and any(
         _is_card_among_others(tree, above) for above in (element, *element.ancestors())
     ):
         return True
@@ -33,8 +34,9 @@ def is_listing_of_facts(tree: PageTree, element: Element) -> bool:
         and part.links
         and _has_number(tree, part)
     )
-    is_listing = len(list(islice(items, FEWEST_ITEMS))) == FEWEST_ITEMS
-    return is_listing and not AD_LABEL.search(tree.html, element.inside - 1, element.end)
+    return has_at_least(items, FEWEST_ITEMS) and not AD_LABEL.search(
+        tree.html, element.inside - 1, element.end
+    )
 
 
 def _has_number(tree: PageTree, item: Element) -> bool:
@@ -44,16 +46,12 @@ def _has_number(tree: PageTree, item: Element) -> bool:
 
 def _is_card_among_others(tree: PageTree, card: Element) -> bool:
     """True for a card with a number beside more such cards that have no name of an advertisement."""
-    if card.parent is None or not _is_card(card) or not _has_number(tree, card):
+    if card.parent is None or not card.is_called(CARDS) or not _has_number(tree, card):
         return False
     beside = [
         other
         for other in card.parent.children[:MOST_BESIDE]
-        if other.name == card.name and _is_card(other) and 2 * other.text > card.text
+        if other.name == card.name and other.is_called(CARDS) and 2 * other.text > card.text
     ]
-    named = sum(any(not SLOTS.isdisjoint(words) for words in other.names) for other in beside)
+    named = sum(other.is_called(SLOTS) for other in beside)
     return len(beside) - named >= max(FEWEST_ITEMS, named)
-
-
-def _is_card(element: Element) -> bool:
-    return any(not CARDS.isdisjoint(words) for words in element.names)

@@ -19,7 +19,7 @@ from preprocessing.readers.page_links import (
 )
 from preprocessing.readers.page_listings import is_listing_of_facts
 from preprocessing.readers.page_tags import CONTROL, LEAST_PROSE, MOST, MOST_IF_SURE, has_most
-from preprocessing.readers.page_tree import HEADINGS, Element, PageTree
+from preprocessing.readers.page_tree import HEADINGS, TEXT, Element, PageTree
 from preprocessing.readers.page_words import (
     BUTTONS,
     CALLOUTS,
@@ -53,7 +53,6 @@ from preprocessing.readers.page_words import (
 _CELLS = frozenset(("li", "dt", "dd", "tr", "th", "td", "thead", "tfoot", "caption"))
 _ROWS = frozenset(("figcaption", "table"))
 _DIGIT = re.compile(r"\d")
-_TEXT = re.compile(r">([^<>]*[^<>\s])")
 _TIME = re.compile(
     r"\d{2,4}\s?[-./]\s?\d{1,2}\s?[-./]\s?\d{1,2}|\d{1,2}:\d{2}|\d\s*(?:초|분|시간|일|주|개월|달|년)\s*전|\bago\b"
 )
@@ -215,10 +214,7 @@ def _has_control(tree: PageTree, element: Element, control: re.Pattern[str] = CO
 
 def _is_of_item(element: Element) -> bool:
     """True for the end of an item or a post, which is no end of the page."""
-    return any(
-        above.name in ("li", "article") or any(not CARDS.isdisjoint(words) for words in above.names)
-        for above in element.ancestors()
-    )
+    return any(above.name in ("li", "article") or above.is_called(CARDS) for above in element.ancestors())
 
 
 def _is_closing(tree: PageTree, element: Element) -> bool:
@@ -244,7 +240,7 @@ def _has_value(tree: PageTree, element: Element) -> bool:
 def _has_only_commands(tree: PageTree, element: Element) -> bool:
     if element.close - element.inside > LONGEST_CONTROLS:
         return False
-    texts = (text.strip() for text in _TEXT.findall(tree.html, element.inside - 1, element.close))
+    texts = (text.strip() for text in TEXT.findall(tree.html, element.inside - 1, element.close))
     return all(map(COMMAND.fullmatch, texts))
 
 

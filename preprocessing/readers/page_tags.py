@@ -62,7 +62,7 @@ def is_cut_by_tag(tree: PageTree, element: Element, is_inside: bool) -> bool:
     if has_most(element, page, MOST_IF_SURE if is_edge else MOST):
         return False
     if name == "aside":
-        is_callout = any(not CALLOUTS.isdisjoint(words) for words in element.names)
+        is_callout = element.is_called(CALLOUTS)
         return not (is_callout or (is_inside and (_is_remark(tree, element) or _has_facts(tree, element))))
     if name == "dialog" or element.get("role") in WINDOWS:
         return not _is_read(tree, element)
@@ -82,7 +82,7 @@ def is_choice_of_language(tree: PageTree, element: Element) -> bool:
 
 def _is_line_numbers(tree: PageTree, element: Element) -> bool:
     """True for the column of numbers beside the lines of code."""
-    is_named = any(not LINE_NUMBERS.isdisjoint(words) for words in element.names)
+    is_named = element.is_called(LINE_NUMBERS)
     return is_named and _NUMBERS.fullmatch(tree.html, element.inside, element.close) is not None
 
 

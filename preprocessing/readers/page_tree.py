@@ -22,6 +22,9 @@ _SEAMLESS = frozenset(
     (None, "script", "style", "noscript", "template", "svg")
 )  # no part of a line; None for comments and instructions
 _ENDS = {"<!--": "-->", "<?": ">"}  # of comments and of instructions, such as PHP that no server ran
+TAG = re.compile(r"<[^<>]*>")
+TEXT = re.compile(r">([^<>]*[^<>\s])")
+"""Text between two tags."""
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)([^>\"]*(?:\"[^\"]*\"[^>\"]*)*)>")
 _QUOTED = re.compile(r"<[a-z][^\s<>]*(?: [^\s=<>\"]+=\"[^\"]*\")*+(?: [^\s=<>]+=\"[^\"]*\")+>")
 _ATTRIBUTE = re.compile(r" ([^\s=<>]+)(=\"[^\"]*\")")
@@ -112,6 +115,10 @@ class Element:
         if self._names is None:
             self._names = split_names(self._class_and_id())
         return self._names
+
+    def is_called(self, words: frozenset[str]) -> bool:
+        """True where one of the words is in its classes or its id."""
+        return any(not words.isdisjoint(name) for name in self.names)
 
     @property
     def whole_names(self) -> list[str]:

@@ -8,9 +8,10 @@ alternative texts of pictures are words, and so are Korean sentences in a fence 
 from __future__ import annotations
 
 import re
-from itertools import islice
 
 import numpy as np
+
+from preprocessing.text.counting import has_at_least
 
 _FRONT_MATTER = re.compile(r"\A\s*(---|\+\+\+)[ \t]*\n((?:.{0,2000}\n){1,100}?)\1[ \t]*(?:\n|\Z)")
 _KEY = re.compile(r"^[ \t-]*[\w.-]{1,40}[ \t]*[:=]", re.MULTILINE)
@@ -72,7 +73,7 @@ def _open_fence(match: re.Match[str]) -> str:
 
 def has_formulas(text: str) -> bool:
     """Whether a text has at least FEW_FORMULAS formulas of LaTeX."""
-    return "$" in text and len(list(islice(_FORMULAS.finditer(text), FEW_FORMULAS))) == FEW_FORMULAS
+    return "$" in text and has_at_least(_FORMULAS.finditer(text), FEW_FORMULAS)
 
 
 def is_formula(text: str) -> bool:
